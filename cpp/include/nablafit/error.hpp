@@ -1,0 +1,48 @@
+/// \file
+/// The one root of everything that nablafit throws.
+#ifndef NABLAFIT_ERROR_HPP
+#define NABLAFIT_ERROR_HPP
+
+#include <stdexcept>
+#include <string>
+
+namespace nablafit {
+
+/// Root of all exceptions. `what()` is a complete sentence that says where, what was found, what was
+/// expected and, where there is one, the remedy. `location()` is the "where" alone, for programs: a
+/// path into a specification (`channels[0].samples[2]`), a JSON pointer (`/channels/0`), a parameter
+/// name, or empty.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message, std::string location = {})
+      : std::runtime_error(location.empty() ? message : location + ": " + message),
+        location_(std::move(location)) {}
+
+  const std::string& location() const noexcept { return location_; }
+
+ private:
+  std::string location_;
+};
+
+/// A file or document that cannot be read as the format it claims to be.
+class WorkspaceError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A ModelSpec that contradicts itself or asks for what the evaluator does not define.
+class SpecError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An argument of a call that does not fit the model: a wrong length, an unknown name, a value out of
+/// range.
+class ArgumentError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_ERROR_HPP

@@ -1,0 +1,95 @@
+/// \file
+/// Model plus data, and the evaluators that differentiate it.
+#ifndef NABLAFIT_LIKELIHOOD_HPP
+#define NABLAFIT_LIKELIHOOD_HPP
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nablafit/model.hpp"
+
+namespace nablafit {
+
+namespace detail {
+struct CompiledLikelihood;
+}
+
+/// Why an evaluation has the value it has.
+enum class EvaluationStatus {
+  ok,
+  negative_yield,     ///< a bin's expected yield is negative, or zero where events were observed
+  outside_support,    ///< a constraint term has density zero here (e.g. negative Poisson mean)
+  invalid_parameter,  ///< a parameter is NaN or infinite
+};
+
+std::string_view to_string(EvaluationStatus status) noexcept;
+
+/// Result of one evaluation. Unless `status` is ok, `value` is +infinity and a gradient that was asked
+/// for points out of the forbidden region: it is the gradient of minus the sum of the offending bins'
+/// yields (negative_yield), of minus the offending parameters (outside_support), or zero.
+struct Evaluation {
+  double value;
+  EvaluationStatus status;
+  /// Index of the first offending bin, constrained parameter (index of the parameter) or parameter.
+  std::size_t index;
+};
+
+/// A Model with data: the function that is minimised,
+///
+///     value(x) = -log [ L(x) / L_saturated ]
+///              = sum_b [lambda_b - n_b + n_b log(n_b / lambda_b)] + sum of constraint deviances,
+///
+/// which is small near the minimum and keeps its digits there. -log L(x) = value(x) + constant().
+/// Immutable and cheap to copy; share it between threads, one Evaluator each.
+class Likelihood {
+ public:
+  /// Throws ArgumentError if `data` does not fit the model: lengths, negative or non-finite counts,
+  /// global observables outside the support of their constraint.
+  Likelihood(Model model, Data data);
+
+  const Model& model() const noexcept;
+  const Data& data() const noexcept;
+  /// -log of the saturated likelihood: depends on data, widths and taus only.
+  double constant() const noexcept;
+
+  const detail::CompiledLikelihood& compiled() const noexcept { return *compiled_; }
+
+ private:
+  std::shared_ptr<const detail::CompiledLikelihood> compiled_;
+};
+
+/// Evaluates one Likelihood; owns the scratch memory of one thread. Pointers must hold
+/// n_parameters() values and be valid during the call; outputs are overwritten.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+
+  virtual Evaluation value(const double* x) = 0;
+  virtual Evaluation value_and_gradient(const double* x, double* gradient) = 0;
+  /// Dense symmetric matrix of second derivatives, n_parameters() squared, row-major.
+  virtual Evaluation hessian(const double* x, double* matrix) = 0;
+  /// Product of the Hessian at `x` with `v`, without forming the matrix.
+  virtual Evaluation hessian_vector_product(const double* x, const double* v, double* product) = 0;
+
+  virtual const Likelihood& likelihood() const noexcept = 0;
+};
+
+/// How derivatives are obtained.
+enum class Backend {
+  clad,               ///< fused sweep over kernels differentiated by Clad: the default
+  forward,            ///< forward-mode automatic differentiation of the plain reference
+  finite_difference,  ///< central differences of the plain reference
+};
+
+/// "clad", "forward", "finite-difference"; throws ArgumentError with the list for other names.
+Backend backend_from_name(std::string_view name);
+
+std::unique_ptr<Evaluator> make_evaluator(const Likelihood& likelihood,
+                                          Backend backend = Backend::clad);
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_LIKELIHOOD_HPP

@@ -1,0 +1,79 @@
+/// \file
+/// The compiled model and its data.
+#ifndef NABLAFIT_MODEL_HPP
+#define NABLAFIT_MODEL_HPP
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nablafit/spec.hpp"
+
+namespace nablafit {
+
+namespace detail {
+struct CompiledModel;
+}
+
+/// What was measured, flat. `counts` has Model::n_bins() entries in the model's bin order;
+/// `global_observables` one per entry of Model::constrained_parameters(), in that order.
+struct Data {
+  std::vector<double> counts;
+  std::vector<double> global_observables;
+};
+
+/// A ModelSpec compiled for evaluation. Immutable; copies share the compiled arrays; every member may
+/// be called from any number of threads at once.
+///
+/// Order of vectors: parameters as in `spec().parameters`; bins channel by channel as in
+/// `spec().channels`, within a channel bin by bin; rows channel by channel, within a channel sample by
+/// sample, within a sample bin by bin.
+class Model {
+ public:
+  /// Compiles. Throws SpecError if `validate` does, or where the spec asks for something undefined.
+  explicit Model(ModelSpec spec);
+
+  const ModelSpec& spec() const noexcept;
+
+  std::size_t n_parameters() const noexcept;
+  std::size_t n_bins() const noexcept;
+  std::size_t n_rows() const noexcept;
+  const std::vector<std::string>& parameter_names() const noexcept;
+  /// Index of a parameter; throws ArgumentError for an unknown name, with the nearest known one.
+  std::size_t parameter_index(const std::string& name) const;
+  const std::vector<double>& initial() const noexcept;
+  const std::vector<double>& lower() const noexcept;
+  const std::vector<double>& upper() const noexcept;
+  /// 1 where the parameter is constant in fits.
+  const std::vector<char>& fixed() const noexcept;
+  /// Indices of the parameters that have a constraint term, ascending.
+  const std::vector<std::size_t>& constrained_parameters() const noexcept;
+  /// First bin of each channel, and n_bins() at the end: size = number of channels + 1.
+  const std::vector<std::size_t>& channel_offsets() const noexcept;
+
+  /// Things a physicist should know about this model, found while compiling; one sentence each.
+  const std::vector<std::string>& warnings() const noexcept;
+
+  /// Data in the model's order. Throws ArgumentError for missing, unknown or repeated channels,
+  /// lengths that differ, and counts that are negative or not finite.
+  Data data(const Observations& observations) const;
+
+  /// Expected yields at `x` (n_parameters() values), into `yields` (n_bins() values).
+  void expected(const double* x, double* yields) const;
+  /// Expected yields per row, into `yields` (n_rows() values); they add up to `expected` where no
+  /// channel floor acts.
+  void expected_by_sample(const double* x, double* yields) const;
+  /// Expected values of the global observables (the mean of each constraint's density), into `values`
+  /// (constrained_parameters().size() values).
+  void expected_global_observables(const double* x, double* values) const;
+
+  const detail::CompiledModel& compiled() const noexcept { return *compiled_; }
+
+ private:
+  std::shared_ptr<const detail::CompiledModel> compiled_;
+};
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_MODEL_HPP

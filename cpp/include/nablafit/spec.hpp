@@ -1,0 +1,262 @@
+/// \file
+/// Specification of a binned model: what every reader produces and every writer consumes.
+///
+/// The expected yield of bin b of channel c is
+///
+///     lambda_cb = floor_c( sum_s  floor_s( nominal_sb + sum_h Delta_h(pull_h) ) * F_sb ),
+///
+/// with the additive variations Delta_h of the HistoSys modifiers and the product F_sb of all other
+/// modifiers of sample s (see each type). The likelihood is the product over bins of
+/// Pois(n_cb | lambda_cb) and over constrained parameters of their constraint terms.
+///
+/// Everything here is plain data: copyable, comparable, with no behaviour beyond `validate`.
+/// Yields, counts and uncertainties are in events; factors and pulls are dimensionless.
+#ifndef NABLAFIT_SPEC_HPP
+#define NABLAFIT_SPEC_HPP
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace nablafit {
+
+/// Interpolation between the values at pull -1 (low), 0 (nominal) and +1 (high), with HistFactory's
+/// numbers (RooFit's MathFuncs.h, flexibleInterpSingle). Code 3 was never implemented anywhere.
+/// Additive codes give a change in the units of what they act on; multiplicative ones a factor.
+enum class Interpolation {
+  piecewise_linear = 0,                  ///< additive
+  piecewise_exponential = 1,             ///< multiplicative; pyhf code1
+  quadratic_linear = 2,                  ///< additive, with ROOT's offset beyond +-1; pyhf code2
+  polynomial_linear = 4,                 ///< additive, 6th order inside +-1; pyhf code4p
+  polynomial_exponential = 5,            ///< multiplicative, 6th order inside +-1; pyhf code4
+  polynomial_linear_multiplicative = 6,  ///< code 4 of the ratios low/nominal and high/nominal
+};
+
+/// True for codes 0, 2 and 4.
+constexpr bool is_additive(Interpolation code) noexcept {
+  return code == Interpolation::piecewise_linear || code == Interpolation::quadratic_linear ||
+         code == Interpolation::polynomial_linear;
+}
+
+// --- modifiers -----------------------------------------------------------------------------------
+
+/// Multiplies every bin of the sample by the parameter.
+struct NormFactor {
+  std::string name;
+  std::string parameter;
+};
+
+/// Multiplies every bin of the sample by the luminosity parameter. Acts as NormFactor; kept apart
+/// because formats write it differently.
+struct Lumi {
+  std::string name;
+  std::string parameter;
+};
+
+/// Multiplies every bin by a factor that is `low`, 1, `high` at pull -1, 0, +1; both >= 0.
+/// With a multiplicative code the factors of a sample multiply. With an additive code they are summed
+/// first, as FlexibleInterpVar does: one factor 1 + sum Delta of all additive NormSys of the sample.
+struct NormSys {
+  std::string name;
+  std::string parameter;
+  double low = 1.0;
+  double high = 1.0;
+  Interpolation interpolation = Interpolation::polynomial_exponential;
+};
+
+/// Varies the histogram: yields at pull -1 and +1, one number per bin, absolute (not differences).
+/// With an additive code the change is added to the nominal yield; with a multiplicative one the bin
+/// is multiplied by the interpolated ratio (bins with zero nominal stay zero).
+struct HistoSys {
+  std::string name;
+  std::string parameter;
+  std::vector<double> low;
+  std::vector<double> high;
+  Interpolation interpolation = Interpolation::polynomial_linear;
+};
+
+/// Multiplies bin b by `parameters[b]`, shared by all samples that name the same parameters
+/// (Barlow-Beeston lite). `uncertainties[b]` is this sample's absolute statistical uncertainty, kept
+/// for writers; the constraint of the parameter is what counts in the likelihood.
+struct StatError {
+  std::string name;
+  std::vector<std::string> parameters;
+  std::vector<double> uncertainties;
+};
+
+/// Multiplies bin b by `parameters[b]` for one sample. `uncertainties` as in StatError.
+struct ShapeSys {
+  std::string name;
+  std::vector<std::string> parameters;
+  std::vector<double> uncertainties;
+};
+
+/// Multiplies bin b by the unconstrained `parameters[b]`.
+struct ShapeFactor {
+  std::string name;
+  std::vector<std::string> parameters;
+};
+
+/// Multiplies every bin by an arithmetic expression in the named parameters (HistFactory's preprocess
+/// functions): + - * / ^, parentheses, exp, log, sqrt, abs, min, max, pow, numbers, names.
+struct FormulaFactor {
+  std::string name;
+  std::string expression;
+  std::vector<std::string> parameters;
+};
+
+using Modifier = std::variant<NormFactor, Lumi, NormSys, HistoSys, StatError, ShapeSys, ShapeFactor,
+                              FormulaFactor>;
+
+/// "normfactor", "lumi", "normsys", "histosys", "staterror", "shapesys", "shapefactor", "formula".
+std::string_view type_name(const Modifier& modifier);
+const std::string& name_of(const Modifier& modifier);
+
+// --- parameters ----------------------------------------------------------------------------------
+
+struct Range {
+  double lower;
+  double upper;
+};
+
+/// No constraint term.
+struct Unconstrained {};
+
+/// N(observed | parameter, sigma). With `observable_range` the density is normalised over that range
+/// of the global observable only, as RooFit does.
+struct GaussianConstraint {
+  double observed = 0.0;
+  double sigma = 1.0;
+  std::optional<Range> observable_range;
+};
+
+/// Pois(observed | tau * parameter), continuous in `observed`.
+struct PoissonConstraint {
+  double observed = 1.0;
+  double tau = 1.0;
+};
+
+/// LogNormal(observed | median = parameter, sigma = log kappa); kappa > 1.
+struct LogNormalConstraint {
+  double observed = 1.0;
+  double kappa = 1.0;
+};
+
+/// Gamma(parameter; shape = observed + 1, scale), HistFactory's Gamma constraint.
+struct GammaConstraint {
+  double observed = 1.0;
+  double scale = 1.0;
+};
+
+/// Flat over the range of the parameter: changes nothing in the likelihood, kept for writers.
+struct UniformConstraint {};
+
+using Constraint = std::variant<Unconstrained, GaussianConstraint, PoissonConstraint,
+                                LogNormalConstraint, GammaConstraint, UniformConstraint>;
+
+/// The argument of interpolations as a function of the parameter.
+struct IdentityPull {};
+/// (parameter - 1) / relative: the parameter is HistFactory's beta of a Gamma ConstraintTerm.
+struct GammaPull {
+  double relative = 1.0;
+};
+/// (kappa^parameter - 1) / relative with kappa = 1 + relative: a LogNormal ConstraintTerm.
+struct LogNormalPull {
+  double relative = 1.0;
+};
+using Pull = std::variant<IdentityPull, GammaPull, LogNormalPull>;
+
+struct Parameter {
+  std::string name;
+  double initial = 0.0;
+  double lower = 0.0;  ///< may be -infinity
+  double upper = 0.0;  ///< may be +infinity
+  bool fixed = false;  ///< constant in fits; its constraint term still counts
+  Constraint constraint = Unconstrained{};
+  Pull pull = IdentityPull{};
+  std::string global_observable;  ///< name in the source format; empty when the format has none
+};
+
+/// True if the parameter has a term in the likelihood, and so a global observable.
+bool is_constrained(const Parameter& parameter) noexcept;
+/// Value of the global observable stored with the constraint; none if not constrained.
+std::optional<double> observed_value(const Parameter& parameter) noexcept;
+
+// --- channels and data ---------------------------------------------------------------------------
+
+struct Sample {
+  std::string name;
+  std::vector<double> nominal;        ///< expected events per bin, before modifiers
+  std::vector<Modifier> modifiers;    ///< in the order of the source
+  std::vector<double> uncertainties;  ///< statistical, per bin, absolute; empty when not given
+  /// The interpolated histogram (nominal plus additive variations) is raised to at least this value
+  /// before factors apply (RooFit's positive-definite PiecewiseInterpolation: 0).
+  std::optional<double> yield_floor;
+  /// The product of the NormSys factors is raised to at least this (RooFit: the smallest double).
+  std::optional<double> factor_floor;
+};
+
+/// One observable of a channel; `edges` has one more entry than bins.
+struct Axis {
+  std::string name;
+  std::vector<double> edges;
+};
+
+struct Channel {
+  std::string name;
+  std::vector<Sample> samples;
+  std::vector<Axis> axes;  ///< empty when the format has none; bins run with the last axis fastest
+  std::optional<double> yield_floor;  ///< the total yield of a bin is raised to at least this
+
+  /// Bins of the channel: those of its first sample; 0 without samples.
+  std::size_t n_bins() const noexcept { return samples.empty() ? 0 : samples.front().nominal.size(); }
+};
+
+/// Observed events of one channel, one entry per bin; not necessarily integer.
+struct ChannelCounts {
+  std::string channel;
+  std::vector<double> counts;
+};
+
+/// One named data set. Channels may come in any order. Global observables that differ from the
+/// values stored with the constraints are listed by parameter name.
+struct Observations {
+  struct GlobalObservable {
+    std::string parameter;
+    double value;
+  };
+  std::string name;
+  std::vector<ChannelCounts> channels;
+  std::vector<GlobalObservable> global_observables;
+};
+
+/// A named point in parameter space (RooFit's snapshots, HS3's parameter points). Parameters that are
+/// not listed keep their initial value.
+struct ParameterPoint {
+  struct Value {
+    std::string parameter;
+    double value;
+  };
+  std::string name;
+  std::vector<Value> values;
+};
+
+/// A complete statistical model without data. Parameter order is the order of all vectors of the API.
+struct ModelSpec {
+  std::string name;
+  std::vector<Channel> channels;
+  std::vector<Parameter> parameters;
+  std::vector<std::string> parameters_of_interest;  ///< may name parameters that do not exist here
+  std::vector<ParameterPoint> parameter_points;
+};
+
+/// Throws SpecError at the first thing that is not a model: no or duplicate names, lengths that
+/// differ, unknown parameters, values that are not finite, empty ranges, negative or zero widths.
+/// The location is a path such as `channels[0].samples[1].modifiers[2].high`.
+void validate(const ModelSpec& spec);
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_SPEC_HPP

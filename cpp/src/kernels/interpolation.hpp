@@ -1,0 +1,146 @@
+#ifndef NABLAFIT_KERNELS_INTERPOLATION_HPP
+#define NABLAFIT_KERNELS_INTERPOLATION_HPP
+
+/// Interpolation of systematic variations between their -1, 0 and +1 sigma templates.
+///
+/// Numbering of the codes: RooFit's flexibleInterp (RooFit/Detail/MathFuncs.h), as in HistFactory
+/// and HS3; pyhf's code0, code1, code2, code4p and code4 are 0, 1, 2, 4 and 5 here.
+///
+/// `alpha` is the nuisance parameter in units of its standard deviation (dimensionless). Any finite
+/// alpha is allowed; NaN gives NaN.
+///
+/// Additive codes (0, 2, 4) share the form, in events per bin,
+///
+///     Delta(alpha) = alpha * S + g(alpha) * A,   S = (hi - lo) / 2,   A = (hi + lo - 2 nom) / 16,
+///
+/// so that the code is in `g` alone, a dimensionless function of the parameter alone.
+/// Multiplicative codes (1, 5, 6) give a dimensionless factor that is 1 at alpha = 0.
+///
+/// Kinks: where the two sides have different derivatives, the derivative is the one of the branch
+/// that the conditions below select at the point itself. Each function names its branch.
+
+#include <array>
+#include <cmath>
+
+namespace nablafit::kernels {
+
+/// Code 0, piecewise linear: g = 8 |alpha|.
+///
+/// Continuous; kink at alpha = 0, where the derivative is that of the right side (+8).
+template <typename T>
+T additive_piecewise_linear(const T& alpha) {
+  if (alpha < 0.0) return -8.0 * alpha;
+  return 8.0 * alpha;
+}
+
+/// Code 2, quadratic with linear continuation: g = 8 alpha^2 for |alpha| <= 1, 8 (2 |alpha| - 1)
+/// beyond.
+///
+/// Value and first derivative are continuous. The second derivative jumps from 16 to 0 at |alpha| =
+/// 1, where it is that of the inside (16). The offset -8 beyond 1 is RooFit's and HS3's; pyhf 0.7
+/// omits it.
+template <typename T>
+T additive_quadratic(const T& alpha) {
+  if (alpha > 1.0) return 16.0 * alpha - 8.0;
+  if (alpha < -1.0) return -16.0 * alpha - 8.0;
+  return 8.0 * alpha * alpha;
+}
+
+/// Code 4 (pyhf code4p), sixth-order polynomial with linear continuation:
+/// g = alpha^2 (15 + alpha^2 (3 alpha^2 - 10)) for |alpha| < 1, 8 |alpha| beyond.
+///
+/// Value, first and second derivative are continuous everywhere.
+template <typename T>
+T additive_polynomial(const T& alpha) {
+  if (alpha >= 1.0) return 8.0 * alpha;
+  if (alpha <= -1.0) return -8.0 * alpha;
+  const T square = alpha * alpha;
+  return square * (15.0 + square * (3.0 * square - 10.0));
+}
+
+/// Code 1, piecewise exponential: exp(alpha * log_high) for alpha >= 0, exp(-alpha * log_low)
+/// below.
+///
+/// `log_low`, `log_high`: bounded_log of the factors at alpha = -1 and +1. Continuous; kink at
+/// alpha = 0, where the derivative is that of the right side (log_high).
+template <typename T>
+T factor_exponential(const T& alpha, double log_low, double log_high) {
+  using std::exp;
+  if (alpha >= 0.0) return exp(alpha * log_high);
+  return exp(alpha * -log_low);
+}
+
+/// Inside (|alpha| < 1) of code 5: 1 + alpha (c1 + alpha (c2 + ... + alpha c6)).
+///
+/// Coefficients from polynomial_exponential_coefficients. A polynomial: smooth for any alpha,
+/// without branches, for loops that have sorted their arguments already. It may be negative when
+/// the factors at -1 and +1 are very unequal (0.01 and 40: near alpha = -0.29).
+template <typename T>
+T factor_polynomial(const T& alpha, double c1, double c2, double c3, double c4, double c5,
+                    double c6) {
+  return 1.0 +
+         alpha * (c1 + alpha * (c2 + alpha * (c3 + alpha * (c4 + alpha * (c5 + alpha * c6)))));
+}
+
+/// Code 5 (pyhf code4; FlexibleInterpVar's "4"): factor_polynomial for |alpha| < 1,
+/// factor_exponential beyond.
+///
+/// Value, first and second derivative are continuous for positive factors. With a factor <= 0 at +1
+/// or -1 the polynomial reaches it with both derivatives 0; see bounded_log for the continuation.
+template <typename T>
+T factor_polynomial_exponential(const T& alpha, double log_low, double log_high, double c1,
+                                double c2, double c3, double c4, double c5, double c6) {
+  using std::exp;
+  if (alpha >= 1.0) return exp(alpha * log_high);
+  if (alpha <= -1.0) return exp(alpha * -log_low);
+  return factor_polynomial(alpha, c1, c2, c3, c4, c5, c6);
+}
+
+/// Code 6, the multiplicative form of code 4: 1 + alpha * symmetric + additive_polynomial(alpha) *
+/// asymmetric.
+///
+/// `symmetric` = (high - low) / 2 and `asymmetric` = (high + low - 2) / 16 of the factors at alpha
+/// = +1 and -1. Value, first and second derivative are continuous; the result may be negative.
+template <typename T>
+T factor_polynomial_linear(const T& alpha, double symmetric, double asymmetric) {
+  return 1.0 + alpha * symmetric + additive_polynomial(alpha) * asymmetric;
+}
+
+/// log(ratio) for a factor of a multiplicative code; -1e150 for ratio <= 0.
+///
+/// Finite, so that exp(alpha * bounded_log(0)) is 0 with derivatives 0 for every alpha > 0, where
+/// -inf would give inf * 0. (A negative factor thus continues as 0: its real power does not exist.)
+inline double bounded_log(double ratio) { return ratio > 0.0 ? std::log(ratio) : -1e150; }
+
+/// Coefficients c1..c6 of factor_polynomial for the factors `low` at alpha = -1 and `high` at +1.
+///
+/// They match value, first and second derivative of factor_exponential at both ends. Logarithms of
+/// a factor <= 0 count as 0, as in RooFit, so both derivatives vanish there. Solved separately for
+/// the odd part (c1, c3, c5) and the even part (c2, c4, c6).
+inline std::array<double, 6> polynomial_exponential_coefficients(double low, double high) {
+  const double log_high = high > 0.0 ? std::log(high) : 0.0;
+  const double log_low = low > 0.0 ? std::log(low) : 0.0;
+  // First and second derivatives with respect to alpha at +1 and -1.
+  const double high_first = high * log_high;
+  const double high_second = high_first * log_high;
+  const double low_first = -low * log_low;
+  const double low_second = -low_first * log_low;
+
+  const double odd = 0.5 * ((high - 1.0) - (low - 1.0));
+  const double odd_first = 0.5 * (high_first + low_first);
+  const double odd_second = 0.5 * (high_second - low_second);
+  const double even = 0.5 * ((high - 1.0) + (low - 1.0));
+  const double even_first = 0.5 * (high_first - low_first);
+  const double even_second = 0.5 * (high_second + low_second);
+
+  return {(15.0 * odd - 7.0 * odd_first + odd_second) / 8.0,
+          (24.0 * even - 9.0 * even_first + even_second) / 8.0,
+          (-5.0 * odd + 5.0 * odd_first - odd_second) / 4.0,
+          (-12.0 * even + 7.0 * even_first - even_second) / 4.0,
+          (3.0 * odd - 3.0 * odd_first + odd_second) / 8.0,
+          (8.0 * even - 5.0 * even_first + even_second) / 8.0};
+}
+
+}  // namespace nablafit::kernels
+
+#endif  // NABLAFIT_KERNELS_INTERPOLATION_HPP
