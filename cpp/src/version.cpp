@@ -1,0 +1,7 @@
+#include "nablafit/version.hpp"
+
+namespace nablafit {
+
+const char* version() noexcept { return NABLAFIT_VERSION; }
+
+}  // namespace nablafit
