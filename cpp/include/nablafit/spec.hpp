@@ -14,6 +14,7 @@
 #ifndef NABLAFIT_SPEC_HPP
 #define NABLAFIT_SPEC_HPP
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -251,6 +252,15 @@ struct ModelSpec {
   std::vector<std::string> parameters_of_interest;  ///< may name parameters that do not exist here
   std::vector<ParameterPoint> parameter_points;
 };
+
+/// Member by member; numbers compare as numbers, so a NaN makes things unequal.
+bool operator==(const Sample& a, const Sample& b);
+bool operator==(const Channel& a, const Channel& b);
+bool operator==(const Parameter& a, const Parameter& b);
+bool operator==(const ModelSpec& a, const ModelSpec& b);
+bool operator==(const Observations& a, const Observations& b);
+inline bool operator!=(const ModelSpec& a, const ModelSpec& b) { return !(a == b); }
+inline bool operator!=(const Observations& a, const Observations& b) { return !(a == b); }
 
 /// Throws SpecError at the first thing that is not a model: no or duplicate names, lengths that
 /// differ, unknown parameters, values that are not finite, empty ranges, negative or zero widths.

@@ -1,0 +1,82 @@
+/// \file
+/// Numbers that carry one exact mixed second derivative.
+#ifndef NABLAFIT_SRC_HYPER_DUAL_HPP
+#define NABLAFIT_SRC_HYPER_DUAL_HPP
+
+#include <cmath>
+
+namespace nablafit::detail {
+
+/// f together with df/du, df/dv and d2f/dudv for two directions u and v of the arguments.
+/// Comparisons look at the value alone.
+struct HyperDual {
+  double value = 0.0;
+  double first = 0.0;   ///< df/du
+  double second = 0.0;  ///< df/dv
+  double mixed = 0.0;   ///< d2f/dudv
+
+  HyperDual() = default;
+  explicit HyperDual(double x) : value(x) {}
+  HyperDual(double x, double u, double v, double uv) : value(x), first(u), second(v), mixed(uv) {}
+};
+
+/// f(x) from the value of f and its first two derivatives at x.value.
+inline HyperDual compose(const HyperDual& x, double f, double derivative, double curvature) {
+  return {f, derivative * x.first, derivative * x.second,
+          derivative * x.mixed + curvature * x.first * x.second};
+}
+
+inline HyperDual operator-(const HyperDual& x) { return {-x.value, -x.first, -x.second, -x.mixed}; }
+inline HyperDual operator+(const HyperDual& a, const HyperDual& b) {
+  return {a.value + b.value, a.first + b.first, a.second + b.second, a.mixed + b.mixed};
+}
+inline HyperDual operator-(const HyperDual& a, const HyperDual& b) { return a + -b; }
+inline HyperDual operator*(const HyperDual& a, const HyperDual& b) {
+  return {a.value * b.value, a.first * b.value + a.value * b.first,
+          a.second * b.value + a.value * b.second,
+          a.mixed * b.value + a.first * b.second + a.second * b.first + a.value * b.mixed};
+}
+inline HyperDual operator*(const HyperDual& a, double b) { return compose(a, a.value * b, b, 0.0); }
+inline HyperDual operator/(const HyperDual& a, const HyperDual& b) {
+  const double inverse = 1.0 / b.value;
+  const double square = inverse * inverse;
+  HyperDual quotient = a * compose(b, inverse, -square, 2.0 * square * inverse);
+  quotient.value = a.value / b.value;
+  return quotient;
+}
+
+inline bool operator<(const HyperDual& a, const HyperDual& b) { return a.value < b.value; }
+inline bool operator<(const HyperDual& a, double b) { return a.value < b; }
+
+inline HyperDual exp(const HyperDual& x) {
+  const double f = std::exp(x.value);
+  return compose(x, f, f, f);
+}
+inline HyperDual log(const HyperDual& x) {
+  const double inverse = 1.0 / x.value;
+  return compose(x, std::log(x.value), inverse, -inverse * inverse);
+}
+inline HyperDual sqrt(const HyperDual& x) {
+  const double f = std::sqrt(x.value);
+  return compose(x, f, 0.5 / f, -0.25 / (f * x.value));
+}
+inline HyperDual sin(const HyperDual& x) {
+  const double f = std::sin(x.value);
+  return compose(x, f, std::cos(x.value), -f);
+}
+inline HyperDual cos(const HyperDual& x) {
+  const double f = std::cos(x.value);
+  return compose(x, f, -std::sin(x.value), -f);
+}
+
+/// x^exponent; powers 0 and 1 have vanishing derivatives at x = 0 too.
+inline HyperDual constant_power(const HyperDual& x, double exponent) {
+  const double slope = exponent == 0.0 ? 0.0 : exponent * std::pow(x.value, exponent - 1.0);
+  const double factor = exponent * (exponent - 1.0);
+  const double curvature = factor == 0.0 ? 0.0 : factor * std::pow(x.value, exponent - 2.0);
+  return compose(x, std::pow(x.value, exponent), slope, curvature);
+}
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_HYPER_DUAL_HPP
