@@ -1,0 +1,95 @@
+"""What the house rules are checked on: the repository's files and the functions in them."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from locations import REPOSITORY
+
+_NOT_SOURCES = {".git", "build", "dist", ".venv", "__pycache__"}
+_COMMENTS_AND_LITERALS = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|R"(?P<delimiter>\w*)\(.*?\)(?P=delimiter)"|"""
+    r""""(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'""",
+    re.DOTALL,
+)
+_PREPROCESSOR = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
+_SCOPE = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b")
+_TEMPLATE_HEAD = re.compile(r"template\s*<[^{}]*?>(?=\s*(?:\w|\[))")
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: `lines` counts from its declaration to its end, docstring excluded."""
+
+    path: Path
+    name: str
+    line: int
+    lines: int
+
+
+def tracked_files() -> list[Path]:
+    """Return the files under version control, or all files of an unpacked source distribution."""
+    if (REPOSITORY / ".git").exists():
+        listing = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True, text=True
+        ).stdout
+        paths = [REPOSITORY / name for name in listing.split("\0") if name]
+    else:
+        paths = [
+            path
+            for path in REPOSITORY.rglob("*")
+            if not _NOT_SOURCES & set(path.relative_to(REPOSITORY).parts)
+        ]
+    return sorted(path for path in paths if path.is_file())
+
+
+def sources(*suffixes: str) -> list[Path]:
+    """Return tracked files with one of these suffixes, generated code excluded."""
+    generated = REPOSITORY / "cpp" / "generated"
+    return [p for p in tracked_files() if p.suffix in suffixes and generated not in p.parents]
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Yield the functions of a Python or C++ file."""
+    text = path.read_text(encoding="utf-8")
+    return _python_functions(path, text) if path.suffix == ".py" else _cpp_functions(path, text)
+
+
+def _python_functions(path: Path, text: str) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        lines = node.end_lineno - node.lineno + 1
+        if ast.get_docstring(node, clean=False) is not None:
+            docstring = node.body[0]
+            lines -= docstring.end_lineno - docstring.lineno + 1
+        yield Function(path, node.name, node.lineno, lines)
+
+
+def _blanked(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def _cpp_functions(path: Path, text: str) -> Iterator[Function]:
+    """Yield every braced block outside functions that is no scope and no initialiser."""
+    code = _PREPROCESSOR.sub(_blanked, _COMMENTS_AND_LITERALS.sub(_blanked, text))
+    open_blocks: list[tuple[bool, str, int]] = []
+    header_start = 0
+    for match in re.finditer(r"[{};]", code):
+        position = match.start()
+        if match.group() == "{":
+            header = code[header_start:position]
+            inside = any(is_function for is_function, _, _ in open_blocks)
+            is_scope = _SCOPE.search(_TEMPLATE_HEAD.sub("", header)) is not None
+            is_function = not inside and not is_scope and not header.rstrip().endswith("=")
+            start = header_start + len(header) - len(header.lstrip())
+            open_blocks.append((is_function, " ".join(header.split()), start))
+        elif match.group() == "}" and open_blocks:
+            is_function, name, start = open_blocks.pop()
+            if is_function:
+                first = code.count("\n", 0, start) + 1
+                yield Function(path, name, first, code.count("\n", 0, position) + 2 - first)
+        header_start = position + 1
