@@ -1,17 +1,18 @@
 # The fused sweep is one source compiled once per instruction set, into a namespace of its own, and
 # chosen at run time.
 #
-# nablafit_add_sweep(name flags...) compiles src/sweep.cpp with NABLAFIT_SWEEP_NAMESPACE=<name> and
-# adds the objects to nablafit_core. Arithmetic may ignore errno and floating-point traps; it may not
+# nablafit_add_sweep(name flags...) compiles src/sweep.cpp with NABLAFIT_SWEEP_NAMESPACE=sweep_<name>
+# and NABLAFIT_SWEEP_NAME="<name>" and adds the objects to nablafit_core. Arithmetic may ignore errno and floating-point traps; it may not
 # be reassociated beyond what the source itself asks for, so results do not depend on flags.
 #
 # Everything the sweep defines must have internal linkage or live in its namespace: an inline function
 # of another header compiled here with AVX-512 could replace the portable copy at link time.
 function(nablafit_add_sweep name)
-  set(target nablafit_${name})
+  set(target nablafit_sweep_${name})
   add_library(${target} OBJECT src/sweep.cpp)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  target_compile_definitions(${target} PRIVATE NABLAFIT_SWEEP_NAMESPACE=${name})
+  target_compile_definitions(${target} PRIVATE NABLAFIT_SWEEP_NAMESPACE=sweep_${name}
+                                               NABLAFIT_SWEEP_NAME="${name}")
   target_link_libraries(${target} PRIVATE nablafit_internal)
   if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     target_compile_options(${target} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno
@@ -24,12 +25,12 @@ endfunction()
 # nablafit_add_sweeps(): all variants that this platform can have. NABLAFIT_SWEEP_X86 tells the
 # dispatcher that the AVX variants exist.
 function(nablafit_add_sweeps)
-  nablafit_add_sweep(sweep_baseline)
+  nablafit_add_sweep(baseline)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$"
      AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang"
      AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")
-    nablafit_add_sweep(sweep_avx2 -mavx2 -mfma)
-    nablafit_add_sweep(sweep_avx512 -mavx512f -mavx512dq -mavx512vl -mfma
+    nablafit_add_sweep(avx2 -mavx2 -mfma)
+    nablafit_add_sweep(avx512 -mavx512f -mavx512dq -mavx512vl -mfma
                        -mprefer-vector-width=512)
     target_compile_definitions(nablafit_core PRIVATE NABLAFIT_SWEEP_X86)
   endif()
