@@ -2,6 +2,7 @@
 #define NABLAFIT_KERNELS_CONSTANTS_HPP
 
 /// The part of each term of terms.hpp that depends on data only: -log p = deviance + constant.
+/// Not differentiated. Natural logarithms; a density has the inverse unit of its variable.
 
 #include <cmath>
 
@@ -23,12 +24,11 @@ inline double stirling_remainder(double n) {
                                                                       square * (1.0 / 156.0)))))));
 }
 
-/// Constant of poisson_deviance: -log Pois(n | n) = n - n log n + log Gamma(n + 1), n >= 0; 0 at n
-/// = 0.
+/// Constant of poisson_deviance: -log Pois(n | n) = n - n log n + log Gamma(n + 1) for real n >= 0.
 ///
-/// Relative accuracy 1e-14 for n from 1e-300 to 1e300. std::lgamma is not used: it writes the
-/// global `signgam`, a data race between threads, and its difference with n log n loses all digits
-/// at large n.
+/// 0 at n = 0. The error is at most 5e-15, absolute or relative, whichever is larger, for n up to
+/// 1e300. std::lgamma is not used: it writes the global `signgam`, a data race between threads, and
+/// its difference from n log n loses all digits at large n.
 inline double poisson_constant(double n) {
   if (n == 0.0) return 0.0;
   double shifted = n;
@@ -46,8 +46,7 @@ inline double poisson_constant(double n) {
 /// Constant of gaussian_deviance and truncated_gaussian_deviance: log(sigma sqrt(2 pi)).
 inline double gaussian_constant(double sigma) { return std::log(sigma) + half_log_two_pi; }
 
-/// Constant of lognormal_deviance: log(observed |log_kappa| sqrt(2 pi)), a density in the
-/// observation.
+/// Constant of lognormal_deviance: log(observed |log_kappa| sqrt(2 pi)), a density in `observed`.
 inline double lognormal_constant(double observed, double log_kappa) {
   return std::log(observed) + std::log(std::abs(log_kappa)) + half_log_two_pi;
 }

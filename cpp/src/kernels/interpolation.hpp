@@ -18,6 +18,8 @@
 ///
 /// Kinks: where the two sides have different derivatives, the derivative is the one of the branch
 /// that the conditions below select at the point itself. Each function names its branch.
+///
+/// Data arguments are declared const: Clad then leaves their zero derivatives out of its code.
 
 #include <array>
 #include <cmath>
@@ -33,12 +35,12 @@ T additive_piecewise_linear(const T& alpha) {
   return 8.0 * alpha;
 }
 
-/// Code 2, quadratic with linear continuation: g = 8 alpha^2 for |alpha| <= 1, 8 (2 |alpha| - 1)
-/// beyond.
+/// Code 2, quadratic with linear continuation:
+/// g = 8 alpha^2 for |alpha| <= 1, 8 (2 |alpha| - 1) beyond.
 ///
-/// Value and first derivative are continuous. The second derivative jumps from 16 to 0 at |alpha| =
-/// 1, where it is that of the inside (16). The offset -8 beyond 1 is RooFit's and HS3's; pyhf 0.7
-/// omits it.
+/// Value and first derivative are continuous. The second derivative jumps from 16 to 0 where
+/// |alpha| = 1; there it is that of the inside (16). The offset -8 beyond 1 is RooFit's and HS3's;
+/// pyhf 0.7 omits it.
 template <typename T>
 T additive_quadratic(const T& alpha) {
   if (alpha > 1.0) return 16.0 * alpha - 8.0;
@@ -58,13 +60,14 @@ T additive_polynomial(const T& alpha) {
   return square * (15.0 + square * (3.0 * square - 10.0));
 }
 
-/// Code 1, piecewise exponential: exp(alpha * log_high) for alpha >= 0, exp(-alpha * log_low)
-/// below.
+/// Code 1, piecewise exponential:
+/// exp(alpha * log_high) for alpha >= 0, exp(-alpha * log_low) below.
 ///
-/// `log_low`, `log_high`: bounded_log of the factors at alpha = -1 and +1. Continuous; kink at
-/// alpha = 0, where the derivative is that of the right side (log_high).
+/// `log_low`, `log_high`: bounded_log of the factors at alpha = -1 and +1. Continuous for factors
+/// > 0; kink at alpha = 0, where the derivatives are those of the right side (log_high and its
+/// square).
 template <typename T>
-T factor_exponential(const T& alpha, double log_low, double log_high) {
+T factor_exponential(const T& alpha, const double log_low, const double log_high) {
   using std::exp;
   if (alpha >= 0.0) return exp(alpha * log_high);
   return exp(alpha * -log_low);
@@ -76,34 +79,39 @@ T factor_exponential(const T& alpha, double log_low, double log_high) {
 /// without branches, for loops that have sorted their arguments already. It may be negative when
 /// the factors at -1 and +1 are very unequal (0.01 and 40: near alpha = -0.29).
 template <typename T>
-T factor_polynomial(const T& alpha, double c1, double c2, double c3, double c4, double c5,
-                    double c6) {
+T factor_polynomial(const T& alpha, const double c1, const double c2, const double c3,
+                    const double c4, const double c5, const double c6) {
   return 1.0 +
          alpha * (c1 + alpha * (c2 + alpha * (c3 + alpha * (c4 + alpha * (c5 + alpha * c6)))));
 }
 
-/// Code 5 (pyhf code4; FlexibleInterpVar's "4"): factor_polynomial for |alpha| < 1,
-/// factor_exponential beyond.
+/// Code 5 (pyhf code4; FlexibleInterpVar's "4"):
+/// factor_polynomial for |alpha| < 1, factor_exponential beyond.
 ///
 /// Value, first and second derivative are continuous for positive factors. With a factor <= 0 at +1
 /// or -1 the polynomial reaches it with both derivatives 0; see bounded_log for the continuation.
 template <typename T>
-T factor_polynomial_exponential(const T& alpha, double log_low, double log_high, double c1,
-                                double c2, double c3, double c4, double c5, double c6) {
+T factor_polynomial_exponential(const T& alpha, const double log_low, const double log_high,
+                                const double c1, const double c2, const double c3, const double c4,
+                                const double c5, const double c6) {
   using std::exp;
   if (alpha >= 1.0) return exp(alpha * log_high);
   if (alpha <= -1.0) return exp(alpha * -log_low);
   return factor_polynomial(alpha, c1, c2, c3, c4, c5, c6);
 }
 
-/// Code 6, the multiplicative form of code 4: 1 + alpha * symmetric + additive_polynomial(alpha) *
-/// asymmetric.
+/// Code 6, the multiplicative form of code 4:
+/// 1 + alpha * symmetric + additive_polynomial(alpha) * asymmetric.
 ///
-/// `symmetric` = (high - low) / 2 and `asymmetric` = (high + low - 2) / 16 of the factors at alpha
-/// = +1 and -1. Value, first and second derivative are continuous; the result may be negative.
+/// `symmetric` is (high - low) / 2 and `asymmetric` (high + low - 2) / 16, of the factors `low` at
+/// -1 and `high` at +1. Value, first and second derivative are continuous; the result may be
+/// negative. Written out, because Clad cannot make second derivatives of a nested kernel.
 template <typename T>
-T factor_polynomial_linear(const T& alpha, double symmetric, double asymmetric) {
-  return 1.0 + alpha * symmetric + additive_polynomial(alpha) * asymmetric;
+T factor_polynomial_linear(const T& alpha, const double symmetric, const double asymmetric) {
+  if (alpha >= 1.0) return 1.0 + alpha * (symmetric + 8.0 * asymmetric);
+  if (alpha <= -1.0) return 1.0 + alpha * (symmetric - 8.0 * asymmetric);
+  const T square = alpha * alpha;
+  return 1.0 + alpha * symmetric + square * (15.0 + square * (3.0 * square - 10.0)) * asymmetric;
 }
 
 /// log(ratio) for a factor of a multiplicative code; -1e150 for ratio <= 0.
