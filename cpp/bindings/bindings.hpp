@@ -1,0 +1,20 @@
+/// \file
+/// The topics of the extension module, one source each.
+#ifndef NABLAFIT_BINDINGS_BINDINGS_HPP
+#define NABLAFIT_BINDINGS_BINDINGS_HPP
+
+#include <pybind11/pybind11.h>
+
+namespace nablafit::bindings {
+
+namespace py = pybind11;
+
+void bind_errors(py::module_& module);
+void bind_spec(py::module_& module);
+void bind_model(py::module_& module);
+void bind_likelihood(py::module_& module);
+void bind_io(py::module_& module);
+
+}  // namespace nablafit::bindings
+
+#endif  // NABLAFIT_BINDINGS_BINDINGS_HPP
