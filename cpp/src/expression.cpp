@@ -108,13 +108,26 @@ class Parser {
     if (!take(c)) fail(position_, here(), std::string("'") + c + "'");
   }
 
+  /// Appends an operation whose operands end the tape; operations on constants are done at once.
   void emit(const Instruction& instruction) {
-    stack_size_ = stack_size_ + 1 - n_operands(instruction.operation);
+    const std::size_t n = n_operands(instruction.operation);
+    stack_size_ = stack_size_ + 1 - n;
     if (stack_size_ > Expression::max_stack) {
       fail(position_, "more than " + std::to_string(Expression::max_stack) + " pending operands",
            "a simpler expression");
     }
-    tape_.push_back(instruction);
+    const auto is_constant = [](const Instruction& operand) {
+      return operand.operation == Operation::constant;
+    };
+    const auto operands = tape_.end() - static_cast<std::ptrdiff_t>(n);
+    if (n == 0 || !std::all_of(operands, tape_.end(), is_constant)) {
+      tape_.push_back(instruction);
+    } else {
+      const double number = n == 1 ? apply(instruction, operands[0].number)
+                                   : apply(instruction, operands[0].number, operands[1].number);
+      tape_.resize(tape_.size() - n, {Operation::constant});
+      tape_.push_back({Operation::constant, number});
+    }
   }
 
   void parse_sum() {
@@ -151,7 +164,7 @@ class Parser {
     const Nesting nesting(*this);
     if (take('-')) {
       parse_sign();
-      negate();
+      emit({Operation::negate});
     } else if (take('+')) {
       parse_sign();
     } else {
@@ -166,17 +179,7 @@ class Parser {
     emit_power();
   }
 
-  /// Negates the operand on top; a number becomes the negative number, so that a^-2 has a constant
-  /// power.
-  void negate() {
-    if (tape_.back().operation == Operation::constant) {
-      tape_.back().number = -tape_.back().number;
-    } else {
-      emit({Operation::negate});
-    }
-  }
-
-  /// The power of the two operands on top; simplifies a number as exponent.
+  /// The power of the two operands on top; a constant exponent becomes part of the operation.
   void emit_power() {
     if (tape_.back().operation == Operation::constant) {
       const double exponent = tape_.back().number;

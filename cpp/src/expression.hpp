@@ -22,7 +22,7 @@ inline double constant_power(double x, double exponent) { return std::pow(x, exp
 /// (two). A name is a letter or `_`, then letters, digits, `_`, `.`, `:`, and may end with an index
 /// as in `gamma[3]`.
 ///
-/// `a^b` with a number for b is a power for any a for which it exists; with a parameter in b it is
+/// `a^b` with a constant b is a power for any a for which it exists; with a parameter in b it is
 /// exp(b log a), so a must be positive. abs, min and max take the derivative of the right-hand side
 /// at their kinks (the first argument of min and max where both are equal).
 class Expression {
@@ -75,11 +75,6 @@ class Expression {
   };
 
  private:
-  template <typename T>
-  static T apply(const Instruction& instruction, const T& x);
-  template <typename T>
-  static T apply(const Instruction& instruction, const T& a, const T& b);
-
   std::vector<Instruction> tape_;  ///< postfix
   std::size_t n_parameters_;
 };
@@ -104,8 +99,10 @@ constexpr std::size_t n_operands(Expression::Operation operation) noexcept {
   }
 }
 
+/// Result of an operation on one operand.
 template <typename T>
-T Expression::apply(const Instruction& instruction, const T& x) {
+T apply(const Expression::Instruction& instruction, const T& x) {
+  using Operation = Expression::Operation;
   using std::cos;
   using std::exp;
   using std::log;
@@ -138,8 +135,10 @@ T Expression::apply(const Instruction& instruction, const T& x) {
   return x;
 }
 
+/// Result of an operation on two operands.
 template <typename T>
-T Expression::apply(const Instruction& instruction, const T& a, const T& b) {
+T apply(const Expression::Instruction& instruction, const T& a, const T& b) {
+  using Operation = Expression::Operation;
   using std::exp;
   using std::log;
   switch (instruction.operation) {
