@@ -14,12 +14,16 @@ namespace nablafit::detail {
 struct ArrowStructure {
   std::vector<std::size_t> dense_parameters;  ///< parameter index of each dense row, ascending
   std::vector<std::size_t> local_parameters;  ///< parameter index of each local row, block by block
-  std::vector<std::size_t> block_offsets;     ///< first local row of each block, and n_local() at the end
-  std::vector<std::size_t> block_entries;     ///< first entry of each block in ArrowHessian::blocks, and its size
+  std::vector<std::size_t>
+      block_offsets;  ///< first local row of each block, and n_local() at the end
+  std::vector<std::size_t>
+      block_entries;  ///< first entry of each block in ArrowHessian::blocks, and its size
 
   std::size_t n_dense() const noexcept { return dense_parameters.size(); }
   std::size_t n_local() const noexcept { return local_parameters.size(); }
-  std::size_t n_blocks() const noexcept { return block_offsets.empty() ? 0 : block_offsets.size() - 1; }
+  std::size_t n_blocks() const noexcept {
+    return block_offsets.empty() ? 0 : block_offsets.size() - 1;
+  }
 };
 
 /// The numbers. H[dense i][dense j] = dense[i * n_dense + j] (both triangles);

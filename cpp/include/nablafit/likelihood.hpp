@@ -21,15 +21,17 @@ struct CompiledLikelihood;
 enum class EvaluationStatus {
   ok,
   negative_yield,     ///< a bin's expected yield is negative, or zero where events were observed
+  not_finite,         ///< a bin's expected yield is infinite or NaN
   outside_support,    ///< a constraint term has density zero here (e.g. negative Poisson mean)
   invalid_parameter,  ///< a parameter is NaN or infinite
 };
 
 std::string_view to_string(EvaluationStatus status) noexcept;
 
-/// Result of one evaluation. Unless `status` is ok, `value` is +infinity and a gradient that was asked
-/// for points out of the forbidden region: it is the gradient of minus the sum of the offending bins'
-/// yields (negative_yield), of minus the offending parameters (outside_support), or zero.
+/// Result of one evaluation. Unless `status` is ok, `value` is +infinity and a gradient that was
+/// asked for points out of the forbidden region: it is the gradient of minus the sum of the
+/// offending bins' yields (negative_yield), of minus the offending parameters (outside_support), or
+/// zero.
 struct Evaluation {
   double value;
   EvaluationStatus status;

@@ -23,12 +23,12 @@ struct Data {
   std::vector<double> global_observables;
 };
 
-/// A ModelSpec compiled for evaluation. Immutable; copies share the compiled arrays; every member may
-/// be called from any number of threads at once.
+/// A ModelSpec compiled for evaluation. Immutable; copies share the compiled arrays; every member
+/// may be called from any number of threads at once.
 ///
 /// Order of vectors: parameters as in `spec().parameters`; bins channel by channel as in
-/// `spec().channels`, within a channel bin by bin; rows channel by channel, within a channel sample by
-/// sample, within a sample bin by bin.
+/// `spec().channels`, within a channel bin by bin; rows channel by channel, within a channel sample
+/// by sample, within a sample bin by bin.
 class Model {
  public:
   /// Compiles. Throws SpecError if `validate` does, or where the spec asks for something undefined.
@@ -64,8 +64,8 @@ class Model {
   /// Expected yields per row, into `yields` (n_rows() values); they add up to `expected` where no
   /// channel floor acts.
   void expected_by_sample(const double* x, double* yields) const;
-  /// Expected values of the global observables (the mean of each constraint's density), into `values`
-  /// (constrained_parameters().size() values).
+  /// Expected values of the global observables (the mean of each constraint's density), into
+  /// `values` (constrained_parameters().size() values).
   void expected_global_observables(const double* x, double* values) const;
 
   const detail::CompiledModel& compiled() const noexcept { return *compiled_; }

@@ -57,8 +57,9 @@ struct Lumi {
 };
 
 /// Multiplies every bin by a factor that is `low`, 1, `high` at pull -1, 0, +1; both >= 0.
-/// With a multiplicative code the factors of a sample multiply. With an additive code they are summed
-/// first, as FlexibleInterpVar does: one factor 1 + sum Delta of all additive NormSys of the sample.
+/// With a multiplicative code the factors of a sample multiply. With an additive code they are
+/// summed first, as FlexibleInterpVar does: one factor 1 + sum Delta of all additive NormSys of the
+/// sample.
 struct NormSys {
   std::string name;
   std::string parameter;
@@ -68,8 +69,8 @@ struct NormSys {
 };
 
 /// Varies the histogram: yields at pull -1 and +1, one number per bin, absolute (not differences).
-/// With an additive code the change is added to the nominal yield; with a multiplicative one the bin
-/// is multiplied by the interpolated ratio (bins with zero nominal stay zero).
+/// With an additive code the change is added to the nominal yield; with a multiplicative one the
+/// bin is multiplied by the interpolated ratio (bins with zero nominal stay zero).
 struct HistoSys {
   std::string name;
   std::string parameter;
@@ -79,8 +80,8 @@ struct HistoSys {
 };
 
 /// Multiplies bin b by `parameters[b]`, shared by all samples that name the same parameters
-/// (Barlow-Beeston lite). `uncertainties[b]` is this sample's absolute statistical uncertainty, kept
-/// for writers; the constraint of the parameter is what counts in the likelihood.
+/// (Barlow-Beeston lite). `uncertainties[b]` is this sample's absolute statistical uncertainty,
+/// kept for writers; the constraint of the parameter is what counts in the likelihood.
 struct StatError {
   std::string name;
   std::vector<std::string> parameters;
@@ -100,8 +101,9 @@ struct ShapeFactor {
   std::vector<std::string> parameters;
 };
 
-/// Multiplies every bin by an arithmetic expression in the named parameters (HistFactory's preprocess
-/// functions): + - * / ^, parentheses, exp, log, sqrt, abs, min, max, pow, numbers, names.
+/// Multiplies every bin by an arithmetic expression in the named parameters (HistFactory's
+/// preprocess functions): + - * / ^, parentheses, exp, log, sqrt, abs, min, max, pow, numbers,
+/// names.
 struct FormulaFactor {
   std::string name;
   std::string expression;
@@ -125,8 +127,8 @@ struct Range {
 /// No constraint term.
 struct Unconstrained {};
 
-/// N(observed | parameter, sigma). With `observable_range` the density is normalised over that range
-/// of the global observable only, as RooFit does.
+/// N(observed | parameter, sigma). With `observable_range` the density is normalised over that
+/// range of the global observable only, as RooFit does.
 struct GaussianConstraint {
   double observed = 0.0;
   double sigma = 1.0;
@@ -212,7 +214,9 @@ struct Channel {
   std::optional<double> yield_floor;  ///< the total yield of a bin is raised to at least this
 
   /// Bins of the channel: those of its first sample; 0 without samples.
-  std::size_t n_bins() const noexcept { return samples.empty() ? 0 : samples.front().nominal.size(); }
+  std::size_t n_bins() const noexcept {
+    return samples.empty() ? 0 : samples.front().nominal.size();
+  }
 };
 
 /// Observed events of one channel, one entry per bin; not necessarily integer.
@@ -233,8 +237,8 @@ struct Observations {
   std::vector<GlobalObservable> global_observables;
 };
 
-/// A named point in parameter space (RooFit's snapshots, HS3's parameter points). Parameters that are
-/// not listed keep their initial value.
+/// A named point in parameter space (RooFit's snapshots, HS3's parameter points). Parameters that
+/// are not listed keep their initial value.
 struct ParameterPoint {
   struct Value {
     std::string parameter;
@@ -244,7 +248,8 @@ struct ParameterPoint {
   std::vector<Value> values;
 };
 
-/// A complete statistical model without data. Parameter order is the order of all vectors of the API.
+/// A complete statistical model without data. Parameter order is the order of all vectors of the
+/// API.
 struct ModelSpec {
   std::string name;
   std::vector<Channel> channels;

@@ -16,7 +16,7 @@ namespace nablafit::io {
 /// Choices of a pyhf model that the workspace does not contain.
 struct PyhfOptions {
   Interpolation normsys = Interpolation::polynomial_exponential;  ///< code1 or code4 of pyhf
-  Interpolation histosys = Interpolation::polynomial_linear;      ///< code0, code2 or code4p of pyhf
+  Interpolation histosys = Interpolation::polynomial_linear;  ///< code0, code2 or code4p of pyhf
   /// pyhf's clip_sample_data=0: negative interpolated histograms count as 0 (Sample::yield_floor).
   /// Equal to pyhf's as long as the sample's factors are not negative.
   bool clip_sample_data = false;
@@ -27,17 +27,17 @@ struct PyhfOptions {
 /// A parsed and checked workspace. Immutable, cheap to copy.
 class PyhfWorkspace {
  public:
-  /// Parses `text`. Throws WorkspaceError for anything that is not a valid workspace; its location is
-  /// `source` followed by the JSON pointer of the culprit.
+  /// Parses `text`. Throws WorkspaceError for anything that is not a valid workspace; its location
+  /// is `source` followed by the JSON pointer of the culprit.
   static PyhfWorkspace parse(std::string_view text, const std::string& source = "workspace");
 
   const std::vector<std::string>& measurement_names() const noexcept;
   /// Parameter of interest of a measurement; empty if the measurement names none.
   const std::string& parameter_of_interest(const std::string& measurement) const;
 
-  /// The model of one measurement, parameters in the order of pyhf's `config.par_names`, channels and
-  /// samples in pyhf's (sorted) order. `measurement` empty: the first one. `poi` set: overrides the
-  /// measurement's (empty string: none).
+  /// The model of one measurement, parameters in the order of pyhf's `config.par_names`, channels
+  /// and samples in pyhf's (sorted) order. `measurement` empty: the first one. `poi` set: overrides
+  /// the measurement's (empty string: none).
   ModelSpec model_spec(const std::string& measurement = {},
                        const std::optional<std::string>& poi = std::nullopt,
                        const PyhfOptions& options = {}) const;

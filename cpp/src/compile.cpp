@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "compile_lists.hpp"
+#include "kernels/interpolation.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+void set_parameters(CompiledModel& model) {
+  for (const Parameter& parameter : model.spec.parameters) {
+    if (is_constrained(parameter)) model.constrained.push_back(model.names.size());
+    model.names.push_back(parameter.name);
+    model.initial.push_back(parameter.initial);
+    model.lower.push_back(parameter.lower);
+    model.upper.push_back(parameter.upper);
+    model.fixed.push_back(parameter.fixed ? 1 : 0);
+  }
+  model.index_of.reserve(model.names.size());
+  for (std::size_t i = 0; i < model.names.size(); ++i) model.index_of.emplace(model.names[i], i);
+}
+
+void set_channels(CompiledModel& model) {
+  model.channel_offsets.push_back(0);
+  bool any_floor = false;
+  for (const Channel& channel : model.spec.channels) {
+    model.n_bins += channel.n_bins();
+    model.n_rows += channel.n_bins() * channel.samples.size();
+    model.channel_offsets.push_back(model.n_bins);
+    any_floor = any_floor || channel.yield_floor.has_value();
+  }
+  if (!any_floor) return;
+  for (const Channel& channel : model.spec.channels) {
+    const double floor = channel.yield_floor.value_or(-std::numeric_limits<double>::infinity());
+    model.bin_floor.insert(model.bin_floor.end(), channel.n_bins(), floor);
+  }
+}
+
+void set_terms(CompiledModel& model, const ModelLists& lists) {
+  for (const TermTable* terms : {&lists.additive_terms, &lists.factor_terms}) {
+    model.term_pull.insert(model.term_pull.end(), terms->pulls.begin(), terms->pulls.end());
+    model.term_code.insert(model.term_code.end(), terms->codes.begin(), terms->codes.end());
+  }
+  model.n_additive_terms = static_cast<std::uint32_t>(lists.additive_terms.size());
+}
+
+void set_sweep(CompiledModel& model) {
+  SweepModel& sweep = model.sweep;
+  sweep.n_terms = static_cast<std::uint32_t>(model.term_pull.size());
+  sweep.n_additive_terms = model.n_additive_terms;
+  sweep.term_pull = model.term_pull.data();
+  sweep.term_code = model.term_code.data();
+  sweep.n_scope_blocks = static_cast<std::uint32_t>(model.scope_blocks.size());
+  sweep.scope_blocks = model.scope_blocks.data();
+  sweep.factor_term = model.factor_term.data();
+  sweep.factor_data = model.factor_data.data();
+  sweep.scope_gathers = model.scope_gathers.data();
+  sweep.scope_floor = model.scope_floor.data();
+  sweep.row_blocks = model.row_blocks.data();
+  sweep.row_nominal = model.row_nominal.data();
+  sweep.row_floor = model.row_floor.data();
+  sweep.row_bin = model.row_bin.data();
+  sweep.row_multipliers = model.row_multipliers.data();
+  sweep.entry_term = model.entry_term.data();
+  sweep.entry_data = model.entry_data.data();
+  sweep.bin_floor = model.bin_floor.empty() ? nullptr : model.bin_floor.data();
+}
+
+/// Pull in (-1, 1) at which the factor of code 5 is smallest, if it is negative there.
+std::optional<double> negative_pull(const NormSys& modifier) {
+  const auto c = kernels::polynomial_exponential_coefficients(modifier.low, modifier.high);
+  double where = 0.0, smallest = 0.0;
+  for (int i = -99; i < 100; ++i) {
+    const double pull = 0.01 * i;
+    const double factor = kernels::factor_polynomial(pull, c[0], c[1], c[2], c[3], c[4], c[5]);
+    if (factor < smallest) {
+      smallest = factor;
+      where = pull;
+    }
+  }
+  return smallest < 0.0 ? std::optional<double>(where) : std::nullopt;
+}
+
+/// Ratios for which the polynomial of code 5 can have a zero between -1 and +1 at all.
+bool is_extreme(const NormSys& modifier) {
+  const double low = std::min(modifier.low, modifier.high);
+  const double high = std::max(modifier.low, modifier.high);
+  return low < 0.2 || high > 5.0;
+}
+
+std::string shortened(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
+void warn_of_negative_factors(const Channel& channel, const Sample& sample,
+                              std::vector<std::string>& warnings) {
+  if (sample.factor_floor) return;
+  for (const Modifier& modifier : sample.modifiers) {
+    const auto* normsys = std::get_if<NormSys>(&modifier);
+    if (normsys == nullptr || normsys->interpolation != Interpolation::polynomial_exponential ||
+        !is_extreme(*normsys)) {
+      continue;
+    }
+    if (const std::optional<double> pull = negative_pull(*normsys)) {
+      warnings.push_back("normsys '" + normsys->name + "' of sample '" + sample.name +
+                         "' in channel '" + channel.name + "' (lo = " + shortened(normsys->low) +
+                         ", hi = " + shortened(normsys->high) +
+                         ") interpolates to a negative factor near " + normsys->parameter + " = " +
+                         shortened(*pull) + "; it is used as it is, as the format defines it");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> model_warnings(const ModelSpec& spec) {
+  std::vector<std::string> warnings;
+  for (const Channel& channel : spec.channels) {
+    for (const Sample& sample : channel.samples)
+      warn_of_negative_factors(channel, sample, warnings);
+  }
+  return warnings;
+}
+
+void compile(ModelSpec spec, CompiledModel& model) {
+  validate(spec);
+  model.spec = std::move(spec);
+  set_parameters(model);
+  set_channels(model);
+  ModelLists lists;
+  collect_lists(model, lists);
+  set_terms(model, lists);
+  pack(model, lists);
+  set_arrow_structure(model, lists);
+  model.warnings = model_warnings(model.spec);
+  set_sweep(model);
+}
+
+}  // namespace nablafit::detail

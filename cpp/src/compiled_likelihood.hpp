@@ -1,0 +1,49 @@
+/// \file
+/// Data of a Likelihood in the form that evaluators use.
+#ifndef NABLAFIT_SRC_COMPILED_LIKELIHOOD_HPP
+#define NABLAFIT_SRC_COMPILED_LIKELIHOOD_HPP
+
+#include <cstdint>
+#include <vector>
+
+#include "nablafit/likelihood.hpp"
+
+namespace nablafit::detail {
+
+/// Gaussian constraint terms, the common kind, as a structure of arrays.
+struct GaussianTerms {
+  std::vector<std::uint32_t> parameter;
+  std::vector<double> observed, sigma;
+};
+
+/// Any other constraint term.
+struct ConstraintTerm {
+  enum class Kind : std::uint8_t { poisson, gamma, lognormal, truncated_gaussian } kind;
+  std::uint32_t parameter;
+  double observed;
+  double width;  ///< tau, scale, log kappa or sigma
+  Range range;   ///< of truncated_gaussian
+};
+
+struct CompiledLikelihood {
+  CompiledLikelihood(Model model_in, Data data_in)
+      : model(std::move(model_in)), data(std::move(data_in)) {}
+
+  Model model;
+  Data data;
+  double constant = 0.0;
+  GaussianTerms gaussians;
+  std::vector<ConstraintTerm> others;
+};
+
+/// Deviance of a term and its derivatives with respect to the parameter.
+double deviance(const ConstraintTerm& term, double x);
+double deviance_first(const ConstraintTerm& term, double x);
+double deviance_second(const ConstraintTerm& term, double x);
+
+/// True where the term's density is not zero.
+bool in_support(const ConstraintTerm& term, double x) noexcept;
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_COMPILED_LIKELIHOOD_HPP

@@ -1,0 +1,108 @@
+/// \file
+/// What Model::Model makes of a ModelSpec: flat arrays in the layout of the sweeps.
+#ifndef NABLAFIT_SRC_COMPILED_MODEL_HPP
+#define NABLAFIT_SRC_COMPILED_MODEL_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "aligned.hpp"
+#include "arrow_hessian.hpp"
+#include "expression.hpp"
+#include "nablafit/spec.hpp"
+#include "sweep.hpp"
+
+namespace nablafit::detail {
+
+enum class PullKind : std::uint8_t { identity, gamma, lognormal };
+
+/// A parameter that is the argument of interpolations.
+struct PullArgument {
+  std::uint32_t parameter;
+  PullKind kind;
+  double relative;
+  double log_kappa;
+};
+
+/// 1 + sum over entries of alpha S + g A: the additive NormSys of one sample as one factor.
+struct AdditiveFactor {
+  std::uint32_t multiplier;  ///< where its value goes
+  std::vector<std::uint32_t> terms;
+  std::vector<double> symmetric;
+  std::vector<double> asymmetric;
+};
+
+/// A FormulaFactor as one factor.
+struct DerivedFactor {
+  std::uint32_t multiplier;
+  Expression expression;
+  std::vector<std::size_t> parameters;  ///< argument i of the expression is parameters[i]
+};
+
+inline constexpr std::uint32_t no_block = 0xFFFFFFFFU;
+
+struct CompiledModel {
+  CompiledModel() = default;
+  CompiledModel(const CompiledModel&) = delete;
+  CompiledModel& operator=(const CompiledModel&) = delete;
+
+  ModelSpec spec;
+  std::vector<std::string> names;
+  std::unordered_map<std::string_view, std::size_t> index_of;  ///< views into `names`
+  std::vector<double> initial, lower, upper;
+  std::vector<char> fixed;
+  std::vector<std::size_t> constrained;
+  std::vector<std::size_t> channel_offsets;
+  std::vector<std::string> warnings;
+  std::size_t n_bins = 0;
+  std::size_t n_rows = 0;
+
+  std::vector<PullArgument> pulls;
+  AlignedVector<std::uint32_t> term_pull;
+  AlignedVector<std::uint8_t> term_code;
+  std::uint32_t n_additive_terms = 0;
+
+  // Multipliers: [scopes, padded | parameters | 1 | derived factors].
+  std::uint32_t parameter_multiplier = 0;  ///< index of parameter 0's multiplier
+  std::uint32_t one_multiplier = 0;
+  std::uint32_t n_multipliers = 0;
+  std::vector<AdditiveFactor> additive_factors;
+  std::vector<DerivedFactor> derived_factors;
+
+  std::vector<ScopeBlock> scope_blocks;
+  AlignedVector<std::uint32_t> factor_term;
+  AlignedVector<double> factor_data;
+  AlignedVector<std::int32_t> scope_gathers;
+  AlignedVector<double> scope_floor;
+
+  std::vector<Chunk> chunks;
+  std::vector<RowBlock> row_blocks;
+  AlignedVector<double> row_nominal;
+  AlignedVector<double> row_floor;
+  AlignedVector<std::int32_t> row_bin;
+  AlignedVector<std::uint32_t> row_position;  ///< row in the model's order; n_rows for padding
+  AlignedVector<std::int32_t> row_multipliers;
+  AlignedVector<std::uint32_t> entry_term;
+  AlignedVector<double> entry_data;
+  AlignedVector<double> bin_floor;
+
+  ArrowStructure arrow;
+  std::vector<std::uint32_t>
+      arrow_row;  ///< per parameter: its dense row, or n_dense + its local row
+  std::vector<std::uint32_t>
+      block_of_bin;  ///< block with the local parameters of the bin, or no_block
+
+  SweepModel sweep{};
+};
+
+/// Fills `model` from a validated specification, which it takes over.
+void compile(ModelSpec spec, CompiledModel& model);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_COMPILED_MODEL_HPP

@@ -1,0 +1,165 @@
+#include "fused_evaluator.hpp"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "ad/derivatives.hpp"
+#include "kernels/terms.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// First parameter that is NaN or infinite; n if none is.
+std::size_t first_invalid(const double* x, std::size_t n) {
+  double probe = 0.0;
+  for (std::size_t i = 0; i < n; ++i) probe += x[i] * 0.0;
+  if (probe == 0.0) return n;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(x[i])) return i;
+  }
+  return n;
+}
+
+}  // namespace
+
+FusedEvaluator::FusedEvaluator(Likelihood likelihood)
+    : likelihood_(std::move(likelihood)),
+      terms_(&likelihood_.compiled()),
+      state_(likelihood_.model().compiled()),
+      assembler_(*terms_) {}
+
+Evaluation FusedEvaluator::value(const double* x) { return evaluate(x, nullptr); }
+
+Evaluation FusedEvaluator::value_and_gradient(const double* x, double* gradient) {
+  return evaluate(x, gradient);
+}
+
+double FusedEvaluator::constraint_deviance(const double* x) const {
+  const GaussianTerms& gaussians = terms_->gaussians;
+  double sum = 0.0;
+  for (std::size_t i = 0; i < gaussians.parameter.size(); ++i) {
+    sum += kernels::gaussian_deviance(gaussians.observed[i], x[gaussians.parameter[i]],
+                                      gaussians.sigma[i]);
+  }
+  for (const ConstraintTerm& term : terms_->others) sum += deviance(term, x[term.parameter]);
+  return sum;
+}
+
+void FusedEvaluator::add_constraint_gradient(const double* x, double* gradient) const {
+  const GaussianTerms& gaussians = terms_->gaussians;
+  for (std::size_t i = 0; i < gaussians.parameter.size(); ++i) {
+    const std::uint32_t p = gaussians.parameter[i];
+    gradient[p] += kernels::derivatives::gaussian_deviance_first(gaussians.observed[i], x[p],
+                                                                 gaussians.sigma[i]);
+  }
+  for (const ConstraintTerm& term : terms_->others) {
+    gradient[term.parameter] += deviance_first(term, x[term.parameter]);
+  }
+}
+
+Evaluation FusedEvaluator::evaluate(const double* x, double* gradient) {
+  const CompiledModel& model = state_.model();
+  const std::size_t n = model.names.size();
+  if (const std::size_t invalid = first_invalid(x, n); invalid < n) {
+    if (gradient != nullptr) std::fill_n(gradient, n, 0.0);
+    return {infinity, EvaluationStatus::invalid_parameter, invalid};
+  }
+  for (const ConstraintTerm& term : terms_->others) {
+    if (!in_support(term, x[term.parameter])) return leave_support(x, gradient);
+  }
+  const bool with_gradient = gradient != nullptr;
+  const SweepFunctions& sweep = state_.functions();
+  SweepScratch& scratch = state_.scratch();
+  state_.set_parameters(x, with_gradient);
+  double sum = 0.0;
+  for (const Chunk& chunk : model.chunks) {
+    sweep.forward_rows(model.sweep, scratch, chunk);
+    const BinSum bins = sweep.weigh_bins(model.sweep, scratch, chunk,
+                                         likelihood_.data().counts.data(), with_gradient);
+    if (bins.first_offender != no_offender) return leave_forbidden_yields(x, gradient);
+    sum += bins.deviance;
+    if (with_gradient) sweep.backward_rows(model.sweep, scratch, chunk);
+  }
+  if (with_gradient) {
+    state_.collect_gradient(x, gradient);
+    add_constraint_gradient(x, gradient);
+  }
+  return {sum + constraint_deviance(x), EvaluationStatus::ok, 0};
+}
+
+Evaluation FusedEvaluator::leave_support(const double* x, double* gradient) const {
+  const std::size_t n = state_.model().names.size();
+  if (gradient != nullptr) std::fill_n(gradient, n, 0.0);
+  std::size_t first = n;
+  for (const ConstraintTerm& term : terms_->others) {
+    if (in_support(term, x[term.parameter])) continue;
+    first = std::min<std::size_t>(first, term.parameter);
+    if (gradient != nullptr) gradient[term.parameter] = -1.0;
+  }
+  return {infinity, EvaluationStatus::outside_support, first};
+}
+
+Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradient) {
+  const CompiledModel& model = state_.model();
+  SweepScratch& scratch = state_.scratch();
+  state_.set_parameters(x, gradient != nullptr);
+  state_.forward_rows();
+  const std::vector<double>& counts = likelihood_.data().counts;
+  bool finite = true;
+  std::size_t first = model.n_bins;
+  for (std::size_t bin = 0; bin < model.n_bins; ++bin) {
+    const double floor = model.bin_floor.empty() ? -infinity : model.bin_floor[bin];
+    const double lambda = scratch.lambda[bin] < floor ? floor : scratch.lambda[bin];
+    const bool allowed = lambda > 0.0 || (lambda == 0.0 && counts[bin] == 0.0);
+    scratch.weight[bin] = allowed || lambda == floor ? 0.0 : -1.0;
+    finite = finite && std::fabs(lambda) <= DBL_MAX;
+    if (!(allowed && lambda <= DBL_MAX)) first = std::min(first, bin);
+  }
+  if (gradient != nullptr) {
+    std::fill_n(gradient, model.names.size(), 0.0);
+    if (finite) {
+      for (const Chunk& chunk : model.chunks) {
+        state_.functions().backward_rows(model.sweep, scratch, chunk);
+      }
+      state_.collect_gradient(x, gradient);
+    }
+  }
+  return {infinity, finite ? EvaluationStatus::negative_yield : EvaluationStatus::not_finite,
+          first};
+}
+
+Evaluation FusedEvaluator::arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian) {
+  const Evaluation evaluation = evaluate(x, gradient);
+  if (evaluation.status == EvaluationStatus::ok) assembler_.assemble(x, state_, hessian);
+  return evaluation;
+}
+
+Evaluation FusedEvaluator::hessian(const double* x, double* matrix) {
+  const CompiledModel& model = state_.model();
+  gradient_.resize(model.names.size());
+  const Evaluation evaluation = arrow_hessian(x, gradient_.data(), arrow_);
+  if (evaluation.status == EvaluationStatus::ok) {
+    expand(model.arrow, arrow_, matrix);
+  } else {
+    std::fill_n(matrix, model.names.size() * model.names.size(), 0.0);
+  }
+  return evaluation;
+}
+
+Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double* v,
+                                                  double* product) {
+  gradient_.resize(state_.model().names.size());
+  const Evaluation evaluation = arrow_hessian(x, gradient_.data(), arrow_);
+  if (evaluation.status == EvaluationStatus::ok) {
+    multiply(state_.model().arrow, arrow_, v, product);
+  } else {
+    std::fill_n(product, gradient_.size(), 0.0);
+  }
+  return evaluation;
+}
+
+}  // namespace nablafit::detail

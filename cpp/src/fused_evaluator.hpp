@@ -1,0 +1,47 @@
+/// \file
+/// The default evaluator: one fused sweep for value and gradient, structure-exploiting Hessian.
+#ifndef NABLAFIT_SRC_FUSED_EVALUATOR_HPP
+#define NABLAFIT_SRC_FUSED_EVALUATOR_HPP
+
+#include <vector>
+
+#include "arrow_hessian.hpp"
+#include "compiled_likelihood.hpp"
+#include "hessian_assembler.hpp"
+#include "nablafit/likelihood.hpp"
+#include "sweep_state.hpp"
+
+namespace nablafit::detail {
+
+class FusedEvaluator final : public Evaluator {
+ public:
+  explicit FusedEvaluator(Likelihood likelihood);
+
+  const Likelihood& likelihood() const noexcept override { return likelihood_; }
+
+  Evaluation value(const double* x) override;
+  Evaluation value_and_gradient(const double* x, double* gradient) override;
+  Evaluation hessian(const double* x, double* matrix) override;
+  Evaluation hessian_vector_product(const double* x, const double* v, double* product) override;
+
+  /// Value, gradient and Hessian in arrow form; its vectors are resized on first use.
+  Evaluation arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian);
+
+ private:
+  Evaluation evaluate(const double* x, double* gradient);
+  double constraint_deviance(const double* x) const;
+  void add_constraint_gradient(const double* x, double* gradient) const;
+  Evaluation leave_forbidden_yields(const double* x, double* gradient);
+  Evaluation leave_support(const double* x, double* gradient) const;
+
+  Likelihood likelihood_;
+  const CompiledLikelihood* terms_;
+  SweepState state_;
+  HessianAssembler assembler_;
+  ArrowHessian arrow_;
+  std::vector<double> gradient_;
+};
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_FUSED_EVALUATOR_HPP

@@ -1,0 +1,116 @@
+/// \file
+/// The hot loops over a compiled model, compiled once per instruction set. Plain pointers and
+/// numbers only: nothing here may instantiate code that another translation unit could share.
+///
+/// One evaluation runs
+///
+///     set_terms -> forward_scopes -> [forward_rows -> weigh_bins -> backward_rows] per chunk
+///               -> backward_scopes -> collect_terms
+///
+/// where the backward half is left out when only the value is wanted.
+#ifndef NABLAFIT_SRC_SWEEP_HPP
+#define NABLAFIT_SRC_SWEEP_HPP
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lanes.hpp"
+
+namespace nablafit::detail {
+
+/// Eight rows (one sample in one bin each), in any order, of one chunk.
+struct RowBlock {
+  std::uint32_t entry_begin, entry_end;            ///< additive variations
+  std::uint32_t multiplier_begin, multiplier_end;  ///< groups of 8 multiplier indices
+  bool has_floor;
+};
+
+/// Eight scopes: products of factors shared by the rows of a sample in a channel.
+struct ScopeBlock {
+  std::uint32_t factor_begin, factor_end;  ///< interpolated factors
+  std::uint32_t gather_begin;              ///< groups of 8 multiplier indices
+  std::uint32_t gather_floor;              ///< from here on, factors come after the floor
+  std::uint32_t gather_end;
+  bool has_floor;
+};
+
+/// A range of whole bins with all their rows: small enough to stay in cache between the forward and
+/// the backward pass.
+struct Chunk {
+  std::uint32_t bin_begin, bin_end;
+  std::uint32_t block_begin, block_end;
+};
+
+/// The compiled model as the sweeps see it. All pointers are into CompiledModel.
+struct SweepModel {
+  // Terms: one for each pair of interpolated parameter and interpolation code, additive ones first.
+  std::uint32_t n_terms, n_additive_terms;
+  const std::uint32_t* term_pull;
+  const std::uint8_t* term_code;
+  // Multipliers: [scopes | parameters | 1 | derived factors].
+  std::uint32_t n_scope_blocks;
+  const ScopeBlock* scope_blocks;
+  const std::uint32_t* factor_term;
+  const double*
+      factor_data;  ///< per factor 8 x 8: log_low, log_high, c1..c6 (or S, A), lanes inside
+  const std::int32_t* scope_gathers;
+  const double* scope_floor;  ///< per scope
+  // Rows.
+  const RowBlock* row_blocks;
+  const double* row_nominal;    ///< per row
+  const double* row_floor;      ///< per row
+  const std::int32_t* row_bin;  ///< per row; n_bins for padding
+  const std::int32_t* row_multipliers;
+  const std::uint32_t* entry_term;
+  const double*
+      entry_data;  ///< per entry 2 x 8: S = (high - low) / 2, A = (high + low - 2 nominal) / 16
+  const double* bin_floor;  ///< per bin; null if no channel has a floor
+};
+
+/// Scratch of one thread.
+struct SweepScratch {
+  const double* pull;  ///< per pull: the interpolation arguments
+  double* pull_gradient;
+  // Per term: argument; additive terms also g and dg/dalpha. Adjoints have 8 lanes per term.
+  double *alpha, *shape, *shape_slope, *term_adjoint;
+  // Per factor, 8 lanes: value, derivative, product of the factors before it.
+  double *factor_value, *factor_slope, *factor_prefix;
+  double* scope_inside;  ///< per scope: product before the floor
+  double *multiplier, *multiplier_adjoint;
+  double *row_yield,
+      *row_factor;  ///< per row: interpolated histogram before its floor, product of factors
+  double *lambda, *weight;  ///< per bin, one more for padding: expected yield, d(nll)/d(lambda)
+};
+
+/// Outcome of the Poisson terms of a range of bins.
+struct BinSum {
+  double deviance;
+  std::uint32_t first_offender;  ///< bin with a yield that has no likelihood, or no_offender
+};
+
+inline constexpr std::uint32_t no_offender = 0xFFFFFFFFU;
+
+struct SweepFunctions {
+  const char* name;
+  void (*set_terms)(const SweepModel&, SweepScratch&, bool with_gradient);
+  void (*forward_scopes)(const SweepModel&, SweepScratch&, bool with_gradient);
+  void (*forward_rows)(const SweepModel&, SweepScratch&, const Chunk&);
+  /// Deviance of the bins of the chunk, and their weights if wanted.
+  BinSum (*weigh_bins)(const SweepModel&, SweepScratch&, const Chunk&, const double* counts,
+                       bool with_gradient);
+  void (*backward_rows)(const SweepModel&, SweepScratch&, const Chunk&);
+  void (*backward_scopes)(const SweepModel&, SweepScratch&);
+  /// Adds the adjoints of the terms to pull_gradient.
+  void (*collect_terms)(const SweepModel&, SweepScratch&);
+};
+
+/// The fastest sweep that this processor runs. The environment variable NABLAFIT_INSTRUCTION_SET
+/// ("baseline", "avx2", "avx512") asks for a slower one; it is read once.
+const SweepFunctions& sweep_functions();
+
+/// Null if the sweep of that name was not built or this processor cannot run it.
+const SweepFunctions* find_sweep(const char* name);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_SWEEP_HPP

@@ -1,0 +1,167 @@
+#include "sweep_state.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ad/derivatives.hpp"
+#include "kernels/transforms.hpp"
+
+namespace nablafit::detail {
+
+namespace derivatives = kernels::derivatives;
+
+double pull_value(const PullArgument& pull, double x) noexcept {
+  switch (pull.kind) {
+    case PullKind::gamma:
+      return kernels::gamma_pull(x, pull.relative);
+    case PullKind::lognormal:
+      return kernels::lognormal_pull(x, pull.log_kappa, pull.relative);
+    case PullKind::identity:
+      break;
+  }
+  return x;
+}
+
+double pull_first(const PullArgument& pull, double x) noexcept {
+  switch (pull.kind) {
+    case PullKind::gamma:
+      return derivatives::gamma_pull_first(x, pull.relative);
+    case PullKind::lognormal:
+      return derivatives::lognormal_pull_first(x, pull.log_kappa, pull.relative);
+    case PullKind::identity:
+      break;
+  }
+  return 1.0;
+}
+
+double pull_second(const PullArgument& pull, double x) noexcept {
+  if (pull.kind != PullKind::lognormal) return 0.0;
+  return derivatives::lognormal_pull_second(x, pull.log_kappa, pull.relative);
+}
+
+SweepState::SweepState(const CompiledModel& model)
+    : model_(&model), functions_(&sweep_functions()) {
+  const std::size_t lanes = n_lanes;
+  const std::size_t n_terms = model.term_pull.size();
+  const std::size_t n_factors = lanes * model.factor_term.size();
+  const std::size_t n_rows = lanes * model.row_blocks.size();
+  const std::size_t n_scopes = lanes * model.scope_blocks.size();
+  double* const no_gradient = nullptr;
+  SweepScratch& s = scratch_;
+  const std::pair<double**, std::size_t> parts[] = {{&pull_, model.pulls.size()},
+                                                    {&s.pull_gradient, model.pulls.size()},
+                                                    {&s.alpha, n_terms},
+                                                    {&s.shape, n_terms},
+                                                    {&s.shape_slope, n_terms},
+                                                    {&s.term_adjoint, lanes * n_terms},
+                                                    {&s.factor_value, n_factors},
+                                                    {&s.factor_slope, n_factors},
+                                                    {&s.factor_prefix, n_factors},
+                                                    {&s.scope_inside, n_scopes},
+                                                    {&s.multiplier, model.n_multipliers},
+                                                    {&s.multiplier_adjoint, model.n_multipliers},
+                                                    {&s.row_yield, n_rows},
+                                                    {&s.row_factor, n_rows},
+                                                    {&s.lambda, model.n_bins + 1},
+                                                    {&s.weight, model.n_bins + 1}};
+  std::size_t total = 0;
+  for (const auto& part : parts) total += (part.second + lanes - 1) / lanes * lanes;
+  memory_.assign(total, 0.0);
+  double* next = memory_.data();
+  for (const auto& [pointer, size] : parts) {
+    *pointer = size == 0 ? no_gradient : next;
+    next += (size + lanes - 1) / lanes * lanes;
+  }
+  s.pull = pull_;
+  s.multiplier[model.one_multiplier] = 1.0;
+  std::size_t n_arguments = 0;
+  for (const DerivedFactor& factor : model.derived_factors) {
+    n_arguments = std::max(n_arguments, factor.parameters.size());
+  }
+  arguments_.resize(n_arguments);
+  slopes_.resize(n_arguments);
+}
+
+void SweepState::set_parameters(const double* x, bool with_gradient) {
+  const CompiledModel& model = *model_;
+  SweepScratch& s = scratch_;
+  for (std::size_t i = 0; i < model.pulls.size(); ++i) {
+    pull_[i] = pull_value(model.pulls[i], x[model.pulls[i].parameter]);
+  }
+  functions_->set_terms(model.sweep, s, with_gradient);
+  std::copy_n(x, model.names.size(), s.multiplier + model.parameter_multiplier);
+  set_additive_factors();
+  set_derived_factors();
+  functions_->forward_scopes(model.sweep, s, with_gradient);
+  if (with_gradient) std::fill_n(s.multiplier_adjoint, model.n_multipliers, 0.0);
+}
+
+void SweepState::set_additive_factors() {
+  const SweepScratch& s = scratch_;
+  for (const AdditiveFactor& factor : model_->additive_factors) {
+    double value = 1.0;
+    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
+      const std::uint32_t t = factor.terms[i];
+      value += s.alpha[t] * factor.symmetric[i] + s.shape[t] * factor.asymmetric[i];
+    }
+    s.multiplier[factor.multiplier] = value;
+  }
+}
+
+void SweepState::set_derived_factors() {
+  for (const DerivedFactor& factor : model_->derived_factors) {
+    const double* x = scratch_.multiplier + model_->parameter_multiplier;
+    for (std::size_t i = 0; i < factor.parameters.size(); ++i)
+      arguments_[i] = x[factor.parameters[i]];
+    scratch_.multiplier[factor.multiplier] = factor.expression.evaluate<double>(arguments_.data());
+  }
+}
+
+void SweepState::forward_rows() {
+  for (const Chunk& chunk : model_->chunks)
+    functions_->forward_rows(model_->sweep, scratch_, chunk);
+}
+
+void SweepState::backward_additive_factors() {
+  const SweepScratch& s = scratch_;
+  for (const AdditiveFactor& factor : model_->additive_factors) {
+    const double adjoint = s.multiplier_adjoint[factor.multiplier];
+    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
+      const std::uint32_t t = factor.terms[i];
+      s.pull_gradient[model_->term_pull[t]] +=
+          adjoint * (factor.symmetric[i] + s.shape_slope[t] * factor.asymmetric[i]);
+    }
+  }
+}
+
+void SweepState::backward_derived_factors(double* gradient) {
+  for (const DerivedFactor& factor : model_->derived_factors) {
+    const double* x = scratch_.multiplier + model_->parameter_multiplier;
+    for (std::size_t i = 0; i < factor.parameters.size(); ++i)
+      arguments_[i] = x[factor.parameters[i]];
+    factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
+    const double adjoint = scratch_.multiplier_adjoint[factor.multiplier];
+    for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
+      gradient[factor.parameters[i]] += adjoint * slopes_[i];
+    }
+  }
+}
+
+void SweepState::collect_gradient(const double* x, double* gradient) {
+  const CompiledModel& model = *model_;
+  SweepScratch& s = scratch_;
+  functions_->backward_scopes(model.sweep, s);
+  std::fill_n(s.pull_gradient, model.pulls.size(), 0.0);
+  backward_additive_factors();
+  functions_->collect_terms(model.sweep, s);
+  std::copy_n(s.multiplier_adjoint + model.parameter_multiplier, model.names.size(), gradient);
+  backward_derived_factors(gradient);
+  for (std::size_t i = 0; i < model.pulls.size(); ++i) {
+    const PullArgument& pull = model.pulls[i];
+    const double slope =
+        pull.kind == PullKind::identity ? 1.0 : pull_first(pull, x[pull.parameter]);
+    gradient[pull.parameter] += s.pull_gradient[i] * slope;
+  }
+}
+
+}  // namespace nablafit::detail

@@ -1,0 +1,54 @@
+/// \file
+/// Scratch memory of one thread for sweeps over one model.
+#ifndef NABLAFIT_SRC_SWEEP_STATE_HPP
+#define NABLAFIT_SRC_SWEEP_STATE_HPP
+
+#include "aligned.hpp"
+#include "compiled_model.hpp"
+#include "sweep.hpp"
+
+namespace nablafit::detail {
+
+/// Value and first two derivatives of a pull with respect to its parameter.
+double pull_value(const PullArgument& pull, double x) noexcept;
+double pull_first(const PullArgument& pull, double x) noexcept;
+double pull_second(const PullArgument& pull, double x) noexcept;
+
+/// Drives the parts of a sweep that do not depend on data. The model must outlive it.
+class SweepState {
+ public:
+  explicit SweepState(const CompiledModel& model);
+
+  const CompiledModel& model() const noexcept { return *model_; }
+  const SweepFunctions& functions() const noexcept { return *functions_; }
+  SweepScratch& scratch() noexcept { return scratch_; }
+  const SweepScratch& scratch() const noexcept { return scratch_; }
+
+  /// Sets terms, factors and multipliers for `x` (n_parameters values); with_gradient also sets
+  /// their slopes and clears the adjoints.
+  void set_parameters(const double* x, bool with_gradient);
+
+  /// Forward over all rows: yields of all bins before channel floors are in scratch().lambda.
+  void forward_rows();
+
+  /// After the rows have been swept backwards: the gradient with respect to the parameters,
+  /// n_parameters values, overwritten.
+  void collect_gradient(const double* x, double* gradient);
+
+ private:
+  void set_additive_factors();
+  void set_derived_factors();
+  void backward_additive_factors();
+  void backward_derived_factors(double* gradient);
+
+  const CompiledModel* model_;
+  const SweepFunctions* functions_;
+  AlignedVector<double> memory_;
+  std::vector<double> arguments_, slopes_;  ///< of one derived factor
+  double* pull_ = nullptr;
+  SweepScratch scratch_{};
+};
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_SWEEP_STATE_HPP
