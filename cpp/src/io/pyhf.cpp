@@ -16,7 +16,7 @@ namespace nablafit::io {
 struct PyhfWorkspace::Contents {
   explicit Contents(JsonDocument parsed) : document(std::move(parsed)) {}
 
-  /// Empty: the first. Throws WorkspaceError for a name that is not there.
+  /// Empty: the first. Throws ArgumentError for a name that is not there.
   const PyhfMeasurement& measurement(const std::string& name) const;
 
   JsonDocument document;
@@ -39,7 +39,7 @@ void reject_other_formats(JsonValue root) {
   if (root.is(JsonKind::array)) {
     const bool is_patch = root.size() > 0 && (*root.elements().begin()).is(JsonKind::object) &&
                           (*root.elements().begin()).find("op").exists();
-    fail(root, is_patch ? "found a JSON Patch" + expected + "apply it to the workspace it is for"
+    fail(root, is_patch ? "found a JSON patch" + expected + "apply it to the workspace it is for"
                         : "found " + describe(root) + expected + "pass one workspace");
   }
   if (!root.is(JsonKind::object))
@@ -49,11 +49,11 @@ void reject_other_formats(JsonValue root) {
         root.find("version").exists()) {
       return;
     }
-    fail(root, "found a pyhf model specification" + expected +
+    fail(root, "found the specification of a pyhf model" + expected +
                    "add the other three keys, or use its workspace");
   }
   if (root.find("patches").exists()) {
-    fail(root, "found a pyhf patchset" + expected +
+    fail(root, "found a pyhf patch set" + expected +
                    "apply one of its patches to the background-only workspace");
   }
   if (root.find("distributions").exists() || root.find("likelihoods").exists()) {
@@ -220,10 +220,11 @@ const PyhfMeasurement& PyhfWorkspace::Contents::measurement(const std::string& n
   if (found != measurement_names.end()) {
     return measurements[static_cast<std::size_t>(found - measurement_names.begin())];
   }
-  fail(document.root().find("measurements"),
-       "found no measurement " + quoted(name) + ", expected one of " +
-           quoted_list({measurement_names.begin(), measurement_names.end()}) +
-           detail::did_you_mean(name, measurement_names));
+  throw ArgumentError("found no measurement " + quoted(name) + " in " + document.source() +
+                          ", expected one of " +
+                          quoted_list({measurement_names.begin(), measurement_names.end()}) +
+                          detail::did_you_mean(name, measurement_names),
+                      "measurement");
 }
 
 const std::string& PyhfWorkspace::parameter_of_interest(const std::string& measurement) const {

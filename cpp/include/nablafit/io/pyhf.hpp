@@ -32,7 +32,8 @@ class PyhfWorkspace {
   static PyhfWorkspace parse(std::string_view text, const std::string& source = "workspace");
 
   const std::vector<std::string>& measurement_names() const noexcept;
-  /// Parameter of interest of a measurement; empty if the measurement names none.
+  /// Parameter of interest of a measurement (empty: the first), as the workspace names it; empty if
+  /// the measurement names none. Throws ArgumentError for an unknown measurement.
   const std::string& parameter_of_interest(const std::string& measurement) const;
 
   /// The model of one measurement, parameters in the order of pyhf's `config.par_names`, channels
