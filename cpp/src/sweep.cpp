@@ -75,21 +75,26 @@ NABLAFIT_FLATTEN void collect_terms(const SweepModel& m, SweepScratch& s) {
 
 // --- scopes --------------------------------------------------------------------------------------
 
-/// Value and slope of eight factors of one parameter.
+/// Value and slope of eight factors of one parameter. Through local arrays, which alias nothing, so
+/// that the loop becomes vector code.
 template <typename Value, typename Slope>
-void evaluate_factor(double* values, double* slopes, bool with_slope, Value value, Slope slope) {
-  for (int l = 0; l < n_lanes; ++l) values[l] = value(l);
-  if (!with_slope) return;
-  for (int l = 0; l < n_lanes; ++l) slopes[l] = slope(l);
+void evaluate_factor(double* values, double* slopes, Value value, Slope slope) {
+  alignas(64) double value_lanes[n_lanes];
+  alignas(64) double slope_lanes[n_lanes];
+  for (int l = 0; l < n_lanes; ++l) {
+    value_lanes[l] = value(l);
+    slope_lanes[l] = slope(l);
+  }
+  Lanes::load(value_lanes).store(values);
+  Lanes::load(slope_lanes).store(slopes);
 }
 
-void set_factor(std::uint8_t code, double alpha, const double* data, double* values, double* slopes,
-                bool with_slope) {
+void set_factor(std::uint8_t code, double alpha, const double* data, double* values, double* slopes) {
   const double *log_low = data, *log_high = data + n_lanes, *c = data + 2 * n_lanes;
   const auto interpolation = static_cast<Interpolation>(code);
   if (interpolation == Interpolation::polynomial_linear_multiplicative) {
     evaluate_factor(
-        values, slopes, with_slope,
+        values, slopes,
         [=](int l) { return kernels::factor_polynomial_linear(alpha, log_low[l], log_high[l]); },
         [=](int l) {
           return first::factor_polynomial_linear_first(alpha, log_low[l], log_high[l]);
@@ -97,7 +102,7 @@ void set_factor(std::uint8_t code, double alpha, const double* data, double* val
   } else if (interpolation == Interpolation::polynomial_exponential && alpha < 1.0 &&
              alpha > -1.0) {
     evaluate_factor(
-        values, slopes, with_slope,
+        values, slopes,
         [=](int l) {
           return kernels::factor_polynomial(alpha, c[l], c[l + 8], c[l + 16], c[l + 24], c[l + 32],
                                             c[l + 40]);
@@ -108,7 +113,7 @@ void set_factor(std::uint8_t code, double alpha, const double* data, double* val
         });
   } else {
     evaluate_factor(
-        values, slopes, with_slope,
+        values, slopes,
         [=](int l) { return kernels::factor_exponential(alpha, log_low[l], log_high[l]); },
         [=](int l) { return first::factor_exponential_first(alpha, log_low[l], log_high[l]); });
   }
@@ -130,7 +135,7 @@ Lanes raised_to_floor(const Lanes& product, const double* floors) {
   return Lanes::load(lanes);
 }
 
-NABLAFIT_FLATTEN void forward_scopes(const SweepModel& m, SweepScratch& s, bool with_gradient) {
+NABLAFIT_FLATTEN void forward_scopes(const SweepModel& m, SweepScratch& s) {
   for (std::uint32_t b = 0; b < m.n_scope_blocks; ++b) {
     const ScopeBlock& block = m.scope_blocks[b];
     Lanes product = Lanes::broadcast(1.0);
@@ -138,7 +143,7 @@ NABLAFIT_FLATTEN void forward_scopes(const SweepModel& m, SweepScratch& s, bool 
       const std::uint32_t t = m.factor_term[f];
       double* values = s.factor_value + n_lanes * f;
       set_factor(m.term_code[t], s.alpha[t], m.factor_data + 8 * n_lanes * f, values,
-                 s.factor_slope + n_lanes * f, with_gradient);
+                 s.factor_slope + n_lanes * f);
       product.store(s.factor_prefix + n_lanes * f);
       product *= Lanes::load(values);
     }

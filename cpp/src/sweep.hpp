@@ -93,7 +93,7 @@ inline constexpr std::uint32_t no_offender = 0xFFFFFFFFU;
 struct SweepFunctions {
   const char* name;
   void (*set_terms)(const SweepModel&, SweepScratch&, bool with_gradient);
-  void (*forward_scopes)(const SweepModel&, SweepScratch&, bool with_gradient);
+  void (*forward_scopes)(const SweepModel&, SweepScratch&);
   void (*forward_rows)(const SweepModel&, SweepScratch&, const Chunk&);
   /// Deviance of the bins of the chunk, and their weights if wanted.
   BinSum (*weigh_bins)(const SweepModel&, SweepScratch&, const Chunk&, const double* counts,

@@ -92,7 +92,7 @@ void SweepState::set_parameters(const double* x, bool with_gradient) {
   std::copy_n(x, model.names.size(), s.multiplier + model.parameter_multiplier);
   set_additive_factors();
   set_derived_factors();
-  functions_->forward_scopes(model.sweep, s, with_gradient);
+  functions_->forward_scopes(model.sweep, s);
   if (with_gradient) std::fill_n(s.multiplier_adjoint, model.n_multipliers, 0.0);
 }
 
