@@ -1,0 +1,151 @@
+/// \file
+/// Minimisation of a Likelihood on the box of its parameters, with exact gradients and Hessians.
+///
+/// Method: projected Newton. Parameters that sit on a bound with the gradient pointing outwards are
+/// held; the others take a Newton step from the arrow-form Hessian, confined to the box by an
+/// active set on the quadratic model, and shortened until the value decreases enough. Indefinite
+/// Hessians are modified to positive definite ones; kinks of piecewise interpolation act as
+/// temporary bounds; bins without events whose yield would turn negative act as constraints.
+#ifndef NABLAFIT_MINIMIZE_HPP
+#define NABLAFIT_MINIMIZE_HPP
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nablafit/likelihood.hpp"
+
+namespace nablafit {
+
+/// What to compute from the inverse Hessian at the minimum.
+enum class CovarianceKind {
+  none,
+  errors,  ///< square roots of the diagonal
+  full,    ///< also the matrix, n_parameters() squared
+};
+
+struct MinimizeOptions {
+  int max_iterations = 200;
+  /// Stop when the estimated distance to the minimum in -log L, g^T H^-1 g / 2 over the free
+  /// parameters (MINUIT's EDM for its objective -2 log L is twice this), is below.
+  double edm_tolerance = 1e-10;
+  /// And when every |g_j| / sqrt(H_jj), the distance from the minimum along one parameter in units
+  /// of its conditional standard deviation, is below.
+  double gradient_tolerance = 1e-4;
+  CovarianceKind covariance = CovarianceKind::errors;
+  /// Estimate the condition number and look for weak directions at the end.
+  bool diagnostics = true;
+  /// Directions whose curvature, with the Hessian scaled to unit diagonal, is below this are weak.
+  double weak_curvature = 1e-6;
+};
+
+enum class MinimizeStatus {
+  converged,                ///< the conditions for a minimum hold
+  converged_at_kink,        ///< so they do in the sense of one-sided derivatives, at a kink
+  converged_at_zero_yield,  ///< so they do on the border where an expected yield becomes negative
+  iteration_limit,
+  stalled,           ///< no step lowers the value although the conditions do not hold
+  saddle_point,      ///< stationary with negative curvature, and nothing lower found around it
+  unbounded,         ///< the value keeps falling as parameters grow
+  infeasible_start,  ///< the likelihood is zero at the start, and no point nearby was found where
+                     ///< it is not
+};
+
+std::string_view to_string(MinimizeStatus status) noexcept;
+/// True for the three statuses that are minima.
+bool is_minimum(MinimizeStatus status) noexcept;
+
+enum class BoundSide { lower, upper };
+
+struct ActiveBound {
+  std::size_t parameter;
+  BoundSide side;
+  /// |d value / d parameter|: what moving the bound by one unit would gain; 0 is the degenerate
+  /// case.
+  double multiplier;
+};
+
+/// A combination of parameters that the data hardly determine (curvature near 0).
+struct WeakDirection {
+  double curvature;                     ///< of the Hessian scaled to unit diagonal
+  std::vector<std::size_t> parameters;  ///< those that take part, largest part first
+  std::vector<double> weights;          ///< change of each along the direction
+};
+
+/// Result of one minimisation. Vectors without comment are indexed by parameter.
+struct MinimizeSummary {
+  MinimizeStatus status = MinimizeStatus::infeasible_start;
+  /// What happened and, unless the minimum was found, what to do. Filled by `minimize`; otherwise
+  /// see `describe`.
+  std::string message;
+  std::vector<double> x;
+  double value = 0.0;  ///< Evaluator's value: -log L(x) - Likelihood::constant()
+  std::vector<double> gradient;
+  double edm = 0.0;
+  double projected_gradient = 0.0;  ///< largest |g_j| / sqrt(H_jj) of the free parameters
+  int iterations = 0;
+  int n_gradients = 0;  ///< evaluations of value and gradient
+  int n_hessians = 0;
+  std::vector<ActiveBound> active_bounds;
+  std::vector<std::size_t> at_kink;  ///< parameters held at a kink
+  std::vector<std::size_t>
+      without_effect;  ///< parameters that change nothing; they stay at their start
+  /// Bins whose yield would become negative: it stopped the descent, or makes the start infeasible.
+  std::vector<std::size_t> zero_yield_bins;
+  /// Parameters whose constraint term has density zero at an infeasible start.
+  std::vector<std::size_t> outside_support;
+  std::vector<WeakDirection> weak_directions;
+  double condition = 0.0;  ///< of the scaled Hessian; NaN if not asked for, infinite if singular
+  /// Standard deviations; 0 for fixed parameters and those at an active bound, infinite for
+  /// parameters without effect or in a direction without curvature, NaN where there is no minimum.
+  /// At a kink the Hessian is the mean of both sides. Empty if not asked for.
+  std::vector<double> errors;
+  std::vector<double> covariance;  ///< row-major; empty unless asked for
+};
+
+/// A sentence about the outcome, with names and the remedy.
+std::string describe(const MinimizeSummary& summary, const Model& model);
+
+/// Where to minimise. Empty vectors stand for the model's initial values, bounds and constness;
+/// others have n_parameters() entries. A parameter with lower == upper is fixed there.
+struct MinimizeArguments {
+  std::vector<double> start;
+  std::vector<double> lower;  ///< may be -infinity
+  std::vector<double> upper;  ///< may be +infinity
+  std::vector<char> fixed;
+};
+
+/// Minimises Likelihoods of one model again and again with the scratch memory of one thread: fits
+/// after the first allocate nothing as long as no Hessian is singular or indefinite.
+class Minimizer {
+ public:
+  explicit Minimizer(const Likelihood& likelihood, const MinimizeOptions& options = {});
+  ~Minimizer();
+  Minimizer(Minimizer&&) noexcept;
+  Minimizer& operator=(Minimizer&&) noexcept;
+
+  /// Replaces the data: another Likelihood of the same Model. Throws ArgumentError for another
+  /// model.
+  void set_likelihood(const Likelihood& likelihood);
+
+  /// The reference is valid until the next call; `message` is left empty. Throws ArgumentError for
+  /// vectors of the wrong length, NaN, infinite starts and lower > upper; numerical outcomes are
+  /// statuses. Starts outside the box are moved to its border.
+  const MinimizeSummary& minimize(const MinimizeArguments& arguments = {});
+
+  const Likelihood& likelihood() const noexcept;
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// One fit, with message.
+MinimizeSummary minimize(const Likelihood& likelihood, const MinimizeArguments& arguments = {},
+                         const MinimizeOptions& options = {});
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_MINIMIZE_HPP

@@ -1,0 +1,40 @@
+/// \file
+/// A Likelihood as the Newton solver sees it.
+#ifndef NABLAFIT_SRC_LIKELIHOOD_OBJECTIVE_HPP
+#define NABLAFIT_SRC_LIKELIHOOD_OBJECTIVE_HPP
+
+#include <vector>
+
+#include "fused_evaluator.hpp"
+#include "objective.hpp"
+
+namespace nablafit::detail {
+
+class LikelihoodObjective final : public Objective {
+ public:
+  explicit LikelihoodObjective(const Likelihood& likelihood);
+
+  const ArrowStructure& structure() const noexcept override;
+  Evaluation value_and_gradient(const double* x, double* gradient) override;
+  void hessian(const double* x, ArrowHessian& hessian) override;
+  std::size_t n_bins() const noexcept override;
+  void yields(const double* x, double* yields) override;
+  bool is_empty(std::size_t bin) const override;
+
+  const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }
+
+ private:
+  FusedEvaluator evaluator_;
+  std::vector<double> gradient_;
+};
+
+/// A typical change of each parameter, > 0: the width of its constraint term or part of its range.
+std::vector<double> typical_widths(const ModelSpec& spec);
+
+/// Parameters with an interpolation of code 0 or 1 whose slopes differ on both sides of its nominal
+/// point, ascending.
+std::vector<Kink> find_kinks(const Model& model);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_LIKELIHOOD_OBJECTIVE_HPP

@@ -1,0 +1,134 @@
+#include "nablafit/minimize.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "likelihood_objective.hpp"
+#include "nablafit/error.hpp"
+#include "newton_solver.hpp"
+
+namespace nablafit {
+
+std::string_view to_string(MinimizeStatus status) noexcept {
+  switch (status) {
+    case MinimizeStatus::converged:
+      return "converged";
+    case MinimizeStatus::converged_at_kink:
+      return "converged_at_kink";
+    case MinimizeStatus::converged_at_zero_yield:
+      return "converged_at_zero_yield";
+    case MinimizeStatus::iteration_limit:
+      return "iteration_limit";
+    case MinimizeStatus::stalled:
+      return "stalled";
+    case MinimizeStatus::saddle_point:
+      return "saddle_point";
+    case MinimizeStatus::unbounded:
+      return "unbounded";
+    case MinimizeStatus::infeasible_start:
+      break;
+  }
+  return "infeasible_start";
+}
+
+bool is_minimum(MinimizeStatus status) noexcept {
+  return status == MinimizeStatus::converged || status == MinimizeStatus::converged_at_kink ||
+         status == MinimizeStatus::converged_at_zero_yield;
+}
+
+struct Minimizer::Implementation {
+  Implementation(const Likelihood& likelihood, const MinimizeOptions& options_in)
+      : options(options_in),
+        objective(std::make_unique<detail::LikelihoodObjective>(likelihood)),
+        solver(std::make_unique<detail::NewtonSolver>(objective->structure())) {
+    const Model& model = likelihood.model();
+    problem.nominal = model.initial();
+    problem.widths = detail::typical_widths(model.spec());
+    problem.kinks = detail::find_kinks(model);
+  }
+
+  void set_problem(const MinimizeArguments& arguments);
+  void check_problem() const;
+
+  MinimizeOptions options;
+  std::unique_ptr<detail::LikelihoodObjective> objective;
+  std::unique_ptr<detail::NewtonSolver> solver;
+  detail::BoxProblem problem;
+  MinimizeSummary summary;
+};
+
+namespace {
+
+template <typename T>
+void assign(std::vector<T>& target, const std::vector<T>& argument, const std::vector<T>& standard,
+            const char* what) {
+  if (!argument.empty() && argument.size() != standard.size()) {
+    throw ArgumentError(std::string(what) + " has " + std::to_string(argument.size()) +
+                        " values, the model " + std::to_string(standard.size()) + " parameters");
+  }
+  const std::vector<T>& source = argument.empty() ? standard : argument;
+  target.assign(source.begin(), source.end());
+}
+
+}  // namespace
+
+void Minimizer::Implementation::set_problem(const MinimizeArguments& arguments) {
+  const Model& model = objective->likelihood().model();
+  assign(problem.start, arguments.start, model.initial(), "start");
+  assign(problem.lower, arguments.lower, model.lower(), "lower");
+  assign(problem.upper, arguments.upper, model.upper(), "upper");
+  assign(problem.fixed, arguments.fixed, model.fixed(), "fixed");
+  check_problem();
+}
+
+void Minimizer::Implementation::check_problem() const {
+  const auto& names = objective->likelihood().model().parameter_names();
+  for (std::size_t j = 0; j < names.size(); ++j) {
+    if (!std::isfinite(problem.start[j])) {
+      throw ArgumentError("the start value is not a finite number", names[j]);
+    }
+    if (!(problem.lower[j] <= problem.upper[j])) {
+      throw ArgumentError("the bounds [" + std::to_string(problem.lower[j]) + ", " +
+                              std::to_string(problem.upper[j]) +
+                              "] are empty, expected lower <= upper",
+                          names[j]);
+    }
+  }
+}
+
+Minimizer::Minimizer(const Likelihood& likelihood, const MinimizeOptions& options)
+    : implementation_(std::make_unique<Implementation>(likelihood, options)) {}
+
+Minimizer::~Minimizer() = default;
+Minimizer::Minimizer(Minimizer&&) noexcept = default;
+Minimizer& Minimizer::operator=(Minimizer&&) noexcept = default;
+
+const Likelihood& Minimizer::likelihood() const noexcept {
+  return implementation_->objective->likelihood();
+}
+
+void Minimizer::set_likelihood(const Likelihood& likelihood) {
+  Implementation& self = *implementation_;
+  if (&likelihood.model().compiled() != &self.objective->likelihood().model().compiled()) {
+    throw ArgumentError("this likelihood has another model; make a Minimizer for it");
+  }
+  self.objective = std::make_unique<detail::LikelihoodObjective>(likelihood);
+}
+
+const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
+  Implementation& self = *implementation_;
+  self.set_problem(arguments);
+  self.solver->run(*self.objective, self.problem, self.options, self.summary);
+  return self.summary;
+}
+
+MinimizeSummary minimize(const Likelihood& likelihood, const MinimizeArguments& arguments,
+                         const MinimizeOptions& options) {
+  Minimizer minimizer(likelihood, options);
+  MinimizeSummary summary = minimizer.minimize(arguments);
+  summary.message = describe(summary, likelihood.model());
+  return summary;
+}
+
+}  // namespace nablafit

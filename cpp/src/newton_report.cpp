@@ -1,0 +1,173 @@
+// What the summary says about the point where the iteration ended.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "newton_solver.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+/// Directions with a curvature below this determine nothing.
+constexpr double no_curvature = 1e-10;
+/// Smallest part, in units of the scaled parameters, that counts as taking part in a direction.
+constexpr double smallest_part = 1e-3;
+
+}  // namespace
+
+void NewtonSolver::finish(MinimizeStatus status) {
+  MinimizeSummary& summary = *summary_;
+  summary.status = status;
+  for (const Kink& kink : problem_->kinks) {
+    if (is_at_kink(kink)) x_[kink.parameter] = kink.position;
+  }
+  summary.message.clear();
+  summary.x.assign(x_.begin(), x_.end());
+  summary.value = value_;
+  summary.gradient.assign(gradient_.begin(), gradient_.end());
+  summary.edm = edm_;
+  summary.projected_gradient = projected_gradient_;
+  summary.weak_directions.clear();
+  summary.condition = not_a_number;
+  summary.errors.clear();
+  summary.covariance.clear();
+  report_bounds();
+  if (is_minimum(status)) {
+    report_covariance();
+  } else {
+    if (options_->covariance != CovarianceKind::none) summary.errors.assign(n_, not_a_number);
+    if (options_->covariance == CovarianceKind::full) summary.covariance.assign(n_ * n_, not_a_number);
+  }
+}
+
+void NewtonSolver::report_bounds() {
+  MinimizeSummary& summary = *summary_;
+  summary.active_bounds.clear();
+  summary.at_kink.clear();
+  summary.without_effect.clear();
+  summary.zero_yield_bins.clear();
+  summary.outside_support.clear();
+  if (summary.status == MinimizeStatus::infeasible_start) {
+    report_infeasibility();
+    return;
+  }
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (fixed_[j] != 0) continue;
+    if (pinned_[j] == 2) summary.at_kink.push_back(j);
+    if (pinned_[j] != 0) continue;
+    const double multiplier = std::abs(gradient_[j]);
+    if (x_[j] <= problem_->lower[j] && gradient_[j] >= 0.0) {
+      summary.active_bounds.push_back({j, BoundSide::lower, multiplier});
+    } else if (x_[j] >= problem_->upper[j] && gradient_[j] <= 0.0) {
+      summary.active_bounds.push_back({j, BoundSide::upper, multiplier});
+    } else if (free_[j] == 0 && summary.n_hessians > 0) {
+      summary.without_effect.push_back(j);
+    }
+  }
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    if (walls_[k].holds) summary.zero_yield_bins.push_back(walls_[k].bin);
+  }
+}
+
+void NewtonSolver::report_infeasibility() {
+  const Evaluation end = evaluate(x_.data(), gradient_.data());
+  if (end.status == EvaluationStatus::negative_yield) summary_->zero_yield_bins.push_back(end.index);
+  if (end.status == EvaluationStatus::outside_support) summary_->outside_support.push_back(end.index);
+}
+
+/// Parameters at a kink count as free for the covariance, with the mean of the Hessians of both sides.
+void NewtonSolver::average_kink_hessians() {
+  const bool any = std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned != 0; });
+  if (!any) return;
+  const auto on_side = [&](double sign, ArrowHessian& target) {
+    std::copy(x_.begin(), x_.end(), trial_.begin());
+    for (const Kink& kink : problem_->kinks) {
+      if (pinned_[kink.parameter] != 0) trial_[kink.parameter] = beside_kink(kink.position, sign);
+    }
+    evaluate(trial_.data(), trial_gradient_.data());
+    ++summary_->n_hessians;
+    objective_->hessian(trial_.data(), target);
+  };
+  other_hessian_ = hessian_;
+  on_side(-1.0, other_hessian_);
+  on_side(1.0, hessian_);
+  const auto average = [](std::vector<double>& a, const std::vector<double>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = 0.5 * (a[i] + b[i]);
+  };
+  average(hessian_.dense, other_hessian_.dense);
+  average(hessian_.coupling, other_hessian_.coupling);
+  average(hessian_.blocks, other_hessian_.blocks);
+  arrow_diagonal(structure_, hessian_, diagonal_.data());
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (pinned_[j] != 0) free_[j] = 1;
+  }
+}
+
+void NewtonSolver::report_covariance() {
+  MinimizeSummary& summary = *summary_;
+  const bool wants_errors = options_->covariance != CovarianceKind::none;
+  if (!wants_errors && !options_->diagnostics) return;
+  average_kink_hessians();
+  factorize(free_.data(), gradient_.data(), true);
+  const bool exact = factorization_.is_exact();
+  if (options_->covariance == CovarianceKind::full) {
+    summary.covariance.resize(n_ * n_);
+    factorization_.covariance(summary.covariance.data());
+  }
+  if (wants_errors) {
+    summary.errors.resize(n_);
+    factorization_.variances(summary.errors.data());
+    for (double& error : summary.errors) error = std::sqrt(error);
+  }
+  if (options_->diagnostics || !exact) report_condition();
+  if (wants_errors) mark_undetermined();
+}
+
+/// Condition number, and the directions behind a bad one.
+void NewtonSolver::report_condition() {
+  MinimizeSummary& summary = *summary_;
+  double smallest = 0.0;
+  if (factorization_.is_exact()) {
+    const auto spectrum = factorization_.spectrum(hessian_);
+    smallest = spectrum.smallest;
+    summary.condition = spectrum.condition();
+  } else {
+    summary.condition = infinity;
+  }
+  if (smallest >= options_->weak_curvature) return;
+  const double threshold = std::max(options_->weak_curvature, no_curvature);
+  for (const ArrowDirection& found :
+       factorization_.weak_directions(hessian_, free_.data(), threshold)) {
+    WeakDirection direction{found.curvature, {}, {}};
+    const auto part = [&](std::size_t j) {
+      return std::abs(found.vector[j]) * std::sqrt(std::max(diagonal_[j], 0.0));
+    };
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (part(j) > smallest_part || (found.vector[j] != 0.0 && !(diagonal_[j] > 0.0))) {
+        direction.parameters.push_back(j);
+      }
+    }
+    std::stable_sort(direction.parameters.begin(), direction.parameters.end(),
+                     [&](std::size_t a, std::size_t b) { return part(a) > part(b); });
+    for (const std::size_t j : direction.parameters) direction.weights.push_back(found.vector[j]);
+    summary.weak_directions.push_back(std::move(direction));
+  }
+}
+
+/// Infinite errors where nothing determines a parameter.
+void NewtonSolver::mark_undetermined() {
+  MinimizeSummary& summary = *summary_;
+  const auto mark = [&](std::size_t j) {
+    summary.errors[j] = infinity;
+    if (!summary.covariance.empty()) summary.covariance[j * n_ + j] = infinity;
+  };
+  for (const std::size_t j : summary.without_effect) mark(j);
+  for (const WeakDirection& direction : summary.weak_directions) {
+    if (direction.curvature > no_curvature) continue;
+    for (const std::size_t j : direction.parameters) mark(j);
+  }
+}
+
+}  // namespace nablafit::detail

@@ -1,0 +1,233 @@
+#include "newton_solver.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace nablafit::detail {
+namespace {
+
+/// Parameters this many widths from the start have left for infinity.
+constexpr double far_away = 1e9;
+/// Relative rounding error of a value.
+constexpr double value_rounding = 1e-14;
+/// Most negative curvature, with unit diagonal, that is still rounding at a minimum.
+constexpr double saddle_curvature = -1e-7;
+/// An estimated distance this small, made of rounding, is as good as zero.
+constexpr double acceptable_edm = 1e-7;
+/// Steps with the factors of an earlier point, taken only while each reduces the estimated distance to
+/// this part; the estimate is trusted without a new Hessian if the one before was small.
+constexpr int max_refinements = 3;
+constexpr double refinement_contraction = 0.1;
+constexpr double trusted_edm = 1e-2;
+
+}  // namespace
+
+NewtonSolver::NewtonSolver(const ArrowStructure& structure)
+    : structure_(structure),
+      n_(structure.n_dense() + structure.n_local()),
+      factorization_(structure),
+      x_(n_),
+      gradient_(n_),
+      lower_(n_),
+      upper_(n_),
+      fixed_(n_),
+      pinned_(n_),
+      free_(n_),
+      model_free_(n_),
+      diagonal_(n_),
+      step_(n_),
+      trial_(n_),
+      trial_gradient_(n_),
+      scratch_(n_),
+      clamped_(n_) {
+  const std::size_t n_dense = structure_.n_dense();
+  hessian_.dense.resize(n_dense * n_dense);
+  hessian_.coupling.resize(structure_.n_local() * n_dense);
+  hessian_.blocks.resize(structure_.n_blocks() == 0 ? 0 : structure_.block_entries.back());
+}
+
+Evaluation NewtonSolver::evaluate(const double* x, double* gradient) {
+  ++summary_->n_gradients;
+  return objective_->value_and_gradient(x, gradient);
+}
+
+/// Hessian at the current point. Where it overflows (yields next to zero), a diagonal one that makes
+/// the next step a short one along the gradient.
+void NewtonSolver::evaluate_hessian() {
+  ++summary_->n_hessians;
+  objective_->hessian(x_.data(), hessian_);
+  const auto is_finite = [](const std::vector<double>& numbers) {
+    double sum = 0.0;
+    for (const double number : numbers) sum += number * 0.0;
+    return sum == 0.0;
+  };
+  if (is_finite(hessian_.dense) && is_finite(hessian_.coupling) && is_finite(hessian_.blocks)) return;
+  for (auto* part : {&hessian_.dense, &hessian_.coupling, &hessian_.blocks}) {
+    std::fill(part->begin(), part->end(), 0.0);
+  }
+  const auto curvature = [&](std::size_t parameter) {
+    const double width = problem_->widths[parameter];
+    return std::max(1.0 / width, std::abs(gradient_[parameter])) / width;
+  };
+  for (std::size_t i = 0; i < structure_.n_dense(); ++i) {
+    hessian_.dense[i * structure_.n_dense() + i] = curvature(structure_.dense_parameters[i]);
+  }
+  for (std::size_t b = 0; b < structure_.n_blocks(); ++b) {
+    const std::size_t first = structure_.block_offsets[b];
+    const std::size_t size = structure_.block_offsets[b + 1] - first;
+    for (std::size_t i = 0; i < size; ++i) {
+      hessian_.blocks[structure_.block_entries[b] + i * size + i] =
+          curvature(structure_.local_parameters[first + i]);
+    }
+  }
+}
+
+double NewtonSolver::value_noise() const { return value_rounding * (1.0 + std::abs(value_)); }
+
+void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
+                         const MinimizeOptions& options, MinimizeSummary& summary) {
+  objective_ = &objective;
+  yields_.resize(objective.n_bins());
+  trial_yields_.resize(objective.n_bins());
+  problem_ = &problem;
+  options_ = &options;
+  summary_ = &summary;
+  summary.iterations = summary.n_gradients = summary.n_hessians = 0;
+  n_walls_ = 0;
+  accepted_fraction_ = 0.0;
+  confined_ = fallback_ = false;
+  edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
+  std::fill(pinned_.begin(), pinned_.end(), char{0});
+  std::fill(free_.begin(), free_.end(), char{0});
+  for (std::size_t j = 0; j < n_; ++j) {
+    fixed_[j] = problem.fixed[j] != 0 || problem.lower[j] == problem.upper[j];
+    lower_[j] = problem.lower[j];
+    upper_[j] = problem.upper[j];
+    const bool is_free = fixed_[j] == 0 || problem.lower[j] == problem.upper[j];
+    x_[j] = is_free ? std::clamp(problem.start[j], lower_[j], upper_[j]) : problem.start[j];
+  }
+}
+
+void NewtonSolver::run(Objective& objective, const BoxProblem& problem,
+                       const MinimizeOptions& options, MinimizeSummary& summary) {
+  begin(objective, problem, options, summary);
+  if (!make_feasible()) {
+    finish(MinimizeStatus::infeasible_start);
+    return;
+  }
+  for (;;) {
+    const std::optional<MinimizeStatus> status = iterate();
+    if (!status) continue;
+    finish(*status);
+    return;
+  }
+}
+
+bool NewtonSolver::has_converged() const {
+  return edm_ < options_->edm_tolerance && projected_gradient_ < options_->gradient_tolerance;
+}
+
+MinimizeStatus NewtonSolver::converged_status() const {
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    if (walls_[k].holds) return MinimizeStatus::converged_at_zero_yield;
+  }
+  const bool at_kink =
+      std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned == 2; });
+  return at_kink ? MinimizeStatus::converged_at_kink : MinimizeStatus::converged;
+}
+
+std::optional<MinimizeStatus> NewtonSolver::iterate() {
+  settle_kinks();
+  evaluate_hessian();
+  find_free_parameters();
+  newton_step(false);
+  if (has_converged() && !factorization_.is_exact()) newton_step(true);
+  if (has_converged()) {
+    if (factorization_.most_negative_curvature() > saddle_curvature) return converged_status();
+    if (!leave_saddle()) return MinimizeStatus::saddle_point;
+    ++summary_->iterations;
+    return std::nullopt;
+  }
+  if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
+  const bool exact = factorization_.is_exact();
+  confine_step();
+  if (!search_line()) {
+    gradient_step();
+    if (!search_line()) return judge_failed_search();
+    fallback_ = true;
+  }
+  ++summary_->iterations;
+  if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
+    return converged_status();
+  }
+  return judge_progress();
+}
+
+/// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
+/// factorisation. True if that shows convergence and nothing else needs the Hessian.
+bool NewtonSolver::refine_with_old_factors() {
+  const bool needs_hessian = options_->covariance != CovarianceKind::none || options_->diagnostics;
+  if (n_walls_ != 0) return false;
+  for (int i = 0; i < max_refinements; ++i) {
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (free_[j] != 0 ? is_binding(j) : is_released(j)) return false;
+    }
+    factorization_.solve(gradient_.data(), step_.data());
+    double slope = 0.0;
+    for (std::size_t j = 0; j < n_; ++j) slope += gradient_[j] * step_[j];
+    const double previous = edm_;
+    edm_ = 0.5 * slope;
+    measure_gradient();
+    if (has_converged()) return !needs_hessian && previous < trusted_edm;
+    if (!(edm_ < refinement_contraction * previous)) return false;
+    for (std::size_t j = 0; j < n_; ++j) {
+      trial_[j] = x_[j] - step_[j];
+      if (trial_[j] < lower_[j] || trial_[j] > upper_[j]) return false;
+    }
+    const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
+    if (trial.status != EvaluationStatus::ok || !(trial.value <= value_ + value_noise())) return false;
+    x_.swap(trial_);
+    gradient_.swap(trial_gradient_);
+    value_ = trial.value;
+  }
+  return false;
+}
+
+/// Where no step lowers the value: rounding, if the estimated distance is small.
+std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
+  const double limit = std::max(acceptable_edm, 10.0 * value_noise());
+  return edm_ < limit ? converged_status() : MinimizeStatus::stalled;
+}
+
+std::optional<MinimizeStatus> NewtonSolver::judge_progress() const {
+  for (std::size_t j = 0; j < n_; ++j) {
+    const double distance = std::abs(x_[j] - problem_->start[j]);
+    if (distance > far_away * problem_->widths[j]) return MinimizeStatus::unbounded;
+  }
+  return std::nullopt;
+}
+
+/// At a stationary point with negative curvature: looks for a lower value on both sides.
+bool NewtonSolver::leave_saddle() {
+  const std::vector<double>& direction = factorization_.negative_direction();
+  double length = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) {
+    length = std::max(length, std::abs(direction[j]) / problem_->widths[j]);
+  }
+  for (double size = 1.0; size > 1e-4; size *= 0.25) {
+    for (const double sign : {1.0, -1.0}) {
+      for (std::size_t j = 0; j < n_; ++j) step_[j] = sign * size / length * direction[j];
+      move_along(1.0);
+      const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
+      if (trial.status != EvaluationStatus::ok || !(trial.value < value_ - value_noise())) continue;
+      x_.swap(trial_);
+      gradient_.swap(trial_gradient_);
+      value_ = trial.value;
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace nablafit::detail

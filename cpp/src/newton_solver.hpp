@@ -1,0 +1,122 @@
+/// \file
+/// Projected Newton method on a box; see minimize.hpp for the method and its outcomes.
+#ifndef NABLAFIT_SRC_NEWTON_SOLVER_HPP
+#define NABLAFIT_SRC_NEWTON_SOLVER_HPP
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "arrow_factorization.hpp"
+#include "nablafit/minimize.hpp"
+#include "objective.hpp"
+
+namespace nablafit::detail {
+
+/// A yield that stops the descent: normal . step <= slack keeps it from turning negative.
+struct YieldWall {
+  std::size_t bin;
+  double slack;                ///< the yield at the current point
+  bool holds;                  ///< it limits the current step
+  std::vector<double> normal;  ///< minus the gradient of the yield
+};
+
+/// Next to a kink, above (sign 1) or below (-1): near enough to be equal, far enough to choose the
+/// branch of a formula.
+double beside_kink(double position, double sign);
+
+/// Scratch memory for minimising Objectives of one structure repeatedly.
+class NewtonSolver {
+ public:
+  /// Keeps a reference to the structure.
+  explicit NewtonSolver(const ArrowStructure& structure);
+
+  void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options, MinimizeSummary& summary);
+
+ private:
+  // newton_solver.cpp
+  void begin(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options, MinimizeSummary& summary);
+  std::optional<MinimizeStatus> iterate();
+  std::optional<MinimizeStatus> judge_failed_search();
+  std::optional<MinimizeStatus> judge_progress() const;
+  Evaluation evaluate(const double* x, double* gradient);
+  void evaluate_hessian();
+  bool has_converged() const;
+  bool refine_with_old_factors();
+  MinimizeStatus converged_status() const;
+  bool leave_saddle();
+  double value_noise() const;
+
+  // newton_start.cpp
+  bool make_feasible();
+  bool follow_feasibility_gradient();
+  bool approach_nominal();
+  bool is_at_kink(const Kink& kink) const;
+  void settle_kinks();
+  void choose_kink_side(const Kink& kink, double slope_above, double slope_below);
+  void set_working_bounds();
+
+  // newton_step.cpp
+  bool is_binding(std::size_t parameter) const;
+  bool is_released(std::size_t parameter) const;
+  bool has_effect(std::size_t parameter) const;
+  void find_free_parameters();
+  void measure_gradient();
+  void factorize(const char* free, const double* gradient, bool carefully);
+  void newton_step(bool carefully);
+  void confine_step();
+  bool clamp_step();
+  void gradient_step();
+  bool search_line();
+  void move_along(double fraction);
+  double change_along_gradient() const;
+  bool is_acceptable(const Evaluation& trial, double predicted) const;
+
+  // newton_walls.cpp
+  void update_walls();
+  void note_wall(const Evaluation& trial, double fraction);
+  void project_on_walls();
+  void remember_wall(std::size_t bin);
+
+  // newton_report.cpp
+  void finish(MinimizeStatus status);
+  void report_bounds();
+  void report_covariance();
+  void report_condition();
+  void average_kink_hessians();
+  void mark_undetermined();
+  void report_infeasibility();
+
+  std::size_t n_parameters() const noexcept { return n_; }
+
+  const ArrowStructure& structure_;
+  Objective* objective_ = nullptr;
+  std::size_t n_;
+  ArrowFactorization factorization_;
+  ArrowHessian hessian_, other_hessian_;
+  const BoxProblem* problem_ = nullptr;
+  const MinimizeOptions* options_ = nullptr;
+  MinimizeSummary* summary_ = nullptr;
+
+  std::vector<double> x_, gradient_;
+  double value_ = 0.0;
+  std::vector<double> lower_, upper_;  ///< of the current iteration: cut at kinks
+  std::vector<char> fixed_;
+  std::vector<char> pinned_;        ///< held at a kink
+  std::vector<char> free_;          ///< neither fixed, binding, pinned nor without effect
+  std::vector<char> model_free_;    ///< free in the quadratic model while it is confined
+  std::vector<double> diagonal_;    ///< of the Hessian
+  std::vector<double> step_, trial_, trial_gradient_, scratch_, clamped_, wall_solution_;
+  std::vector<double> yields_, trial_yields_;
+  std::vector<YieldWall> walls_;
+  std::size_t n_walls_ = 0;
+  double edm_ = 0.0;
+  double projected_gradient_ = 0.0;
+  double accepted_fraction_ = 0.0;  ///< of the last step
+  bool confined_ = false;           ///< the last step was cut by bounds or walls
+  bool fallback_ = false;           ///< the last Newton step failed
+};
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_NEWTON_SOLVER_HPP

@@ -1,0 +1,191 @@
+// One step of the projected Newton method: who is free, where to go, how far.
+#include <algorithm>
+#include <cmath>
+
+#include "newton_solver.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+constexpr double sufficient_decrease = 1e-4;
+constexpr int max_trials = 60;
+constexpr int max_confinements = 30;
+/// Distances to a bound below this many widths are rounding.
+constexpr double snap_widths = 1e-14;
+
+}  // namespace
+
+bool NewtonSolver::is_binding(std::size_t j) const {
+  return (x_[j] <= lower_[j] && gradient_[j] > 0.0) || (x_[j] >= upper_[j] && gradient_[j] < 0.0);
+}
+
+/// True for a parameter held at a bound that the gradient now pulls inwards.
+bool NewtonSolver::is_released(std::size_t j) const {
+  if (fixed_[j] != 0 || pinned_[j] != 0 || gradient_[j] == 0.0) return false;
+  return !is_binding(j);
+}
+
+/// False if the gradient and the whole row of the Hessian are zero.
+bool NewtonSolver::has_effect(std::size_t j) const {
+  if (diagonal_[j] != 0.0 || gradient_[j] != 0.0) return true;
+  const auto& dense = structure_.dense_parameters;
+  const std::size_t n_dense = dense.size();
+  const auto position = std::lower_bound(dense.begin(), dense.end(), j);
+  const bool is_dense = position != dense.end() && *position == j;
+  const auto column = static_cast<std::size_t>(position - dense.begin());
+  if (is_dense) {
+    for (std::size_t i = 0; i < n_dense; ++i) {
+      if (hessian_.dense[i * n_dense + column] != 0.0) return true;
+    }
+  }
+  for (std::size_t l = 0; l < structure_.n_local(); ++l) {
+    const double* row = hessian_.coupling.data() + l * n_dense;
+    if (is_dense && row[column] != 0.0) return true;
+    if (structure_.local_parameters[l] != j) continue;
+    if (std::any_of(row, row + n_dense, [](double element) { return element != 0.0; })) return true;
+  }
+  return false;
+}
+
+void NewtonSolver::find_free_parameters() {
+  arrow_diagonal(structure_, hessian_, diagonal_.data());
+  for (std::size_t j = 0; j < n_; ++j) {
+    free_[j] = fixed_[j] == 0 && pinned_[j] == 0 && !is_binding(j) && has_effect(j);
+  }
+}
+
+/// Largest distance from the minimum along one free parameter, in units of its conditional spread.
+void NewtonSolver::measure_gradient() {
+  projected_gradient_ = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (free_[j] == 0) continue;
+    const double width = diagonal_[j] > 0.0 ? 1.0 / std::sqrt(diagonal_[j]) : problem_->widths[j];
+    projected_gradient_ = std::max(projected_gradient_, std::abs(gradient_[j]) * width);
+  }
+}
+
+/// Factorises the Hessian of the free parameters, made positive definite: by a shift, which is cheap,
+/// or carefully.
+void NewtonSolver::factorize(const char* free, const double* gradient, bool carefully) {
+  if (factorization_.factorize(hessian_, free)) return;
+  const StepScale scale{gradient, problem_->widths.data()};
+  if (!carefully && factorization_.factorize_shifted(hessian_, free, scale)) return;
+  factorization_.factorize_modified(hessian_, free, scale);
+}
+
+void NewtonSolver::newton_step(bool carefully) {
+  factorize(free_.data(), gradient_.data(), carefully);
+  factorization_.solve(gradient_.data(), step_.data());
+  for (std::size_t j = 0; j < n_; ++j) step_[j] = -step_[j];
+  update_walls();
+  project_on_walls();
+  double slope = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) slope += gradient_[j] * step_[j];
+  edm_ = -0.5 * slope;
+  measure_gradient();
+}
+
+/// Moves components that would leave the box to its border. True if there are new ones.
+bool NewtonSolver::clamp_step() {
+  bool changed = false;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (model_free_[j] == 0) continue;
+    const double target = x_[j] + step_[j];
+    if (target >= lower_[j] && target <= upper_[j]) continue;
+    clamped_[j] = (target < lower_[j] ? lower_[j] : upper_[j]) - x_[j];
+    model_free_[j] = 0;
+    changed = true;
+  }
+  return changed;
+}
+
+/// Minimises the quadratic model on the box by holding what hits a bound there and solving again for
+/// the rest.
+void NewtonSolver::confine_step() {
+  std::copy(free_.begin(), free_.end(), model_free_.begin());
+  std::fill(clamped_.begin(), clamped_.end(), 0.0);
+  confined_ = false;
+  for (int round = 0; round < max_confinements && clamp_step(); ++round) {
+    confined_ = true;
+    arrow_multiply(structure_, hessian_, clamped_.data(), scratch_.data());
+    for (std::size_t j = 0; j < n_; ++j) scratch_[j] += gradient_[j];
+    factorize(model_free_.data(), scratch_.data(), false);
+    factorization_.solve(scratch_.data(), step_.data());
+    for (std::size_t j = 0; j < n_; ++j) {
+      step_[j] = free_[j] != 0 && model_free_[j] == 0 ? clamped_[j] : -step_[j];
+    }
+    project_on_walls();
+  }
+}
+
+/// Steepest descent in units of the widths, at most one width long.
+void NewtonSolver::gradient_step() {
+  double largest = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) {
+    const double width = diagonal_[j] > 0.0 && std::isfinite(diagonal_[j])
+                             ? std::min(problem_->widths[j], 1.0 / std::sqrt(diagonal_[j]))
+                             : problem_->widths[j];
+    step_[j] = free_[j] != 0 ? -gradient_[j] * width * width : 0.0;
+    largest = std::max(largest, std::abs(step_[j]) / width);
+  }
+  if (largest > 1.0) {
+    for (std::size_t j = 0; j < n_; ++j) step_[j] /= largest;
+  }
+}
+
+/// trial = projection of x + fraction * step on the box.
+void NewtonSolver::move_along(double fraction) {
+  for (std::size_t j = 0; j < n_; ++j) {
+    const double target = x_[j] + fraction * step_[j];
+    const double margin = snap_widths * problem_->widths[j];
+    trial_[j] = target;
+    if (step_[j] == 0.0) continue;
+    if (target <= lower_[j] + margin) trial_[j] = lower_[j];
+    if (target >= upper_[j] - margin) trial_[j] = upper_[j];
+  }
+}
+
+double NewtonSolver::change_along_gradient() const {
+  double sum = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) sum += gradient_[j] * (trial_[j] - x_[j]);
+  return sum;
+}
+
+/// Armijo's condition; where the change drowns in rounding, the slope at the trial point decides.
+bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) const {
+  if (trial.status != EvaluationStatus::ok || !std::isfinite(trial.value)) return false;
+  if (!(predicted < 0.0)) return false;
+  if (trial.value <= value_ + sufficient_decrease * predicted) return true;
+  if (trial.value > value_ + value_noise()) return false;
+  double slope = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) slope += trial_gradient_[j] * (trial_[j] - x_[j]);
+  return std::abs(slope) <= (1.0 - 2.0 * sufficient_decrease) * std::abs(predicted);
+}
+
+/// Backtracks along the step. Takes the accepted point over and returns true, or leaves all as it was.
+bool NewtonSolver::search_line() {
+  double fraction = 1.0;
+  for (int i = 0; i < max_trials; ++i) {
+    move_along(fraction);
+    const double predicted = change_along_gradient();
+    const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
+    if (is_acceptable(trial, predicted)) {
+      x_.swap(trial_);
+      gradient_.swap(trial_gradient_);
+      value_ = trial.value;
+      accepted_fraction_ = fraction;
+      return true;
+    }
+    if (trial.status == EvaluationStatus::ok && std::isfinite(trial.value)) {
+      const double curved = trial.value - value_ - predicted;
+      const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
+      fraction *= std::clamp(best, 0.1, 0.5);
+    } else {
+      note_wall(trial, fraction);
+      fraction *= 0.5;
+    }
+  }
+  return false;
+}
+
+}  // namespace nablafit::detail
