@@ -37,9 +37,9 @@ def test_value_and_gradient_equal_those_of_python(program: Path) -> None:
     workspace = nf.Workspace.load(WORKSPACE)
     model = workspace.model()
     likelihood = model.likelihood(workspace.data(model))
-    _, gradient = likelihood.value_and_gradient(model.initial)
+    value, gradient = likelihood.value_and_gradient(model.initial)
     assert [name for name, _ in lines] == ["value", *model.parameters]
-    np.testing.assert_array_equal([float(number) for _, number in lines[1:]], gradient)
+    np.testing.assert_array_equal([float(number) for _, number in lines], [value, *gradient])
 
 
 def test_unreadable_workspace_is_an_error_message(program: Path, tmp_path: Path) -> None:
