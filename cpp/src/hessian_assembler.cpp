@@ -50,6 +50,8 @@ bool acts_on_lane(const double* factor_data, std::size_t lane) {
   return false;
 }
 
+}  // namespace
+
 /// Products of all values but one or two, without dividing by zero.
 class ProductOfOthers {
  public:
@@ -64,6 +66,9 @@ class ProductOfOthers {
       }
     }
   }
+
+  bool any_zero() const { return n_zeros_ > 0; }
+  double all() const { return any_zero() ? 0.0 : nonzero_; }
 
   double without(std::size_t i, double value) const {
     if (n_zeros_ == 0) return nonzero_ / value;
@@ -84,8 +89,6 @@ class ProductOfOthers {
   std::size_t n_zeros_ = 0;
   std::array<std::size_t, 2> zeros_{};
 };
-
-}  // namespace
 
 void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double* matrix) {
   const std::size_t n_dense = structure.n_dense();
@@ -299,17 +302,40 @@ void HessianAssembler::set_scope_gradients(const SweepState& state) {
   for (std::uint32_t scope = 0; scope < model_->parameter_multiplier; ++scope) {
     collect_elements(state, scope);
     const ProductOfOthers product(elements_);
+    const bool only_parameters =
+        std::all_of(elements_.begin(), elements_.end(),
+                    [](const Element& e) { return e.derived == no_multiplier; });
     gradient_begin_[scope] = static_cast<std::uint32_t>(gradients_.size());
     for (std::size_t i = 0; i < elements_.size(); ++i) {
       append_gradient(i, product.without(i, elements_[i].value));
     }
     gradient_end_[scope] = static_cast<std::uint32_t>(gradients_.size());
-    if (s.multiplier_adjoint[scope] != 0.0) add_scope_curvature(s.multiplier_adjoint[scope]);
+    const double adjoint = s.multiplier_adjoint[scope];
+    if (adjoint == 0.0) continue;
+    for (std::size_t i = 0; i < elements_.size(); ++i) {
+      const Element& e = elements_[i];
+      half_row(e.row)[e.row] += 0.5 * adjoint * product.without(i, e.value) * e.second;
+    }
+    if (only_parameters && !product.any_zero()) {
+      add_pairs_of_gradients(scope, adjoint / product.all());
+    } else {
+      add_pairs_of_elements(product, adjoint);
+    }
   }
 }
 
-void HessianAssembler::add_scope_curvature(double adjoint) {
-  const ProductOfOthers product(elements_);
+/// d2(scope)/dp dq = d(scope)/dp d(scope)/dq / scope for factors p, q of a product without zeros.
+void HessianAssembler::add_pairs_of_gradients(std::uint32_t scope, double weight) {
+  const Derivative* begin = gradients_.data() + gradient_begin_[scope];
+  const Derivative* end = gradients_.data() + gradient_end_[scope];
+  for (const Derivative* p = begin; p != end; ++p) {
+    double* row = half_row(p->row);
+    const double scaled = weight * p->value;
+    for (const Derivative* q = p + 1; q != end; ++q) row[q->row] += scaled * q->value;
+  }
+}
+
+void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, double adjoint) {
   // A derived element stands for several derivatives: its list; any other for one.
   const auto list = [this](const Element& e, Derivative& single) {
     if (e.derived == no_multiplier) {
@@ -321,16 +347,14 @@ void HessianAssembler::add_scope_curvature(double adjoint) {
                                                            all + gradient_end_[e.derived]);
   };
   for (std::size_t i = 0; i < elements_.size(); ++i) {
-    const Element& a = elements_[i];
-    half_row(a.row)[a.row] += 0.5 * adjoint * product.without(i, a.value) * a.second;
     for (std::size_t j = i + 1; j < elements_.size(); ++j) {
-      const Element& b = elements_[j];
-      const double others = adjoint * product.without(i, a.value, j, b.value);
-      Derivative single_a{}, single_b{};
-      const auto [a_begin, a_end] = list(a, single_a);
-      const auto [b_begin, b_end] = list(b, single_b);
-      for (const Derivative* p = a_begin; p != a_end; ++p) {
-        for (const Derivative* q = b_begin; q != b_end; ++q) {
+      const double others = adjoint * product.without(i, elements_[i].value, j, elements_[j].value);
+      if (others == 0.0) continue;
+      Derivative single_i{}, single_j{};
+      const auto [i_begin, i_end] = list(elements_[i], single_i);
+      const auto [j_begin, j_end] = list(elements_[j], single_j);
+      for (const Derivative* p = i_begin; p != i_end; ++p) {
+        for (const Derivative* q = j_begin; q != j_end; ++q) {
           half_row(p->row)[q->row] += others * p->value * q->value;
         }
       }

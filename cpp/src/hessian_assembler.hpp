@@ -29,6 +29,8 @@ void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double
 void multiply(const ArrowStructure& structure, const ArrowHessian& hessian, const double* v,
               double* product);
 
+class ProductOfOthers;
+
 /// Owns scratch; one per evaluator. The likelihood must outlive it.
 class HessianAssembler {
  public:
@@ -64,7 +66,8 @@ class HessianAssembler {
   void prepare(const double* x, const SweepState& state, ArrowHessian& hessian);
   void set_scope_gradients(const SweepState& state);
   void collect_elements(const SweepState& state, std::uint32_t scope);
-  void add_scope_curvature(double adjoint);
+  void add_pairs_of_gradients(std::uint32_t scope, double weight);
+  void add_pairs_of_elements(const ProductOfOthers& product, double adjoint);
   void append_gradient(std::size_t element, double others);
   void set_derived_gradients(const SweepState& state);
 
