@@ -49,6 +49,8 @@ class JsonValue {
   /// Member of an object; a value that does not exist if there is none.
   JsonValue find(std::string_view key) const noexcept;
 
+  /// Whether this value comes first in the text; both of one document.
+  bool is_before(const JsonValue& other) const noexcept { return index_ < other.index_; }
   /// RFC 6901 pointer from the root, such as `/channels/0/name`; empty for the root.
   std::string pointer() const;
 

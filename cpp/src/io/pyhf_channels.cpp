@@ -14,14 +14,12 @@ namespace {
 constexpr std::array<std::string_view, n_pyhf_types> type_names = {
     "histosys", "lumi", "normfactor", "normsys", "shapefactor", "shapesys", "staterror"};
 
-bool by_name(const PyhfChannel& a, const PyhfChannel& b) { return a.name < b.name; }
-bool by_name(const PyhfSample& a, const PyhfSample& b) { return a.name < b.name; }
-
 /// Sorts by name; throws at the second of two items of the same name.
 template <typename Item>
 void sort_by_name(std::vector<Item>& items, const std::string& what) {
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& a, const Item& b) { return by_name(a, b); });
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return a.name != b.name ? a.name < b.name : a.value.is_before(b.value);
+  });
   const auto repeated = std::adjacent_find(
       items.begin(), items.end(), [](const Item& a, const Item& b) { return a.name == b.name; });
   if (repeated == items.end()) return;
