@@ -1,11 +1,11 @@
 #include "hessian_assembler.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "ad/derivatives.hpp"
+#include "dense_cholesky.hpp"
 #include "kernels/interpolation.hpp"
 
 namespace nablafit::detail {
@@ -15,8 +15,6 @@ namespace derivatives = kernels::derivatives;
 namespace {
 
 constexpr std::size_t lanes = n_lanes;
-
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 double additive_second(std::uint8_t code, double alpha) {
   switch (static_cast<Interpolation>(code)) {
@@ -293,7 +291,7 @@ void HessianAssembler::append_gradient(std::size_t element, double others) {
     return;
   }
   for (std::uint32_t k = gradient_begin_[e.derived]; k < gradient_end_[e.derived]; ++k) {
-    gradients_.push_back({gradients_[k].row, others * gradients_[k].value});
+    gradients_.push_back({gradients_[k].index, others * gradients_[k].value});
   }
 }
 
@@ -326,36 +324,36 @@ void HessianAssembler::set_scope_gradients(const SweepState& state) {
 
 /// d2(scope)/dp dq = d(scope)/dp d(scope)/dq / scope for factors p, q of a product without zeros.
 void HessianAssembler::add_pairs_of_gradients(std::uint32_t scope, double weight) {
-  const Derivative* begin = gradients_.data() + gradient_begin_[scope];
-  const Derivative* end = gradients_.data() + gradient_end_[scope];
-  for (const Derivative* p = begin; p != end; ++p) {
-    double* row = half_row(p->row);
+  const SparseEntry* begin = gradients_.data() + gradient_begin_[scope];
+  const SparseEntry* end = gradients_.data() + gradient_end_[scope];
+  for (const SparseEntry* p = begin; p != end; ++p) {
+    double* row = half_row(p->index);
     const double scaled = weight * p->value;
-    for (const Derivative* q = p + 1; q != end; ++q) row[q->row] += scaled * q->value;
+    for (const SparseEntry* q = p + 1; q != end; ++q) row[q->index] += scaled * q->value;
   }
 }
 
 void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, double adjoint) {
   // A derived element stands for several derivatives: its list; any other for one.
-  const auto list = [this](const Element& e, Derivative& single) {
+  const auto list = [this](const Element& e, SparseEntry& single) {
     if (e.derived == no_multiplier) {
       single = {e.row, e.first};
-      return std::pair<const Derivative*, const Derivative*>(&single, &single + 1);
+      return std::pair<const SparseEntry*, const SparseEntry*>(&single, &single + 1);
     }
-    const Derivative* all = gradients_.data();
-    return std::pair<const Derivative*, const Derivative*>(all + gradient_begin_[e.derived],
-                                                           all + gradient_end_[e.derived]);
+    const SparseEntry* all = gradients_.data();
+    return std::pair<const SparseEntry*, const SparseEntry*>(all + gradient_begin_[e.derived],
+                                                             all + gradient_end_[e.derived]);
   };
   for (std::size_t i = 0; i < elements_.size(); ++i) {
     for (std::size_t j = i + 1; j < elements_.size(); ++j) {
       const double others = adjoint * product.without(i, elements_[i].value, j, elements_[j].value);
       if (others == 0.0) continue;
-      Derivative single_i{}, single_j{};
+      SparseEntry single_i{}, single_j{};
       const auto [i_begin, i_end] = list(elements_[i], single_i);
       const auto [j_begin, j_end] = list(elements_[j], single_j);
-      for (const Derivative* p = i_begin; p != i_end; ++p) {
-        for (const Derivative* q = j_begin; q != j_end; ++q) {
-          half_row(p->row)[q->row] += others * p->value * q->value;
+      for (const SparseEntry* p = i_begin; p != i_end; ++p) {
+        for (const SparseEntry* q = j_begin; q != j_end; ++q) {
+          half_row(p->index)[q->index] += others * p->value * q->value;
         }
       }
     }
@@ -366,7 +364,9 @@ void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, dou
 
 void HessianAssembler::add_chunk(const SweepState& state, const Chunk& chunk,
                                  ArrowHessian& hessian) {
-  jacobian_.assign((chunk.bin_end - chunk.bin_begin) * n_dense_, 0.0);
+  const std::size_t n_bins = chunk.bin_end - chunk.bin_begin;
+  const std::size_t n_panels = (n_bins + panel_rows - 1) / panel_rows;
+  jacobian_.assign(n_panels * panel_rows * n_dense_, 0.0);
   touched_scopes_.clear();
   for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
     const RowBlock& block = model_->row_blocks[b];
@@ -382,18 +382,16 @@ void HessianAssembler::add_chunk(const SweepState& state, const Chunk& chunk,
   for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
     add_block(state, chunk, b, hessian);
   }
-  flush_scopes();
+  flush_scopes(state);
   add_bins(state, chunk, hessian);
 }
 
-void HessianAssembler::flush_scopes() {
+void HessianAssembler::flush_scopes(const SweepState& state) {
   for (const std::uint32_t scope : touched_scopes_) {
-    const double* vector = scope_vectors_.data() + scope_slot_[scope] * n_dense_;
-    for (std::uint32_t k = gradient_begin_[scope]; k < gradient_end_[scope]; ++k) {
-      const double value = gradients_[k].value;
-      double* row = half_row(gradients_[k].row);
-      for (std::size_t p = 0; p < n_dense_; ++p) row[p] += value * vector[p];
-    }
+    state.functions().add_outer_product(half_.data(), n_dense_,
+                                        gradients_.data() + gradient_begin_[scope],
+                                        gradient_end_[scope] - gradient_begin_[scope],
+                                        scope_vectors_.data() + scope_slot_[scope] * n_dense_);
     scope_slot_[scope] = no_multiplier;
   }
 }
@@ -401,7 +399,6 @@ void HessianAssembler::flush_scopes() {
 void HessianAssembler::add_bins(const SweepState& state, const Chunk& chunk,
                                 ArrowHessian& hessian) {
   const std::vector<double>& counts = likelihood_->data.counts;
-  const std::size_t n_bins = chunk.bin_end - chunk.bin_begin;
   for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) {
     const double lambda = state.scratch().lambda[bin];
     const bool floored =
@@ -409,27 +406,34 @@ void HessianAssembler::add_bins(const SweepState& state, const Chunk& chunk,
     const double curvature =
         floored ? 0.0 : derivatives::poisson_deviance_second(counts[bin], lambda);
     double* row = jacobian_.data() + (bin - chunk.bin_begin) * n_dense_;
-    const std::uint32_t block = model_->block_of_bin[bin];
-    if (block != no_block) {
-      const std::size_t begin = model_->arrow.block_offsets[block];
-      const std::size_t m = model_->arrow.block_offsets[block + 1] - begin;
-      double* entries = hessian.blocks.data() + model_->arrow.block_entries[block];
-      for (std::size_t i = 0; i < m; ++i) {
-        const double slope = curvature * local_gradient_[begin + i];
-        double* coupling = hessian.coupling.data() + (begin + i) * n_dense_;
-        for (std::size_t p = 0; p < n_dense_; ++p) coupling[p] += slope * row[p];
-        for (std::size_t j = 0; j < m; ++j)
-          entries[i * m + j] += slope * local_gradient_[begin + j];
-      }
-    }
+    add_local_curvature(state, bin, curvature, row, hessian);
     const double scale = std::sqrt(curvature);
     for (std::size_t p = 0; p < n_dense_; ++p) row[p] *= scale;
   }
-  Eigen::Map<RowMajor> dense(hessian.dense.data(), static_cast<Eigen::Index>(n_dense_),
-                             static_cast<Eigen::Index>(n_dense_));
-  const Eigen::Map<const RowMajor> jacobian(jacobian_.data(), static_cast<Eigen::Index>(n_bins),
-                                            static_cast<Eigen::Index>(n_dense_));
-  dense.selfadjointView<Eigen::Lower>().rankUpdate(jacobian.transpose());
+  for (std::size_t row = 0; row < jacobian_.size(); row += panel_rows * n_dense_) {
+    subtract_outer_products(hessian.dense.data(), n_dense_, n_dense_, jacobian_.data() + row,
+                            n_dense_);
+  }
+}
+
+/// The rank-one term of a bin as far as its local parameters take part. `row`: the dense part of
+/// the gradient of its yield.
+void HessianAssembler::add_local_curvature(const SweepState& state, std::uint32_t bin,
+                                           double curvature, const double* row,
+                                           ArrowHessian& hessian) {
+  const std::uint32_t block = model_->block_of_bin[bin];
+  if (block == no_block) return;
+  const std::size_t begin = model_->arrow.block_offsets[block];
+  const std::size_t m = model_->arrow.block_offsets[block + 1] - begin;
+  double* entries = hessian.blocks.data() + model_->arrow.block_entries[block];
+  for (std::size_t i = 0; i < m; ++i) {
+    const SparseEntry slope{static_cast<std::uint32_t>(begin + i),
+                            curvature * local_gradient_[begin + i]};
+    state.functions().add_outer_product(hessian.coupling.data(), n_dense_, &slope, 1, row);
+    for (std::size_t j = 0; j < m; ++j) {
+      entries[i * m + j] += slope.value * local_gradient_[begin + j];
+    }
+  }
 }
 
 // --- single parameters ---------------------------------------------------------------------------
@@ -476,11 +480,12 @@ void HessianAssembler::add_pull_curvature(const double* x, const SweepState& sta
   }
 }
 
+/// The rank-one terms stand in the upper triangle with the opposite sign.
 void HessianAssembler::finish(ArrowHessian& hessian) {
   for (std::size_t i = 0; i < n_dense_; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) {
+    for (std::size_t j = i; j < n_dense_; ++j) {
       const double value =
-          hessian.dense[i * n_dense_ + j] + half_[i * n_dense_ + j] + half_[j * n_dense_ + i];
+          half_[i * n_dense_ + j] + half_[j * n_dense_ + i] - hessian.dense[i * n_dense_ + j];
       hessian.dense[i * n_dense_ + j] = hessian.dense[j * n_dense_ + i] = value;
     }
   }

@@ -50,11 +50,6 @@ class HessianAssembler {
     std::uint32_t derived;  ///< multiplier index if the factor is a derived one, else no_multiplier
   };
 
-  struct Derivative {
-    std::uint32_t row;
-    double value;
-  };
-
   /// Dense vector to which derivatives of a row's yield are added, times the coefficient.
   struct Target {
     double* row;
@@ -81,7 +76,9 @@ class HessianAssembler {
   void add_entries(std::size_t row, double weight);
   void add_pair(std::uint32_t a, std::uint32_t b, double weight, ArrowHessian& hessian);
   void add_bins(const SweepState& state, const Chunk& chunk, ArrowHessian& hessian);
-  void flush_scopes();
+  void add_local_curvature(const SweepState& state, std::uint32_t bin, double curvature,
+                           const double* row, ArrowHessian& hessian);
+  void flush_scopes(const SweepState& state);
 
   void add_pull_curvature(const double* x, const SweepState& state);
   void add_derived_curvature(const SweepState& state);
@@ -107,7 +104,7 @@ class HessianAssembler {
   std::vector<double> term_scale_;             ///< per term: dalpha/dx
   std::vector<std::uint32_t> gradient_begin_;  ///< per multiplier, into gradients_
   std::vector<std::uint32_t> gradient_end_;
-  std::vector<Derivative> gradients_;
+  std::vector<SparseEntry> gradients_;  ///< index: dense row
   std::vector<Element> elements_;
   std::vector<double> pull_curvature_;  ///< per term: sum of adjoints times A
 

@@ -65,14 +65,14 @@ void HessianAssembler::add_multiplier(std::uint32_t multiplier, double slope, do
   }
   const std::uint32_t begin = gradient_begin_[multiplier], end = gradient_end_[multiplier];
   for (std::uint32_t k = begin; k < end; ++k) {
-    jacobian[gradients_[k].row] += slope * gradients_[k].value;
+    jacobian[gradients_[k].index] += slope * gradients_[k].value;
   }
   if (kind_[multiplier] == Kind::scope) {
     targets_.push_back({scope_vectors_.data() + scope_slot_[multiplier] * n_dense_, cross});
     return;
   }
   for (std::uint32_t k = begin; k < end; ++k) {
-    targets_.push_back({half_row(gradients_[k].row), cross * gradients_[k].value});
+    targets_.push_back({half_row(gradients_[k].index), cross * gradients_[k].value});
   }
 }
 
@@ -93,9 +93,9 @@ void HessianAssembler::add_pair(std::uint32_t a, std::uint32_t b, double weight,
   if (kind_[a] != Kind::local) std::swap(a, b);
   if (kind_[a] != Kind::local) {
     for (std::uint32_t i = gradient_begin_[a]; i < gradient_end_[a]; ++i) {
-      double* row = half_row(gradients_[i].row);
+      double* row = half_row(gradients_[i].index);
       for (std::uint32_t j = gradient_begin_[b]; j < gradient_end_[b]; ++j) {
-        row[gradients_[j].row] += weight * gradients_[i].value * gradients_[j].value;
+        row[gradients_[j].index] += weight * gradients_[i].value * gradients_[j].value;
       }
     }
     return;
@@ -103,7 +103,7 @@ void HessianAssembler::add_pair(std::uint32_t a, std::uint32_t b, double weight,
   if (kind_[b] != Kind::local) {
     double* coupling = hessian.coupling.data() + arrow_row_[a] * n_dense_;
     for (std::uint32_t j = gradient_begin_[b]; j < gradient_end_[b]; ++j) {
-      coupling[gradients_[j].row] += weight * gradients_[j].value;
+      coupling[gradients_[j].index] += weight * gradients_[j].value;
     }
     return;
   }

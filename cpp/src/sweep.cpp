@@ -12,8 +12,10 @@
 
 #if defined(__GNUC__)
 #define NABLAFIT_FLATTEN __attribute__((flatten))
+#define NABLAFIT_RESTRICT __restrict__
 #else
 #define NABLAFIT_FLATTEN
+#define NABLAFIT_RESTRICT
 #endif
 
 namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE {
@@ -89,7 +91,8 @@ void evaluate_factor(double* values, double* slopes, Value value, Slope slope) {
   Lanes::load(slope_lanes).store(slopes);
 }
 
-void set_factor(std::uint8_t code, double alpha, const double* data, double* values, double* slopes) {
+void set_factor(std::uint8_t code, double alpha, const double* data, double* values,
+                double* slopes) {
   const double *log_low = data, *log_high = data + n_lanes, *c = data + 2 * n_lanes;
   const auto interpolation = static_cast<Interpolation>(code);
   if (interpolation == Interpolation::polynomial_linear_multiplicative) {
@@ -302,10 +305,22 @@ NABLAFIT_FLATTEN void backward_rows(const SweepModel& m, SweepScratch& s, const 
   }
 }
 
+// --- second derivatives --------------------------------------------------------------------------
+
+void add_outer_product(double* matrix, std::size_t n, const SparseEntry* entries,
+                       std::size_t n_entries, const double* vector) {
+  for (std::size_t k = 0; k < n_entries; ++k) {
+    double* NABLAFIT_RESTRICT row = matrix + entries[k].index * n;
+    const double value = entries[k].value;
+    for (std::size_t j = 0; j < n; ++j) row[j] += value * vector[j];
+  }
+}
+
 }  // namespace
 
 extern const SweepFunctions functions;
-const SweepFunctions functions{NABLAFIT_SWEEP_NAME, set_terms,     forward_scopes,  forward_rows,
-                               weigh_bins,          backward_rows, backward_scopes, collect_terms};
+const SweepFunctions functions{NABLAFIT_SWEEP_NAME, set_terms,     forward_scopes,
+                               forward_rows,        weigh_bins,    backward_rows,
+                               backward_scopes,     collect_terms, add_outer_product};
 
 }  // namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE

@@ -82,6 +82,12 @@ struct SweepScratch {
   double *lambda, *weight;  ///< per bin, one more for padding: expected yield, d(nll)/d(lambda)
 };
 
+/// An entry of a sparse vector.
+struct SparseEntry {
+  std::uint32_t index;
+  double value;
+};
+
 /// Outcome of the Poisson terms of a range of bins.
 struct BinSum {
   double deviance;
@@ -102,6 +108,9 @@ struct SweepFunctions {
   void (*backward_scopes)(const SweepModel&, SweepScratch&);
   /// Adds the adjoints of the terms to pull_gradient.
   void (*collect_terms)(const SweepModel&, SweepScratch&);
+  /// matrix[e.index][j] += e.value * vector[j] for n_entries entries and j < n; rows have n values.
+  void (*add_outer_product)(double* matrix, std::size_t n, const SparseEntry* entries,
+                            std::size_t n_entries, const double* vector);
 };
 
 /// The fastest sweep that this processor runs. The environment variable NABLAFIT_INSTRUCTION_SET
