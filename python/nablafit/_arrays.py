@@ -1,0 +1,61 @@
+"""Conversion of what users pass into the exact arrays that the core takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import ArgumentError, located
+
+FloatArray: TypeAlias = NDArray[np.float64]
+ParameterValues: TypeAlias = ArrayLike | Mapping[str, float]
+
+
+def float_array(values: ArrayLike, name: str) -> FloatArray:
+    """Convert to a C-contiguous float64 array; raise ArgumentError for what is not real numbers."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"numbers of type {array.dtype}")
+        return np.ascontiguousarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise located(ArgumentError, f"expected real numbers, got {error}", name) from error
+
+
+def float_vector(values: ArrayLike, size: int, name: str) -> FloatArray:
+    """Convert to a float64 array of shape (size,)."""
+    array = float_array(values, name)
+    if array.shape != (size,):
+        found = "a single number" if array.ndim == 0 else f"shape {array.shape}"
+        raise located(ArgumentError, f"expected shape ({size},), got {found}", name)
+    return array
+
+
+def frozen_vector(values: ArrayLike, name: str) -> FloatArray:
+    """Copy into a read-only float64 array with one axis."""
+    array = np.array(float_array(values, name))
+    if array.ndim != 1:
+        raise located(ArgumentError, f"expected one axis, got shape {array.shape}", name)
+    array.setflags(write=False)
+    return array
+
+
+def index_of(names: Sequence[str], name: str) -> int:
+    """Return the position of a name; raise ArgumentError naming the nearest known ones."""
+    try:
+        return names.index(name)
+    except ValueError:
+        raise located(ArgumentError, f"unknown parameter{nearest(name, names)}", name) from None
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return '; did you mean ...?', or a list of what there is, or nothing."""
+    import difflib
+
+    matches = difflib.get_close_matches(name, known, n=3)
+    if matches:
+        return f"; did you mean {' or '.join(matches)}?"
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= 12 else ""

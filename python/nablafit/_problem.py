@@ -1,0 +1,184 @@
+"""What every minimiser gets and gives: the border between `fit` and its minimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._arrays import FloatArray, ParameterValues, index_of
+from .errors import ArgumentError, located
+from .likelihood import Likelihood
+
+Bound: TypeAlias = tuple[float | None, float | None]
+Bounds: TypeAlias = Mapping[str, Bound] | Sequence[Bound]
+Fixed: TypeAlias = str | Iterable[str] | Mapping[str, float | bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How to fit; frozen.
+
+    Parameters
+    ----------
+    minimizer : str
+        "minuit" or "scipy:<method>" with the name of a method of `scipy.optimize.minimize`.
+    strategy : int, optional
+        MINUIT's strategy, 0 to 2; others ignore it. Default 0: it trusts the exact gradient, and
+        HESSE follows anyway.
+    tolerance : float, optional
+        Accepted estimated vertical distance to the minimum (EDM) in units of 0.001 in -log L, as in
+        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4.
+    max_calls : int, optional
+        Stop after about this many evaluations; by default the minimiser's own choice.
+    check_gradients : bool
+        Compare the gradient at the start with an independent derivative first; raise Error if they
+        differ.
+    """
+
+    minimizer: str = "minuit"
+    strategy: int | None = None
+    tolerance: float | None = None
+    max_calls: int | None = None
+    check_gradients: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strategy not in (None, 0, 1, 2):
+            raise located(ArgumentError, f"expected 0, 1 or 2, got {self.strategy}", "strategy")
+        for name in ("tolerance", "max_calls"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise located(ArgumentError, f"expected a positive number, got {value}", name)
+
+    @property
+    def edm_goal(self) -> float:
+        """Largest estimated vertical distance to the minimum in -log L."""
+        return 1e-3 * (0.1 if self.tolerance is None else self.tolerance)
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """A function with a start point, a box and fixed parameters; arrays by parameter."""
+
+    likelihood: Likelihood
+    initial: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    fixed: NDArray[np.bool_]
+
+    @cached_property
+    def free(self) -> NDArray[np.intp]:
+        """Indices of the parameters that the fit varies."""
+        return np.flatnonzero(~self.fixed)
+
+    @cached_property
+    def step(self) -> FloatArray:
+        """Typical change of every parameter: prefit width, else a tenth of the start value."""
+        _, width = self.likelihood.model.prefit(self.likelihood.data)
+        guess = 0.1 * np.maximum(np.abs(self.initial), 1.0)
+        return np.where(np.isfinite(width) & (width > 0), width, guess)
+
+    def at_bound(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Which free parameters are at a bound (within 1e-6 of their typical change)."""
+        near = 1e-6 * self.step
+        return ~self.fixed & ((x <= self.lower + near) | (x >= self.upper - near))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a minimiser ended. `message` is a sentence; if not valid, with the remedy."""
+
+    x: FloatArray
+    status: str
+    message: str
+    covariance: FloatArray | None
+    edm: float
+    n_calls: int
+    n_gradients: int
+    timings: dict[str, float] = field(default_factory=dict)
+    minuit: Any = None
+
+
+def make_problem(
+    likelihood: Likelihood,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+) -> FitProblem:
+    """Combine the model's start values, ranges and constness with what the caller wants instead."""
+    model = likelihood.model
+    start = model.point(initial)
+    lower, upper = _box(model.parameters, model.bounds, bounds)
+    constant = np.array(model.fixed, dtype=bool)
+    for name, value in _fixed_items(fixed):
+        index = index_of(model.parameters, name)
+        constant[index] = value is not False
+        if not isinstance(value, bool):
+            start[index] = value
+    _check_start(model.parameters, start, lower, upper, constant, given=initial)
+    start = np.where(constant, start, np.clip(start, lower, upper))
+    return FitProblem(likelihood, start, lower, upper, constant)
+
+
+def _fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
+    if fixed is None:
+        return ()
+    if isinstance(fixed, str):
+        return ((fixed, True),)
+    if isinstance(fixed, Mapping):
+        return ((name, _plain(value)) for name, value in fixed.items())
+    return ((name, True) for name in fixed)
+
+
+def _plain(value: float | bool) -> float | bool:
+    return bool(value) if isinstance(value, bool | np.bool_) else float(value)
+
+
+def _box(
+    names: Sequence[str], ranges: Sequence[tuple[float, float]], changes: Bounds | None
+) -> tuple[FloatArray, FloatArray]:
+    box = np.array(ranges, dtype=float).reshape(len(names), 2)
+    if changes is None:
+        return box[:, 0], box[:, 1]
+    if not isinstance(changes, Mapping):
+        if len(changes) != len(names):
+            message = f"expected one pair per parameter, {len(names)}, got {len(changes)}"
+            raise located(ArgumentError, message, "bounds")
+        changes = dict(zip(names, changes, strict=True))
+    for name, (low, high) in changes.items():
+        pair = (-np.inf if low is None else low, np.inf if high is None else high)
+        if not pair[0] < pair[1]:
+            message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
+            raise located(ArgumentError, message, f"bounds[{name!r}]")
+        box[index_of(names, name)] = pair
+    return box[:, 0], box[:, 1]
+
+
+def _check_start(
+    names: Sequence[str],
+    start: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    fixed: NDArray[np.bool_],
+    *,
+    given: ParameterValues | None,
+) -> None:
+    """Refuse values that are not finite, and start values outside the range that somebody chose."""
+    for index in np.flatnonzero(~np.isfinite(start)).tolist():
+        message = f"expected a finite start value, got {start[index]}"
+        raise located(ArgumentError, message, names[index])
+    if given is None:
+        return
+    outside = ~fixed & ((start < lower) | (start > upper))
+    for index in np.flatnonzero(outside).tolist():
+        if isinstance(given, Mapping) and names[index] not in given:
+            continue
+        message = (
+            f"the start value {start[index]:g} is outside [{lower[index]:g}, {upper[index]:g}]; "
+            "choose another one or wider `bounds`"
+        )
+        raise located(ArgumentError, message, names[index])

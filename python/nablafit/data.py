@@ -1,0 +1,65 @@
+"""Data of one model: main counts and global observables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._arrays import FloatArray, float_vector, frozen_vector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .model import Model
+
+__all__ = ["Data"]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What was measured, flat, in the order of one model; immutable.
+
+    Parameters
+    ----------
+    counts : array_like, shape (n_bins,)
+        Observed events per bin, channel by channel as in `model.channels`; not necessarily integer.
+    global_observables : array_like, shape (n_constrained,)
+        Observed values of the constraint terms, as in `model.constrained_parameters`.
+    """
+
+    counts: FloatArray
+    global_observables: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("counts", "global_observables"):
+            object.__setattr__(self, name, frozen_vector(getattr(self, name), name))
+
+    @classmethod
+    def from_pyhf(cls, model: Model, values: ArrayLike) -> Data:
+        """Split pyhf's flat data (main counts, then auxiliary data) for a model in pyhf's order.
+
+        Parameters
+        ----------
+        model : Model
+            A model read from pyhf JSON or made by `from_pyhf`.
+        values : array_like, shape (n_bins + n_constrained,)
+            What pyhf calls data, e.g. `workspace.data(pyhf_model)`.
+        """
+        size = model.n_bins + len(model.constrained_parameters)
+        flat = float_vector(values, size, "values")
+        return cls(flat[: model.n_bins], flat[model.n_bins :])
+
+    def to_pyhf(self) -> FloatArray:
+        """Join counts and global observables: pyhf's flat data if the model came from pyhf."""
+        return np.concatenate([self.counts, self.global_observables])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Data):
+            return NotImplemented
+        return np.array_equal(self.counts, other.counts) and np.array_equal(
+            self.global_observables, other.global_observables
+        )
+
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,190 @@
+"""Fits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._core import __version__
+from ._problem import FitOptions, FitProblem, Minimum, make_problem
+from .errors import ArgumentError, Error, located
+from .interop import iminuit, scipy
+from .likelihood import Likelihood
+from .model import Model
+from .result import FitResult
+
+if TYPE_CHECKING:
+    from ._arrays import FloatArray, ParameterValues
+    from ._problem import Bounds, Fixed
+    from .data import Data
+
+__all__ = ["FitOptions", "fit"]
+
+# Every minimiser is a function of the problem and the options. Names may carry an argument after
+# a colon, which the minimiser reads from the options.
+_MINIMIZERS: dict[str, tuple[Callable[[FitProblem, FitOptions], Minimum], str]] = {
+    "minuit": (iminuit.minimize, "iminuit"),
+    "scipy": (scipy.minimize, "scipy"),
+}
+
+
+def fit(
+    model: Model | Likelihood,
+    data: Data | None = None,
+    *,
+    minimizer: str = "minuit",
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    strategy: int | None = None,
+    tolerance: float | None = None,
+    max_calls: int | None = None,
+    check_gradients: bool = False,
+) -> FitResult:
+    """Find the parameters that maximise the likelihood.
+
+    Parameters
+    ----------
+    model : Model or Likelihood
+        What to fit.
+    data : Data, optional
+        What to fit it to; only with a Model.
+    minimizer : str
+        "minuit" or "scipy:<method>", e.g. "scipy:L-BFGS-B".
+    initial : array_like or mapping, optional
+        Start values: all in order, or some by name.
+    bounds : mapping or sequence, optional
+        Pairs (lower, upper), None for no bound: some by name, or all in order. By default the
+        model's.
+    fixed : str, iterable of str or mapping, optional
+        Parameters to hold, at their start value or, in a mapping, at the value given. They add to
+        those that the model fixes; `{"name": False}` releases one.
+    strategy, tolerance, max_calls, check_gradients
+        See `FitOptions`.
+
+    Returns
+    -------
+    FitResult
+        Numerical failure is data, not an exception: look at `valid`, `status` and `message`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit the model.
+    Error
+        If `check_gradients` finds a wrong derivative.
+    """
+    options = FitOptions(
+        minimizer=minimizer,
+        strategy=strategy,
+        tolerance=tolerance,
+        max_calls=max_calls,
+        check_gradients=check_gradients,
+    )
+    minimize, package = _minimizer(minimizer)
+    started = time.perf_counter()
+    problem = make_problem(_likelihood(model, data), initial, bounds, fixed)
+    if check_gradients:
+        compare_gradients(problem.likelihood, problem.initial)
+    minimum = _minimize(minimize, problem, options)
+    timings = {**minimum.timings, "total": time.perf_counter() - started}
+    versions = {"nablafit": __version__, "numpy": np.__version__, package: _version(package)}
+    return _result(problem, options, minimum, timings, versions)
+
+
+def compare_gradients(likelihood: Likelihood, x: FloatArray) -> None:
+    """Raise Error unless the gradient at `x` equals that of forward-mode differentiation.
+
+    The largest difference allowed is 1e-8 of the largest component.
+    """
+    gradient = likelihood.gradient(x)
+    reference = Likelihood(likelihood.model, likelihood.data, backend="forward").gradient(x)
+    difference = np.abs(gradient - reference)
+    if np.all(difference <= 1e-8 * max(1.0, float(np.max(np.abs(reference), initial=0.0)))):
+        return
+    worst = int(np.argmax(difference))
+    message = (
+        f"the derivative is {gradient[worst]!r}, but independent differentiation gives "
+        f"{reference[worst]!r}; please report this with the workspace"
+    )
+    raise located(Error, message, likelihood.parameters[worst])
+
+
+@cache
+def _version(package: str) -> str:
+    return version(package)
+
+
+def _minimizer(name: str) -> tuple[Callable[[FitProblem, FitOptions], Minimum], str]:
+    family, colon, method = name.partition(":")
+    if family not in _MINIMIZERS or bool(colon and method) != (family == "scipy"):
+        message = f'unknown minimiser {name!r}; expected "minuit" or "scipy:<method>"'
+        raise located(ArgumentError, message, "minimizer")
+    return _MINIMIZERS[family]
+
+
+def _likelihood(model: Model | Likelihood, data: Data | None) -> Likelihood:
+    if isinstance(model, Likelihood):
+        if data is not None:
+            message = "a Likelihood has its data already; pass its model with other data"
+            raise located(ArgumentError, message, "data")
+        return model
+    if data is None:
+        message = "a Model needs data to fit; get them from workspace.data(model)"
+        raise located(ArgumentError, message, "data")
+    return model.likelihood(data)
+
+
+def _minimize(
+    minimize: Callable[[FitProblem, FitOptions], Minimum], problem: FitProblem, options: FitOptions
+) -> Minimum:
+    """Minimise where there is something to do."""
+    n = problem.initial.size
+    at_start = problem.likelihood.status(problem.initial)
+    if problem.free.size == 0:
+        status, message = "converged", "All parameters are fixed: nothing to minimise."
+        if not at_start:
+            status, message = "forbidden_start", at_start.message
+        return Minimum(problem.initial, status, message, np.zeros((n, n)), 0.0, 1, 0)
+    if not at_start:
+        message = f"The likelihood is zero at the start, {at_start.message}: choose `initial`."
+        return Minimum(problem.initial, "forbidden_start", message, None, np.inf, 1, 0)
+    return minimize(problem, options)
+
+
+def _result(
+    problem: FitProblem,
+    options: FitOptions,
+    minimum: Minimum,
+    timings: dict[str, float],
+    versions: dict[str, str],
+) -> FitResult:
+    likelihood = problem.likelihood
+    center, width = likelihood.model.prefit(likelihood.data)
+    return FitResult(
+        parameters=likelihood.parameters,
+        x=minimum.x,
+        covariance=minimum.covariance,
+        value=likelihood(minimum.x),
+        constant=likelihood.constant,
+        fixed=problem.fixed,
+        lower=problem.lower,
+        upper=problem.upper,
+        at_bound=problem.at_bound(minimum.x),
+        prefit_values=center,
+        prefit_errors=width,
+        status=minimum.status,
+        message=minimum.message,
+        edm=minimum.edm,
+        n_calls=minimum.n_calls,
+        n_gradients=minimum.n_gradients,
+        minimizer=options.minimizer,
+        timings=timings,
+        versions=versions,
+        minuit=minimum.minuit,
+    )

@@ -1,0 +1,1 @@
+"""Other packages: pyhf models in, MINUIT and SciPy as minimisers."""

@@ -1,0 +1,103 @@
+"""MINUIT through iminuit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._problem import FitOptions, FitProblem, Minimum, make_problem
+
+if TYPE_CHECKING:
+    from iminuit import Minuit
+
+    from .._arrays import FloatArray, ParameterValues
+    from .._problem import Bounds, Fixed
+    from ..likelihood import Likelihood
+
+__all__ = ["make_minuit", "minimize"]
+
+
+def make_minuit(
+    likelihood: Likelihood,
+    *,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+) -> Minuit:
+    """Return a Minuit object with start values, limits, fixed parameters and steps set.
+
+    Arguments as in `nablafit.fit`. The function is called with arrays, which is faster than what
+    `Minuit(likelihood, *start)` does, and knows the gradient.
+    """
+    return _set_up(make_problem(likelihood, initial, bounds, fixed))
+
+
+def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
+    """Run MIGRAD, then HESSE."""
+    minuit = _set_up(problem)
+    minuit.strategy = 0 if options.strategy is None else options.strategy
+    minuit.tol = 0.1 if options.tolerance is None else options.tolerance
+    started = time.perf_counter()
+    minuit.migrad(ncall=options.max_calls)
+    if not minuit.valid and minuit.strategy.strategy == 0 and _may_continue(minuit):
+        minuit.strategy = 1
+        minuit.migrad(ncall=options.max_calls)
+    minimized = time.perf_counter()
+    if minuit.fmin.is_valid or not minuit.fmin.has_reached_call_limit:
+        minuit.hesse()
+    finished = time.perf_counter()
+    status, message = _outcome(minuit)
+    return Minimum(
+        x=np.array(minuit.values),
+        status=status,
+        message=message,
+        covariance=_covariance(minuit),
+        edm=minuit.fmin.edm,
+        n_calls=minuit.nfcn,
+        n_gradients=minuit.ngrad,
+        timings={"minimize": minimized - started, "covariance": finished - minimized},
+        minuit=minuit,
+    )
+
+
+def _set_up(problem: FitProblem) -> Minuit:
+    from iminuit import Minuit
+
+    likelihood: Any = problem.likelihood
+    minuit = Minuit(
+        likelihood,
+        problem.initial,
+        grad=likelihood.grad,
+        hessian=False,
+        name=problem.likelihood.parameters,
+    )
+    minuit.limits = list(zip(problem.lower, problem.upper, strict=True))
+    minuit.errors = problem.step
+    minuit.fixed = problem.fixed
+    return minuit
+
+
+def _may_continue(minuit: Minuit) -> bool:
+    return not minuit.fmin.has_reached_call_limit and bool(np.isfinite(minuit.fval))
+
+
+def _covariance(minuit: Minuit) -> FloatArray | None:
+    return None if minuit.covariance is None else np.array(minuit.covariance)
+
+
+def _outcome(minuit: Minuit) -> tuple[str, str]:
+    fmin = minuit.fmin
+    if fmin.is_valid:
+        if fmin.has_accurate_covar and not fmin.has_made_posdef_covar:
+            return "converged", "MINUIT found a minimum with an accurate covariance."
+        return "converged", (
+            "MINUIT found a minimum, but its covariance is not accurate: take errors from MINOS."
+        )
+    if fmin.has_reached_call_limit:
+        return "call_limit", f"MINUIT stopped after {minuit.nfcn} calls: raise max_calls."
+    return "not_converged", (
+        f"MINUIT stopped with EDM {fmin.edm:.2g}, above {fmin.edm_goal:.2g}: try strategy=1, other "
+        "start values, or fix parameters that the data do not determine."
+    )

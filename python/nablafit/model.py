@@ -1,0 +1,219 @@
+"""The compiled model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _core
+from ._arrays import FloatArray, ParameterValues, float_vector, index_of
+from ._constraints import prefit_estimate
+from .data import Data
+from .likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from .spec import ModelSpec, Observations
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A `ModelSpec` compiled for evaluation; immutable, shared freely between threads.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What to compile.
+
+    Raises
+    ------
+    SpecError
+        If the specification contradicts itself or asks for something undefined.
+
+    Notes
+    -----
+    Parameter vectors follow `parameters`; bins run channel by channel as in `channels`. Wherever a
+    method takes a parameter vector, a mapping of names to values does too: the parameters that it
+    leaves out keep their initial value.
+    """
+
+    __slots__ = ("_bounds", "_channels", "_core", "_fixed", "_parameters")
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._core = _core.Model(spec)
+        self._parameters = self._core.parameter_names
+        self._fixed = self._core.fixed
+        lower, upper = self._core.lower.tolist(), self._core.upper.tolist()
+        self._bounds = tuple(zip(lower, upper, strict=True))
+        self._channels = tuple(channel.name for channel in self.spec.channels)
+
+    def __reduce__(self) -> tuple[type[Model], tuple[ModelSpec]]:
+        return Model, (self.spec,)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.spec.name!r}: {len(self.channels)} channels, {self.n_bins} bins, "
+            f"{self.n_parameters} parameters, poi {self.poi}>"
+        )
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What was compiled."""
+        return self._core.spec
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of parameter vectors."""
+        return len(self._parameters)
+
+    @property
+    def n_bins(self) -> int:
+        """Bins of all channels together."""
+        return self._core.n_bins
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters: the order of all vectors."""
+        return self._parameters
+
+    @property
+    def initial(self) -> FloatArray:
+        """Initial values, shape (n_parameters,), read-only."""
+        return self._core.initial
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Lower and upper bound of every parameter; may be infinite."""
+        return self._bounds
+
+    @property
+    def fixed(self) -> tuple[bool, ...]:
+        """Whether each parameter is constant in fits."""
+        return self._fixed
+
+    @property
+    def constrained_parameters(self) -> tuple[str, ...]:
+        """Parameters with a constraint term: the order of global observables."""
+        return tuple(self._parameters[i] for i in self._core.constrained_parameters)
+
+    @property
+    def parameters_of_interest(self) -> tuple[str, ...]:
+        """Parameters of interest that the source names, existing in this model or not."""
+        return self.spec.parameters_of_interest
+
+    @property
+    def poi(self) -> str | None:
+        """First parameter of interest that exists in this model."""
+        known = set(self._parameters)
+        return next((name for name in self.parameters_of_interest if name in known), None)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels: the order of bins."""
+        return self._channels
+
+    @property
+    def channel_bins(self) -> dict[str, slice]:
+        """Where the bins of each channel are in vectors of length `n_bins`."""
+        offsets = self._core.channel_offsets
+        pairs = pairwise(offsets)
+        return {name: slice(*pair) for name, pair in zip(self._channels, pairs, strict=True)}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a physicist should know about this model, one sentence each."""
+        return self._core.warnings
+
+    def index(self, name: str) -> int:
+        """Return the position of a parameter; raise ArgumentError for an unknown name."""
+        return self._core.parameter_index(name)
+
+    def point(self, values: ParameterValues | None = None) -> FloatArray:
+        """Return a new parameter vector, shape (n_parameters,).
+
+        Parameters
+        ----------
+        values : array_like or mapping, optional
+            All values in order, or values by name; the initial values for what is left out.
+        """
+        if values is None:
+            return np.array(self.initial)
+        if not isinstance(values, Mapping):
+            return np.array(float_vector(values, self.n_parameters, "x"))
+        point = np.array(self.initial)
+        for name, value in values.items():
+            point[index_of(self._parameters, name)] = value
+        return point
+
+    def expected(self, x: ParameterValues) -> FloatArray:
+        """Return the expected events per bin at `x`, shape (n_bins,)."""
+        return self._core.expected(self.point(x))
+
+    def expected_by_channel(self, x: ParameterValues) -> dict[str, FloatArray]:
+        """Return the expected events at `x`, one array of shape (bins of the channel,) each."""
+        yields = self.expected(x)
+        return {name: yields[bins] for name, bins in self.channel_bins.items()}
+
+    def expected_by_sample(self, x: ParameterValues) -> dict[str, dict[str, FloatArray]]:
+        """Return the expected events at `x` by channel and sample.
+
+        Samples of a channel add up to `expected` unless the channel has a floor that acts.
+        """
+        rows = self._core.expected_by_sample(self.point(x))
+        result: dict[str, dict[str, FloatArray]] = {}
+        start = 0
+        for channel in self.spec.channels:
+            samples = result.setdefault(channel.name, {})
+            for sample in channel.samples:
+                samples[sample.name] = rows[start : start + channel.n_bins]
+                start += channel.n_bins
+        return result
+
+    def asimov(self, x: ParameterValues | None = None) -> Data:
+        """Return the data that equal their expectation at `x` (default: the initial values)."""
+        point = self.point(x)
+        return Data(self._core.expected(point), self._core.expected_global_observables(point))
+
+    def data(self, observations: Observations) -> Data:
+        """Arrange observations in the order of this model."""
+        return Data(*self._core.data(observations))
+
+    def likelihood(self, data: Data, *, backend: str = "clad") -> Likelihood:
+        """Return the likelihood of this model for `data`.
+
+        Parameters
+        ----------
+        data : Data
+            What was measured.
+        backend : {"clad", "forward", "finite-difference"}
+            How derivatives are obtained; the others are slow and serve as a check.
+        """
+        return Likelihood(self, data, backend=backend)
+
+    def prefit(self, data: Data | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return centre and width of every constraint term, each of shape (n_parameters,).
+
+        Parameters
+        ----------
+        data : Data, optional
+            Where the global observables come from; by default those stored with the model.
+
+        Returns
+        -------
+        tuple of array
+            In the units of the parameters; NaN where a parameter has no constraint term.
+        """
+        centers, widths = np.full((2, self.n_parameters), np.nan)
+        parameters = self.spec.parameters
+        for position, index in enumerate(self._core.constrained_parameters):
+            parameter = parameters[index]
+            stored = parameter.observed_value
+            observed = data.global_observables[position] if data is not None else stored
+            if observed is not None:
+                centers[index], widths[index] = prefit_estimate(
+                    parameter.constraint, float(observed)
+                )
+        return centers, widths

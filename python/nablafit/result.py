@@ -1,0 +1,290 @@
+"""Results of fits."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _display
+from ._arrays import FloatArray, index_of
+from ._rounding import pdg_round
+from .errors import ArgumentError, located
+
+__all__ = ["Estimate", "FitResult", "NamedValues"]
+
+_FORMAT = "nablafit.FitResult/1"
+_VECTORS = ("x", "lower", "upper", "prefit_values", "prefit_errors")
+_FLAGS = ("fixed", "at_bound")
+_PLAIN = ("status", "message", "n_calls", "n_gradients", "minimizer", "timings", "versions")
+
+
+class NamedValues(Sequence[float]):
+    """A read-only vector with names: `v["mu"]`, `v[0]`, `v[2:5]`, `numpy.asarray(v)`, `dict(v)`."""
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: tuple[str, ...], values: FloatArray) -> None:
+        self._names = names
+        self._values = values
+
+    @overload
+    def __getitem__(self, key: int | str) -> float: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[float]: ...
+    def __getitem__(self, key: int | str | slice) -> float | list[float]:
+        if isinstance(key, str):
+            return float(self._values[index_of(self._names, key)])
+        if isinstance(key, slice):
+            return [float(value) for value in self._values[key]]
+        return float(self._values[key])
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._values.tolist())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self._values, dtype=dtype) if copy else np.asarray(self._values, dtype)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NamedValues):
+            return NotImplemented
+        return self._names == other._names and np.array_equal(self._values, other._values)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        pairs = ", ".join(f"{name}={value:.6g}" for name, value in self.items())
+        return f"NamedValues({pairs})"
+
+    def keys(self) -> tuple[str, ...]:
+        """Names, in order."""
+        return self._names
+
+    def items(self) -> list[tuple[str, float]]:
+        """Pairs of name and value, in order."""
+        return list(zip(self._names, self, strict=True))
+
+    def to_dict(self) -> dict[str, float]:
+        """Values by name."""
+        return dict(self.items())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One parameter after a fit."""
+
+    name: str
+    value: float
+    error: float
+    """Standard deviation; 0 if fixed, NaN if the fit gave no covariance."""
+    pull: float
+    """(value - prefit value) / prefit error; NaN without a constraint term."""
+    constraint: float
+    """error / prefit error: how much the data constrain it; NaN without a constraint term."""
+    lower: float
+    upper: float
+    fixed: bool
+    at_bound: bool
+
+    def __str__(self) -> str:
+        value, error = pdg_round(self.value, self.error)
+        return f"{self.name} = {value} ± {error}" if error else f"{self.name} = {value}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class FitResult:
+    """What a fit found; frozen. `result["mu"]` is the `Estimate` of one parameter.
+
+    Arrays follow `parameters`; parameters and their errors have their own units.
+    """
+
+    parameters: tuple[str, ...]
+    x: FloatArray
+    """Fitted values as an array, shape (n_parameters,)."""
+    covariance: FloatArray | None
+    """Shape (n_parameters, n_parameters), zero for fixed parameters; None if there is none."""
+    value: float
+    """Minimum of the likelihood object: -log(L / L_saturated)."""
+    constant: float
+    """-log L_saturated: -log L = value + constant."""
+    fixed: NDArray[np.bool_]
+    lower: FloatArray
+    upper: FloatArray
+    at_bound: NDArray[np.bool_]
+    prefit_values: FloatArray
+    """Centre of every constraint term, NaN where there is none."""
+    prefit_errors: FloatArray
+    """Width of every constraint term, NaN where there is none."""
+    status: str
+    """"converged", "call_limit", "not_converged", "out_of_bounds" or "forbidden_start"."""
+    message: str
+    """A sentence about the outcome; with the remedy if the fit is not valid."""
+    edm: float
+    """Estimated vertical distance to the minimum, in -log L."""
+    n_calls: int
+    n_gradients: int
+    minimizer: str
+    timings: dict[str, float]
+    """Seconds."""
+    versions: dict[str, str]
+    minuit: Any = field(default=None)
+    """The Minuit object after a fit with MINUIT, for MINOS and contours; not serialised."""
+
+    def __post_init__(self) -> None:
+        arrays = (*(getattr(self, name) for name in _VECTORS + _FLAGS), self.covariance)
+        for array in arrays:
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def valid(self) -> bool:
+        """True if this is a minimum."""
+        return self.status == "converged"
+
+    @property
+    def values(self) -> NamedValues:
+        """Fitted values by name or position."""
+        return NamedValues(self.parameters, self.x)
+
+    @property
+    def errors(self) -> NamedValues:
+        """Standard deviations: roots of the covariance's diagonal, NaN without one."""
+        if self.covariance is None:
+            sigma = np.where(self.fixed, 0.0, np.nan)
+        else:
+            sigma = np.sqrt(np.diag(self.covariance))
+        return NamedValues(self.parameters, sigma)
+
+    @property
+    def correlation(self) -> FloatArray | None:
+        """Shape (n_parameters, n_parameters); 1 on the diagonal, 0 elsewhere for fixed ones."""
+        if self.covariance is None:
+            return None
+        sigma = np.sqrt(np.diag(self.covariance))
+        scale = np.where(sigma > 0, sigma, 1.0)
+        correlation: FloatArray = self.covariance / np.outer(scale, scale)
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
+
+    @property
+    def nll(self) -> float:
+        """-log L at the minimum."""
+        return self.value + self.constant
+
+    @property
+    def twice_nll(self) -> float:
+        """-2 log L at the minimum: what pyhf calls twice_nll."""
+        return 2.0 * self.nll
+
+    @property
+    def logpdf(self) -> float:
+        """Log L at the minimum."""
+        return -self.nll
+
+    @property
+    def pulls(self) -> NamedValues:
+        """(value - prefit value) / prefit error, NaN without a constraint term."""
+        return NamedValues(self.parameters, (self.x - self.prefit_values) / self.prefit_errors)
+
+    @property
+    def n_free(self) -> int:
+        """Number of parameters that the fit varied."""
+        return int(np.sum(~self.fixed))
+
+    def __getitem__(self, name: str) -> Estimate:
+        i = index_of(self.parameters, name)
+        error = self.errors[i]
+        return Estimate(
+            name=name,
+            value=float(self.x[i]),
+            error=error,
+            pull=self.pulls[i],
+            constraint=float(error / self.prefit_errors[i]),
+            lower=float(self.lower[i]),
+            upper=float(self.upper[i]),
+            fixed=bool(self.fixed[i]),
+            at_bound=bool(self.at_bound[i]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FitResult):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return _display.result_text(self)
+
+    def _repr_html_(self) -> str:
+        return _display.result_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings; None for numbers that are not finite."""
+        document: dict[str, Any] = {"format": _FORMAT, "parameters": list(self.parameters)}
+        document |= {name: _to_numbers(getattr(self, name)) for name in _VECTORS}
+        document |= {name: getattr(self, name).tolist() for name in _FLAGS}
+        covariance = self.covariance
+        document["covariance"] = None if covariance is None else covariance.tolist()
+        document |= {name: _number(getattr(self, name)) for name in ("value", "constant", "edm")}
+        document |= {name: getattr(self, name) for name in _PLAIN}
+        document["timings"] = dict(self.timings)
+        document["versions"] = dict(self.versions)
+        document |= {"valid": self.valid, "errors": _to_numbers(np.asarray(self.errors))}
+        document["twice_nll"] = _number(self.twice_nll)
+        return document
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> FitResult:
+        """Inverse of `to_dict`; derived entries are ignored."""
+        if document.get("format") != _FORMAT:
+            message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
+            raise located(ArgumentError, message, "document")
+        covariance = document["covariance"]
+        infinite = {"lower": -math.inf, "upper": math.inf}
+        members: dict[str, Any] = {name: document[name] for name in _PLAIN}
+        for name in _VECTORS:
+            members[name] = _vector(document[name], infinite.get(name, math.nan))
+        for name in _FLAGS:
+            members[name] = np.array(document[name], dtype=bool)
+        return cls(
+            parameters=tuple(document["parameters"]),
+            covariance=None if covariance is None else np.array(covariance, dtype=float),
+            value=_missing(document["value"], math.inf),
+            constant=_missing(document["constant"], math.nan),
+            edm=_missing(document["edm"], math.inf),
+            **members,
+        )
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> FitResult:
+        """Inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _to_numbers(values: FloatArray) -> list[float | None]:
+    return [_number(value) for value in values.tolist()]
+
+
+def _missing(value: float | None, replacement: float) -> float:
+    return replacement if value is None else value
+
+
+def _vector(values: Sequence[float | None], replacement: float) -> FloatArray:
+    return np.array([_missing(value, replacement) for value in values], dtype=float)
