@@ -196,13 +196,14 @@ T reference_constraint(const Parameter& parameter, double observed, const T& x) 
 /// Why a point has no likelihood, or status ok.
 struct Offence {
   EvaluationStatus status = EvaluationStatus::ok;
-  /// Every offending bin (negative_yield) or parameter (otherwise), ascending; not empty unless ok.
+  /// Every offending bin (negative_yield, not_finite) or parameter, ascending; empty only if ok.
   std::vector<std::size_t> indices;
 };
 
-/// Looks, in this order, for parameters that are not finite, bins whose yield has no likelihood
-/// (negative, not finite, or zero where events were observed), and parameters outside the support
-/// of their constraint; reports the first kind found.
+/// Looks, in this order, for parameters that are not finite, parameters outside the support of
+/// their constraint, and bins whose yield has no likelihood (negative, or zero where events were
+/// observed, or not finite); reports the first kind found. A single yield that is not finite makes
+/// the status not_finite.
 Offence find_offence(const ReferenceModel& model, const Data& data, const double* x);
 
 /// -log [ L(x) / L_saturated ], as in nablafit/likelihood.hpp. `x` must have a likelihood: see
