@@ -90,7 +90,9 @@ ArrowFactorization::Spectrum ArrowFactorization::spectrum(const ArrowHessian& he
       set(structure_.local_parameters[free_local_[l]]);
     }
   };
-  const auto scale = [&](std::size_t j) { return v[j] == 0.0 ? 0.0 : std::sqrt(std::abs(diagonal_[j])); };
+  const auto scale = [&](std::size_t j) {
+    return v[j] == 0.0 ? 0.0 : std::sqrt(std::abs(diagonal_[j]));
+  };
   Spectrum result{1.0, 1.0};
   if (n_free_ + n_free_local_ == 0) return result;
   start();

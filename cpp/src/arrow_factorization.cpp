@@ -119,7 +119,8 @@ bool ArrowFactorization::factorize_block(const Block& block) {
     const double diagonal = row[k];
     double pivot = diagonal;
     for (std::size_t p = 0; p < k; ++p) pivot -= row[p] * row[p];
-    if (!(pivot > smallest_relative_pivot * std::abs(diagonal)) || !std::isfinite(pivot)) return false;
+    if (!(pivot > smallest_relative_pivot * std::abs(diagonal)) || !std::isfinite(pivot))
+      return false;
     row[k] = std::sqrt(pivot);
   }
   return true;

@@ -118,7 +118,9 @@ class ArrowFactorization {
   void forward_local(double* locals) const;
   void backward_local(double* locals) const;
   void backward_block(const Block& block, double* locals) const;
-  const double* factor(const Block& block) const { return factors_.data() + factor_begin_[block.begin]; }
+  const double* factor(const Block& block) const {
+    return factors_.data() + factor_begin_[block.begin];
+  }
   double* factor(const Block& block) { return factors_.data() + factor_begin_[block.begin]; }
   double* w_row(std::size_t row) { return w_.data() + row * stride_; }
   const double* w_row(std::size_t row) const { return w_.data() + row * stride_; }
@@ -135,12 +137,12 @@ class ArrowFactorization {
   std::vector<std::size_t> free_local_;    ///< local row of each compact local row
   std::vector<std::size_t> factor_begin_;  ///< per compact local row that begins a block
   std::vector<Block> blocks_;
-  AlignedVector<double> schur_;     ///< S, then R
-  AlignedVector<double> inverse_;   ///< scratch: S^-1, or the inverse's work space
-  AlignedVector<double> work_;      ///< like inverse_
-  AlignedVector<double> w_;         ///< W, one row per compact local row, zero-padded to whole panels
-  std::vector<double> factors_;     ///< L of each block, row-major, lower
-  std::vector<double> dense_scale_; ///< diagonal of D before elimination
+  AlignedVector<double> schur_;    ///< S, then R
+  AlignedVector<double> inverse_;  ///< scratch: S^-1, or the inverse's work space
+  AlignedVector<double> work_;     ///< like inverse_
+  AlignedVector<double> w_;      ///< W, one row per compact local row, zero-padded to whole panels
+  std::vector<double> factors_;  ///< L of each block, row-major, lower
+  std::vector<double> dense_scale_;  ///< diagonal of D before elimination
   std::vector<double> dense_vector_, local_vector_, iteration_vector_, product_vector_, diagonal_;
   std::vector<double> negative_direction_;
   std::vector<ArrowDirection> block_directions_;  ///< flat or negative ones within single blocks

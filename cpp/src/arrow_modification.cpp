@@ -65,7 +65,8 @@ Modified make_positive(Subject& subject) {
   for (Eigen::Index k = 0; k < curvatures.size(); ++k) {
     const auto direction = result.directions.col(k);
     const double slope = std::abs(direction.dot(subject.gradient));
-    const double reach = longest_step / (direction.array().abs() / subject.widths.array()).maxCoeff();
+    const double reach =
+        longest_step / (direction.array().abs() / subject.widths.array()).maxCoeff();
     curvatures[k] = modified_curvature(curvatures[k], slope, reach);
   }
   const Eigen::MatrixXd unscaled = scale.cwiseInverse().asDiagonal() * solver.eigenvectors();
@@ -129,7 +130,8 @@ void ArrowFactorization::modify_block(const Block& block, const StepScale& scale
   }
 }
 
-/// Turns the gradient of the dense parameters into that with the locals eliminated: g_d - W^T L^-1 g_l.
+/// Turns the gradient of the dense parameters into that with the locals eliminated: g_d - W^T L^-1
+/// g_l.
 void ArrowFactorization::subtract_local_gradient(const double* gradient, double* dense) {
   for (std::size_t l = 0; l < n_free_local_; ++l) {
     local_vector_[l] = gradient[structure_.local_parameters[free_local_[l]]];
@@ -194,8 +196,8 @@ bool ArrowFactorization::factorize_shifted(const ArrowHessian& hessian, const ch
   std::copy_n(schur_.data(), n_free_ * stride_, work_.data());
   double shift = 0.0;
   for (int i = 0; i < max_shifts; ++i) {
-    const std::size_t row = cholesky(schur_.data(), n_free_, stride_, dense_scale_.data(),
-                                     smallest_relative_pivot);
+    const std::size_t row =
+        cholesky(schur_.data(), n_free_, stride_, dense_scale_.data(), smallest_relative_pivot);
     if (row == n_free_) return true;
     const double pivot = schur_[row * stride_ + row];
     const double size = shift_size(row, scale);
@@ -238,7 +240,9 @@ std::vector<ArrowDirection> ArrowFactorization::weak_directions(const ArrowHessi
   gather_dense(hessian);
   subtract_local_rows();
   Eigen::MatrixXd scaled(static_cast<Eigen::Index>(n_free_), static_cast<Eigen::Index>(n_free_));
-  const auto size = [&](std::size_t i) { return 1.0 / std::sqrt(std::max(dense_scale_[i], 1e-300)); };
+  const auto size = [&](std::size_t i) {
+    return 1.0 / std::sqrt(std::max(dense_scale_[i], 1e-300));
+  };
   for (std::size_t i = 0; i < n_free_; ++i) {
     for (std::size_t j = i; j < n_free_; ++j) {
       const double element = schur_[i * stride_ + j] * size(i) * size(j);

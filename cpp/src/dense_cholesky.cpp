@@ -58,8 +58,8 @@ NABLAFIT_INLINE double dot(const double* a, const double* b, std::size_t begin, 
 
 /// Factorises rows [first, last) of the upper triangle, right-looking within the block.
 NABLAFIT_INLINE std::size_t factorize_rows(double* a, std::size_t n, std::size_t stride,
-                                           std::size_t first, std::size_t last,
-                                           const double* scale, double relative_pivot) {
+                                           std::size_t first, std::size_t last, const double* scale,
+                                           double relative_pivot) {
   for (std::size_t k = first; k < last; ++k) {
     double* row = a + k * stride;
     if (!(row[k] > relative_pivot * scale[k])) return k;
@@ -78,12 +78,14 @@ NABLAFIT_INLINE std::size_t cholesky_body(double* a, std::size_t n, std::size_t 
     const std::size_t last = first + panel_rows < n ? first + panel_rows : n;
     const std::size_t failed = factorize_rows(a, n, stride, first, last, scale, relative_pivot);
     if (failed != n) return failed;
-    if (last < n) outer_body(a + last * stride + last, n - last, stride, a + first * stride + last, stride);
+    if (last < n)
+      outer_body(a + last * stride + last, n - last, stride, a + first * stride + last, stride);
   }
   return n;
 }
 
-NABLAFIT_INLINE void transposed_body(const double* r, std::size_t n, std::size_t stride, double* x) {
+NABLAFIT_INLINE void transposed_body(const double* r, std::size_t n, std::size_t stride,
+                                     double* x) {
   for (std::size_t k = 0; k < n; ++k) {
     x[k] /= r[k * stride + k];
     if (x[k] != 0.0) subtract_row(x, r + k * stride, x[k], k + 1, n);
@@ -97,7 +99,8 @@ NABLAFIT_INLINE void upper_body(const double* r, std::size_t n, std::size_t stri
 }
 
 /// Rows of R^-T, lower triangular, eight rows of R^-T used per pass over each later row.
-NABLAFIT_INLINE void invert_transposed(const double* r, std::size_t n, std::size_t stride, double* y) {
+NABLAFIT_INLINE void invert_transposed(const double* r, std::size_t n, std::size_t stride,
+                                       double* y) {
   for (std::size_t first = 0; first < n; first += panel_rows) {
     const std::size_t last = first + panel_rows < n ? first + panel_rows : n;
     for (std::size_t k = first; k < last; ++k) {
@@ -171,7 +174,8 @@ struct Kernels {
 NABLAFIT_DEFINE_KERNELS(baseline, )
 #if defined(__GNUC__) && defined(__x86_64__)
 NABLAFIT_DEFINE_KERNELS(avx2, __attribute__((target("avx2,fma"))))
-NABLAFIT_DEFINE_KERNELS(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma,prefer-vector-width=512"))))
+NABLAFIT_DEFINE_KERNELS(
+    avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma,prefer-vector-width=512"))))
 #endif
 
 const Kernels& select_kernels() {

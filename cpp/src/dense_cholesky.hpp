@@ -22,8 +22,8 @@ constexpr std::size_t padded_stride(std::size_t n) noexcept { return (n + 7) / 8
 void subtract_outer_products(double* a, std::size_t n, std::size_t stride, const double* panel,
                              std::size_t panel_stride);
 
-/// Overwrites the upper triangle of A by R with R^T R = A. Returns n, or the first row k whose pivot
-/// is not above `relative_pivot * scale[k]` (scale >= 0: the size that A[k][k] had before
+/// Overwrites the upper triangle of A by R with R^T R = A. Returns n, or the first row k whose
+/// pivot is not above `relative_pivot * scale[k]` (scale >= 0: the size that A[k][k] had before
 /// cancellations); A is then destroyed. NaN counts as too small.
 std::size_t cholesky(double* a, std::size_t n, std::size_t stride, const double* scale,
                      double relative_pivot);
@@ -33,7 +33,8 @@ void solve_transposed(const double* r, std::size_t n, std::size_t stride, double
 /// x <- R^-1 x.
 void solve_upper(const double* r, std::size_t n, std::size_t stride, double* x);
 
-/// Upper triangle of (R^T R)^-1 into `inverse`; `work` is overwritten. Both like `r`, without overlap.
+/// Upper triangle of (R^T R)^-1 into `inverse`; `work` is overwritten. Both like `r`, without
+/// overlap.
 void invert_cholesky(const double* r, std::size_t n, std::size_t stride, double* inverse,
                      double* work);
 

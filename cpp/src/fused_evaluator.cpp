@@ -138,6 +138,15 @@ Evaluation FusedEvaluator::arrow_hessian(const double* x, double* gradient, Arro
   return evaluation;
 }
 
+Evaluation FusedEvaluator::arrow_information(const double* x, double* gradient,
+                                             ArrowHessian& information) {
+  const Evaluation evaluation = evaluate(x, gradient);
+  if (evaluation.status == EvaluationStatus::ok) {
+    assembler_.assemble_information(x, state_, information);
+  }
+  return evaluation;
+}
+
 Evaluation FusedEvaluator::hessian(const double* x, double* matrix) {
   const CompiledModel& model = state_.model();
   gradient_.resize(model.names.size());

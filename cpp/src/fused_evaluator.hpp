@@ -26,6 +26,9 @@ class FusedEvaluator final : public Evaluator {
 
   /// Value, gradient and Hessian in arrow form; its vectors are resized on first use.
   Evaluation arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian);
+  /// Value, gradient and, in the place of the Hessian, the positive semidefinite matrix that it would
+  /// be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
+  Evaluation arrow_information(const double* x, double* gradient, ArrowHessian& information);
 
  private:
   Evaluation evaluate(const double* x, double* gradient);

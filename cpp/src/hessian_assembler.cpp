@@ -226,6 +226,23 @@ void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowH
   add_constraints(x, hessian);
 }
 
+void HessianAssembler::assemble_information(const double* x, SweepState& state,
+                                            ArrowHessian& hessian) {
+  SweepScratch& s = state.scratch();
+  std::fill_n(s.weight, model_->n_bins + 1, 0.0);
+  std::fill_n(s.multiplier_adjoint, model_->n_multipliers, 0.0);
+  std::fill_n(s.pull_gradient, model_->pulls.size(), 0.0);
+  information_ = true;
+  assemble(x, state, hessian);
+  information_ = false;
+}
+
+double HessianAssembler::bin_curvature(std::uint32_t bin, double lambda) const {
+  const double count = likelihood_->data.counts[bin];
+  const bool expected = information_ && lambda > 0.0;
+  return derivatives::poisson_deviance_second(expected ? lambda : count, lambda);
+}
+
 // --- multipliers ---------------------------------------------------------------------------------
 
 void HessianAssembler::set_derived_gradients(const SweepState& state) {
@@ -398,13 +415,12 @@ void HessianAssembler::flush_scopes(const SweepState& state) {
 
 void HessianAssembler::add_bins(const SweepState& state, const Chunk& chunk,
                                 ArrowHessian& hessian) {
-  const std::vector<double>& counts = likelihood_->data.counts;
   for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) {
     const double lambda = state.scratch().lambda[bin];
     const bool floored =
         model_->sweep.bin_floor != nullptr && lambda <= model_->sweep.bin_floor[bin];
     const double curvature =
-        floored ? 0.0 : derivatives::poisson_deviance_second(counts[bin], lambda);
+        floored ? 0.0 : bin_curvature(bin, lambda);
     double* row = jacobian_.data() + (bin - chunk.bin_begin) * n_dense_;
     add_local_curvature(state, bin, curvature, row, hessian);
     const double scale = std::sqrt(curvature);

@@ -38,6 +38,9 @@ class HessianAssembler {
 
   /// `state` as a successful evaluation of value and gradient at `x` left it.
   void assemble(const double* x, const SweepState& state, ArrowHessian& hessian);
+  /// The Hessian that data equal to the yields would have: d'' = 1 / lambda, d' = 0. Positive
+  /// semidefinite but for the constraint terms. Clears the adjoints in `state`.
+  void assemble_information(const double* x, SweepState& state, ArrowHessian& hessian);
 
  private:
   /// What a multiplier index stands for.
@@ -58,6 +61,7 @@ class HessianAssembler {
 
   static constexpr std::uint32_t no_multiplier = 0xFFFFFFFFU;
 
+  double bin_curvature(std::uint32_t bin, double lambda) const;
   void prepare(const double* x, const SweepState& state, ArrowHessian& hessian);
   void set_scope_gradients(const SweepState& state);
   void collect_elements(const SweepState& state, std::uint32_t scope);
@@ -91,6 +95,7 @@ class HessianAssembler {
   const CompiledLikelihood* likelihood_;
   const CompiledModel* model_;
   std::size_t n_dense_;
+  bool information_ = false;  ///< assembling the information, not the Hessian
 
   // Structure.
   std::vector<Kind> kind_;                                 ///< per multiplier

@@ -14,9 +14,13 @@ namespace {
 
 struct ConstraintWidth {
   double operator()(const GaussianConstraint& c) const { return c.sigma; }
-  double operator()(const PoissonConstraint& c) const { return std::sqrt(c.observed + 1.0) / c.tau; }
+  double operator()(const PoissonConstraint& c) const {
+    return std::sqrt(c.observed + 1.0) / c.tau;
+  }
   double operator()(const LogNormalConstraint& c) const { return c.observed * (c.kappa - 1.0); }
-  double operator()(const GammaConstraint& c) const { return c.scale * std::sqrt(c.observed + 1.0); }
+  double operator()(const GammaConstraint& c) const {
+    return c.scale * std::sqrt(c.observed + 1.0);
+  }
   double operator()(const Unconstrained&) const { return 0.0; }
   double operator()(const UniformConstraint&) const { return 0.0; }
 };
@@ -48,7 +52,8 @@ struct KinkFinder {
   const std::string* operator()(const HistoSys& modifier) const {
     if (!is_piecewise(modifier.interpolation)) return nullptr;
     for (std::size_t b = 0; b < sample.nominal.size(); ++b) {
-      if (!is_straight(modifier.interpolation, modifier.low[b], sample.nominal[b], modifier.high[b])) {
+      if (!is_straight(modifier.interpolation, modifier.low[b], sample.nominal[b],
+                       modifier.high[b])) {
         return &modifier.parameter;
       }
     }
@@ -75,6 +80,11 @@ Evaluation LikelihoodObjective::value_and_gradient(const double* x, double* grad
 
 void LikelihoodObjective::hessian(const double* x, ArrowHessian& hessian) {
   evaluator_.arrow_hessian(x, gradient_.data(), hessian);
+}
+
+bool LikelihoodObjective::information(const double* x, ArrowHessian& information) {
+  const Evaluation evaluation = evaluator_.arrow_information(x, gradient_.data(), information);
+  return evaluation.status == EvaluationStatus::ok;
 }
 
 std::size_t LikelihoodObjective::n_bins() const noexcept { return likelihood().model().n_bins(); }

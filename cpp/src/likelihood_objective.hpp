@@ -17,6 +17,7 @@ class LikelihoodObjective final : public Objective {
   const ArrowStructure& structure() const noexcept override;
   Evaluation value_and_gradient(const double* x, double* gradient) override;
   void hessian(const double* x, ArrowHessian& hessian) override;
+  bool information(const double* x, ArrowHessian& information) override;
   std::size_t n_bins() const noexcept override;
   void yields(const double* x, double* yields) override;
   bool is_empty(std::size_t bin) const override;

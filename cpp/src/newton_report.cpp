@@ -38,7 +38,8 @@ void NewtonSolver::finish(MinimizeStatus status) {
     report_covariance();
   } else {
     if (options_->covariance != CovarianceKind::none) summary.errors.assign(n_, not_a_number);
-    if (options_->covariance == CovarianceKind::full) summary.covariance.assign(n_ * n_, not_a_number);
+    if (options_->covariance == CovarianceKind::full)
+      summary.covariance.assign(n_ * n_, not_a_number);
   }
 }
 
@@ -73,13 +74,17 @@ void NewtonSolver::report_bounds() {
 
 void NewtonSolver::report_infeasibility() {
   const Evaluation end = evaluate(x_.data(), gradient_.data());
-  if (end.status == EvaluationStatus::negative_yield) summary_->zero_yield_bins.push_back(end.index);
-  if (end.status == EvaluationStatus::outside_support) summary_->outside_support.push_back(end.index);
+  if (end.status == EvaluationStatus::negative_yield)
+    summary_->zero_yield_bins.push_back(end.index);
+  if (end.status == EvaluationStatus::outside_support)
+    summary_->outside_support.push_back(end.index);
 }
 
-/// Parameters at a kink count as free for the covariance, with the mean of the Hessians of both sides.
+/// Parameters at a kink count as free for the covariance, with the mean of the Hessians of both
+/// sides.
 void NewtonSolver::average_kink_hessians() {
-  const bool any = std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned != 0; });
+  const bool any =
+      std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned != 0; });
   if (!any) return;
   const auto on_side = [&](double sign, ArrowHessian& target) {
     std::copy(x_.begin(), x_.end(), trial_.begin());

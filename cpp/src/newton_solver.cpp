@@ -15,8 +15,8 @@ constexpr double value_rounding = 1e-14;
 constexpr double saddle_curvature = -1e-7;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
-/// Steps with the factors of an earlier point, taken only while each reduces the estimated distance to
-/// this part; the estimate is trusted without a new Hessian if the one before was small.
+/// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
+/// to this part; the estimate is trusted without a new Hessian if the one before was small.
 constexpr int max_refinements = 3;
 constexpr double refinement_contraction = 0.1;
 constexpr double trusted_edm = 1e-2;
@@ -37,6 +37,7 @@ NewtonSolver::NewtonSolver(const ArrowStructure& structure)
       model_free_(n_),
       diagonal_(n_),
       step_(n_),
+      newton_(n_),
       trial_(n_),
       trial_gradient_(n_),
       scratch_(n_),
@@ -52,9 +53,10 @@ Evaluation NewtonSolver::evaluate(const double* x, double* gradient) {
   return objective_->value_and_gradient(x, gradient);
 }
 
-/// Hessian at the current point. Where it overflows (yields next to zero), a diagonal one that makes
-/// the next step a short one along the gradient.
+/// Hessian at the current point. Where it overflows (yields next to zero), a diagonal one that
+/// makes the next step a short one along the gradient.
 void NewtonSolver::evaluate_hessian() {
+  has_information_ = blended_ = false;
   ++summary_->n_hessians;
   objective_->hessian(x_.data(), hessian_);
   const auto is_finite = [](const std::vector<double>& numbers) {
@@ -62,7 +64,8 @@ void NewtonSolver::evaluate_hessian() {
     for (const double number : numbers) sum += number * 0.0;
     return sum == 0.0;
   };
-  if (is_finite(hessian_.dense) && is_finite(hessian_.coupling) && is_finite(hessian_.blocks)) return;
+  if (is_finite(hessian_.dense) && is_finite(hessian_.coupling) && is_finite(hessian_.blocks))
+    return;
   for (auto* part : {&hessian_.dense, &hessian_.coupling, &hessian_.blocks}) {
     std::fill(part->begin(), part->end(), 0.0);
   }
@@ -96,7 +99,7 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
   n_walls_ = 0;
   accepted_fraction_ = 0.0;
-  confined_ = fallback_ = false;
+  confined_ = false;
   edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
   std::fill(pinned_.begin(), pinned_.end(), char{0});
   std::fill(free_.begin(), free_.end(), char{0});
@@ -142,7 +145,10 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   evaluate_hessian();
   find_free_parameters();
   newton_step(false);
-  if (has_converged() && !factorization_.is_exact()) newton_step(true);
+  if (has_converged() && (blended_ || !factorization_.is_exact())) {
+    evaluate_hessian();
+    newton_step(true);
+  }
   if (has_converged()) {
     if (factorization_.most_negative_curvature() > saddle_curvature) return converged_status();
     if (!leave_saddle()) return MinimizeStatus::saddle_point;
@@ -152,11 +158,7 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
   const bool exact = factorization_.is_exact();
   confine_step();
-  if (!search_line()) {
-    gradient_step();
-    if (!search_line()) return judge_failed_search();
-    fallback_ = true;
-  }
+  if (!descend()) return judge_failed_search();
   ++summary_->iterations;
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();
@@ -179,14 +181,15 @@ bool NewtonSolver::refine_with_old_factors() {
     const double previous = edm_;
     edm_ = 0.5 * slope;
     measure_gradient();
-    if (has_converged()) return !needs_hessian && previous < trusted_edm;
+    if (has_converged()) return !needs_hessian && !blended_ && previous < trusted_edm;
     if (!(edm_ < refinement_contraction * previous)) return false;
     for (std::size_t j = 0; j < n_; ++j) {
       trial_[j] = x_[j] - step_[j];
       if (trial_[j] < lower_[j] || trial_[j] > upper_[j]) return false;
     }
     const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
-    if (trial.status != EvaluationStatus::ok || !(trial.value <= value_ + value_noise())) return false;
+    if (trial.status != EvaluationStatus::ok || !(trial.value <= value_ + value_noise()))
+      return false;
     x_.swap(trial_);
     gradient_.swap(trial_gradient_);
     value_ = trial.value;

@@ -31,11 +31,13 @@ class NewtonSolver {
   /// Keeps a reference to the structure.
   explicit NewtonSolver(const ArrowStructure& structure);
 
-  void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options, MinimizeSummary& summary);
+  void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options,
+           MinimizeSummary& summary);
 
  private:
   // newton_solver.cpp
-  void begin(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options, MinimizeSummary& summary);
+  void begin(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options,
+             MinimizeSummary& summary);
   std::optional<MinimizeStatus> iterate();
   std::optional<MinimizeStatus> judge_failed_search();
   std::optional<MinimizeStatus> judge_progress() const;
@@ -63,9 +65,11 @@ class NewtonSolver {
   void find_free_parameters();
   void measure_gradient();
   void factorize(const char* free, const double* gradient, bool carefully);
+  bool blend_information(const char* free);
   void newton_step(bool carefully);
   void confine_step();
   bool clamp_step();
+  bool descend();
   void gradient_step();
   bool search_line();
   void move_along(double fraction);
@@ -93,7 +97,7 @@ class NewtonSolver {
   Objective* objective_ = nullptr;
   std::size_t n_;
   ArrowFactorization factorization_;
-  ArrowHessian hessian_, other_hessian_;
+  ArrowHessian hessian_, other_hessian_, information_;
   const BoxProblem* problem_ = nullptr;
   const MinimizeOptions* options_ = nullptr;
   MinimizeSummary* summary_ = nullptr;
@@ -102,19 +106,20 @@ class NewtonSolver {
   double value_ = 0.0;
   std::vector<double> lower_, upper_;  ///< of the current iteration: cut at kinks
   std::vector<char> fixed_;
-  std::vector<char> pinned_;        ///< held at a kink
-  std::vector<char> free_;          ///< neither fixed, binding, pinned nor without effect
-  std::vector<char> model_free_;    ///< free in the quadratic model while it is confined
-  std::vector<double> diagonal_;    ///< of the Hessian
-  std::vector<double> step_, trial_, trial_gradient_, scratch_, clamped_, wall_solution_;
+  std::vector<char> pinned_;      ///< held at a kink
+  std::vector<char> free_;        ///< neither fixed, binding, pinned nor without effect
+  std::vector<char> model_free_;  ///< free in the quadratic model while it is confined
+  std::vector<double> diagonal_;  ///< of the Hessian
+  std::vector<double> step_, newton_, trial_, trial_gradient_, scratch_, clamped_, wall_solution_;
   std::vector<double> yields_, trial_yields_;
   std::vector<YieldWall> walls_;
   std::size_t n_walls_ = 0;
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;
   double accepted_fraction_ = 0.0;  ///< of the last step
-  bool confined_ = false;           ///< the last step was cut by bounds or walls
-  bool fallback_ = false;           ///< the last Newton step failed
+  bool has_information_ = false;    ///< information_ belongs to the current point
+  bool blended_ = false;            ///< hessian_ contains some of it
+  bool confined_ = false;           ///< the last step was not a plain Newton step
 };
 
 }  // namespace nablafit::detail

@@ -23,8 +23,8 @@ double beside_kink(double position, double sign) {
   return std::nextafter(position, sign * HUGE_VAL);
 }
 
-/// Moves the start into the domain: along the gradient that points out of the forbidden region, then
-/// towards the nominal point, then from there again along the gradient.
+/// Moves the start into the domain: along the gradient that points out of the forbidden region,
+/// then towards the nominal point, then from there again along the gradient.
 bool NewtonSolver::make_feasible() {
   for (std::size_t j = 0; j < n_; ++j) {
     if (!std::isfinite(x_[j])) return false;
@@ -43,7 +43,8 @@ bool NewtonSolver::follow_feasibility_gradient() {
     double largest = 0.0;
     for (std::size_t j = 0; j < n_; ++j) {
       const double slope = fixed_[j] != 0 ? 0.0 : trial_gradient_[j] * problem_->widths[j];
-      const bool blocked = (slope > 0.0 && trial_[j] <= lower_[j]) || (slope < 0.0 && trial_[j] >= upper_[j]);
+      const bool blocked =
+          (slope > 0.0 && trial_[j] <= lower_[j]) || (slope < 0.0 && trial_[j] >= upper_[j]);
       scratch_[j] = blocked ? 0.0 : slope;
       largest = std::max(largest, std::abs(scratch_[j]));
     }
@@ -86,13 +87,14 @@ bool NewtonSolver::approach_nominal() {
 bool NewtonSolver::is_at_kink(const Kink& kink) const {
   const std::size_t j = kink.parameter;
   const double x = x_[j];
-  const bool has_two_sides = problem_->lower[j] < kink.position && kink.position < problem_->upper[j];
+  const bool has_two_sides =
+      problem_->lower[j] < kink.position && kink.position < problem_->upper[j];
   return fixed_[j] == 0 && has_two_sides && x >= beside_kink(kink.position, -1.0) &&
          x <= beside_kink(kink.position, 1.0);
 }
 
-/// Puts a parameter on the side of its kink where the value falls, or pins it (1: by a slope of zero,
-/// 2: by slopes that rise on both sides).
+/// Puts a parameter on the side of its kink where the value falls, or pins it (1: by a slope of
+/// zero, 2: by slopes that rise on both sides).
 void NewtonSolver::choose_kink_side(const Kink& kink, double slope_above, double slope_below) {
   const std::size_t j = kink.parameter;
   if (slope_above >= 0.0 && slope_below <= 0.0) {

@@ -8,8 +8,12 @@ namespace nablafit::detail {
 namespace {
 
 constexpr double sufficient_decrease = 1e-4;
-constexpr int max_trials = 60;
+/// Shorter steps than this part of the Newton step do not count as progress.
+constexpr double smallest_fraction = 1e-12;
+constexpr int max_blends = 5;
 constexpr int max_confinements = 30;
+/// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
+constexpr double smallest_fraction_uphill = 1e-3;
 /// Distances to a bound below this many widths are rounding.
 constexpr double snap_widths = 1e-14;
 
@@ -64,10 +68,32 @@ void NewtonSolver::measure_gradient() {
   }
 }
 
-/// Factorises the Hessian of the free parameters, made positive definite: by a shift, which is cheap,
-/// or carefully.
+/// Replaces the Hessian by the mean of itself and the information, again and again until it is
+/// positive definite.
+bool NewtonSolver::blend_information(const char* free) {
+  if (!has_information_ && !objective_->information(x_.data(), information_)) return false;
+  has_information_ = true;
+  blended_ = true;
+  for (int i = 1; i <= max_blends; ++i) {
+    const double part = i < max_blends ? 0.5 : 1.0;
+    const auto blend = [part](std::vector<double>& numbers, const std::vector<double>& others) {
+      for (std::size_t k = 0; k < numbers.size(); ++k) {
+        numbers[k] += part * (others[k] - numbers[k]);
+      }
+    };
+    blend(hessian_.dense, information_.dense);
+    blend(hessian_.coupling, information_.coupling);
+    blend(hessian_.blocks, information_.blocks);
+    if (factorization_.factorize(hessian_, free)) return true;
+  }
+  return false;
+}
+
+/// Factorises the Hessian of the free parameters, made positive definite: by blending it with the
+/// information or by a shift, which is cheap, or carefully.
 void NewtonSolver::factorize(const char* free, const double* gradient, bool carefully) {
   if (factorization_.factorize(hessian_, free)) return;
+  if (!carefully && blend_information(free)) return;
   const StepScale scale{gradient, problem_->widths.data()};
   if (!carefully && factorization_.factorize_shifted(hessian_, free, scale)) return;
   factorization_.factorize_modified(hessian_, free, scale);
@@ -99,10 +125,11 @@ bool NewtonSolver::clamp_step() {
   return changed;
 }
 
-/// Minimises the quadratic model on the box by holding what hits a bound there and solving again for
-/// the rest.
+/// Minimises the quadratic model on the box by holding what hits a bound there and solving again
+/// for the rest.
 void NewtonSolver::confine_step() {
   std::copy(free_.begin(), free_.end(), model_free_.begin());
+  std::copy(step_.begin(), step_.end(), newton_.begin());
   std::fill(clamped_.begin(), clamped_.end(), 0.0);
   confined_ = false;
   for (int round = 0; round < max_confinements && clamp_step(); ++round) {
@@ -116,6 +143,19 @@ void NewtonSolver::confine_step() {
     }
     project_on_walls();
   }
+}
+
+/// Along the step, or what replaces it if that fails: the Newton step before it was confined, bent
+/// at the bounds; then steepest descent.
+bool NewtonSolver::descend() {
+  if (search_line()) return true;
+  if (confined_) {
+    std::copy(newton_.begin(), newton_.end(), step_.begin());
+    if (search_line()) return true;
+  }
+  confined_ = true;
+  gradient_step();
+  return search_line();
 }
 
 /// Steepest descent in units of the widths, at most one width long.
@@ -162,13 +202,15 @@ bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) cons
   return std::abs(slope) <= (1.0 - 2.0 * sufficient_decrease) * std::abs(predicted);
 }
 
-/// Backtracks along the step. Takes the accepted point over and returns true, or leaves all as it was.
+/// Backtracks along the step. Takes the accepted point over and returns true, or leaves all as it
+/// was.
 bool NewtonSolver::search_line() {
   double fraction = 1.0;
-  for (int i = 0; i < max_trials; ++i) {
+  while (fraction > smallest_fraction) {
     move_along(fraction);
     const double predicted = change_along_gradient();
     const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
+    if (!(predicted < 0.0) && fraction < smallest_fraction_uphill) return false;
     if (is_acceptable(trial, predicted)) {
       x_.swap(trial_);
       gradient_.swap(trial_gradient_);

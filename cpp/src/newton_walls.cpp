@@ -1,5 +1,6 @@
 // Bins without observed events whose expected yield falls towards zero: there is no barrier in the
-// likelihood then, only its sudden end. Such yields are linearised and kept non-negative by the step.
+// likelihood then, only its sudden end. Such yields are linearised and kept non-negative by the
+// step.
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>

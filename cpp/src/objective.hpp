@@ -11,8 +11,9 @@
 
 namespace nablafit::detail {
 
-/// A function with exact derivatives. Evaluations follow the contract of nablafit::Evaluation: outside
-/// the domain the value is +infinity and the gradient points further out. Belongs to one thread.
+/// A function with exact derivatives. Evaluations follow the contract of nablafit::Evaluation:
+/// outside the domain the value is +infinity and the gradient points further out. Belongs to one
+/// thread.
 class Objective {
  public:
   virtual ~Objective() = default;
@@ -21,6 +22,10 @@ class Objective {
   virtual Evaluation value_and_gradient(const double* x, double* gradient) = 0;
   /// Called at the point of the last value_and_gradient.
   virtual void hessian(const double* x, ArrowHessian& hessian) = 0;
+
+  /// A positive semidefinite matrix that behaves like the Hessian far from the minimum, where that
+  /// may be indefinite. False if there is none.
+  virtual bool information(const double* /*x*/, ArrowHessian& /*information*/) { return false; }
 
   /// Yields that must not become negative; none by default.
   virtual std::size_t n_bins() const noexcept { return 0; }
