@@ -61,16 +61,21 @@ void FusedEvaluator::add_constraint_gradient(const double* x, double* gradient) 
   }
 }
 
-Evaluation FusedEvaluator::evaluate(const double* x, double* gradient) {
-  const CompiledModel& model = state_.model();
-  const std::size_t n = model.names.size();
+std::optional<Evaluation> FusedEvaluator::outside_domain(const double* x, double* gradient) const {
+  const std::size_t n = state_.model().names.size();
   if (const std::size_t invalid = first_invalid(x, n); invalid < n) {
     if (gradient != nullptr) std::fill_n(gradient, n, 0.0);
-    return {infinity, EvaluationStatus::invalid_parameter, invalid};
+    return Evaluation{infinity, EvaluationStatus::invalid_parameter, invalid};
   }
   for (const ConstraintTerm& term : terms_->others) {
     if (!in_support(term, x[term.parameter])) return leave_support(x, gradient);
   }
+  return std::nullopt;
+}
+
+Evaluation FusedEvaluator::evaluate(const double* x, double* gradient) {
+  if (const std::optional<Evaluation> outside = outside_domain(x, gradient)) return *outside;
+  const CompiledModel& model = state_.model();
   const bool with_gradient = gradient != nullptr;
   const SweepFunctions& sweep = state_.functions();
   SweepScratch& scratch = state_.scratch();
@@ -161,14 +166,37 @@ Evaluation FusedEvaluator::hessian(const double* x, double* matrix) {
 
 Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double* v,
                                                   double* product) {
-  gradient_.resize(state_.model().names.size());
-  const Evaluation evaluation = arrow_hessian(x, gradient_.data(), arrow_);
-  if (evaluation.status == EvaluationStatus::ok) {
-    multiply(state_.model().arrow, arrow_, v, product);
-  } else {
-    std::fill_n(product, gradient_.size(), 0.0);
+  const CompiledModel& model = state_.model();
+  std::fill_n(product, model.names.size(), 0.0);
+  if (const std::optional<Evaluation> outside = outside_domain(x, nullptr)) return *outside;
+  const SweepFunctions& sweep = state_.functions();
+  SweepScratch& scratch = state_.scratch();
+  state_.set_parameters_along(x, v);
+  double sum = 0.0;
+  for (const Chunk& chunk : model.chunks) {
+    sweep.forward_rows(model.sweep, scratch, chunk);
+    const BinSum bins =
+        sweep.weigh_bins(model.sweep, scratch, chunk, likelihood_.data().counts.data(), true);
+    if (bins.first_offender != no_offender) return leave_forbidden_yields(x, nullptr);
+    sum += bins.deviance;
+    sweep.backward_rows(model.sweep, scratch, chunk);
   }
-  return evaluation;
+  state_.collect_product(x, v, product);
+  add_constraint_product(x, v, product);
+  return {sum + constraint_deviance(x), EvaluationStatus::ok, 0};
+}
+
+void FusedEvaluator::add_constraint_product(const double* x, const double* v,
+                                            double* product) const {
+  const GaussianTerms& gaussians = terms_->gaussians;
+  for (std::size_t i = 0; i < gaussians.parameter.size(); ++i) {
+    const std::uint32_t p = gaussians.parameter[i];
+    product[p] += v[p] * kernels::derivatives::gaussian_deviance_second(gaussians.observed[i], x[p],
+                                                                        gaussians.sigma[i]);
+  }
+  for (const ConstraintTerm& term : terms_->others) {
+    product[term.parameter] += v[term.parameter] * deviance_second(term, x[term.parameter]);
+  }
 }
 
 }  // namespace nablafit::detail

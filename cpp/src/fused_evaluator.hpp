@@ -3,6 +3,7 @@
 #ifndef NABLAFIT_SRC_FUSED_EVALUATOR_HPP
 #define NABLAFIT_SRC_FUSED_EVALUATOR_HPP
 
+#include <optional>
 #include <vector>
 
 #include "arrow_hessian.hpp"
@@ -26,14 +27,17 @@ class FusedEvaluator final : public Evaluator {
 
   /// Value, gradient and Hessian in arrow form; its vectors are resized on first use.
   Evaluation arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian);
-  /// Value, gradient and, in the place of the Hessian, the positive semidefinite matrix that it would
-  /// be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
+  /// Value, gradient and, in the place of the Hessian, the positive semidefinite matrix that it
+  /// would be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
   Evaluation arrow_information(const double* x, double* gradient, ArrowHessian& information);
 
  private:
   Evaluation evaluate(const double* x, double* gradient);
   double constraint_deviance(const double* x) const;
   void add_constraint_gradient(const double* x, double* gradient) const;
+  void add_constraint_product(const double* x, const double* v, double* product) const;
+  /// The evaluation where there is no likelihood whatever the yields are.
+  std::optional<Evaluation> outside_domain(const double* x, double* gradient) const;
   Evaluation leave_forbidden_yields(const double* x, double* gradient);
   Evaluation leave_support(const double* x, double* gradient) const;
 

@@ -117,36 +117,6 @@ void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double
   }
 }
 
-void multiply(const ArrowStructure& structure, const ArrowHessian& hessian, const double* v,
-              double* product) {
-  const std::size_t n_dense = structure.n_dense();
-  for (std::size_t i = 0; i < n_dense; ++i) {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < n_dense; ++j) {
-      sum += hessian.dense[i * n_dense + j] * v[structure.dense_parameters[j]];
-    }
-    product[structure.dense_parameters[i]] = sum;
-  }
-  for (std::size_t b = 0; b < structure.n_blocks(); ++b) {
-    const std::size_t begin = structure.block_offsets[b];
-    const std::size_t m = structure.block_offsets[b + 1] - begin;
-    for (std::size_t i = 0; i < m; ++i) {
-      const std::size_t p = structure.local_parameters[begin + i];
-      const double* coupling = hessian.coupling.data() + (begin + i) * n_dense;
-      double sum = 0.0;
-      for (std::size_t j = 0; j < n_dense; ++j) {
-        sum += coupling[j] * v[structure.dense_parameters[j]];
-        product[structure.dense_parameters[j]] += coupling[j] * v[p];
-      }
-      for (std::size_t j = 0; j < m; ++j) {
-        sum += hessian.blocks[structure.block_entries[b] + i * m + j] *
-               v[structure.local_parameters[begin + j]];
-      }
-      product[p] = sum;
-    }
-  }
-}
-
 HessianAssembler::HessianAssembler(const CompiledLikelihood& likelihood)
     : likelihood_(&likelihood),
       model_(&likelihood.model.compiled()),
@@ -419,8 +389,7 @@ void HessianAssembler::add_bins(const SweepState& state, const Chunk& chunk,
     const double lambda = state.scratch().lambda[bin];
     const bool floored =
         model_->sweep.bin_floor != nullptr && lambda <= model_->sweep.bin_floor[bin];
-    const double curvature =
-        floored ? 0.0 : bin_curvature(bin, lambda);
+    const double curvature = floored ? 0.0 : bin_curvature(bin, lambda);
     double* row = jacobian_.data() + (bin - chunk.bin_begin) * n_dense_;
     add_local_curvature(state, bin, curvature, row, hessian);
     const double scale = std::sqrt(curvature);

@@ -25,10 +25,6 @@ namespace nablafit::detail {
 /// Dense matrix from arrow form: n_parameters squared values, row-major.
 void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double* matrix);
 
-/// Product with the vector `v`; both have n_parameters values.
-void multiply(const ArrowStructure& structure, const ArrowHessian& hessian, const double* v,
-              double* product);
-
 class ProductOfOthers;
 
 /// Owns scratch; one per evaluator. The likelihood must outlive it.

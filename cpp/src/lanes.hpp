@@ -49,6 +49,8 @@ struct Lanes {
     return result;
   }
 
+  static Lanes constant(const Lanes& value) { return value; }
+
   void store(double* target) const {
     auto* registers = reinterpret_cast<Register*>(target);
     for (int i = 0; i < n_registers; ++i) registers[i] = part[i];

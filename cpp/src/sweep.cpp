@@ -9,211 +9,226 @@
 #include "kernels/interpolation.hpp"
 #include "kernels/terms.hpp"
 #include "nablafit/spec.hpp"
-
-#if defined(__GNUC__)
-#define NABLAFIT_FLATTEN __attribute__((flatten))
-#define NABLAFIT_RESTRICT __restrict__
-#else
-#define NABLAFIT_FLATTEN
-#define NABLAFIT_RESTRICT
-#endif
+#include "sweep_memory.hpp"
 
 namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE {
 namespace {
 
-namespace first = kernels::derivatives;
+namespace derivatives = kernels::derivatives;
 
-Lanes gather(const double* values, const std::int32_t* indices) {
-  alignas(64) double lanes[n_lanes];
-  for (int l = 0; l < n_lanes; ++l) lanes[l] = values[indices[l]];
-  return Lanes::load(lanes);
-}
-
-void scatter_add(double* values, const std::int32_t* indices, const Lanes& addend) {
-  alignas(64) double lanes[n_lanes];
-  addend.store(lanes);
-  for (int l = 0; l < n_lanes; ++l) values[indices[l]] += lanes[l];
+/// Runs `pass` on plain or on dual numbers.
+template <typename Pass>
+void run(SweepScratch& s, Pass pass) {
+  if (s.tangent == nullptr) {
+    pass(PlainMemory{s});
+  } else {
+    pass(DualMemory{s, *s.tangent});
+  }
 }
 
 // --- terms ---------------------------------------------------------------------------------------
 
-void set_additive_term(std::uint8_t code, double alpha, double& shape, double& slope) {
+struct TermValue {
+  double shape, slope, second;
+};
+
+TermValue additive_term(std::uint8_t code, double alpha) {
   switch (static_cast<Interpolation>(code)) {
     case Interpolation::piecewise_linear:
-      shape = kernels::additive_piecewise_linear(alpha);
-      slope = first::additive_piecewise_linear_first(alpha);
-      return;
+      return {kernels::additive_piecewise_linear(alpha),
+              derivatives::additive_piecewise_linear_first(alpha),
+              derivatives::additive_piecewise_linear_second(alpha)};
     case Interpolation::quadratic_linear:
-      shape = kernels::additive_quadratic(alpha);
-      slope = first::additive_quadratic_first(alpha);
-      return;
+      return {kernels::additive_quadratic(alpha), derivatives::additive_quadratic_first(alpha),
+              derivatives::additive_quadratic_second(alpha)};
     default:
-      shape = kernels::additive_polynomial(alpha);
-      slope = first::additive_polynomial_first(alpha);
+      return {kernels::additive_polynomial(alpha), derivatives::additive_polynomial_first(alpha),
+              derivatives::additive_polynomial_second(alpha)};
+  }
+}
+
+template <typename Memory>
+void set_terms_in(const SweepModel& m, Memory memory, bool with_gradient) {
+  using Number = typename Memory::Number;
+  for (std::uint32_t t = 0; t < m.n_terms; ++t) {
+    memory.copy(&SweepScratch::alpha, t, &SweepScratch::pull, m.term_pull[t]);
+  }
+  for (std::uint32_t t = 0; t < m.n_additive_terms; ++t) {
+    const TermValue term = additive_term(m.term_code[t], memory.value(&SweepScratch::alpha, t));
+    memory.set(&SweepScratch::shape, t, term.shape, term.slope, &SweepScratch::alpha, t);
+    memory.set(&SweepScratch::shape_slope, t, term.slope, term.second, &SweepScratch::alpha, t);
+  }
+  if (!with_gradient) return;
+  for (std::uint32_t t = 0; t < m.n_terms; ++t) {
+    memory.store(&SweepScratch::term_adjoint, n_lanes * t, Number::broadcast(0.0));
   }
 }
 
 NABLAFIT_FLATTEN void set_terms(const SweepModel& m, SweepScratch& s, bool with_gradient) {
-  for (std::uint32_t t = 0; t < m.n_terms; ++t) s.alpha[t] = s.pull[m.term_pull[t]];
-  for (std::uint32_t t = 0; t < m.n_additive_terms; ++t) {
-    set_additive_term(m.term_code[t], s.alpha[t], s.shape[t], s.shape_slope[t]);
-  }
-  if (!with_gradient) return;
-  const Lanes zero = Lanes::broadcast(0.0);
-  for (std::uint32_t t = 0; t < m.n_terms; ++t) zero.store(s.term_adjoint + n_lanes * t);
-}
-
-void add_lanes(const double* lanes, double& sum) {
-  const double low = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-  const double high = (lanes[4] + lanes[5]) + (lanes[6] + lanes[7]);
-  sum += low + high;
+  run(s, [&](auto memory) { set_terms_in(m, memory, with_gradient); });
 }
 
 NABLAFIT_FLATTEN void collect_terms(const SweepModel& m, SweepScratch& s) {
-  for (std::uint32_t t = 0; t < m.n_terms; ++t) {
-    add_lanes(s.term_adjoint + n_lanes * t, s.pull_gradient[m.term_pull[t]]);
-  }
+  run(s, [&](auto memory) {
+    for (std::uint32_t t = 0; t < m.n_terms; ++t) {
+      memory.add_sum_of_lanes(&SweepScratch::pull_gradient, m.term_pull[t],
+                              &SweepScratch::term_adjoint, n_lanes * t);
+    }
+  });
 }
 
 // --- scopes --------------------------------------------------------------------------------------
 
-/// Value and slope of eight factors of one parameter. Through local arrays, which alias nothing, so
-/// that the loop becomes vector code.
-template <typename Value, typename Slope>
-void evaluate_factor(double* values, double* slopes, Value value, Slope slope) {
-  alignas(64) double value_lanes[n_lanes];
-  alignas(64) double slope_lanes[n_lanes];
+/// Values and derivatives of eight factors of one parameter. Local arrays alias nothing, so that
+/// the loop becomes vector code.
+struct FactorLanes {
+  alignas(64) double value[n_lanes];
+  alignas(64) double slope[n_lanes];
+  alignas(64) double second[n_lanes];
+};
+
+template <bool with_second, typename Value, typename Slope, typename Second>
+void evaluate_lanes(FactorLanes& out, Value value, Slope slope, Second second) {
   for (int l = 0; l < n_lanes; ++l) {
-    value_lanes[l] = value(l);
-    slope_lanes[l] = slope(l);
+    out.value[l] = value(l);
+    out.slope[l] = slope(l);
+    if (with_second) out.second[l] = second(l);
   }
-  Lanes::load(value_lanes).store(values);
-  Lanes::load(slope_lanes).store(slopes);
 }
 
-void set_factor(std::uint8_t code, double alpha, const double* data, double* values,
-                double* slopes) {
-  const double *log_low = data, *log_high = data + n_lanes, *c = data + 2 * n_lanes;
+template <bool with_second>
+void evaluate_factor(std::uint8_t code, double a, const double* data, FactorLanes& out) {
+  const double *low = data, *high = data + n_lanes, *c = data + 2 * n_lanes;
   const auto interpolation = static_cast<Interpolation>(code);
   if (interpolation == Interpolation::polynomial_linear_multiplicative) {
-    evaluate_factor(
-        values, slopes,
-        [=](int l) { return kernels::factor_polynomial_linear(alpha, log_low[l], log_high[l]); },
+    evaluate_lanes<with_second>(
+        out, [=](int l) { return kernels::factor_polynomial_linear(a, low[l], high[l]); },
+        [=](int l) { return derivatives::factor_polynomial_linear_first(a, low[l], high[l]); },
+        [=](int l) { return derivatives::factor_polynomial_linear_second(a, low[l], high[l]); });
+  } else if (interpolation == Interpolation::polynomial_exponential && a < 1.0 && a > -1.0) {
+    evaluate_lanes<with_second>(
+        out,
         [=](int l) {
-          return first::factor_polynomial_linear_first(alpha, log_low[l], log_high[l]);
-        });
-  } else if (interpolation == Interpolation::polynomial_exponential && alpha < 1.0 &&
-             alpha > -1.0) {
-    evaluate_factor(
-        values, slopes,
-        [=](int l) {
-          return kernels::factor_polynomial(alpha, c[l], c[l + 8], c[l + 16], c[l + 24], c[l + 32],
+          return kernels::factor_polynomial(a, c[l], c[l + 8], c[l + 16], c[l + 24], c[l + 32],
                                             c[l + 40]);
         },
         [=](int l) {
-          return first::factor_polynomial_first(alpha, c[l], c[l + 8], c[l + 16], c[l + 24],
-                                                c[l + 32], c[l + 40]);
+          return derivatives::factor_polynomial_first(a, c[l], c[l + 8], c[l + 16], c[l + 24],
+                                                      c[l + 32], c[l + 40]);
+        },
+        [=](int l) {
+          return derivatives::factor_polynomial_second(a, c[l], c[l + 8], c[l + 16], c[l + 24],
+                                                       c[l + 32], c[l + 40]);
         });
   } else {
-    evaluate_factor(
-        values, slopes,
-        [=](int l) { return kernels::factor_exponential(alpha, log_low[l], log_high[l]); },
-        [=](int l) { return first::factor_exponential_first(alpha, log_low[l], log_high[l]); });
+    evaluate_lanes<with_second>(
+        out, [=](int l) { return kernels::factor_exponential(a, low[l], high[l]); },
+        [=](int l) { return derivatives::factor_exponential_first(a, low[l], high[l]); },
+        [=](int l) { return derivatives::factor_exponential_second(a, low[l], high[l]); });
   }
 }
 
-Lanes product_of_gathers(const SweepModel& m, const SweepScratch& s, std::uint32_t begin,
-                         std::uint32_t end, std::uint32_t except) {
-  Lanes product = Lanes::broadcast(1.0);
+/// Product of the gathered multipliers begin .. end - 1 but for `except`.
+template <typename Memory>
+typename Memory::Number product_of_gathers(const SweepModel& m, const Memory& memory,
+                                           std::uint32_t begin, std::uint32_t end,
+                                           std::uint32_t except) {
+  auto product = Memory::Number::broadcast(1.0);
   for (std::uint32_t g = begin; g < end; ++g) {
-    if (g != except) product *= gather(s.multiplier, m.scope_gathers + n_lanes * g);
+    if (g == except) continue;
+    product *= memory.gather(&SweepScratch::multiplier, m.scope_gathers + n_lanes * g);
   }
   return product;
 }
 
-Lanes raised_to_floor(const Lanes& product, const double* floors) {
-  alignas(64) double lanes[n_lanes];
-  product.store(lanes);
-  for (int l = 0; l < n_lanes; ++l) lanes[l] = lanes[l] < floors[l] ? floors[l] : lanes[l];
-  return Lanes::load(lanes);
+template <typename Memory>
+typename Memory::Number product_of_factors(const SweepModel& m, Memory memory,
+                                           const ScopeBlock& block) {
+  auto product = Memory::Number::broadcast(1.0);
+  FactorLanes lanes;
+  for (std::uint32_t f = block.factor_begin; f < block.factor_end; ++f) {
+    const std::uint32_t t = m.factor_term[f];
+    evaluate_factor<Memory::has_tangent>(m.term_code[t], memory.value(&SweepScratch::alpha, t),
+                                         m.factor_data + 8 * n_lanes * f, lanes);
+    memory.store(&SweepScratch::factor_prefix, n_lanes * f, product);
+    product *= memory.set_lanes(&SweepScratch::factor_value, n_lanes * f, lanes.value, lanes.slope,
+                                &SweepScratch::alpha, t);
+    memory.set_lanes(&SweepScratch::factor_slope, n_lanes * f, lanes.slope, lanes.second,
+                     &SweepScratch::alpha, t);
+  }
+  return product;
+}
+
+template <typename Memory>
+void forward_scope(const SweepModel& m, Memory memory, std::uint32_t b) {
+  const ScopeBlock& block = m.scope_blocks[b];
+  auto product = product_of_factors(m, memory, block);
+  product *= product_of_gathers(m, memory, block.gather_begin, block.gather_floor, no_gather);
+  memory.store(&SweepScratch::scope_inside, n_lanes * b, product);
+  if (block.has_floor) product = raised_to_floor(product, m.scope_floor + n_lanes * b);
+  product *= product_of_gathers(m, memory, block.gather_floor, block.gather_end, no_gather);
+  memory.store(&SweepScratch::multiplier, n_lanes * b, product);
 }
 
 NABLAFIT_FLATTEN void forward_scopes(const SweepModel& m, SweepScratch& s) {
-  for (std::uint32_t b = 0; b < m.n_scope_blocks; ++b) {
-    const ScopeBlock& block = m.scope_blocks[b];
-    Lanes product = Lanes::broadcast(1.0);
-    for (std::uint32_t f = block.factor_begin; f < block.factor_end; ++f) {
-      const std::uint32_t t = m.factor_term[f];
-      double* values = s.factor_value + n_lanes * f;
-      set_factor(m.term_code[t], s.alpha[t], m.factor_data + 8 * n_lanes * f, values,
-                 s.factor_slope + n_lanes * f);
-      product.store(s.factor_prefix + n_lanes * f);
-      product *= Lanes::load(values);
-    }
-    product *= product_of_gathers(m, s, block.gather_begin, block.gather_floor, block.gather_end);
-    product.store(s.scope_inside + n_lanes * b);
-    if (block.has_floor) product = raised_to_floor(product, m.scope_floor + n_lanes * b);
-    product *= product_of_gathers(m, s, block.gather_floor, block.gather_end, block.gather_end);
-    product.store(s.multiplier + n_lanes * b);
-  }
+  run(s, [&](auto memory) {
+    for (std::uint32_t b = 0; b < m.n_scope_blocks; ++b) forward_scope(m, memory, b);
+  });
 }
 
-/// Adjoint zero where the floor holds the product.
-Lanes unless_floored(const Lanes& adjoint, const double* inside, const double* floors) {
-  alignas(64) double lanes[n_lanes];
-  adjoint.store(lanes);
-  for (int l = 0; l < n_lanes; ++l) lanes[l] = inside[l] < floors[l] ? 0.0 : lanes[l];
-  return Lanes::load(lanes);
-}
-
-void backward_gathers(const SweepModel& m, SweepScratch& s, std::uint32_t begin, std::uint32_t end,
-                      const Lanes& adjoint) {
+template <typename Memory>
+void backward_gathers(const SweepModel& m, Memory memory, std::uint32_t begin, std::uint32_t end,
+                      const typename Memory::Number& adjoint) {
   for (std::uint32_t g = begin; g < end; ++g) {
-    scatter_add(s.multiplier_adjoint, m.scope_gathers + n_lanes * g,
-                adjoint * product_of_gathers(m, s, begin, end, g));
+    memory.scatter_add(&SweepScratch::multiplier_adjoint, m.scope_gathers + n_lanes * g,
+                       adjoint * product_of_gathers(m, memory, begin, end, g));
   }
+}
+
+template <typename Memory>
+void backward_scope(const SweepModel& m, Memory memory, std::uint32_t b) {
+  const ScopeBlock& block = m.scope_blocks[b];
+  const double* floors = m.scope_floor + n_lanes * b;
+  const auto inside = memory.load(&SweepScratch::scope_inside, n_lanes * b);
+  auto adjoint = memory.load(&SweepScratch::multiplier_adjoint, n_lanes * b);
+  const auto floored = block.has_floor ? raised_to_floor(inside, floors) : inside;
+  backward_gathers(m, memory, block.gather_floor, block.gather_end, adjoint * floored);
+  adjoint *= product_of_gathers(m, memory, block.gather_floor, block.gather_end, no_gather);
+  if (block.has_floor) adjoint = unless_floored(adjoint, inside, floors);
+
+  auto after = product_of_gathers(m, memory, block.gather_begin, block.gather_floor, no_gather);
+  auto factors = Memory::Number::broadcast(1.0);
+  for (std::uint32_t f = block.factor_end; f-- > block.factor_begin;) {
+    const auto others = memory.load(&SweepScratch::factor_prefix, n_lanes * f) * after * adjoint;
+    memory.add(&SweepScratch::term_adjoint, n_lanes * m.factor_term[f],
+               others * memory.load(&SweepScratch::factor_slope, n_lanes * f));
+    const auto value = memory.load(&SweepScratch::factor_value, n_lanes * f);
+    after *= value;
+    factors *= value;
+  }
+  backward_gathers(m, memory, block.gather_begin, block.gather_floor, adjoint * factors);
 }
 
 NABLAFIT_FLATTEN void backward_scopes(const SweepModel& m, SweepScratch& s) {
-  for (std::uint32_t b = 0; b < m.n_scope_blocks; ++b) {
-    const ScopeBlock& block = m.scope_blocks[b];
-    const double* inside = s.scope_inside + n_lanes * b;
-    Lanes adjoint = Lanes::load(s.multiplier_adjoint + n_lanes * b);
-    Lanes floored = Lanes::load(inside);
-    if (block.has_floor) floored = raised_to_floor(floored, m.scope_floor + n_lanes * b);
-    backward_gathers(m, s, block.gather_floor, block.gather_end, adjoint * floored);
-    adjoint *= product_of_gathers(m, s, block.gather_floor, block.gather_end, block.gather_end);
-    if (block.has_floor) adjoint = unless_floored(adjoint, inside, m.scope_floor + n_lanes * b);
-
-    Lanes after =
-        product_of_gathers(m, s, block.gather_begin, block.gather_floor, block.gather_end);
-    Lanes factors = Lanes::broadcast(1.0);
-    for (std::uint32_t f = block.factor_end; f-- > block.factor_begin;) {
-      const Lanes others = Lanes::load(s.factor_prefix + n_lanes * f) * after * adjoint;
-      double* term_adjoint = s.term_adjoint + n_lanes * m.factor_term[f];
-      Lanes sum = Lanes::load(term_adjoint);
-      sum += others * Lanes::load(s.factor_slope + n_lanes * f);
-      sum.store(term_adjoint);
-      const Lanes value = Lanes::load(s.factor_value + n_lanes * f);
-      after *= value;
-      factors *= value;
-    }
-    backward_gathers(m, s, block.gather_begin, block.gather_floor, adjoint * factors);
-  }
+  run(s, [&](auto memory) {
+    for (std::uint32_t b = 0; b < m.n_scope_blocks; ++b) backward_scope(m, memory, b);
+  });
 }
 
 // --- rows ----------------------------------------------------------------------------------------
 
 /// nominal + sum over entries of alpha S + g A, with four independent sums to hide latencies.
-Lanes interpolated(const SweepModel& m, const SweepScratch& s, const RowBlock& block,
-                   const double* nominal) {
-  Lanes sums[4] = {Lanes::load(nominal), Lanes::broadcast(0.0), Lanes::broadcast(0.0),
-                   Lanes::broadcast(0.0)};
-  const auto add = [&](std::uint32_t e, Lanes& symmetric, Lanes& asymmetric) {
+template <typename Memory>
+typename Memory::Number interpolated(const SweepModel& m, const Memory& memory,
+                                     const RowBlock& block, const double* nominal) {
+  using Number = typename Memory::Number;
+  Number sums[4] = {Number::constant(Lanes::load(nominal)), Number::broadcast(0.0),
+                    Number::broadcast(0.0), Number::broadcast(0.0)};
+  const auto add = [&](std::uint32_t e, Number& symmetric, Number& asymmetric) {
     const std::uint32_t t = m.entry_term[e];
     const double* data = m.entry_data + std::size_t{2 * n_lanes} * e;
-    symmetric += Lanes::broadcast(s.alpha[t]) * Lanes::load(data);
-    asymmetric += Lanes::broadcast(s.shape[t]) * Lanes::load(data + n_lanes);
+    symmetric += memory.broadcast(&SweepScratch::alpha, t) * Lanes::load(data);
+    asymmetric += memory.broadcast(&SweepScratch::shape, t) * Lanes::load(data + n_lanes);
   };
   std::uint32_t e = block.entry_begin;
   for (; e + 2 <= block.entry_end; e += 2) {
@@ -224,21 +239,40 @@ Lanes interpolated(const SweepModel& m, const SweepScratch& s, const RowBlock& b
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-NABLAFIT_FLATTEN void forward_rows(const SweepModel& m, SweepScratch& s, const Chunk& chunk) {
-  for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) s.lambda[bin] = 0.0;
-  for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
-    const RowBlock& block = m.row_blocks[b];
-    const std::size_t row = std::size_t{n_lanes} * b;
-    Lanes yield = interpolated(m, s, block, m.row_nominal + row);
-    yield.store(s.row_yield + row);
-    if (block.has_floor) yield = raised_to_floor(yield, m.row_floor + row);
-    Lanes factor = Lanes::broadcast(1.0);
-    for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
-      factor *= gather(s.multiplier, m.row_multipliers + std::size_t{n_lanes} * j);
-    }
-    factor.store(s.row_factor + row);
-    scatter_add(s.lambda, m.row_bin + row, yield * factor);
+/// Product of the multipliers of a row but for `except`.
+template <typename Memory>
+typename Memory::Number product_of_multipliers(const SweepModel& m, const Memory& memory,
+                                               const RowBlock& block, std::uint32_t except) {
+  auto product = Memory::Number::broadcast(1.0);
+  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
+    if (j == except) continue;
+    product *=
+        memory.gather(&SweepScratch::multiplier, m.row_multipliers + std::size_t{n_lanes} * j);
   }
+  return product;
+}
+
+template <typename Memory>
+void forward_block(const SweepModel& m, Memory memory, std::uint32_t b) {
+  const RowBlock& block = m.row_blocks[b];
+  const std::size_t row = std::size_t{n_lanes} * b;
+  auto yield = interpolated(m, memory, block, m.row_nominal + row);
+  memory.store(&SweepScratch::row_yield, row, yield);
+  if (block.has_floor) yield = raised_to_floor(yield, m.row_floor + row);
+  const auto factor = product_of_multipliers(m, memory, block, no_gather);
+  memory.store(&SweepScratch::row_factor, row, factor);
+  memory.scatter_add(&SweepScratch::lambda, m.row_bin + row, yield * factor);
+}
+
+NABLAFIT_FLATTEN void forward_rows(const SweepModel& m, SweepScratch& s, const Chunk& chunk) {
+  run(s, [&](auto memory) {
+    for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) {
+      memory.set_zero(&SweepScratch::lambda, bin);
+    }
+    for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
+      forward_block(m, memory, b);
+    }
+  });
 }
 
 bool has_likelihood(double lambda, double count) {
@@ -252,57 +286,59 @@ NABLAFIT_FLATTEN BinSum weigh_bins(const SweepModel& m, SweepScratch& s, const C
     const bool floored = m.bin_floor != nullptr && s.lambda[bin] < m.bin_floor[bin];
     if (floored) s.lambda[bin] = m.bin_floor[bin];
     const double lambda = s.lambda[bin];
-    if (!has_likelihood(lambda, counts[bin])) {
+    const double count = counts[bin];
+    if (!has_likelihood(lambda, count)) {
       if (sum.first_offender == no_offender) sum.first_offender = bin;
       continue;
     }
-    sum.deviance += kernels::poisson_deviance(counts[bin], lambda);
+    sum.deviance += kernels::poisson_deviance(count, lambda);
     if (!with_gradient) continue;
-    s.weight[bin] = floored ? 0.0 : first::poisson_deviance_first(counts[bin], lambda);
+    s.weight[bin] = floored ? 0.0 : derivatives::poisson_deviance_first(count, lambda);
+    if (s.tangent == nullptr) continue;
+    const double second = floored ? 0.0 : derivatives::poisson_deviance_second(count, lambda);
+    s.tangent->weight[bin] = second * s.tangent->lambda[bin];
   }
   return sum;
 }
 
-void backward_entries(const SweepModel& m, SweepScratch& s, const RowBlock& block,
-                      const Lanes& adjoint) {
+template <typename Memory>
+void backward_entries(const SweepModel& m, Memory memory, const RowBlock& block,
+                      const typename Memory::Number& adjoint) {
   for (std::uint32_t e = block.entry_begin; e < block.entry_end; ++e) {
     const std::uint32_t t = m.entry_term[e];
     const double* data = m.entry_data + std::size_t{2 * n_lanes} * e;
-    const Lanes slope =
-        Lanes::load(data) + Lanes::broadcast(s.shape_slope[t]) * Lanes::load(data + n_lanes);
-    double* term_adjoint = s.term_adjoint + std::size_t{n_lanes} * t;
-    Lanes sum = Lanes::load(term_adjoint);
-    sum += adjoint * slope;
-    sum.store(term_adjoint);
+    auto slope = memory.broadcast(&SweepScratch::shape_slope, t) * Lanes::load(data + n_lanes);
+    slope += Memory::Number::constant(Lanes::load(data));
+    memory.add(&SweepScratch::term_adjoint, std::size_t{n_lanes} * t, adjoint * slope);
   }
 }
 
-/// Adds to each multiplier the adjoint of the product times the other multipliers.
-void backward_multipliers(const SweepModel& m, SweepScratch& s, const RowBlock& block,
-                          const Lanes& adjoint) {
-  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
-    Lanes others = adjoint;
-    for (std::uint32_t i = block.multiplier_begin; i < block.multiplier_end; ++i) {
-      if (i != j) others *= gather(s.multiplier, m.row_multipliers + std::size_t{n_lanes} * i);
-    }
-    scatter_add(s.multiplier_adjoint, m.row_multipliers + std::size_t{n_lanes} * j, others);
+template <typename Memory>
+void backward_block(const SweepModel& m, Memory memory, std::uint32_t b) {
+  const RowBlock& block = m.row_blocks[b];
+  const std::size_t row = std::size_t{n_lanes} * b;
+  const auto weight = memory.gather(&SweepScratch::weight, m.row_bin + row);
+  auto yield = memory.load(&SweepScratch::row_yield, row);
+  auto adjoint = weight * memory.load(&SweepScratch::row_factor, row);
+  if (block.has_floor) {
+    adjoint = unless_floored(adjoint, yield, m.row_floor + row);
+    yield = raised_to_floor(yield, m.row_floor + row);
   }
+  const auto product = weight * yield;
+  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
+    memory.scatter_add(&SweepScratch::multiplier_adjoint,
+                       m.row_multipliers + std::size_t{n_lanes} * j,
+                       product * product_of_multipliers(m, memory, block, j));
+  }
+  backward_entries(m, memory, block, adjoint);
 }
 
 NABLAFIT_FLATTEN void backward_rows(const SweepModel& m, SweepScratch& s, const Chunk& chunk) {
-  for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
-    const RowBlock& block = m.row_blocks[b];
-    const std::size_t row = std::size_t{n_lanes} * b;
-    const Lanes weight = gather(s.weight, m.row_bin + row);
-    Lanes yield = Lanes::load(s.row_yield + row);
-    Lanes adjoint = weight * Lanes::load(s.row_factor + row);
-    if (block.has_floor) {
-      yield = raised_to_floor(yield, m.row_floor + row);
-      adjoint = unless_floored(adjoint, s.row_yield + row, m.row_floor + row);
+  run(s, [&](auto memory) {
+    for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
+      backward_block(m, memory, b);
     }
-    backward_multipliers(m, s, block, weight * yield);
-    backward_entries(m, s, block, adjoint);
-  }
+  });
 }
 
 // --- second derivatives --------------------------------------------------------------------------

@@ -7,7 +7,9 @@
 ///     set_terms -> forward_scopes -> [forward_rows -> weigh_bins -> backward_rows] per chunk
 ///               -> backward_scopes -> collect_terms
 ///
-/// where the backward half is left out when only the value is wanted.
+/// where the backward half is left out when only the value is wanted. With SweepScratch::tangent
+/// set, the same passes run on dual numbers: the directional derivative of every quantity goes into
+/// the tangent scratch, so that the backward half gives a Hessian-vector product.
 #ifndef NABLAFIT_SRC_SWEEP_HPP
 #define NABLAFIT_SRC_SWEEP_HPP
 
@@ -69,7 +71,7 @@ struct SweepModel {
 
 /// Scratch of one thread.
 struct SweepScratch {
-  const double* pull;  ///< per pull: the interpolation arguments
+  double* pull;  ///< per pull: the interpolation arguments
   double* pull_gradient;
   // Per term: argument; additive terms also g and dg/dalpha. Adjoints have 8 lanes per term.
   double *alpha, *shape, *shape_slope, *term_adjoint;
@@ -80,6 +82,7 @@ struct SweepScratch {
   double *row_yield,
       *row_factor;  ///< per row: interpolated histogram before its floor, product of factors
   double *lambda, *weight;  ///< per bin, one more for padding: expected yield, d(nll)/d(lambda)
+  SweepScratch* tangent;    ///< null, or where directional derivatives of all the above go
 };
 
 /// An entry of a sparse vector.

@@ -1,7 +1,7 @@
 #include "sweep_state.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "ad/derivatives.hpp"
 #include "kernels/transforms.hpp"
@@ -41,39 +41,8 @@ double pull_second(const PullArgument& pull, double x) noexcept {
 
 SweepState::SweepState(const CompiledModel& model)
     : model_(&model), functions_(&sweep_functions()) {
-  const std::size_t lanes = n_lanes;
-  const std::size_t n_terms = model.term_pull.size();
-  const std::size_t n_factors = lanes * model.factor_term.size();
-  const std::size_t n_rows = lanes * model.row_blocks.size();
-  const std::size_t n_scopes = lanes * model.scope_blocks.size();
-  double* const no_gradient = nullptr;
-  SweepScratch& s = scratch_;
-  const std::pair<double**, std::size_t> parts[] = {{&pull_, model.pulls.size()},
-                                                    {&s.pull_gradient, model.pulls.size()},
-                                                    {&s.alpha, n_terms},
-                                                    {&s.shape, n_terms},
-                                                    {&s.shape_slope, n_terms},
-                                                    {&s.term_adjoint, lanes * n_terms},
-                                                    {&s.factor_value, n_factors},
-                                                    {&s.factor_slope, n_factors},
-                                                    {&s.factor_prefix, n_factors},
-                                                    {&s.scope_inside, n_scopes},
-                                                    {&s.multiplier, model.n_multipliers},
-                                                    {&s.multiplier_adjoint, model.n_multipliers},
-                                                    {&s.row_yield, n_rows},
-                                                    {&s.row_factor, n_rows},
-                                                    {&s.lambda, model.n_bins + 1},
-                                                    {&s.weight, model.n_bins + 1}};
-  std::size_t total = 0;
-  for (const auto& part : parts) total += (part.second + lanes - 1) / lanes * lanes;
-  memory_.assign(total, 0.0);
-  double* next = memory_.data();
-  for (const auto& [pointer, size] : parts) {
-    *pointer = size == 0 ? no_gradient : next;
-    next += (size + lanes - 1) / lanes * lanes;
-  }
-  s.pull = pull_;
-  s.multiplier[model.one_multiplier] = 1.0;
+  allocate(memory_, scratch_);
+  scratch_.multiplier[model.one_multiplier] = 1.0;
   std::size_t n_arguments = 0;
   for (const DerivedFactor& factor : model.derived_factors) {
     n_arguments = std::max(n_arguments, factor.parameters.size());
@@ -82,18 +51,66 @@ SweepState::SweepState(const CompiledModel& model)
   slopes_.resize(n_arguments);
 }
 
+void SweepState::allocate(AlignedVector<double>& memory, SweepScratch& s) {
+  const CompiledModel& model = *model_;
+  constexpr std::size_t lanes = n_lanes;
+  const std::size_t n_pulls = model.pulls.size();
+  const std::size_t n_terms = model.term_pull.size();
+  const std::size_t n_factors = lanes * model.factor_term.size();
+  const std::size_t n_rows = lanes * model.row_blocks.size();
+  const std::size_t n_bins = model.n_bins + 1;
+  const std::pair<double**, std::size_t> parts[] = {
+      {&s.pull, n_pulls},
+      {&s.pull_gradient, n_pulls},
+      {&s.alpha, n_terms},
+      {&s.shape, n_terms},
+      {&s.shape_slope, n_terms},
+      {&s.term_adjoint, lanes * n_terms},
+      {&s.factor_value, n_factors},
+      {&s.factor_slope, n_factors},
+      {&s.factor_prefix, n_factors},
+      {&s.scope_inside, lanes * model.scope_blocks.size()},
+      {&s.multiplier, model.n_multipliers},
+      {&s.multiplier_adjoint, model.n_multipliers},
+      {&s.row_yield, n_rows},
+      {&s.row_factor, n_rows},
+      {&s.lambda, n_bins},
+      {&s.weight, n_bins}};
+  const auto whole_lanes = [](std::size_t size) { return (size + lanes - 1) / lanes * lanes; };
+  std::size_t total = 0;
+  for (const auto& part : parts) total += whole_lanes(part.second);
+  memory.assign(total, 0.0);
+  double* next = memory.data();
+  for (const auto& [pointer, size] : parts) {
+    *pointer = next;
+    next += whole_lanes(size);
+  }
+}
+
 void SweepState::set_parameters(const double* x, bool with_gradient) {
   const CompiledModel& model = *model_;
   SweepScratch& s = scratch_;
+  s.tangent = nullptr;
   for (std::size_t i = 0; i < model.pulls.size(); ++i) {
-    pull_[i] = pull_value(model.pulls[i], x[model.pulls[i].parameter]);
+    s.pull[i] = pull_value(model.pulls[i], x[model.pulls[i].parameter]);
   }
   functions_->set_terms(model.sweep, s, with_gradient);
-  std::copy_n(x, model.names.size(), s.multiplier + model.parameter_multiplier);
-  set_additive_factors();
-  set_derived_factors();
+  set_factors(x);
   functions_->forward_scopes(model.sweep, s);
   if (with_gradient) std::fill_n(s.multiplier_adjoint, model.n_multipliers, 0.0);
+}
+
+void SweepState::set_factors(const double* x) {
+  std::copy_n(x, model_->names.size(), scratch_.multiplier + model_->parameter_multiplier);
+  set_additive_factors();
+  set_derived_factors();
+}
+
+void SweepState::load_arguments(const DerivedFactor& factor) {
+  const double* x = scratch_.multiplier + model_->parameter_multiplier;
+  for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
+    arguments_[i] = x[factor.parameters[i]];
+  }
 }
 
 void SweepState::set_additive_factors() {

@@ -31,22 +31,35 @@ class SweepState {
   /// Forward over all rows: yields of all bins before channel floors are in scratch().lambda.
   void forward_rows();
 
+  /// As set_parameters with gradient, on dual numbers with direction `v`. The passes that follow
+  /// carry tangents until the next set_parameters.
+  void set_parameters_along(const double* x, const double* v);
+
   /// After the rows have been swept backwards: the gradient with respect to the parameters,
   /// n_parameters values, overwritten.
   void collect_gradient(const double* x, double* gradient);
 
+  /// The same after set_parameters_along: the derivative of the gradient along the direction.
+  void collect_product(const double* x, const double* v, double* product);
+
  private:
+  void allocate(AlignedVector<double>& memory, SweepScratch& scratch);
+  void set_factors(const double* x);
   void set_additive_factors();
   void set_derived_factors();
   void backward_additive_factors();
   void backward_derived_factors(double* gradient);
+  void set_tangents_of_factors();
+  void backward_tangents_of_additive_factors();
+  void backward_tangents_of_derived_factors(double* product);
+  void load_arguments(const DerivedFactor& factor);
 
   const CompiledModel* model_;
   const SweepFunctions* functions_;
-  AlignedVector<double> memory_;
-  std::vector<double> arguments_, slopes_;  ///< of one derived factor
-  double* pull_ = nullptr;
+  AlignedVector<double> memory_, tangent_memory_;
+  std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
   SweepScratch scratch_{};
+  SweepScratch tangent_{};  ///< allocated when first used
 };
 
 }  // namespace nablafit::detail
