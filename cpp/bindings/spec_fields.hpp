@@ -92,7 +92,7 @@ struct Fields<PoissonConstraint> {
 
 template <>
 struct Fields<LogNormalConstraint> {
-  static constexpr auto list = std::make_tuple(optional("observed", &LogNormalConstraint::observed),
+  static constexpr auto list = std::make_tuple(required("observed", &LogNormalConstraint::observed),
                                                required("kappa", &LogNormalConstraint::kappa));
 };
 

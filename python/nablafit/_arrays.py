@@ -20,14 +20,16 @@ def float_array(values: ArrayLike, name: str) -> FloatArray:
         array = np.asarray(values)
         if array.dtype.kind not in "biufO":
             raise TypeError(f"numbers of type {array.dtype}")
-        return np.ascontiguousarray(array, dtype=np.float64)
+        return np.asarray(array, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise located(ArgumentError, f"expected real numbers, got {error}", name) from error
 
 
 def float_vector(values: ArrayLike, size: int, name: str) -> FloatArray:
-    """Convert to a float64 array of shape (size,)."""
+    """Convert to a float64 array of shape (size,); a number will do for a vector of one."""
     array = float_array(values, name)
+    if size == 1 and array.ndim == 0:
+        return array.reshape(1)
     if array.shape != (size,):
         found = "a single number" if array.ndim == 0 else f"shape {array.shape}"
         raise located(ArgumentError, f"expected shape ({size},), got {found}", name)

@@ -22,6 +22,7 @@ class SpecError(Error, ValueError): ...
 class ArgumentError(Error, ValueError): ...
 
 class Interpolation(enum.IntEnum):
+    __pybind11_native_enum__: Any
     piecewise_linear = 0
     piecewise_exponential = 1
     quadratic_linear = 2
@@ -32,6 +33,7 @@ class Interpolation(enum.IntEnum):
 def is_additive(code: Interpolation) -> bool: ...
 
 class EvaluationStatus(enum.Enum):
+    __pybind11_native_enum__: Any
     ok = 0
     negative_yield = 1
     outside_support = 2

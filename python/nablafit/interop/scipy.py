@@ -41,7 +41,7 @@ class _FreeFunction:
 
     SciPy's stopping rules know no units; with this scaling a gradient of 0.01 means an estimated
     distance to the minimum of about 1e-4 for any parameter. Its line searches interpolate and turn
-    an infinite value into NaN: where the likelihood is zero they see a value far above the start.
+    an infinite value into NaN: where the likelihood is zero they see ten times the worst so far.
     """
 
     def __init__(self, problem: FitProblem) -> None:
@@ -49,7 +49,7 @@ class _FreeFunction:
         self._free = problem.free
         self._scale = problem.step[problem.free]
         self._point = problem.initial.copy()
-        self._ceiling = 10.0 * (1.0 + self._likelihood(self._point))
+        self._worst = 0.0
         self.n_calls = 0
         self.n_gradients = 0
 
@@ -60,13 +60,19 @@ class _FreeFunction:
 
     def value(self, t: FloatArray) -> float:
         self.n_calls += 1
-        return min(self._likelihood(self.full(t)), self._ceiling)
+        return self._finite(self._likelihood(self.full(t)))
 
     def value_and_gradient(self, t: FloatArray) -> tuple[float, FloatArray]:
         self.n_calls += 1
         self.n_gradients += 1
         value, gradient = self._likelihood.value_and_gradient(self.full(t))
-        return min(value, self._ceiling), gradient[self._free] * self._scale
+        return self._finite(value), gradient[self._free] * self._scale
+
+    def _finite(self, value: float) -> float:
+        if not np.isfinite(value):
+            return 10.0 * (1.0 + self._worst)
+        self._worst = max(self._worst, value)
+        return value
 
     def hessian(self, t: FloatArray) -> FloatArray:
         matrix = self._likelihood.hessian(self.full(t))[np.ix_(self._free, self._free)]
