@@ -1,8 +1,5 @@
 #include "io/json_document.hpp"
 
-#include "io/json_parser.hpp"
-#include "nablafit/error.hpp"
-
 namespace nablafit::io {
 namespace {
 
@@ -21,18 +18,6 @@ std::string escaped(std::string_view key) {
 }
 
 }  // namespace
-
-JsonDocument JsonDocument::parse(std::string_view text, const std::string& source) {
-  if (text.size() >= max_bytes) {
-    throw WorkspaceError("the text has " + std::to_string(text.size()) +
-                             " bytes; expected fewer than " + std::to_string(max_bytes) +
-                             ": split the workspace",
-                         source);
-  }
-  JsonDocument document(source);
-  JsonParser(text, document).run();
-  return document;
-}
 
 JsonValue JsonValue::find(std::string_view key) const noexcept {
   for (const Member& member : members()) {

@@ -79,7 +79,7 @@ class JsonDocument {
   const std::string& source() const noexcept { return source_; }
 
  private:
-  friend class JsonParser;
+  friend class JsonSaxHandler;
   friend class JsonValue;
 
   struct Text {
