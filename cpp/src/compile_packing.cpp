@@ -16,6 +16,11 @@ constexpr double no_floor = -std::numeric_limits<double>::infinity();
 constexpr std::size_t max_chunk_entries = 16384;
 constexpr std::size_t max_chunk_rows = 1024;
 
+// Models are cut into partitions for threads when each has so much to do that starting a thread
+// does not matter (4 MB of templates). Their number must not depend on the machine: results do.
+constexpr std::size_t min_partition_entries = 32768;
+constexpr std::size_t max_partitions = 16;
+
 std::uint32_t size32(std::size_t size) { return static_cast<std::uint32_t>(size); }
 
 /// Final index of a multiplier.
@@ -203,6 +208,7 @@ class RowPacker {
       }
       model_.chunks[c].block_end = size32(model_.row_blocks.size());
     }
+    cut_partitions();
   }
 
  private:
@@ -232,6 +238,24 @@ class RowPacker {
     return rows_of;
   }
 
+  /// Cuts the chunks into partitions of about equal numbers of entries.
+  void cut_partitions() {
+    const std::size_t n_entries = model_.entry_term.size();
+    const std::size_t n_partitions =
+        std::clamp<std::size_t>(n_entries / min_partition_entries, 1, max_partitions);
+    model_.partitions.assign(1, 0);
+    for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
+      const Chunk& chunk = model_.chunks[c];
+      const std::size_t end = chunk.block_end == chunk.block_begin
+                                  ? 0
+                                  : model_.row_blocks[chunk.block_end - 1].entry_end;
+      const bool last = c + 1 == model_.chunks.size();
+      if (last || end * n_partitions >= model_.partitions.size() * n_entries) {
+        model_.partitions.push_back(size32(c + 1));
+      }
+    }
+  }
+
   void emit(const RowGroup& group, const SparsePattern& pattern) {
     RowBlock block{};
     block.entry_begin = size32(model_.entry_term.size());
@@ -246,7 +270,7 @@ class RowPacker {
       const bool padding = r == no_row;
       model_.row_nominal.push_back(padding ? 0.0 : rows.nominal[r]);
       model_.row_floor.push_back(padding ? no_floor : rows.floor[r]);
-      model_.row_bin.push_back(static_cast<std::int32_t>(padding ? model_.n_bins : rows.bin[r]));
+      model_.row_bin.push_back(static_cast<std::int32_t>(rows.bin[padding ? group[0] : r]));
       model_.row_position.push_back(padding ? size32(model_.n_rows) : r);
       block.has_floor = block.has_floor || model_.row_floor.back() > no_floor;
     }

@@ -81,6 +81,9 @@ struct CompiledModel {
   AlignedVector<double> scope_floor;
 
   std::vector<Chunk> chunks;
+  /// First chunk of each partition, and the number of chunks at the end. More than one partition:
+  /// the model is large enough for threads.
+  std::vector<std::uint32_t> partitions;
   std::vector<RowBlock> row_blocks;
   AlignedVector<double> row_nominal;
   AlignedVector<double> row_floor;

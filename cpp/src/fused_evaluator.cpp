@@ -7,6 +7,7 @@
 
 #include "ad/derivatives.hpp"
 #include "kernels/terms.hpp"
+#include "threads.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -75,25 +76,48 @@ std::optional<Evaluation> FusedEvaluator::outside_domain(const double* x, double
 
 Evaluation FusedEvaluator::evaluate(const double* x, double* gradient) {
   if (const std::optional<Evaluation> outside = outside_domain(x, gradient)) return *outside;
-  const CompiledModel& model = state_.model();
   const bool with_gradient = gradient != nullptr;
-  const SweepFunctions& sweep = state_.functions();
-  SweepScratch& scratch = state_.scratch();
   state_.set_parameters(x, with_gradient);
-  double sum = 0.0;
-  for (const Chunk& chunk : model.chunks) {
-    sweep.forward_rows(model.sweep, scratch, chunk);
-    const BinSum bins = sweep.weigh_bins(model.sweep, scratch, chunk,
-                                         likelihood_.data().counts.data(), with_gradient);
-    if (bins.first_offender != no_offender) return leave_forbidden_yields(x, gradient);
-    sum += bins.deviance;
-    if (with_gradient) sweep.backward_rows(model.sweep, scratch, chunk);
-  }
+  const BinSum bins = sweep_chunks(with_gradient);
+  if (bins.first_offender != no_offender) return leave_forbidden_yields(x, gradient);
   if (with_gradient) {
     state_.collect_gradient(x, gradient);
     add_constraint_gradient(x, gradient);
   }
-  return {sum + constraint_deviance(x), EvaluationStatus::ok, 0};
+  return {bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
+}
+
+BinSum FusedEvaluator::sweep_chunks(bool with_gradient) {
+  const std::size_t n = state_.n_partitions();
+  if (n == 1) return sweep_partition(0, with_gradient);
+  std::vector<BinSum> sums(n);
+  parallel_for(n, usable_threads(), [&](std::size_t partition, std::size_t /*worker*/) {
+    sums[partition] = sweep_partition(partition, with_gradient);
+  });
+  BinSum total{0.0, no_offender};
+  for (const BinSum& sum : sums) {
+    total.deviance += sum.deviance;
+    total.first_offender = std::min(total.first_offender, sum.first_offender);
+  }
+  if (with_gradient) state_.merge_partitions();
+  return total;
+}
+
+BinSum FusedEvaluator::sweep_partition(std::size_t partition, bool with_gradient) {
+  const CompiledModel& model = state_.model();
+  const SweepFunctions& sweep = state_.functions();
+  const double* counts = likelihood_.data().counts.data();
+  SweepScratch scratch = state_.begin_partition(partition);
+  BinSum sum{0.0, no_offender};
+  for (std::size_t c = model.partitions[partition]; c < model.partitions[partition + 1]; ++c) {
+    const Chunk& chunk = model.chunks[c];
+    sweep.forward_rows(model.sweep, scratch, chunk);
+    const BinSum bins = sweep.weigh_bins(model.sweep, scratch, chunk, counts, with_gradient);
+    if (bins.first_offender != no_offender) return bins;
+    sum.deviance += bins.deviance;
+    if (with_gradient) sweep.backward_rows(model.sweep, scratch, chunk);
+  }
+  return sum;
 }
 
 Evaluation FusedEvaluator::leave_support(const double* x, double* gradient) const {
@@ -166,24 +190,14 @@ Evaluation FusedEvaluator::hessian(const double* x, double* matrix) {
 
 Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double* v,
                                                   double* product) {
-  const CompiledModel& model = state_.model();
-  std::fill_n(product, model.names.size(), 0.0);
+  std::fill_n(product, state_.model().names.size(), 0.0);
   if (const std::optional<Evaluation> outside = outside_domain(x, nullptr)) return *outside;
-  const SweepFunctions& sweep = state_.functions();
-  SweepScratch& scratch = state_.scratch();
   state_.set_parameters_along(x, v);
-  double sum = 0.0;
-  for (const Chunk& chunk : model.chunks) {
-    sweep.forward_rows(model.sweep, scratch, chunk);
-    const BinSum bins =
-        sweep.weigh_bins(model.sweep, scratch, chunk, likelihood_.data().counts.data(), true);
-    if (bins.first_offender != no_offender) return leave_forbidden_yields(x, nullptr);
-    sum += bins.deviance;
-    sweep.backward_rows(model.sweep, scratch, chunk);
-  }
+  const BinSum bins = sweep_chunks(true);
+  if (bins.first_offender != no_offender) return leave_forbidden_yields(x, nullptr);
   state_.collect_product(x, v, product);
   add_constraint_product(x, v, product);
-  return {sum + constraint_deviance(x), EvaluationStatus::ok, 0};
+  return {bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
 }
 
 void FusedEvaluator::add_constraint_product(const double* x, const double* v,

@@ -33,6 +33,9 @@ class FusedEvaluator final : public Evaluator {
 
  private:
   Evaluation evaluate(const double* x, double* gradient);
+  /// All passes over the rows, in threads if the model is large.
+  BinSum sweep_chunks(bool with_gradient);
+  BinSum sweep_partition(std::size_t partition, bool with_gradient);
   double constraint_deviance(const double* x) const;
   void add_constraint_gradient(const double* x, double* gradient) const;
   void add_constraint_product(const double* x, const double* v, double* product) const;

@@ -5,8 +5,7 @@
 #include <cmath>
 
 #include "ad/derivatives.hpp"
-#include "dense_cholesky.hpp"
-#include "kernels/interpolation.hpp"
+#include "threads.hpp"
 
 namespace nablafit::detail {
 
@@ -118,23 +117,57 @@ void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double
 }
 
 HessianAssembler::HessianAssembler(const CompiledLikelihood& likelihood)
-    : likelihood_(&likelihood),
-      model_(&likelihood.model.compiled()),
-      n_dense_(model_->arrow.n_dense()) {
+    : model_(&likelihood.model.compiled()) {
+  inputs_.likelihood = &likelihood;
+  inputs_.model = model_;
+  inputs_.n_dense = model_->arrow.n_dense();
+  set_structure();
+  rows_.resize(n_partials());
+}
+
+/// The partitions of the model, as far as their matrices fit into memory_limit.
+std::size_t HessianAssembler::n_partials() const {
+  constexpr std::size_t memory_limit = std::size_t{1} << 28U;
+  const std::size_t bytes = 2 * sizeof(double) * inputs_.n_dense * inputs_.n_dense;
+  const std::size_t fitting =
+      std::max<std::size_t>(1, memory_limit / std::max<std::size_t>(1, bytes));
+  return std::min(fitting, model_->partitions.size() - 1);
+}
+
+void HessianAssembler::set_structure() {
   const CompiledModel& model = *model_;
-  kind_.assign(model.n_multipliers, Kind::derived);
-  arrow_row_.assign(model.n_multipliers, 0);
-  std::fill_n(kind_.begin(), model.parameter_multiplier, Kind::scope);
-  kind_[model.one_multiplier] = Kind::one;
+  inputs_.kind.assign(model.n_multipliers, MultiplierKind::derived);
+  inputs_.arrow_row.assign(model.n_multipliers, 0);
+  std::fill_n(inputs_.kind.begin(), model.parameter_multiplier, MultiplierKind::scope);
+  inputs_.kind[model.one_multiplier] = MultiplierKind::one;
   for (std::size_t p = 0; p < model.names.size(); ++p) {
-    const bool dense = model.arrow_row[p] < n_dense_;
-    kind_[model.parameter_multiplier + p] = dense ? Kind::dense : Kind::local;
-    arrow_row_[model.parameter_multiplier + p] =
-        dense ? model.arrow_row[p] : model.arrow_row[p] - static_cast<std::uint32_t>(n_dense_);
+    const bool dense = model.arrow_row[p] < inputs_.n_dense;
+    inputs_.kind[model.parameter_multiplier + p] =
+        dense ? MultiplierKind::dense : MultiplierKind::local;
+    inputs_.arrow_row[model.parameter_multiplier + p] =
+        dense ? model.arrow_row[p]
+              : model.arrow_row[p] - static_cast<std::uint32_t>(inputs_.n_dense);
   }
   for (const std::uint32_t pull : model.term_pull) {
-    term_row_.push_back(model.arrow_row[model.pulls[pull].parameter]);
+    inputs_.term_row.push_back(model.arrow_row[model.pulls[pull].parameter]);
   }
+  set_scope_factors();
+  inputs_.block_of_local.resize(model.arrow.n_local());
+  for (std::size_t b = 0; b < model.arrow.n_blocks(); ++b) {
+    std::fill(
+        inputs_.block_of_local.begin() + static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b]),
+        inputs_.block_of_local.begin() +
+            static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b + 1]),
+        static_cast<std::uint32_t>(b));
+  }
+  inputs_.term_slope.resize(inputs_.term_row.size());
+  inputs_.term_scale.resize(inputs_.term_row.size());
+  inputs_.gradient_begin.resize(model.n_multipliers);
+  inputs_.gradient_end.resize(model.n_multipliers);
+}
+
+void HessianAssembler::set_scope_factors() {
+  const CompiledModel& model = *model_;
   scope_factors_.resize(model.parameter_multiplier);
   for (std::size_t b = 0; b < model.scope_blocks.size(); ++b) {
     for (std::uint32_t f = model.scope_blocks[b].factor_begin; f < model.scope_blocks[b].factor_end;
@@ -146,42 +179,27 @@ HessianAssembler::HessianAssembler(const CompiledLikelihood& likelihood)
       }
     }
   }
-  block_of_local_.resize(model.arrow.n_local());
-  for (std::size_t b = 0; b < model.arrow.n_blocks(); ++b) {
-    std::fill(
-        block_of_local_.begin() + static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b]),
-        block_of_local_.begin() + static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b + 1]),
-        static_cast<std::uint32_t>(b));
-  }
-  term_slope_.resize(term_row_.size());
-  term_scale_.resize(term_row_.size());
-  gradient_begin_.resize(model.n_multipliers);
-  gradient_end_.resize(model.n_multipliers);
-  local_gradient_.resize(model.arrow.n_local());
-  scope_slot_.assign(model.parameter_multiplier, no_multiplier);
 }
 
 void HessianAssembler::prepare(const double* x, const SweepState& state, ArrowHessian& hessian) {
   const CompiledModel& model = *model_;
-  hessian.dense.assign(n_dense_ * n_dense_, 0.0);
-  hessian.coupling.assign(model.arrow.n_local() * n_dense_, 0.0);
+  hessian.dense.assign(inputs_.n_dense * inputs_.n_dense, 0.0);
+  hessian.coupling.assign(model.arrow.n_local() * inputs_.n_dense, 0.0);
   hessian.blocks.assign(model.arrow.block_entries.back(), 0.0);
-  half_.assign(n_dense_ * n_dense_, 0.0);
-  pull_curvature_.assign(term_row_.size(), 0.0);
-  std::fill(local_gradient_.begin(), local_gradient_.end(), 0.0);
-  for (std::size_t t = 0; t < term_row_.size(); ++t) {
+  for (HessianRows& rows : rows_) rows.clear(inputs_);
+  for (std::size_t t = 0; t < inputs_.term_row.size(); ++t) {
     const PullArgument& pull = model.pulls[model.term_pull[t]];
-    term_scale_[t] = pull_first(pull, x[pull.parameter]);
-    term_slope_[t] = state.scratch().shape_slope == nullptr || t >= model.n_additive_terms
-                         ? 0.0
-                         : state.scratch().shape_slope[t] * term_scale_[t];
+    inputs_.term_scale[t] = pull_first(pull, x[pull.parameter]);
+    const bool additive = t < model.n_additive_terms;
+    inputs_.term_slope[t] = additive ? state.scratch().shape_slope[t] * inputs_.term_scale[t] : 0.0;
   }
-  gradients_.clear();
+  inputs_.gradients.clear();
   for (std::uint32_t i = 0; i < model.n_multipliers; ++i) {
-    gradient_begin_[i] = gradient_end_[i] = static_cast<std::uint32_t>(gradients_.size());
-    if (kind_[i] != Kind::dense) continue;
-    gradients_.push_back({arrow_row_[i], 1.0});
-    gradient_end_[i] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_begin[i] = inputs_.gradient_end[i] =
+        static_cast<std::uint32_t>(inputs_.gradients.size());
+    if (inputs_.kind[i] != MultiplierKind::dense) continue;
+    inputs_.gradients.push_back({inputs_.arrow_row[i], 1.0});
+    inputs_.gradient_end[i] = static_cast<std::uint32_t>(inputs_.gradients.size());
   }
 }
 
@@ -189,28 +207,36 @@ void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowH
   prepare(x, state, hessian);
   set_derived_gradients(state);
   set_scope_gradients(state);
-  for (const Chunk& chunk : model_->chunks) add_chunk(state, chunk, hessian);
+  add_rows(state, hessian);
   add_derived_curvature(state);
   add_pull_curvature(x, state);
   finish(hessian);
   add_constraints(x, hessian);
 }
 
+/// Chunks of all partitions; each partial takes a range of them that does not depend on threads.
+void HessianAssembler::add_rows(const SweepState& state, ArrowHessian& hessian) {
+  const std::size_t n_partitions = model_->partitions.size() - 1;
+  const std::size_t n = rows_.size();
+  const auto add = [&](std::size_t partial, std::size_t /*worker*/) {
+    const std::uint32_t begin = model_->partitions[partial * n_partitions / n];
+    const std::uint32_t end = model_->partitions[(partial + 1) * n_partitions / n];
+    for (std::uint32_t c = begin; c < end; ++c) {
+      rows_[partial].add_chunk(inputs_, state, model_->chunks[c], hessian);
+    }
+  };
+  parallel_for(n, n == 1 ? 1 : usable_threads(), add);
+}
+
 void HessianAssembler::assemble_information(const double* x, SweepState& state,
                                             ArrowHessian& hessian) {
   SweepScratch& s = state.scratch();
-  std::fill_n(s.weight, model_->n_bins + 1, 0.0);
+  std::fill_n(s.weight, model_->n_bins, 0.0);
   std::fill_n(s.multiplier_adjoint, model_->n_multipliers, 0.0);
   std::fill_n(s.pull_gradient, model_->pulls.size(), 0.0);
-  information_ = true;
+  inputs_.information = true;
   assemble(x, state, hessian);
-  information_ = false;
-}
-
-double HessianAssembler::bin_curvature(std::uint32_t bin, double lambda) const {
-  const double count = likelihood_->data.counts[bin];
-  const bool expected = information_ && lambda > 0.0;
-  return derivatives::poisson_deviance_second(expected ? lambda : count, lambda);
+  inputs_.information = false;
 }
 
 // --- multipliers ---------------------------------------------------------------------------------
@@ -225,20 +251,23 @@ void HessianAssembler::set_derived_gradients(const SweepState& state) {
       arguments_[i] = s.multiplier[model_->parameter_multiplier + factor.parameters[i]];
     }
     factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
-    gradient_begin_[factor.multiplier] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_begin[factor.multiplier] =
+        static_cast<std::uint32_t>(inputs_.gradients.size());
     for (std::size_t i = 0; i < n; ++i) {
-      gradients_.push_back({model_->arrow_row[factor.parameters[i]], slopes_[i]});
+      inputs_.gradients.push_back({model_->arrow_row[factor.parameters[i]], slopes_[i]});
     }
-    gradient_end_[factor.multiplier] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_end[factor.multiplier] = static_cast<std::uint32_t>(inputs_.gradients.size());
   }
   for (const AdditiveFactor& factor : model_->additive_factors) {
-    gradient_begin_[factor.multiplier] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_begin[factor.multiplier] =
+        static_cast<std::uint32_t>(inputs_.gradients.size());
     for (std::size_t i = 0; i < factor.terms.size(); ++i) {
       const std::uint32_t t = factor.terms[i];
-      gradients_.push_back({term_row_[t], term_scale_[t] * factor.symmetric[i] +
-                                              term_slope_[t] * factor.asymmetric[i]});
+      inputs_.gradients.push_back(
+          {inputs_.term_row[t], inputs_.term_scale[t] * factor.symmetric[i] +
+                                    inputs_.term_slope[t] * factor.asymmetric[i]});
     }
-    gradient_end_[factor.multiplier] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_end[factor.multiplier] = static_cast<std::uint32_t>(inputs_.gradients.size());
   }
 }
 
@@ -250,9 +279,10 @@ void HessianAssembler::collect_elements(const SweepState& state, std::uint32_t s
   const auto add_gathers = [&](std::uint32_t begin, std::uint32_t end) {
     for (std::uint32_t g = begin; g < end; ++g) {
       const auto i = static_cast<std::uint32_t>(model_->scope_gathers[g * lanes + lane]);
-      if (kind_[i] == Kind::one) continue;
-      const bool derived = kind_[i] == Kind::derived;
-      elements_.push_back({s.multiplier[i], 1.0, 0.0, arrow_row_[i], derived ? i : no_multiplier});
+      if (inputs_.kind[i] == MultiplierKind::one) continue;
+      const bool derived = inputs_.kind[i] == MultiplierKind::derived;
+      elements_.push_back(
+          {s.multiplier[i], 1.0, 0.0, inputs_.arrow_row[i], derived ? i : no_multiplier});
     }
   };
   if (s.scope_inside[scope] < model_->scope_floor[scope]) {
@@ -263,8 +293,9 @@ void HessianAssembler::collect_elements(const SweepState& state, std::uint32_t s
       const double second = factor_second(model_->term_code[t], s.alpha[t],
                                           model_->factor_data.data() + 8 * lanes * f + lane);
       elements_.push_back({s.factor_value[f * lanes + lane],
-                           s.factor_slope[f * lanes + lane] * term_scale_[t],
-                           second * term_scale_[t] * term_scale_[t], term_row_[t], no_multiplier});
+                           s.factor_slope[f * lanes + lane] * inputs_.term_scale[t],
+                           second * inputs_.term_scale[t] * inputs_.term_scale[t],
+                           inputs_.term_row[t], no_multiplier});
     }
     add_gathers(block.gather_begin, block.gather_floor);
   }
@@ -274,11 +305,12 @@ void HessianAssembler::collect_elements(const SweepState& state, std::uint32_t s
 void HessianAssembler::append_gradient(std::size_t element, double others) {
   const Element& e = elements_[element];
   if (e.derived == no_multiplier) {
-    gradients_.push_back({e.row, others * e.first});
+    inputs_.gradients.push_back({e.row, others * e.first});
     return;
   }
-  for (std::uint32_t k = gradient_begin_[e.derived]; k < gradient_end_[e.derived]; ++k) {
-    gradients_.push_back({gradients_[k].index, others * gradients_[k].value});
+  for (std::uint32_t k = inputs_.gradient_begin[e.derived]; k < inputs_.gradient_end[e.derived];
+       ++k) {
+    inputs_.gradients.push_back({inputs_.gradients[k].index, others * inputs_.gradients[k].value});
   }
 }
 
@@ -290,16 +322,17 @@ void HessianAssembler::set_scope_gradients(const SweepState& state) {
     const bool only_parameters =
         std::all_of(elements_.begin(), elements_.end(),
                     [](const Element& e) { return e.derived == no_multiplier; });
-    gradient_begin_[scope] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_begin[scope] = static_cast<std::uint32_t>(inputs_.gradients.size());
     for (std::size_t i = 0; i < elements_.size(); ++i) {
       append_gradient(i, product.without(i, elements_[i].value));
     }
-    gradient_end_[scope] = static_cast<std::uint32_t>(gradients_.size());
+    inputs_.gradient_end[scope] = static_cast<std::uint32_t>(inputs_.gradients.size());
     const double adjoint = s.multiplier_adjoint[scope];
     if (adjoint == 0.0) continue;
     for (std::size_t i = 0; i < elements_.size(); ++i) {
       const Element& e = elements_[i];
-      half_row(e.row)[e.row] += 0.5 * adjoint * product.without(i, e.value) * e.second;
+      rows_.front().half_row(e.row)[e.row] +=
+          0.5 * adjoint * product.without(i, e.value) * e.second;
     }
     if (only_parameters && !product.any_zero()) {
       add_pairs_of_gradients(scope, adjoint / product.all());
@@ -311,10 +344,10 @@ void HessianAssembler::set_scope_gradients(const SweepState& state) {
 
 /// d2(scope)/dp dq = d(scope)/dp d(scope)/dq / scope for factors p, q of a product without zeros.
 void HessianAssembler::add_pairs_of_gradients(std::uint32_t scope, double weight) {
-  const SparseEntry* begin = gradients_.data() + gradient_begin_[scope];
-  const SparseEntry* end = gradients_.data() + gradient_end_[scope];
+  const SparseEntry* begin = inputs_.gradients.data() + inputs_.gradient_begin[scope];
+  const SparseEntry* end = inputs_.gradients.data() + inputs_.gradient_end[scope];
   for (const SparseEntry* p = begin; p != end; ++p) {
-    double* row = half_row(p->index);
+    double* row = rows_.front().half_row(p->index);
     const double scaled = weight * p->value;
     for (const SparseEntry* q = p + 1; q != end; ++q) row[q->index] += scaled * q->value;
   }
@@ -327,9 +360,9 @@ void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, dou
       single = {e.row, e.first};
       return std::pair<const SparseEntry*, const SparseEntry*>(&single, &single + 1);
     }
-    const SparseEntry* all = gradients_.data();
-    return std::pair<const SparseEntry*, const SparseEntry*>(all + gradient_begin_[e.derived],
-                                                             all + gradient_end_[e.derived]);
+    const SparseEntry* all = inputs_.gradients.data();
+    return std::pair<const SparseEntry*, const SparseEntry*>(
+        all + inputs_.gradient_begin[e.derived], all + inputs_.gradient_end[e.derived]);
   };
   for (std::size_t i = 0; i < elements_.size(); ++i) {
     for (std::size_t j = i + 1; j < elements_.size(); ++j) {
@@ -340,83 +373,9 @@ void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, dou
       const auto [j_begin, j_end] = list(elements_[j], single_j);
       for (const SparseEntry* p = i_begin; p != i_end; ++p) {
         for (const SparseEntry* q = j_begin; q != j_end; ++q) {
-          half_row(p->index)[q->index] += others * p->value * q->value;
+          rows_.front().half_row(p->index)[q->index] += others * p->value * q->value;
         }
       }
-    }
-  }
-}
-
-// --- rows ----------------------------------------------------------------------------------------
-
-void HessianAssembler::add_chunk(const SweepState& state, const Chunk& chunk,
-                                 ArrowHessian& hessian) {
-  const std::size_t n_bins = chunk.bin_end - chunk.bin_begin;
-  const std::size_t n_panels = (n_bins + panel_rows - 1) / panel_rows;
-  jacobian_.assign(n_panels * panel_rows * n_dense_, 0.0);
-  touched_scopes_.clear();
-  for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
-    const RowBlock& block = model_->row_blocks[b];
-    for (std::uint32_t j = block.multiplier_begin * n_lanes; j < block.multiplier_end * n_lanes;
-         ++j) {
-      const auto i = static_cast<std::uint32_t>(model_->row_multipliers[j]);
-      if (kind_[i] != Kind::scope || scope_slot_[i] != no_multiplier) continue;
-      scope_slot_[i] = static_cast<std::uint32_t>(touched_scopes_.size());
-      touched_scopes_.push_back(i);
-    }
-  }
-  scope_vectors_.assign(touched_scopes_.size() * n_dense_, 0.0);
-  for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
-    add_block(state, chunk, b, hessian);
-  }
-  flush_scopes(state);
-  add_bins(state, chunk, hessian);
-}
-
-void HessianAssembler::flush_scopes(const SweepState& state) {
-  for (const std::uint32_t scope : touched_scopes_) {
-    state.functions().add_outer_product(half_.data(), n_dense_,
-                                        gradients_.data() + gradient_begin_[scope],
-                                        gradient_end_[scope] - gradient_begin_[scope],
-                                        scope_vectors_.data() + scope_slot_[scope] * n_dense_);
-    scope_slot_[scope] = no_multiplier;
-  }
-}
-
-void HessianAssembler::add_bins(const SweepState& state, const Chunk& chunk,
-                                ArrowHessian& hessian) {
-  for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) {
-    const double lambda = state.scratch().lambda[bin];
-    const bool floored =
-        model_->sweep.bin_floor != nullptr && lambda <= model_->sweep.bin_floor[bin];
-    const double curvature = floored ? 0.0 : bin_curvature(bin, lambda);
-    double* row = jacobian_.data() + (bin - chunk.bin_begin) * n_dense_;
-    add_local_curvature(state, bin, curvature, row, hessian);
-    const double scale = std::sqrt(curvature);
-    for (std::size_t p = 0; p < n_dense_; ++p) row[p] *= scale;
-  }
-  for (std::size_t row = 0; row < jacobian_.size(); row += panel_rows * n_dense_) {
-    subtract_outer_products(hessian.dense.data(), n_dense_, n_dense_, jacobian_.data() + row,
-                            n_dense_);
-  }
-}
-
-/// The rank-one term of a bin as far as its local parameters take part. `row`: the dense part of
-/// the gradient of its yield.
-void HessianAssembler::add_local_curvature(const SweepState& state, std::uint32_t bin,
-                                           double curvature, const double* row,
-                                           ArrowHessian& hessian) {
-  const std::uint32_t block = model_->block_of_bin[bin];
-  if (block == no_block) return;
-  const std::size_t begin = model_->arrow.block_offsets[block];
-  const std::size_t m = model_->arrow.block_offsets[block + 1] - begin;
-  double* entries = hessian.blocks.data() + model_->arrow.block_entries[block];
-  for (std::size_t i = 0; i < m; ++i) {
-    const SparseEntry slope{static_cast<std::uint32_t>(begin + i),
-                            curvature * local_gradient_[begin + i]};
-    state.functions().add_outer_product(hessian.coupling.data(), n_dense_, &slope, 1, row);
-    for (std::size_t j = 0; j < m; ++j) {
-      entries[i * m + j] += slope.value * local_gradient_[begin + j];
     }
   }
 }
@@ -427,7 +386,7 @@ void HessianAssembler::add_derived_curvature(const SweepState& state) {
   const SweepScratch& s = state.scratch();
   for (const AdditiveFactor& factor : model_->additive_factors) {
     for (std::size_t i = 0; i < factor.terms.size(); ++i) {
-      pull_curvature_[factor.terms[i]] +=
+      rows_.front().pull_curvature()[factor.terms[i]] +=
           s.multiplier_adjoint[factor.multiplier] * factor.asymmetric[i];
     }
   }
@@ -442,7 +401,7 @@ void HessianAssembler::add_derived_curvature(const SweepState& state) {
     factor.expression.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
     const double adjoint = 0.5 * s.multiplier_adjoint[factor.multiplier];
     for (std::size_t i = 0; i < n; ++i) {
-      double* row = half_row(model_->arrow_row[factor.parameters[i]]);
+      double* row = rows_.front().half_row(model_->arrow_row[factor.parameters[i]]);
       for (std::size_t j = 0; j < n; ++j) {
         row[model_->arrow_row[factor.parameters[j]]] += adjoint * curvatures_[i * n + j];
       }
@@ -454,30 +413,39 @@ void HessianAssembler::add_pull_curvature(const double* x, const SweepState& sta
   const SweepScratch& s = state.scratch();
   for (std::uint32_t t = 0; t < model_->n_additive_terms; ++t) {
     const double second = additive_second(model_->term_code[t], s.alpha[t]);
-    const double scale = term_scale_[t] * term_scale_[t];
-    half_row(term_row_[t])[term_row_[t]] += 0.5 * pull_curvature_[t] * second * scale;
+    double curvature = 0.0;
+    for (HessianRows& rows : rows_) curvature += rows.pull_curvature()[t];
+    const double scale = inputs_.term_scale[t] * inputs_.term_scale[t];
+    rows_.front().half_row(inputs_.term_row[t])[inputs_.term_row[t]] +=
+        0.5 * curvature * second * scale;
   }
   for (std::size_t i = 0; i < model_->pulls.size(); ++i) {
     const PullArgument& pull = model_->pulls[i];
     if (pull.kind == PullKind::identity) continue;
     const std::uint32_t row = model_->arrow_row[pull.parameter];
-    half_row(row)[row] += 0.5 * s.pull_gradient[i] * pull_second(pull, x[pull.parameter]);
+    rows_.front().half_row(row)[row] +=
+        0.5 * s.pull_gradient[i] * pull_second(pull, x[pull.parameter]);
   }
 }
 
-/// The rank-one terms stand in the upper triangle with the opposite sign.
 void HessianAssembler::finish(ArrowHessian& hessian) {
-  for (std::size_t i = 0; i < n_dense_; ++i) {
-    for (std::size_t j = i; j < n_dense_; ++j) {
-      const double value =
-          half_[i * n_dense_ + j] + half_[j * n_dense_ + i] - hessian.dense[i * n_dense_ + j];
-      hessian.dense[i * n_dense_ + j] = hessian.dense[j * n_dense_ + i] = value;
+  const std::size_t n = inputs_.n_dense;
+  for (const HessianRows& rows : rows_) {
+    const double* half = rows.half().data();
+    const double* rank_one = rows.negative_rank_one().data();
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = i; j < n; ++j) {
+        hessian.dense[i * n + j] += half[i * n + j] + half[j * n + i] - rank_one[i * n + j];
+      }
     }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < i; ++j) hessian.dense[i * n + j] = hessian.dense[j * n + i];
   }
 }
 
 void HessianAssembler::add_constraints(const double* x, ArrowHessian& hessian) {
-  const GaussianTerms& gaussians = likelihood_->gaussians;
+  const GaussianTerms& gaussians = inputs_.likelihood->gaussians;
   for (std::size_t i = 0; i < gaussians.parameter.size(); ++i) {
     const std::uint32_t p = gaussians.parameter[i];
     add_diagonal(
@@ -485,19 +453,19 @@ void HessianAssembler::add_constraints(const double* x, ArrowHessian& hessian) {
         derivatives::gaussian_deviance_second(gaussians.observed[i], x[p], gaussians.sigma[i]),
         hessian);
   }
-  for (const ConstraintTerm& term : likelihood_->others) {
+  for (const ConstraintTerm& term : inputs_.likelihood->others) {
     add_diagonal(model_->arrow_row[term.parameter], deviance_second(term, x[term.parameter]),
                  hessian);
   }
 }
 
 void HessianAssembler::add_diagonal(std::uint32_t row, double value, ArrowHessian& hessian) {
-  if (row < n_dense_) {
-    hessian.dense[row * n_dense_ + row] += value;
+  if (row < inputs_.n_dense) {
+    hessian.dense[row * inputs_.n_dense + row] += value;
     return;
   }
-  const std::size_t local = row - n_dense_;
-  const std::size_t block = block_of_local_[local];
+  const std::size_t local = row - inputs_.n_dense;
+  const std::size_t block = inputs_.block_of_local[local];
   const std::size_t begin = model_->arrow.block_offsets[block];
   const std::size_t m = model_->arrow.block_offsets[block + 1] - begin;
   hessian.blocks[model_->arrow.block_entries[block] + (local - begin) * (m + 1)] += value;

@@ -18,6 +18,7 @@
 
 #include "arrow_hessian.hpp"
 #include "compiled_likelihood.hpp"
+#include "hessian_rows.hpp"
 #include "sweep_state.hpp"
 
 namespace nablafit::detail {
@@ -39,9 +40,6 @@ class HessianAssembler {
   void assemble_information(const double* x, SweepState& state, ArrowHessian& hessian);
 
  private:
-  /// What a multiplier index stands for.
-  enum class Kind : std::uint8_t { scope, dense, local, one, derived };
-
   /// One factor of a scope: its value and derivatives with respect to the parameter of `row`.
   struct Element {
     double value, first, second;
@@ -49,15 +47,9 @@ class HessianAssembler {
     std::uint32_t derived;  ///< multiplier index if the factor is a derived one, else no_multiplier
   };
 
-  /// Dense vector to which derivatives of a row's yield are added, times the coefficient.
-  struct Target {
-    double* row;
-    double coefficient;
-  };
-
-  static constexpr std::uint32_t no_multiplier = 0xFFFFFFFFU;
-
-  double bin_curvature(std::uint32_t bin, double lambda) const;
+  std::size_t n_partials() const;
+  void set_structure();
+  void set_scope_factors();
   void prepare(const double* x, const SweepState& state, ArrowHessian& hessian);
   void set_scope_gradients(const SweepState& state);
   void collect_elements(const SweepState& state, std::uint32_t scope);
@@ -66,62 +58,20 @@ class HessianAssembler {
   void append_gradient(std::size_t element, double others);
   void set_derived_gradients(const SweepState& state);
 
-  void add_chunk(const SweepState& state, const Chunk& chunk, ArrowHessian& hessian);
-  void add_block(const SweepState& state, const Chunk& chunk, std::uint32_t block,
-                 ArrowHessian& hessian);
-  void add_row(const SweepState& state, std::size_t row, double* jacobian, ArrowHessian& hessian);
-  double product_without(const SweepState& state, std::size_t i, std::size_t j) const;
-  void add_multiplier(std::uint32_t multiplier, double slope, double cross, double* jacobian,
-                      ArrowHessian& hessian);
-  void add_entries(std::size_t row, double weight);
-  void add_pair(std::uint32_t a, std::uint32_t b, double weight, ArrowHessian& hessian);
-  void add_bins(const SweepState& state, const Chunk& chunk, ArrowHessian& hessian);
-  void add_local_curvature(const SweepState& state, std::uint32_t bin, double curvature,
-                           const double* row, ArrowHessian& hessian);
-  void flush_scopes(const SweepState& state);
-
+  void add_rows(const SweepState& state, ArrowHessian& hessian);
   void add_pull_curvature(const double* x, const SweepState& state);
   void add_derived_curvature(const SweepState& state);
   void add_constraints(const double* x, ArrowHessian& hessian);
   void add_diagonal(std::uint32_t row, double value, ArrowHessian& hessian);
   void finish(ArrowHessian& hessian);
 
-  double* half_row(std::uint32_t row) { return half_.data() + std::size_t{row} * n_dense_; }
-
-  const CompiledLikelihood* likelihood_;
   const CompiledModel* model_;
-  std::size_t n_dense_;
-  bool information_ = false;  ///< assembling the information, not the Hessian
-
-  // Structure.
-  std::vector<Kind> kind_;                                 ///< per multiplier
-  std::vector<std::uint32_t> arrow_row_;                   ///< per multiplier: row of its parameter
-  std::vector<std::uint32_t> term_row_;                    ///< per term: dense row of its parameter
+  HessianInputs inputs_;
+  std::vector<HessianRows>
+      rows_;  ///< one per partial sum; what is no sum over rows is in the first
   std::vector<std::vector<std::uint32_t>> scope_factors_;  ///< per scope: factors that act on it
-  std::vector<std::uint32_t> block_of_local_;
-
-  // Values at x.
-  std::vector<double> term_slope_;             ///< per term: dg/dx, or dalpha/dx
-  std::vector<double> term_scale_;             ///< per term: dalpha/dx
-  std::vector<std::uint32_t> gradient_begin_;  ///< per multiplier, into gradients_
-  std::vector<std::uint32_t> gradient_end_;
-  std::vector<SparseEntry> gradients_;  ///< index: dense row
-  std::vector<Element> elements_;
-  std::vector<double> pull_curvature_;  ///< per term: sum of adjoints times A
-
-  // Of the current chunk.
-  std::vector<double> jacobian_;           ///< [bin of chunk][dense row]
-  std::vector<double> local_gradient_;     ///< per local row: d(lambda of its bin)/d(parameter)
-  std::vector<std::uint32_t> scope_slot_;  ///< per scope: row of scope_vectors_, or no_multiplier
-  std::vector<std::uint32_t> touched_scopes_;
-  std::vector<double>
-      scope_vectors_;  ///< [slot][dense row]: sum of d' times d(rows/scope)/d(pulls)
-
-  /// Half of the second-order part: the matrix is half + half^T.
-  std::vector<double> half_;
-  std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
-  std::vector<std::uint32_t> row_multipliers_;           ///< of the current row
-  std::vector<Target> targets_;                          ///< of the current row
+  std::vector<Element> elements_;                          ///< of one scope
+  std::vector<double> arguments_, slopes_, curvatures_;    ///< of one derived factor
 };
 
 }  // namespace nablafit::detail

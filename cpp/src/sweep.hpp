@@ -61,7 +61,7 @@ struct SweepModel {
   const RowBlock* row_blocks;
   const double* row_nominal;    ///< per row
   const double* row_floor;      ///< per row
-  const std::int32_t* row_bin;  ///< per row; n_bins for padding
+  const std::int32_t* row_bin;  ///< per row; padding has a bin of its block
   const std::int32_t* row_multipliers;
   const std::uint32_t* entry_term;
   const double*
@@ -81,7 +81,7 @@ struct SweepScratch {
   double *multiplier, *multiplier_adjoint;
   double *row_yield,
       *row_factor;  ///< per row: interpolated histogram before its floor, product of factors
-  double *lambda, *weight;  ///< per bin, one more for padding: expected yield, d(nll)/d(lambda)
+  double *lambda, *weight;  ///< per bin: expected yield, d(nll)/d(lambda)
   SweepScratch* tangent;    ///< null, or where directional derivatives of all the above go
 };
 

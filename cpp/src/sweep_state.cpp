@@ -49,6 +49,7 @@ SweepState::SweepState(const CompiledModel& model)
   }
   arguments_.resize(n_arguments);
   slopes_.resize(n_arguments);
+  if (n_partitions() > 1) parts_.resize(n_partitions());
 }
 
 void SweepState::allocate(AlignedVector<double>& memory, SweepScratch& s) {
@@ -58,7 +59,7 @@ void SweepState::allocate(AlignedVector<double>& memory, SweepScratch& s) {
   const std::size_t n_terms = model.term_pull.size();
   const std::size_t n_factors = lanes * model.factor_term.size();
   const std::size_t n_rows = lanes * model.row_blocks.size();
-  const std::size_t n_bins = model.n_bins + 1;
+  const std::size_t n_bins = model.n_bins;
   const std::pair<double**, std::size_t> parts[] = {
       {&s.pull, n_pulls},
       {&s.pull_gradient, n_pulls},
@@ -110,6 +111,38 @@ void SweepState::load_arguments(const DerivedFactor& factor) {
   const double* x = scratch_.multiplier + model_->parameter_multiplier;
   for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
     arguments_[i] = x[factor.parameters[i]];
+  }
+}
+
+SweepScratch SweepState::begin_partition(std::size_t partition) {
+  if (partition == 0) return scratch_;
+  Part& part = parts_[partition];
+  const std::size_t n_adjoints = n_lanes * model_->term_pull.size() + model_->n_multipliers;
+  const auto with_own_adjoints = [&](SweepScratch scratch, AlignedVector<double>& adjoints) {
+    adjoints.assign(n_adjoints, 0.0);
+    scratch.term_adjoint = adjoints.data();
+    scratch.multiplier_adjoint = adjoints.data() + n_lanes * model_->term_pull.size();
+    return scratch;
+  };
+  SweepScratch scratch = with_own_adjoints(scratch_, part.adjoints);
+  if (scratch_.tangent != nullptr) {
+    part.tangent = with_own_adjoints(tangent_, part.tangent_adjoints);
+    scratch.tangent = &part.tangent;
+  }
+  return scratch;
+}
+
+void SweepState::merge_partitions() {
+  const std::size_t n_terms = n_lanes * model_->term_pull.size();
+  const auto add = [&](const AlignedVector<double>& adjoints, SweepScratch& sum) {
+    for (std::size_t i = 0; i < n_terms; ++i) sum.term_adjoint[i] += adjoints[i];
+    for (std::size_t i = 0; i < model_->n_multipliers; ++i) {
+      sum.multiplier_adjoint[i] += adjoints[n_terms + i];
+    }
+  };
+  for (std::size_t partition = 1; partition < n_partitions(); ++partition) {
+    add(parts_[partition].adjoints, scratch_);
+    if (scratch_.tangent != nullptr) add(parts_[partition].tangent_adjoints, tangent_);
   }
 }
 

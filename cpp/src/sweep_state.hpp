@@ -35,6 +35,13 @@ class SweepState {
   /// carry tangents until the next set_parameters.
   void set_parameters_along(const double* x, const double* v);
 
+  std::size_t n_partitions() const noexcept { return model_->partitions.size() - 1; }
+  /// Scratch for the passes over the chunks of one partition, with adjoints of its own; different
+  /// partitions may run in different threads. Valid until the next set_parameters.
+  SweepScratch begin_partition(std::size_t partition);
+  /// Adds the adjoints of all partitions, in their order. After all have begun and ended.
+  void merge_partitions();
+
   /// After the rows have been swept backwards: the gradient with respect to the parameters,
   /// n_parameters values, overwritten.
   void collect_gradient(const double* x, double* gradient);
@@ -54,12 +61,19 @@ class SweepState {
   void backward_tangents_of_derived_factors(double* product);
   void load_arguments(const DerivedFactor& factor);
 
+  /// What partitions beyond the first do not share.
+  struct Part {
+    AlignedVector<double> adjoints, tangent_adjoints;
+    SweepScratch tangent{};
+  };
+
   const CompiledModel* model_;
   const SweepFunctions* functions_;
   AlignedVector<double> memory_, tangent_memory_;
   std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
   SweepScratch scratch_{};
-  SweepScratch tangent_{};  ///< allocated when first used
+  SweepScratch tangent_{};   ///< allocated when first used
+  std::vector<Part> parts_;  ///< the first one is not used
 };
 
 }  // namespace nablafit::detail

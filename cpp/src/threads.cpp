@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -68,7 +69,11 @@ void parallel_for(std::size_t n_tasks, std::size_t n_threads,
   };
   std::vector<std::thread> threads;
   const std::size_t n_helpers = std::min(n_threads, n_tasks);
-  for (std::size_t worker = 1; worker < n_helpers; ++worker) threads.emplace_back(work, worker);
+  try {
+    for (std::size_t worker = 1; worker < n_helpers; ++worker) threads.emplace_back(work, worker);
+  } catch (const std::system_error&) {
+    // The system gives no more threads; those that run do all the work.
+  }
   work(0);
   for (std::thread& thread : threads) thread.join();
   if (error) std::rethrow_exception(error);
