@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from ._arrays import nearest
 from ._core import PyhfWorkspace
 from .errors import ArgumentError, ModelWarning, WorkspaceError, located
-from .io.recognise import READABLE, foreign_format, foreign_json
+from .io.recognise import READABLE, foreign_format
 from .model import Model
 from .spec import Interpolation
 
@@ -68,13 +68,7 @@ class Workspace:
         found = foreign_format(content)
         if found is not None:
             raise _refusal(name, found)
-        try:
-            return cls(PyhfWorkspace.parse(content, name), name)
-        except WorkspaceError:
-            found = foreign_json(content)
-            if found is not None:
-                raise _refusal(name, found) from None
-            raise
+        return cls(PyhfWorkspace.parse(content, name), name)
 
     def __repr__(self) -> str:
         return (

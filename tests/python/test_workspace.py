@@ -34,10 +34,6 @@ def test_every_kind_of_source_gives_the_same(document: dict[str, Any], tmp_path:
         (b"<!DOCTYPE Combination SYSTEM 'x.dtd'><Combination/>", "HistFactory XML"),
         (b"<html></html>", "an XML document"),
         (b"\x1f\x8b\x08", "a gzip archive"),
-        (b'{"distributions": [], "metadata": {"hs3_version": "0.2"}}', "an HS3 document"),
-        (b'{"metadata": {}, "patches": [], "version": "1.0.0"}', "a pyhf patch set"),
-        (b'[{"op": "add", "path": "/x", "value": 1}]', "a JSON patch"),
-        (b'{"channels": [], "parameters": []}', "the specification of a pyhf model"),
     ],
 )
 def test_other_formats_are_named(content: bytes, found: str) -> None:

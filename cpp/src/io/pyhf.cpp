@@ -57,7 +57,7 @@ void reject_other_formats(JsonValue root) {
                    "apply one of its patches to the background-only workspace");
   }
   if (root.find("distributions").exists() || root.find("likelihoods").exists()) {
-    fail(root, "found an HS3 document" + expected + "read it as HS3");
+    fail(root, "found an HS3 document" + expected + "convert it to one");
   }
 }
 
