@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nablafit as nf
 import numpy as np
 import pytest
 
+import nablafit as nf
 from locations import REPOSITORY
 
 WORKSPACE = REPOSITORY / "examples" / "multichannel.json"

@@ -4,9 +4,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import nablafit
 import pytest
 
+import nablafit
 from locations import REPOSITORY
 from source_scan import Function, functions, sources, tracked_files
 

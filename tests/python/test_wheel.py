@@ -7,9 +7,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-import nablafit
 import pytest
 
+import nablafit
 from locations import REPOSITORY
 
 HEADERS = sorted(
