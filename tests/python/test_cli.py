@@ -84,6 +84,12 @@ def test_inspect_counts_what_is_there(path: Path) -> None:
     assert groups["normfactor", "none"] == ["mu"]
 
 
+def test_inspect_knows_fixed_parameters(path: Path) -> None:
+    summary = json.loads(run("inspect", path, "--json", "--measurement", "fixed_lumi").stdout)
+    assert summary["sizes"]["free parameters"] == 5
+    assert [group["fixed"] for group in summary["parameters"] if group["kind"] == "lumi"] == [1]
+
+
 def test_inspect_says_that_the_poi_is_missing(document: dict[str, Any], path: Path) -> None:
     document["measurements"][0]["config"]["poi"] = "mu_absent"
     path.write_text(json.dumps(document))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+from nablafit._problem import make_problem
 from nablafit._rounding import pdg_round
 from nablafit.fit import compare_gradients
-from nablafit.interop.scipy import METHODS
+from nablafit.interop.scipy import METHODS, _FreeFunction
 
 BOUNDED = ("minuit", "scipy:L-BFGS-B", "scipy:SLSQP", "scipy:TNC", "scipy:trust-constr")
 
@@ -45,6 +46,21 @@ def test_every_method_of_scipy_finds_the_minimum(
     assert other.value == pytest.approx(result.value, abs=2e-4)
     assert other.covariance is not None
     np.testing.assert_allclose(other.errors, result.errors, rtol=2e-2)
+
+
+def test_scaled_function_for_scipy_has_consistent_derivatives(likelihood: nf.Likelihood) -> None:
+    problem = make_problem(likelihood, fixed={"scale": 0.3})
+    function = _FreeFunction(problem)
+    t = (problem.initial / problem.step)[problem.free]
+    step = 1e-5
+    shifts = step * np.eye(t.size)
+    slopes = [(function.value(t + h) - function.value(t - h)) / (2 * step) for h in shifts]
+    np.testing.assert_allclose(function.value_and_gradient(t)[1], slopes, rtol=1e-6, atol=1e-6)
+    rows = [
+        (function.value_and_gradient(t + h)[1] - function.value_and_gradient(t - h)[1]) / (2 * step)
+        for h in shifts
+    ]
+    np.testing.assert_allclose(function.hessian(t), rows, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("minimizer", BOUNDED)

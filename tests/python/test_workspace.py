@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+from nablafit.interop.pyhf import _in_order
 
 pyhf = pytest.importorskip("pyhf")
 
@@ -105,6 +106,16 @@ def test_model_shows_its_structure(model: nf.Model) -> None:
     assert model.bounds[model.index("lumi")] == (0.9, 1.1)
     assert set(model.constrained_parameters) == set(model.parameters) - {"mu"}
     assert repr(model) == "<Model 'nominal': 2 channels, 3 bins, 6 parameters, poi mu>"
+
+
+def test_parameters_can_be_put_in_another_order(model: nf.Model) -> None:
+    names = model.parameters[::-1]
+    reordered = nf.Model(_in_order(model.spec, names))
+    x = {"mu": 1.7, "scale": -1.3, "lumi": 1.02}
+    assert reordered.parameters == names
+    np.testing.assert_allclose(reordered.expected(x), model.expected(x), rtol=1e-14)
+    with pytest.raises(nf.SpecError, match="disagree about mu"):
+        _in_order(model.spec, tuple(name for name in names if name != "mu"))
 
 
 def test_yields_by_channel_and_sample_add_up(model: nf.Model) -> None:
