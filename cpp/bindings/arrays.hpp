@@ -49,6 +49,20 @@ inline const double* require_vector(py::handle object, std::size_t size, const c
                       name);
 }
 
+/// The data of `object`; throws ArgumentError unless it is a C-contiguous boolean vector.
+inline const bool* require_flags(py::handle object, std::size_t size, const char* name) {
+  if (py::isinstance<py::array_t<bool>>(object)) {
+    const auto array = py::reinterpret_borrow<py::array_t<bool>>(object);
+    const bool contiguous = (array.flags() & py::array::c_style) != 0;
+    if (array.ndim() == 1 && contiguous && static_cast<std::size_t>(array.shape(0)) == size) {
+      return array.data();
+    }
+  }
+  throw ArgumentError("expected a C-contiguous boolean array of shape (" + std::to_string(size) +
+                          ",), got " + describe(object),
+                      name);
+}
+
 /// A new float64 array. Goes to NumPy's C API directly: py::array_t's constructor costs as much as
 /// the evaluation of a small model.
 inline py::object new_array(int n_dimensions, const Py_intptr_t* shape) {

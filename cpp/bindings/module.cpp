@@ -31,4 +31,5 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_io(module);
   nablafit::bindings::bind_model(module);
   nablafit::bindings::bind_likelihood(module);
+  nablafit::bindings::bind_minimize(module);
 }

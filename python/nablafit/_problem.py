@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._arrays import FloatArray, ParameterValues, index_of
+from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
 from .likelihood import Likelihood
 
@@ -26,21 +27,24 @@ class FitOptions:
     Parameters
     ----------
     minimizer : str
-        "minuit" or "scipy:<method>" with the name of a method of `scipy.optimize.minimize`.
+        "newton", the native one, "minuit", or "scipy:<method>" with the name of a method of
+        `scipy.optimize.minimize`.
     strategy : int, optional
         MINUIT's strategy, 0 to 2; others ignore it. Default 0: it trusts the exact gradient, and
         HESSE follows anyway.
     tolerance : float, optional
         Accepted estimated vertical distance to the minimum (EDM) in units of 0.001 in -log L, as in
-        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4.
+        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4. The native
+        minimiser goes on to 1e-10 unless told otherwise.
     max_calls : int, optional
-        Stop after about this many evaluations; by default the minimiser's own choice.
+        Stop after about this many evaluations, for the native minimiser iterations; by default the
+        minimiser's own choice.
     check_gradients : bool
         Compare the gradient at the start with an independent derivative first; raise Error if they
         differ.
     """
 
-    minimizer: str = "minuit"
+    minimizer: str = "newton"
     strategy: int | None = None
     tolerance: float | None = None
     max_calls: int | None = None
@@ -101,6 +105,7 @@ class Minimum:
     n_gradients: int
     timings: dict[str, float] = field(default_factory=dict)
     minuit: Any = None
+    diagnostics: Diagnostics | None = None
 
 
 def make_problem(

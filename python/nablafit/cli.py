@@ -93,7 +93,10 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON 
 @_measurement_option
 @_poi_option
 @click.option(
-    "--minimizer", default="minuit", show_default=True, help='"minuit" or "scipy:<method>".'
+    "--minimizer",
+    default="newton",
+    show_default=True,
+    help='"newton", "minuit" or "scipy:<method>".',
 )
 @click.option(
     "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."

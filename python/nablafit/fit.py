@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import _newton
 from ._core import __version__
 from ._problem import FitOptions, FitProblem, Minimum, make_problem
 from .errors import ArgumentError, Error, located
@@ -28,6 +29,7 @@ __all__ = ["FitOptions", "fit"]
 # Every minimiser is a function of the problem and the options. Names may carry an argument after
 # a colon, which the minimiser reads from the options.
 _MINIMIZERS: dict[str, tuple[Callable[[FitProblem, FitOptions], Minimum], str]] = {
+    "newton": (_newton.minimize, "nablafit"),
     "minuit": (iminuit.minimize, "iminuit"),
     "scipy": (scipy.minimize, "scipy"),
 }
@@ -37,7 +39,7 @@ def fit(
     model: Model | Likelihood,
     data: Data | None = None,
     *,
-    minimizer: str = "minuit",
+    minimizer: str = "newton",
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
@@ -55,7 +57,8 @@ def fit(
     data : Data, optional
         What to fit it to; only with a Model.
     minimizer : str
-        "minuit" or "scipy:<method>", e.g. "scipy:L-BFGS-B".
+        "newton" is the native one: projected Newton with the exact Hessian. "minuit" is MIGRAD and
+        HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".
     initial : array_like or mapping, optional
         Start values: all in order, or some by name.
     bounds : mapping or sequence, optional
@@ -93,7 +96,7 @@ def fit(
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
     timings = {**minimum.timings, "total": time.perf_counter() - started}
-    versions = {"nablafit": __version__, "numpy": np.__version__, package: _version(package)}
+    versions = {package: _version(package), "nablafit": __version__, "numpy": np.__version__}
     return _result(problem, options, minimum, timings, versions)
 
 
@@ -117,13 +120,13 @@ def compare_gradients(likelihood: Likelihood, x: FloatArray) -> None:
 
 @cache
 def _version(package: str) -> str:
-    return version(package)
+    return __version__ if package == "nablafit" else version(package)
 
 
 def _minimizer(name: str) -> tuple[Callable[[FitProblem, FitOptions], Minimum], str]:
     family, colon, method = name.partition(":")
     if family not in _MINIMIZERS or bool(colon and method) != (family == "scipy"):
-        message = f'unknown minimiser {name!r}; expected "minuit" or "scipy:<method>"'
+        message = f'unknown minimiser {name!r}; expected "newton", "minuit" or "scipy:<method>"'
         raise located(ArgumentError, message, "minimizer")
     return _MINIMIZERS[family]
 
@@ -143,7 +146,7 @@ def _likelihood(model: Model | Likelihood, data: Data | None) -> Likelihood:
 def _minimize(
     minimize: Callable[[FitProblem, FitOptions], Minimum], problem: FitProblem, options: FitOptions
 ) -> Minimum:
-    """Minimise where there is something to do."""
+    """Minimise where there is something to do; only the native minimiser repairs a bad start."""
     n = problem.initial.size
     at_start = problem.likelihood.status(problem.initial)
     if problem.free.size == 0:
@@ -151,7 +154,7 @@ def _minimize(
         if not at_start:
             status, message = "forbidden_start", at_start.message
         return Minimum(problem.initial, status, message, np.zeros((n, n)), 0.0, 1, 0)
-    if not at_start:
+    if not at_start and minimize is not _newton.minimize:
         message = f"The likelihood is zero at the start, {at_start.message}: choose `initial`."
         return Minimum(problem.initial, "forbidden_start", message, None, np.inf, 1, 0)
     return minimize(problem, options)
@@ -187,4 +190,5 @@ def _result(
         timings=timings,
         versions=versions,
         minuit=minimum.minuit,
+        diagnostics=minimum.diagnostics,
     )

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _display
 from ._arrays import FloatArray, index_of
 from ._rounding import pdg_round
+from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
 
 __all__ = ["Estimate", "FitResult", "NamedValues"]
@@ -124,7 +125,9 @@ class FitResult:
     prefit_errors: FloatArray
     """Width of every constraint term, NaN where there is none."""
     status: str
-    """"converged", "call_limit", "not_converged", "out_of_bounds" or "forbidden_start"."""
+    """"converged", "call_limit", "not_converged", "out_of_bounds" or "forbidden_start"; from the
+    native minimiser also "converged_at_kink", "converged_at_zero_yield", "stalled", "saddle_point"
+    and "unbounded"."""
     message: str
     """A sentence about the outcome; with the remedy if the fit is not valid."""
     edm: float
@@ -137,6 +140,8 @@ class FitResult:
     versions: dict[str, str]
     minuit: Any = field(default=None)
     """The Minuit object after a fit with MINUIT, for MINOS and contours; not serialised."""
+    diagnostics: Diagnostics | None = field(default=None)
+    """What the native minimiser found out about the minimum: weak directions, active bounds."""
 
     def __post_init__(self) -> None:
         arrays = (*(getattr(self, name) for name in _VECTORS + _FLAGS), self.covariance)
@@ -147,7 +152,7 @@ class FitResult:
     @property
     def valid(self) -> bool:
         """True if this is a minimum."""
-        return self.status == "converged"
+        return self.status.startswith("converged")
 
     @property
     def values(self) -> NamedValues:
@@ -233,11 +238,12 @@ class FitResult:
         document |= {name: _to_numbers(getattr(self, name)) for name in _VECTORS}
         document |= {name: getattr(self, name).tolist() for name in _FLAGS}
         covariance = self.covariance
-        document["covariance"] = None if covariance is None else covariance.tolist()
+        document["covariance"] = None if covariance is None else [*map(_to_numbers, covariance)]
         document |= {name: _number(getattr(self, name)) for name in ("value", "constant", "edm")}
         document |= {name: getattr(self, name) for name in _PLAIN}
         document["timings"] = dict(self.timings)
         document["versions"] = dict(self.versions)
+        document["diagnostics"] = None if self.diagnostics is None else self.diagnostics.to_dict()
         document |= {"valid": self.valid, "errors": _to_numbers(np.asarray(self.errors))}
         document["twice_nll"] = _number(self.twice_nll)
         return document
@@ -249,6 +255,7 @@ class FitResult:
             message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "document")
         covariance = document["covariance"]
+        diagnostics = document.get("diagnostics")
         infinite = {"lower": -math.inf, "upper": math.inf}
         members: dict[str, Any] = {name: document[name] for name in _PLAIN}
         for name in _VECTORS:
@@ -257,10 +264,11 @@ class FitResult:
             members[name] = np.array(document[name], dtype=bool)
         return cls(
             parameters=tuple(document["parameters"]),
-            covariance=None if covariance is None else np.array(covariance, dtype=float),
+            covariance=None if covariance is None else _matrix(covariance),
             value=_missing(document["value"], math.inf),
             constant=_missing(document["constant"], math.nan),
             edm=_missing(document["edm"], math.inf),
+            diagnostics=None if diagnostics is None else Diagnostics.from_dict(diagnostics),
             **members,
         )
 
@@ -288,3 +296,8 @@ def _missing(value: float | None, replacement: float) -> float:
 
 def _vector(values: Sequence[float | None], replacement: float) -> FloatArray:
     return np.array([_missing(value, replacement) for value in values], dtype=float)
+
+
+def _matrix(rows: Sequence[Sequence[float | None]]) -> FloatArray:
+    """Read a covariance: what is not finite stands for a parameter that nothing determines."""
+    return np.array([_vector(row, math.inf) for row in rows]).reshape(len(rows), len(rows))

@@ -1,0 +1,122 @@
+/// \file
+/// The native minimiser: one fit.
+#include <pybind11/native_enum.h>
+#include <pybind11/stl.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings.hpp"
+#include "evaluator_pool.hpp"
+#include "minimize_fields.hpp"
+
+namespace nablafit::bindings {
+namespace {
+
+const char* to_text(BoundSide side) { return side == BoundSide::lower ? "lower" : "upper"; }
+
+py::tuple active_bounds(const MinimizeSummary& summary) {
+  py::tuple items(summary.active_bounds.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const ActiveBound& bound = summary.active_bounds[i];
+    items[i] = py::make_tuple(bound.parameter, to_text(bound.side), bound.multiplier);
+  }
+  return items;
+}
+
+py::tuple weak_directions(const MinimizeSummary& summary) {
+  py::tuple items(summary.weak_directions.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const WeakDirection& direction = summary.weak_directions[i];
+    items[i] = py::make_tuple(direction.curvature, py::tuple(py::cast(direction.parameters)),
+                              py::tuple(py::cast(direction.weights)));
+  }
+  return items;
+}
+
+template <std::vector<double> MinimizeSummary::* member>
+py::object vector_of(const py::object& self) {
+  return read_only_view(self.cast<const MinimizeSummary&>().*member, self);
+}
+
+template <std::vector<std::size_t> MinimizeSummary::* member>
+py::tuple indices_of(const MinimizeSummary& self) {
+  return py::tuple(py::cast(self.*member));
+}
+
+/// The matrix, or None if it was not asked for.
+py::object covariance(const py::object& self) {
+  const auto& summary = self.cast<const MinimizeSummary&>();
+  if (summary.covariance.empty()) return py::none();
+  const std::size_t n = summary.x.size();
+  py::object matrix = Array({n, n}, summary.covariance.data(), self);
+  make_read_only(matrix);
+  return matrix;
+}
+
+MinimizeSummary minimize_from(const EvaluatorPool& pool, const py::handle& start,
+                              const py::handle& lower, const py::handle& upper,
+                              const py::handle& fixed, const MinimizeOptions& options) {
+  const std::size_t n = pool.likelihood().model().n_parameters();
+  const auto copy = [n](const py::handle& values, const char* name) {
+    const double* data = require_vector(values, n, name);
+    return std::vector<double>(data, data + n);
+  };
+  const bool* flags = require_flags(fixed, n, "fixed");
+  const MinimizeArguments arguments{copy(start, "start"), copy(lower, "lower"),
+                                    copy(upper, "upper"), std::vector<char>(flags, flags + n)};
+  const py::gil_scoped_release release;
+  return minimize(pool.likelihood(), arguments, options);
+}
+
+void bind_options(py::module_& module) {
+  py::native_enum<CovarianceKind>(module, "CovarianceKind", "enum.Enum",
+                                  "What to compute from the inverse Hessian at the minimum.")
+      .value("none", CovarianceKind::none)
+      .value("errors", CovarianceKind::errors)
+      .value("full", CovarianceKind::full)
+      .finalize();
+  bind_struct<MinimizeOptions>(module, "MinimizeOptions",
+                               "Stopping rules and outputs of the native minimiser; frozen.");
+}
+
+void bind_summary(py::module_& module) {
+  py::class_<MinimizeSummary> type(module, "MinimizeSummary", "Result of one minimisation.");
+  type.def_property_readonly(
+          "status", [](const MinimizeSummary& self) { return std::string(to_string(self.status)); })
+      .def_property_readonly("valid",
+                             [](const MinimizeSummary& self) { return is_minimum(self.status); })
+      .def_readonly("message", &MinimizeSummary::message)
+      .def_property_readonly("x", &vector_of<&MinimizeSummary::x>)
+      .def_readonly("value", &MinimizeSummary::value)
+      .def_property_readonly("gradient", &vector_of<&MinimizeSummary::gradient>)
+      .def_readonly("edm", &MinimizeSummary::edm)
+      .def_readonly("projected_gradient", &MinimizeSummary::projected_gradient)
+      .def_readonly("iterations", &MinimizeSummary::iterations)
+      .def_readonly("n_gradients", &MinimizeSummary::n_gradients)
+      .def_readonly("n_hessians", &MinimizeSummary::n_hessians)
+      .def_readonly("condition", &MinimizeSummary::condition)
+      .def_property_readonly("errors", &vector_of<&MinimizeSummary::errors>)
+      .def_property_readonly("covariance", &covariance)
+      .def_property_readonly("active_bounds", &active_bounds,
+                             "Tuples (parameter, side, multiplier).")
+      .def_property_readonly("weak_directions", &weak_directions,
+                             "Tuples (curvature, parameters, weights).")
+      .def_property_readonly("at_kink", &indices_of<&MinimizeSummary::at_kink>)
+      .def_property_readonly("without_effect", &indices_of<&MinimizeSummary::without_effect>)
+      .def_property_readonly("zero_yield_bins", &indices_of<&MinimizeSummary::zero_yield_bins>)
+      .def_property_readonly("outside_support", &indices_of<&MinimizeSummary::outside_support>);
+}
+
+}  // namespace
+
+void bind_minimize(py::module_& module) {
+  bind_options(module);
+  bind_summary(module);
+  module.def("minimize", &minimize_from, py::arg("likelihood"), py::kw_only(), py::arg("start"),
+             py::arg("lower"), py::arg("upper"), py::arg("fixed"), py::arg("options"),
+             "Minimise on the box with exact derivatives.");
+}
+
+}  // namespace nablafit::bindings
