@@ -36,6 +36,10 @@ struct CompiledLikelihood {
   std::vector<ConstraintTerm> others;
 };
 
+/// Derives constant and terms from `model` and `data`, in place: nothing is allocated when it is
+/// called again. Throws ArgumentError as Likelihood's constructor does.
+void compile_data(CompiledLikelihood& likelihood);
+
 /// Deviance of a term and its derivatives with respect to the parameter.
 double deviance(const ConstraintTerm& term, double x);
 double deviance_first(const ConstraintTerm& term, double x);

@@ -98,6 +98,23 @@ void check_data(const Model& model, const Data& data) {
 
 }  // namespace
 
+void compile_data(CompiledLikelihood& likelihood) {
+  const Model& model = likelihood.model;
+  const Data& data = likelihood.data;
+  check_data(model, data);
+  likelihood.constant = 0.0;
+  likelihood.gaussians.parameter.clear();
+  likelihood.gaussians.observed.clear();
+  likelihood.gaussians.sigma.clear();
+  likelihood.others.clear();
+  for (const double count : data.counts) likelihood.constant += kernels::poisson_constant(count);
+  for (std::size_t i = 0; i < model.constrained_parameters().size(); ++i) {
+    const std::size_t parameter = model.constrained_parameters()[i];
+    std::visit(TermBuilder(likelihood, parameter, data.global_observables[i]),
+               model.spec().parameters[parameter].constraint);
+  }
+}
+
 double deviance(const ConstraintTerm& term, double x) {
   switch (term.kind) {
     case Kind::poisson:
@@ -176,19 +193,13 @@ std::string_view to_string(EvaluationStatus status) noexcept {
 }
 
 Likelihood::Likelihood(Model model, Data data) {
-  detail::check_data(model, data);
   auto compiled = std::make_shared<detail::CompiledLikelihood>(std::move(model), std::move(data));
-  const Model& m = compiled->model;
-  for (const double count : compiled->data.counts) {
-    compiled->constant += kernels::poisson_constant(count);
-  }
-  for (std::size_t i = 0; i < m.constrained_parameters().size(); ++i) {
-    const std::size_t parameter = m.constrained_parameters()[i];
-    std::visit(detail::TermBuilder(*compiled, parameter, compiled->data.global_observables[i]),
-               m.spec().parameters[parameter].constraint);
-  }
+  detail::compile_data(*compiled);
   compiled_ = std::move(compiled);
 }
+
+Likelihood::Likelihood(std::shared_ptr<const detail::CompiledLikelihood> compiled) noexcept
+    : compiled_(std::move(compiled)) {}
 
 const Model& Likelihood::model() const noexcept { return compiled_->model; }
 const Data& Likelihood::data() const noexcept { return compiled_->data; }

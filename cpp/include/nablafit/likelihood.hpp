@@ -51,6 +51,8 @@ class Likelihood {
   /// Throws ArgumentError if `data` does not fit the model: lengths, negative or non-finite counts,
   /// global observables outside the support of their constraint.
   Likelihood(Model model, Data data);
+  /// Shares what is compiled already; for the library itself.
+  explicit Likelihood(std::shared_ptr<const detail::CompiledLikelihood> compiled) noexcept;
 
   const Model& model() const noexcept;
   const Data& data() const noexcept;

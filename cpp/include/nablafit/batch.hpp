@@ -1,0 +1,118 @@
+/// \file
+/// Many fits of one Model: toys, scan points, ranking fits, further starts.
+#ifndef NABLAFIT_BATCH_HPP
+#define NABLAFIT_BATCH_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "nablafit/minimize.hpp"
+#include "nablafit/model.hpp"
+
+namespace nablafit {
+
+/// Threads and interruption of a call that works on many things at once.
+struct RunOptions {
+  /// 0: the environment variable NABLAFIT_NUM_THREADS, else the processors this process may run on.
+  /// Calls from within a thread of another such call run on that thread alone. Results do not
+  /// depend on the number of threads.
+  std::size_t n_threads = 0;
+  /// Called from the calling thread at least every 50 ms, or after every single fit where one takes
+  /// longer, and once at the end, with the number of items that are done; returning false stops the
+  /// call as soon as the fits under way have ended. May throw: what it throws leaves the call.
+  std::function<bool(std::size_t n_done)> poll;
+};
+
+/// A row-major matrix that somebody else owns, with one row for every fit or one row for all of
+/// them; without rows: the standard that the member says.
+template <typename T>
+struct Rows {
+  const T* values = nullptr;
+  std::size_t n_rows = 0;
+
+  /// Row of fit `i`, null without rows.
+  const T* row(std::size_t i, std::size_t row_length) const noexcept {
+    return n_rows == 0 ? nullptr : values + (n_rows == 1 ? 0 : i) * row_length;
+  }
+};
+
+/// What to fit; row lengths in brackets.
+struct FitManyArguments {
+  std::size_t n_fits = 0;
+  Rows<double> counts;              ///< [n_bins]; must be given
+  Rows<double> global_observables;  ///< [n_constrained]; standard: the stored ones
+  Rows<double> starts;              ///< [n_parameters]; standard: the initial values
+  Rows<char> fixed;                 ///< [n_parameters]; standard: the model's
+  Rows<double> lower;               ///< [n_parameters]; standard: the model's
+  Rows<double> upper;               ///< [n_parameters]; standard: the model's
+};
+
+struct FitManyOptions {
+  /// `covariance` full is taken as errors; `diagnostics` only costs time.
+  MinimizeOptions minimize = without_diagnostics();
+  /// Parameters whose values and errors to keep, in this order; empty: all.
+  std::vector<std::size_t> kept_parameters;
+
+  static MinimizeOptions without_diagnostics() {
+    MinimizeOptions options;
+    options.diagnostics = false;
+    return options;
+  }
+};
+
+/// Outcome of one of many fits: those of MinimizeStatus with the same numbers, and two more.
+enum class FitStatus : std::int8_t {
+  converged,
+  converged_at_kink,
+  converged_at_zero_yield,
+  iteration_limit,
+  stalled,
+  saddle_point,
+  unbounded,
+  infeasible_start,
+  invalid_input,  ///< counts, global observables, starts or bounds outside their domain, or NaN
+  not_fitted,     ///< the call was stopped before
+};
+
+inline constexpr std::size_t n_fit_statuses = 10;
+
+std::string_view to_string(FitStatus status) noexcept;
+bool is_minimum(FitStatus status) noexcept;
+
+/// Results, fit by fit in the order of the input. Numbers of fits that were not done, or could not
+/// be, are NaN.
+struct FitManyResult {
+  std::size_t n_fits = 0;
+  std::size_t n_kept = 0;        ///< parameters per fit
+  bool complete = true;          ///< false if the call was stopped
+  std::vector<double> x;         ///< [fit * n_kept + i]: value of kept_parameters[i]
+  std::vector<double> errors;    ///< same shape; empty with CovarianceKind::none
+  std::vector<double> value;     ///< at the minimum: -log L(x) - constant
+  std::vector<double> constant;  ///< -log of the saturated likelihood of the fit's data
+  std::vector<double> edm;
+  std::vector<FitStatus> status;
+  std::vector<std::int32_t> iterations;
+  std::vector<std::int32_t> n_gradients;
+};
+
+/// Fits one model many times. Every fit starts afresh from its own start, so the result is the
+/// same, bit for bit, for any number of threads and any order. A fit that fails has a status; it
+/// disturbs no other. Throws ArgumentError for numbers of rows that are neither 0, 1 nor n_fits and
+/// for kept parameters that do not exist.
+FitManyResult fit_many(const Model& model, const FitManyArguments& arguments,
+                       const FitManyOptions& options = {}, const RunOptions& run = {});
+
+/// Draws `n` start points, row-major in n_parameters columns, start `i` from the random stream of
+/// (seed, i): constrained parameters from a Gaussian as wide as their constraint term, `spread`
+/// times that wide, centred on the global observables of `data`; others uniformly from their range
+/// where that is finite, else from a Gaussian about their initial value. All within the bounds;
+/// fixed parameters keep their initial value.
+std::vector<double> draw_starts(const Model& model, const Data& data, std::size_t n,
+                                std::uint64_t seed, double spread = 1.0);
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_BATCH_HPP
