@@ -47,6 +47,13 @@ bool acts_on_lane(const double* factor_data, std::size_t lane) {
   return false;
 }
 
+/// The term as it would be if its global observable had the value expected at `x`.
+ConstraintTerm with_expected_observation(ConstraintTerm term, double x) {
+  if (term.kind == ConstraintTerm::Kind::poisson && x > 0.0) term.observed = x * term.width;
+  if (term.kind == ConstraintTerm::Kind::gamma && x > 0.0) term.observed = x / term.width;
+  return term;
+}
+
 }  // namespace
 
 /// Products of all values but one or two, without dividing by zero.
@@ -454,8 +461,9 @@ void HessianAssembler::add_constraints(const double* x, ArrowHessian& hessian) {
         hessian);
   }
   for (const ConstraintTerm& term : inputs_.likelihood->others) {
-    add_diagonal(model_->arrow_row[term.parameter], deviance_second(term, x[term.parameter]),
-                 hessian);
+    const double value = x[term.parameter];
+    const ConstraintTerm used = inputs_.information ? with_expected_observation(term, value) : term;
+    add_diagonal(model_->arrow_row[term.parameter], deviance_second(used, value), hessian);
   }
 }
 

@@ -13,6 +13,12 @@ constexpr double far_away = 1e9;
 constexpr double value_rounding = 1e-14;
 /// Most negative curvature, with unit diagonal, that is still rounding at a minimum.
 constexpr double saddle_curvature = -1e-7;
+/// One that counts even if no lower value is found along it.
+constexpr double clear_saddle_curvature = -1e-3;
+/// Steps that gain less than this part of what they promised (or of 1), and how many of them in a
+/// row are allowed.
+constexpr double crawling_decrease = 1e-4;
+constexpr int max_crawls = 8;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
 /// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
@@ -99,7 +105,8 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
   n_walls_ = 0;
   accepted_fraction_ = 0.0;
-  confined_ = false;
+  n_wall_retries_ = n_crawls_ = 0;
+  wall_is_new_ = confined_ = false;
   edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
   std::fill(pinned_.begin(), pinned_.end(), char{0});
   std::fill(free_.begin(), free_.end(), char{0});
@@ -141,29 +148,47 @@ MinimizeStatus NewtonSolver::converged_status() const {
 }
 
 std::optional<MinimizeStatus> NewtonSolver::iterate() {
+  wall_is_new_ = false;
   settle_kinks();
   evaluate_hessian();
   find_free_parameters();
-  newton_step(false);
+  choose_step();
   if (has_converged() && (blended_ || !factorization_.is_exact())) {
     evaluate_hessian();
     newton_step(true);
   }
-  if (has_converged()) {
-    if (factorization_.most_negative_curvature() > saddle_curvature) return converged_status();
-    if (!leave_saddle()) return MinimizeStatus::saddle_point;
-    ++summary_->iterations;
-    return std::nullopt;
-  }
+  if (has_converged()) return judge_stationary_point();
   if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
   const bool exact = factorization_.is_exact();
+  const double previous = value_;
   confine_step();
-  if (!descend()) return judge_failed_search();
+  if (!descend()) {
+    if (wall_is_new_) {
+      ++n_wall_retries_;
+      return std::nullopt;
+    }
+    return judge_failed_search();
+  }
+  n_wall_retries_ = 0;
+  const bool crawls = previous - value_ <= crawling_decrease * std::min(edm_, 1.0);
+  n_crawls_ = crawls ? n_crawls_ + 1 : 0;
+  if (n_crawls_ > max_crawls) return judge_failed_search();
   ++summary_->iterations;
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();
   }
   return judge_progress();
+}
+
+/// Where the gradient vanishes: a minimum, unless the curvature is negative.
+std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
+  const double curvature = factorization_.most_negative_curvature();
+  if (curvature > saddle_curvature) return converged_status();
+  if (leave_saddle()) {
+    ++summary_->iterations;
+    return std::nullopt;
+  }
+  return curvature > clear_saddle_curvature ? converged_status() : MinimizeStatus::saddle_point;
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a

@@ -41,6 +41,7 @@ class NewtonSolver {
   std::optional<MinimizeStatus> iterate();
   std::optional<MinimizeStatus> judge_failed_search();
   std::optional<MinimizeStatus> judge_progress() const;
+  std::optional<MinimizeStatus> judge_stationary_point();
   Evaluation evaluate(const double* x, double* gradient);
   void evaluate_hessian();
   bool has_converged() const;
@@ -65,6 +66,8 @@ class NewtonSolver {
   void find_free_parameters();
   void measure_gradient();
   void factorize(const char* free, const double* gradient, bool carefully);
+  void choose_step();
+  bool get_information();
   bool blend_information(const char* free);
   void newton_step(bool carefully);
   void confine_step();
@@ -78,7 +81,7 @@ class NewtonSolver {
 
   // newton_walls.cpp
   void update_walls();
-  void note_wall(const Evaluation& trial, double fraction);
+  bool note_wall(const Evaluation& trial, double fraction);
   void project_on_walls();
   void remember_wall(std::size_t bin);
 
@@ -114,6 +117,9 @@ class NewtonSolver {
   std::vector<double> yields_, trial_yields_;
   std::vector<YieldWall> walls_;
   std::size_t n_walls_ = 0;
+  bool wall_is_new_ = false;  ///< the last search met one that its step did not respect
+  int n_wall_retries_ = 0;
+  int n_crawls_ = 0;
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;
   double accepted_fraction_ = 0.0;  ///< of the last step

@@ -10,6 +10,8 @@ namespace {
 constexpr double sufficient_decrease = 1e-4;
 /// Shorter steps than this part of the Newton step do not count as progress.
 constexpr double smallest_fraction = 1e-12;
+/// Estimated distance to the minimum from which on the information replaces the Hessian.
+constexpr double far_edm = 100.0;
 constexpr int max_blends = 5;
 constexpr int max_confinements = 30;
 /// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
@@ -68,11 +70,15 @@ void NewtonSolver::measure_gradient() {
   }
 }
 
+bool NewtonSolver::get_information() {
+  has_information_ = has_information_ || objective_->information(x_.data(), information_);
+  return has_information_;
+}
+
 /// Replaces the Hessian by the mean of itself and the information, again and again until it is
 /// positive definite.
 bool NewtonSolver::blend_information(const char* free) {
-  if (!has_information_ && !objective_->information(x_.data(), information_)) return false;
-  has_information_ = true;
+  if (!get_information()) return false;
   blended_ = true;
   for (int i = 1; i <= max_blends; ++i) {
     const double part = i < max_blends ? 0.5 : 1.0;
@@ -97,6 +103,16 @@ void NewtonSolver::factorize(const char* free, const double* gradient, bool care
   const StepScale scale{gradient, problem_->widths.data()};
   if (!carefully && factorization_.factorize_shifted(hessian_, free, scale)) return;
   factorization_.factorize_modified(hessian_, free, scale);
+}
+
+/// Far from the minimum the information is the better guide: it is exact for yields that are linear
+/// in the parameters, however far.
+void NewtonSolver::choose_step() {
+  newton_step(false);
+  if (!(edm_ > far_edm) || !get_information()) return;
+  hessian_ = information_;
+  blended_ = true;
+  newton_step(false);
 }
 
 void NewtonSolver::newton_step(bool carefully) {
@@ -149,6 +165,7 @@ void NewtonSolver::confine_step() {
 /// at the bounds; then steepest descent.
 bool NewtonSolver::descend() {
   if (search_line()) return true;
+  if (wall_is_new_) return false;
   if (confined_) {
     std::copy(newton_.begin(), newton_.end(), step_.begin());
     if (search_line()) return true;
@@ -223,7 +240,7 @@ bool NewtonSolver::search_line() {
       const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
       fraction *= std::clamp(best, 0.1, 0.5);
     } else {
-      note_wall(trial, fraction);
+      if (note_wall(trial, fraction)) return false;
       fraction *= 0.5;
     }
   }

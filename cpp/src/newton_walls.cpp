@@ -11,6 +11,8 @@ namespace nablafit::detail {
 namespace {
 
 constexpr std::size_t max_walls = 8;
+/// Steps that may be computed again after they found a wall.
+constexpr int max_wall_retries = 10;
 /// Part of the distance to a wall that a step may go.
 constexpr double approach = 1.0 - 1e-6;
 /// A trial beyond the border by this part of the step shows its normal.
@@ -36,9 +38,10 @@ void NewtonSolver::remember_wall(std::size_t bin) {
   walls_[k].normal.swap(trial_gradient_);
 }
 
-/// After a trial with negative yields: finds the yield that vanishes first and its gradient.
-void NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
-  if (trial.status != EvaluationStatus::negative_yield || objective_->n_bins() == 0) return;
+/// After a trial with negative yields: finds the yield that vanishes first and its gradient. True
+/// if the step should be computed again with this knowledge.
+bool NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
+  if (trial.status != EvaluationStatus::negative_yield || objective_->n_bins() == 0) return false;
   objective_->yields(x_.data(), yields_.data());
   objective_->yields(trial_.data(), trial_yields_.data());
   double first = 1.0;
@@ -50,13 +53,15 @@ void NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
     first = crossing;
     bin = b;
   }
-  if (!objective_->is_empty(bin)) return;
+  if (!objective_->is_empty(bin)) return false;
   if (first < 1.0) {
     move_along(fraction * std::min(1.0, first * (1.0 + overshoot) + 1e-9));
     const Evaluation closer = evaluate(trial_.data(), trial_gradient_.data());
-    if (closer.status != EvaluationStatus::negative_yield || closer.index != bin) return;
+    if (closer.status != EvaluationStatus::negative_yield || closer.index != bin) return false;
   }
   remember_wall(bin);
+  wall_is_new_ = n_wall_retries_ < max_wall_retries;
+  return wall_is_new_;
 }
 
 /// Corrects the step so that no wall is crossed: step - M^-1 A^T nu with the multipliers nu >= 0 of
