@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from ._arrays import nearest
-from ._core import PyhfWorkspace
 from .errors import ArgumentError, ModelWarning, WorkspaceError, located
-from .io.recognise import READABLE, foreign_format
+from .io.pyhf_json import PyhfDocument
+from .io.recognise import read_document
 from .model import Model
 from .spec import Interpolation
 
 if TYPE_CHECKING:
     from .data import Data
+    from .io.document import Document
     from .spec import ModelSpec, Observations
 
 __all__ = ["Workspace"]
@@ -40,11 +41,10 @@ _CODES = {
 class Workspace:
     """A parsed and checked workspace; immutable. Made by `Workspace.load`."""
 
-    __slots__ = ("_pyhf", "_source")
+    __slots__ = ("_document",)
 
-    def __init__(self, pyhf: PyhfWorkspace, source: str) -> None:
-        self._pyhf = pyhf
-        self._source = source
+    def __init__(self, document: Document) -> None:
+        self._document = document
 
     @classmethod
     def load(cls, source: Source) -> Workspace:
@@ -53,8 +53,9 @@ class Workspace:
         Parameters
         ----------
         source : path, mapping, file object, bytes or str
-            Where it is: a path, a document already parsed, an open file (text or binary), or the
-            JSON text itself as bytes, or as a string that starts with a brace.
+            Where it is: a path (for HistFactory XML the top-level file, or a folder with one such
+            file), a JSON document already parsed, an open file (text or binary), or the content
+            itself as bytes, or JSON text as a string that starts with a brace.
 
         Raises
         ------
@@ -64,32 +65,38 @@ class Workspace:
         OSError
             If the file cannot be read.
         """
-        name, content = _read(source)
-        found = foreign_format(content)
-        if found is not None:
-            raise _refusal(name, found)
-        return cls(PyhfWorkspace.parse(content, name), name)
+        return cls(read_document(*_read(source)))
 
     def __repr__(self) -> str:
         return (
-            f"<Workspace {self._source!r}: {len(self.channels)} channels, "
+            f"<Workspace {self.source!r}: {len(self.channels)} channels, "
             f"measurements {', '.join(self.measurements)}>"
         )
 
     @property
     def source(self) -> str:
         """Where the workspace came from, as error messages name it."""
-        return self._source
+        return self._document.source
 
     @property
     def format(self) -> str:
-        """Name of the format."""
-        return "pyhf"
+        """Name of the format: "pyhf", "HS3", "HistFactory XML" or "RooWorkspace"."""
+        return self._document.format
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed while reading, one sentence each."""
+        return self._document.notes
 
     @property
     def measurements(self) -> tuple[str, ...]:
         """Names of the measurements, in the order of the document."""
-        return self._pyhf.measurement_names
+        return tuple(self._document.measurements)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets, the default one first."""
+        return tuple(self._document.datasets)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -98,13 +105,15 @@ class Workspace:
 
     @property
     def observations(self) -> Observations:
-        """The observed counts."""
-        return self._pyhf.observations
+        """The observed counts: the default data set."""
+        return self._dataset(None)
 
     def poi(self, measurement: str | None = None) -> str | None:
         """Return the parameter of interest of a measurement (default: the first), if it has one."""
         name = self._measurement(measurement)
-        return self._pyhf.parameter_of_interest(name) or None
+        if isinstance(self._document, PyhfDocument):
+            return self._document.workspace.parameter_of_interest(name) or None
+        return next(iter(self._document.measurements[name].parameters_of_interest), None)
 
     def spec(
         self,
@@ -116,13 +125,20 @@ class Workspace:
         clip_bin_data: float | None = None,
     ) -> ModelSpec:
         """Return the specification that `model` compiles; arguments as there."""
-        return self._pyhf.model_spec(
-            self._measurement(measurement),
-            poi,
-            clip_sample_data=clip_sample_data,
-            clip_bin_data=clip_bin_data,
-            **_interpolation_codes(interpolation),
-        )
+        name = self._measurement(measurement)
+        if isinstance(self._document, PyhfDocument):
+            return self._document.workspace.model_spec(
+                name,
+                poi,
+                clip_sample_data=clip_sample_data,
+                clip_bin_data=clip_bin_data,
+                **_interpolation_codes(interpolation),
+            )
+        if interpolation or clip_sample_data or clip_bin_data is not None:
+            message = f"{self.format} states interpolation and clipping itself; leave them out"
+            raise located(ArgumentError, message, self.source)
+        spec = self._document.measurements[name]
+        return spec if poi is None else spec.replace(parameters_of_interest=(poi,) if poi else ())
 
     def model(
         self,
@@ -143,7 +159,9 @@ class Workspace:
             Parameter of interest instead of the measurement's; an empty string for none.
         interpolation : mapping, optional
             Codes of the modifier types "normsys" (code1, code4) and "histosys" (code0, code2,
-            code4p), by pyhf's names or as `Interpolation`; by default code4 and code4p.
+            code4p), by pyhf's names or as `Interpolation`; by default code4 and code4p. This and
+            the following arguments are for pyhf JSON only: the other formats say how they are
+            meant.
         clip_sample_data : bool
             Raise negative interpolated histograms to zero (pyhf's clip_sample_data=0).
         clip_bin_data : float, optional
@@ -152,7 +170,8 @@ class Workspace:
         Returns
         -------
         Model
-            Parameters in pyhf's order. Its `warnings` are also issued as `ModelWarning`.
+            Parameters in pyhf's order for pyhf JSON, else in the order of the document. Its
+            `warnings` are also issued as `ModelWarning`.
         """
         model = Model(
             self.spec(
@@ -166,25 +185,45 @@ class Workspace:
         if poi:
             model.index(poi)
         for message in model.warnings:
-            warnings.warn(f"{self._source}: {message}", ModelWarning, stacklevel=2)
+            warnings.warn(f"{self.source}: {message}", ModelWarning, stacklevel=2)
         return model
 
-    def data(self, model: Model) -> Data:
-        """Return the observed data in the order of `model`."""
-        return model.data(self.observations)
+    def data(self, model: Model, dataset: str | None = None) -> Data:
+        """Return the observed data in the order of `model`.
+
+        Parameters
+        ----------
+        model : Model
+            A model of this workspace.
+        dataset : str, optional
+            Name of a data set; the first of `datasets` by default.
+        """
+        return model.data(self._dataset(dataset))
+
+    def _dataset(self, name: str | None) -> Observations:
+        datasets = self._document.datasets
+        if not datasets:
+            message = "the document holds no data; use model.asimov()"
+            raise located(WorkspaceError, message, self.source)
+        if name is None:
+            return next(iter(datasets.values()))
+        if name not in datasets:
+            message = f"no such data set in {self.source}{nearest(name, self.datasets)}"
+            raise located(ArgumentError, message, name)
+        return datasets[name]
 
     def _measurement(self, name: str | None) -> str:
         if name is None:
             return self.measurements[0]
         if name not in self.measurements:
-            message = f"no such measurement in {self._source}"
+            message = f"no such measurement in {self.source}"
             hint = nearest(name, self.measurements)
             raise located(ArgumentError, message + hint, name)
         return name
 
 
-def _read(source: Source) -> tuple[str, bytes]:
-    """Return the name of a source and its content as bytes."""
+def _read(source: Source) -> tuple[str, bytes | Path]:
+    """Return the name of a source, and its content or where that is."""
     if isinstance(source, bytes):
         return "workspace", source
     if isinstance(source, Mapping):
@@ -195,7 +234,7 @@ def _read(source: Source) -> tuple[str, bytes]:
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return "workspace", source.encode()
     if isinstance(source, str | os.PathLike):
-        return str(source), Path(source).read_bytes()
+        return str(source), Path(source)
     if not hasattr(source, "read"):
         message = f"expected a path, mapping, file object or bytes, got {type(source).__name__}"
         raise located(ArgumentError, message, "source")
@@ -203,10 +242,6 @@ def _read(source: Source) -> tuple[str, bytes]:
     name = getattr(source, "name", "workspace")
     content = content.encode() if isinstance(content, str) else bytes(content)
     return name if isinstance(name, str) else "workspace", content
-
-
-def _refusal(name: str, found: str) -> WorkspaceError:
-    return located(WorkspaceError, f"this is {found}; what can be read are {READABLE}", name)
 
 
 def _interpolation_codes(

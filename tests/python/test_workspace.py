@@ -11,6 +11,7 @@ import pytest
 
 import nablafit as nf
 from nablafit.interop.pyhf import _in_order
+from nablafit.io.recognise import recognise
 
 pyhf = pytest.importorskip("pyhf")
 
@@ -31,16 +32,41 @@ def test_every_kind_of_source_gives_the_same(document: dict[str, Any], tmp_path:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"root\x00\x00\xf7", "a ROOT file"),
-        (b"<!DOCTYPE Combination SYSTEM 'x.dtd'><Combination/>", "HistFactory XML"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
         (b"<html></html>", "an XML document"),
         (b"\x1f\x8b\x08", "a gzip archive"),
     ],
 )
 def test_other_formats_are_named(content: bytes, found: str) -> None:
-    with pytest.raises(nf.WorkspaceError, match="what can be read are pyhf JSON workspaces") as e:
+    with pytest.raises(nf.WorkspaceError, match="what can be read are pyhf JSON, HS3") as e:
         nf.Workspace.load(content)
     assert f"this is {found}" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"root\x00\x00\xf7", "a ROOT file"),
+        (b"<!DOCTYPE Combination SYSTEM 'x.dtd'><Combination/>", "HistFactory XML"),
+        (b'\xef\xbb\xbf {"metadata": {"channels": [{"data": 1}]}, "distributions": []}', "HS3"),
+        (b'{"data": [], "measurements": []}', "HS3"),
+        (b'{"metadata": {"data": 1}, "channels": [], "data": []}', "pyhf"),
+        (b'{"a": "}\\"data\\"", "observations": []}', "pyhf"),
+        (b'{"a": "' + b'"' * 10_000, "pyhf"),
+        (b"", "pyhf"),
+    ],
+)
+def test_formats_are_recognised(content: bytes, found: str) -> None:
+    assert recognise(content) == found
+
+
+def test_data_sets_go_by_name(document: dict[str, Any]) -> None:
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    assert (workspace.format, workspace.datasets, workspace.notes) == ("pyhf", ("observed",), ())
+    assert workspace.data(model, "observed") == workspace.data(model)
+    with pytest.raises(nf.ArgumentError, match="no such data set"):
+        workspace.data(model, "asimov")
 
 
 def test_errors_say_where(document: dict[str, Any], tmp_path: Path) -> None:

@@ -1,25 +1,113 @@
-"""What a document that is no JSON is, judged by its first bytes."""
+"""The format of a workspace, judged by its content."""
 
 from __future__ import annotations
 
-READABLE = "pyhf JSON workspaces"
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..errors import WorkspaceError, located
+
+if TYPE_CHECKING:
+    from .document import Document
+
+__all__ = ["READABLE", "read_document", "recognise"]
+
+READABLE = "pyhf JSON, HS3 JSON, HistFactory XML and ROOT files with a RooWorkspace"
+
+_ROOT = b"root"
 _MAGIC = (
-    (b"root", "a ROOT file"),
+    (_ROOT, "a ROOT file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"PK\x03\x04", "a zip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
     (b"\x89HDF", "an HDF5 file"),
 )
+_BLANKS = b"\xef\xbb\xbf \t\r\n"
+
+_HS3_KEYS = frozenset(
+    (
+        b'"analyses"',
+        b'"data"',
+        b'"distributions"',
+        b'"domains"',
+        b'"functions"',
+        b'"likelihoods"',
+        b'"parameter_points"',
+    )
+)
+_PYHF_KEYS = frozenset((b'"channels"', b'"measurements"', b'"observations"', b'"patches"'))
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
 
-def foreign_format(content: bytes) -> str | None:
-    """Name the format of `content` from its first bytes, None if it may be JSON."""
+def recognise(content: bytes) -> str:
+    """Name the format of `content`: "pyhf" for JSON of no other format, else what it is."""
     for magic, name in _MAGIC:
         if content.startswith(magic):
             return name
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if content[:64].lstrip(_BLANKS).startswith(b"<"):
         is_histfactory = any(tag in content for tag in (b"<Combination", b"<Channel", b"<Measure"))
         return "HistFactory XML" if is_histfactory else "an XML document"
-    return None
+    return "HS3" if _is_hs3(content) else "pyhf"
+
+
+def read_document(name: str, content: bytes | Path) -> Document:
+    """Read a workspace in any format.
+
+    Parameters
+    ----------
+    name : str
+        What error messages call the source.
+    content : bytes or Path
+        The document, or the file (for HistFactory also the folder) that holds it.
+    """
+    path = content if isinstance(content, Path) else None
+    if path is not None and path.is_dir():
+        from .histfactory_xml import read
+
+        return read(name, path)
+    content = _load(path) if path is not None else content
+    if isinstance(content, Path) or content.startswith(_ROOT):
+        from .rooworkspace import read as read_root
+
+        return read_root(name, content)
+    return _read_text(name, content, path)
+
+
+def _read_text(name: str, content: bytes, path: Path | None) -> Document:
+    found = recognise(content)
+    if found == "pyhf":
+        from .pyhf_json import read as read_pyhf
+
+        return read_pyhf(name, content)
+    if found == "HS3":
+        from .hs3 import read as read_hs3
+
+        return read_hs3(name, content)
+    if found == "HistFactory XML":
+        from .histfactory_xml import read as read_xml
+
+        return read_xml(name, content if path is None else path)
+    raise located(WorkspaceError, f"this is {found}; what can be read are {READABLE}", name)
+
+
+def _load(path: Path) -> bytes | Path:
+    """Return the content of a file, or its path if it is a ROOT file, which is read in pieces."""
+    with path.open("rb") as file:
+        start = file.read(len(_ROOT))
+        return path if start == _ROOT else start + file.read()
+
+
+def _is_hs3(content: bytes) -> bool:
+    """Decide by the first key of the top level that only one of the formats has."""
+    depth = 0
+    for match in _JSON_TOKEN.finditer(content):
+        token = match.group()
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth == 1 and (token in _HS3_KEYS or token in _PYHF_KEYS):
+            return token in _HS3_KEYS
+    return False
