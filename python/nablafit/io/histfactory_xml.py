@@ -1,0 +1,162 @@
+"""HistFactory XML with ROOT histograms, read without ROOT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..data import Data
+from ..errors import ArgumentError, Error, WorkspaceError, located
+from ..model import Model
+from ..spec import ChannelCounts, Observations, validate
+from .document import Document
+from .histfactory_xml_config import parse_channel, parse_combination
+from .histfactory_xml_histograms import Files
+from .histfactory_xml_model import build, same_bins
+from .histfactory_xml_tree import MAX_BYTES, Element, parse
+
+if TYPE_CHECKING:
+    from ..spec import ModelSpec
+    from .histfactory_xml_config import ChannelConfig, Combination
+
+__all__ = ["read"]
+
+FORMAT = "HistFactory XML"
+OBSERVED, ASIMOV = "obsData", "asimovData"
+
+
+def read(name: str, content: bytes | Path) -> Document:
+    """Read a top-level file, its channel files and their histograms.
+
+    Parameters
+    ----------
+    name : str
+        What error messages call the source.
+    content : Path or bytes
+        The top-level file, or a folder in which (or in whose subfolders) there is exactly one.
+        Bytes do not say where the other files are: they are looked for from the working directory.
+
+    Raises
+    ------
+    WorkspaceError
+        With the file, line and element at fault.
+    """
+    if isinstance(content, bytes):
+        root, top = parse(name, content), Path.cwd() / "top.xml"
+    else:
+        top = _top_level_file(content) if content.is_dir() else content
+        name = str(top)
+        root = _parse_file(top)
+    combination = parse_combination(root)
+    with Files(top) as files:
+        channels = _channels(combination, files)
+        return _document(name, combination, channels, files)
+
+
+def _parse_file(path: Path) -> Element:
+    if path.stat().st_size > MAX_BYTES:
+        raise located(WorkspaceError, f"more than {MAX_BYTES} bytes of XML", str(path))
+    return parse(str(path), path.read_bytes())
+
+
+def _top_level_file(folder: Path) -> Path:
+    found = [
+        path
+        for path in sorted(folder.rglob("*.xml"))
+        if path.is_file() and b"<Combination" in path.read_bytes()
+    ]
+    if len(found) != 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in found) or "none"
+        message = f"expected one XML file with <Combination>, found {names}; name the file to load"
+        raise located(WorkspaceError, message, str(folder))
+    return found[0]
+
+
+def _channels(combination: Combination, files: Files) -> list[ChannelConfig]:
+    channels = [
+        parse_channel(_parse_file(files.find(path, location)))
+        for path, location in combination.inputs
+    ]
+    names = [channel.name for channel in channels]
+    for channel in channels:
+        if names.count(channel.name) > 1:
+            message = f"the name {channel.name!r} occurs more than once"
+            raise located(WorkspaceError, message, channel.location)
+    return channels
+
+
+def _document(
+    name: str, combination: Combination, channels: list[ChannelConfig], files: Files
+) -> Document:
+    measurements: dict[str, ModelSpec] = {}
+    notes: list[str] = []
+    for measurement in combination.measurements:
+        spec, assumed = build(measurement, combination, channels, files)
+        _check(spec, name)
+        measurements[measurement.name] = spec
+        notes += assumed
+    datasets = _observed(channels, next(iter(measurements.values())), files, notes)
+    for measurement in combination.measurements:
+        for asimov in measurement.asimov_sets:
+            spec = measurements[measurement.name]
+            key = asimov.name if asimov.name not in datasets else f"{spec.name}_{asimov.name}"
+            try:
+                datasets[key] = _asimov(spec, key, asimov.values)
+            except ArgumentError as error:
+                raise located(WorkspaceError, f"FixParams: {error}", measurement.location) from None
+    return Document(FORMAT, name, measurements, datasets, tuple(dict.fromkeys(notes)))
+
+
+def _check(spec: ModelSpec, name: str) -> None:
+    """Find what only the whole model shows, and say in which file and measurement."""
+    try:
+        validate(spec)
+    except Error as error:
+        where = f"{name}: measurement {spec.name}"
+        raise located(WorkspaceError, str(error), where) from error
+
+
+def _asimov(spec: ModelSpec, name: str, values: dict[str, float]) -> Observations:
+    """Return the expected counts at the initial values, some of them replaced."""
+    model = Model(spec)
+    return _observations(name, model, model.asimov(values))
+
+
+def _observations(name: str, model: Model, data: Data) -> Observations:
+    bins = model.channel_bins
+    counts = tuple(ChannelCounts(channel, data.counts[bins[channel]]) for channel in bins)
+    return Observations(name, counts)
+
+
+def _observed(
+    channels: list[ChannelConfig], spec: ModelSpec, files: Files, notes: list[str]
+) -> dict[str, Observations]:
+    """Return the data sets of the channels; expected events where a channel has none."""
+    sets = dict.fromkeys(key for channel in channels for key in channel.data)
+    missing = [channel.name for channel in channels if "" not in channel.data]
+    expected = _asimov(spec, ASIMOV, {}) if missing else None
+    made = {counts.channel: counts for counts in expected.channels} if expected else {}
+    datasets: dict[str, Observations] = {}
+    for key in sets:
+        if key and any(key not in channel.data for channel in channels):
+            notes.append(f"Data {key}: not in every channel, so it is left out.")
+            continue
+        counts = [
+            _counts(channel, key, files) if key in channel.data else made[channel.name]
+            for channel in channels
+        ]
+        datasets[key or OBSERVED] = Observations(key or OBSERVED, counts)
+    if missing:
+        notes.append(
+            f"No Data for {', '.join(missing)}: expected events at the initial values are used."
+        )
+    if OBSERVED not in datasets and expected is not None:
+        datasets = {ASIMOV: expected, **datasets}
+    return datasets
+
+
+def _counts(channel: ChannelConfig, key: str, files: Files) -> ChannelCounts:
+    reference = channel.data[key]
+    histogram = files.histogram(reference)
+    same_bins(histogram, files.histogram(channel.samples[0].histogram), reference)
+    return ChannelCounts(channel.name, histogram.values.ravel())
