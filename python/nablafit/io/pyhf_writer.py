@@ -1,0 +1,383 @@
+"""pyhf JSON workspaces from specifications of any format."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ModelWarning, SpecError, located
+from ..spec import (
+    FormulaFactor,
+    GaussianConstraint,
+    HistoSys,
+    IdentityPull,
+    Interpolation,
+    Lumi,
+    NormFactor,
+    NormSys,
+    PoissonConstraint,
+    ShapeFactor,
+    ShapeSys,
+    StatError,
+    Unconstrained,
+    UniformConstraint,
+    validate,
+)
+from .pyhf_writer_bins import BinFactors
+from .pyhf_writer_limits import (
+    factor_at_start,
+    floor_can_act,
+    normsys_can_vanish,
+    truncation_matters,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..spec import Channel, ModelSpec, Modifier, Observations, Parameter, Sample
+    from .pyhf_writer_bins import BinFactor
+
+__all__ = ["to_pyhf"]
+
+#: initial value and bounds that pyhf gives to a parameter without being told
+DEFAULTS = {
+    "normfactor": (1.0, 0.0, 10.0),
+    "alpha": (0.0, -5.0, 5.0),
+    "staterror": (1.0, 1e-10, 10.0),
+    "shapesys": (1.0, 1e-10, 10.0),
+    "shapefactor": (1.0, 0.0, 10.0),
+}
+LUMI = "lumi"
+
+
+def to_pyhf(
+    spec: ModelSpec, observations: Observations | None = None, *, lossy: bool = False
+) -> dict[str, Any]:
+    """Return a pyhf workspace (schema 1.0.0) with the same likelihood.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        A model of any format.
+    observations : Observations, optional
+        Counts and global observables; by default the expected counts at the initial values.
+    lossy : bool
+        Write what pyhf can hold and warn about the rest, instead of raising.
+
+    Returns
+    -------
+    dict
+        Numbers, strings, lists and dicts, ready for `json.dump`.
+
+    Raises
+    ------
+    SpecError
+        If pyhf cannot hold the model; lists everything that it cannot hold.
+
+    Notes
+    -----
+    Poisson constraints that several samples share are a shapefactor and an auxiliary channel whose
+    counts are the auxiliary measurement, which is the same likelihood. What the likelihood does
+    not depend on is left out without a word: bin edges, parameter points, further parameters of
+    interest, uncertainties that no modifier uses.
+    """
+    validate(spec)
+    return _Writer(spec, observations).write(lossy=lossy)
+
+
+class _Writer:
+    """Writes one model; collects what pyhf cannot hold."""
+
+    def __init__(self, spec: ModelSpec, observations: Observations | None) -> None:
+        self._spec = spec
+        self._parameters = {parameter.name: parameter for parameter in spec.parameters}
+        self._problems: list[str] = []
+        self._observations = observations
+        for entry in observations.global_observables if observations is not None else ():
+            self._move_observed(entry.parameter, entry.value)
+        self._bins = BinFactors(spec.channels, self._parameters)
+        self._problems += self._bins.problems
+        self._names = self._choose_names()
+
+    def _move_observed(self, name: str, value: float) -> None:
+        parameter = self._parameters[name]
+        constraint = parameter.constraint
+        if isinstance(constraint, GaussianConstraint | PoissonConstraint):
+            moved = constraint.replace(observed=value)
+            self._parameters[name] = parameter.replace(constraint=moved)
+
+    def write(self, *, lossy: bool) -> dict[str, Any]:
+        auxiliary = [factor for factor in self._factors() if factor.auxiliary is not None]
+        channels = [self._channel(channel) for channel in self._spec.channels]
+        channels += [self._auxiliary_channel(factor) for factor in auxiliary]
+        observed = self._observed()
+        observed += [
+            {"name": f"{factor.name}_constraint", "data": self._auxiliary_counts(factor)}
+            for factor in auxiliary
+        ]
+        poi = next((n for n in self._spec.parameters_of_interest if n in self._names), None)
+        named = next(iter(self._spec.parameters_of_interest), "")
+        config = {
+            "poi": self._names[poi] if poi is not None else named,
+            "parameters": self._parameter_configs(),
+        }
+        self._report(lossy=lossy)
+        return {
+            "channels": channels,
+            "observations": observed,
+            "measurements": [{"name": self._spec.name or "measurement", "config": config}],
+            "version": "1.0.0",
+        }
+
+    def _report(self, *, lossy: bool) -> None:
+        problems = list(dict.fromkeys(self._problems))
+        if not problems:
+            return
+        listing = "".join(f"\n  - {problem}" for problem in problems)
+        if not lossy:
+            message = f"pyhf JSON cannot hold this (lossy=True writes the rest):{listing}"
+            raise located(SpecError, message, self._spec.name)
+        message = f"{self._spec.name}: pyhf JSON does not hold:{listing}"
+        warnings.warn(message, ModelWarning, stacklevel=4)
+
+    def _factors(self) -> Iterable[BinFactor]:
+        return self._bins.by_keys.values()
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def _choose_names(self) -> dict[str, str]:
+        """Name of every scalar parameter in pyhf; sets of bins get their names on the way."""
+        names: dict[str, str] = {}
+        taken: set[str] = set()
+        for modifier in self._modifiers():
+            if isinstance(modifier, Lumi) and modifier.parameter not in names:
+                if LUMI in taken:
+                    self._problems.append(f"{modifier.parameter}: a second luminosity parameter")
+                names[modifier.parameter] = LUMI
+                taken.add(LUMI)
+        scalars = [m for m in self._modifiers() if isinstance(m, NormFactor | NormSys | HistoSys)]
+        own = {m.parameter for m in scalars if m.name == m.parameter}
+        taken |= own
+        for modifier in scalars:
+            parameter = modifier.parameter
+            if parameter not in names:
+                short = parameter.removeprefix("alpha_")
+                is_free = parameter not in own and short and short not in taken
+                names[parameter] = short if is_free else parameter
+                taken.add(names[parameter])
+        for factor in self._factors():
+            self._name_bins(factor, taken)
+        return names
+
+    def _name_bins(self, factor: BinFactor, taken: set[str]) -> None:
+        """Give a set its own name, unless the parameters carry pyhf's name already."""
+        name = factor.uses[0].modifier.name
+        if all(key.startswith(f"{name}[") for key in factor.keys):
+            factor.name = name
+            return
+        candidates = [name, f"{name}_{factor.uses[0].channel.name}", factor.keys[0]]
+        factor.name = next((c for c in candidates if c not in taken), f"{factor.keys[0]}_bins")
+        taken.add(factor.name)
+
+    def _modifiers(self) -> list[Modifier]:
+        return [
+            modifier
+            for channel in self._spec.channels
+            for sample in channel.samples
+            for modifier in sample.modifiers
+        ]
+
+    # --- channels --------------------------------------------------------------------------------
+
+    def _channel(self, channel: Channel) -> dict[str, Any]:
+        if channel.yield_floor is not None:
+            self._problems.append(
+                f"{channel.name}: lower limit on the yield (pyhf's option clip_bin_data)"
+            )
+        samples = [self._sample(channel, sample) for sample in channel.samples]
+        return {"name": channel.name, "samples": samples}
+
+    def _sample(self, channel: Channel, sample: Sample) -> dict[str, Any]:
+        where = f"{channel.name}/{sample.name}"
+        if floor_can_act(sample, self._parameters):
+            self._problems.append(
+                f"{where}: histogram kept from becoming negative (pyhf's option clip_sample_data)"
+            )
+        scale = 1.0
+        modifiers: list[dict[str, Any]] = []
+        for modifier in sample.modifiers:
+            written = self._modifier(where, sample, modifier)
+            if isinstance(modifier, FormulaFactor):
+                scale *= factor_at_start(modifier, self._parameters)
+                continue
+            if any(
+                m["type"] == written["type"] and m["name"] == written["name"] for m in modifiers
+            ):
+                self._problems.append(f"{where}: {written['type']} {written['name']} is repeated")
+                continue
+            modifiers.append(written)
+        data = np.asarray(sample.nominal)
+        if scale != 1.0:
+            _rescale(modifiers, scale)
+            data = scale * data
+        return {"name": sample.name, "data": data.tolist(), "modifiers": modifiers}
+
+    def _modifier(self, where: str, sample: Sample, modifier: Modifier) -> dict[str, Any]:
+        if isinstance(modifier, StatError | ShapeSys | ShapeFactor):
+            return self._bin_modifier(sample, modifier)
+        if isinstance(modifier, FormulaFactor):
+            self._problems.append(f"{where}: formula {modifier.name} = {modifier.expression}")
+            return {}
+        name = self._names[modifier.parameter]
+        data: Any = None
+        if isinstance(modifier, NormSys):
+            data = {"hi": modifier.high, "lo": modifier.low}
+            self._check_code(where, modifier, Interpolation.polynomial_exponential)
+            parameter = self._parameters[modifier.parameter]
+            if sample.factor_floor is not None and normsys_can_vanish(modifier, parameter):
+                self._problems.append(f"{where}: factor {modifier.name} kept from going below zero")
+        elif isinstance(modifier, HistoSys):
+            data = {"hi_data": modifier.high.tolist(), "lo_data": modifier.low.tolist()}
+            self._check_code(where, modifier, Interpolation.polynomial_linear)
+        return {"name": name, "type": modifier.type, "data": data}
+
+    def _check_code(self, where: str, modifier: NormSys | HistoSys, code: Interpolation) -> None:
+        if modifier.interpolation != code:
+            self._problems.append(
+                f"{where}: {modifier.type} {modifier.name} has interpolation code "
+                f"{int(modifier.interpolation)}, pyhf's default is {int(code)}"
+            )
+
+    def _bin_modifier(
+        self, sample: Sample, modifier: StatError | ShapeSys | ShapeFactor
+    ) -> dict[str, Any]:
+        factor = self._bins.by_keys[modifier.parameters]
+        data = None
+        if factor.uncertainties:
+            position = next(i for i, use in enumerate(factor.uses) if use.sample is sample)
+            data = factor.uncertainties[position].tolist()
+        return {"name": factor.name, "type": factor.type, "data": data}
+
+    def _auxiliary_channel(self, factor: BinFactor) -> dict[str, Any]:
+        taus = factor.auxiliary.tolist() if factor.auxiliary is not None else []
+        modifier = {"name": factor.name, "type": "shapefactor", "data": None}
+        sample = {"name": "auxiliary_measurement", "data": taus, "modifiers": [modifier]}
+        return {"name": f"{factor.name}_constraint", "samples": [sample]}
+
+    def _auxiliary_counts(self, factor: BinFactor) -> list[float]:
+        parameters = (self._parameters[key] for key in factor.keys)
+        return [float(parameter.observed_value or 0.0) for parameter in parameters]
+
+    def _observed(self) -> list[dict[str, Any]]:
+        if self._observations is None:
+            from ..model import Model
+
+            expected = Model(self._spec).expected_by_channel({})
+            return [{"name": name, "data": data.tolist()} for name, data in expected.items()]
+        counts = {entry.channel: entry.counts for entry in self._observations.channels}
+        missing = [channel.name for channel in self._spec.channels if channel.name not in counts]
+        if missing:
+            message = f"no counts for {', '.join(missing)}"
+            raise located(SpecError, message, self._observations.name)
+        return [
+            {"name": channel.name, "data": counts[channel.name].tolist()}
+            for channel in self._spec.channels
+        ]
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def _parameter_configs(self) -> list[dict[str, Any]]:
+        types: dict[str, set[str]] = {}
+        for modifier in self._modifiers():
+            if isinstance(modifier, NormFactor | Lumi | NormSys | HistoSys):
+                is_alpha = isinstance(modifier, NormSys | HistoSys)
+                kind = "alpha" if is_alpha else modifier.type
+                types.setdefault(modifier.parameter, set()).add(kind)
+        configs = []
+        for name, kinds in types.items():
+            if len(kinds) > 1:
+                self._problems.append(f"{name}: steers modifiers of types {', '.join(kinds)}")
+            configs.append(self._scalar_config(self._parameters[name], min(kinds)))
+        return [config for config in configs + self._bin_configs() if len(config) > 1]
+
+    def _scalar_config(self, parameter: Parameter, kind: str) -> dict[str, Any]:
+        config = self._vector_config(self._names[parameter.name], [parameter], kind)
+        if parameter.fixed:
+            config["fixed"] = True
+        constraint = parameter.constraint
+        if not isinstance(parameter.pull, IdentityPull):
+            self._problems.append(f"{parameter.name}: {type(parameter.pull).__name__}")
+        if isinstance(constraint, GaussianConstraint) and kind != "normfactor":
+            if kind == LUMI or constraint.observed != 0.0:
+                config["auxdata"] = [constraint.observed]
+            if kind == LUMI or constraint.sigma != 1.0:
+                config["sigmas"] = [constraint.sigma]
+            if truncation_matters(parameter):
+                self._problems.append(f"{parameter.name}: truncated Gaussian constraint")
+            return config
+        is_free = isinstance(constraint, Unconstrained | UniformConstraint)
+        if kind == LUMI and parameter.fixed and is_free:
+            return {**config, "auxdata": [parameter.initial], "sigmas": [1.0]}
+        if is_free != (kind == "normfactor") and not parameter.fixed:
+            found = "no constraint" if is_free else type(constraint).__name__
+            self._problems.append(f"{parameter.name}: {found} on a {kind} parameter")
+        return config
+
+    def _vector_config(self, name: str, parameters: list[Parameter], kind: str) -> dict[str, Any]:
+        """Return what differs from pyhf's defaults, everything for the luminosity."""
+        config: dict[str, Any] = {"name": name}
+        initial, lower, upper = DEFAULTS.get(kind, (math.nan,) * 3)
+        if any(parameter.initial != initial for parameter in parameters):
+            config["inits"] = [parameter.initial for parameter in parameters]
+        if any((parameter.lower, parameter.upper) != (lower, upper) for parameter in parameters):
+            config["bounds"] = [[parameter.lower, parameter.upper] for parameter in parameters]
+        for parameter in parameters:
+            if not math.isfinite(parameter.lower) or not math.isfinite(parameter.upper):
+                self._problems.append(f"{parameter.name}: infinite range")
+        return config
+
+    def _bin_configs(self) -> list[dict[str, Any]]:
+        members: dict[str, list[Parameter]] = {}
+        types: dict[str, str] = {}
+        fixed = {factor.name for factor in self._factors() if factor.fixed}
+        for factor in self._factors():
+            known = members.setdefault(factor.name, [])
+            names = {parameter.name for parameter in known}
+            known += [self._parameters[key] for key in factor.keys if key not in names]
+            types[factor.name] = factor.type
+        configs = []
+        for name, parameters in members.items():
+            config = self._vector_config(name, parameters, types[name])
+            config.update(self._moved_observables(parameters, types[name]))
+            if name in fixed:
+                config["fixed"] = True
+            configs.append(config)
+        return configs
+
+    def _moved_observables(self, parameters: list[Parameter], kind: str) -> dict[str, Any]:
+        """Auxiliary data of bins that are not where pyhf expects them."""
+        for parameter in parameters:
+            if kind == "staterror" and not parameter.fixed and truncation_matters(parameter):
+                self._problems.append(f"{parameter.name}: truncated Gaussian constraint")
+        if kind == "staterror":
+            observed = [
+                c.observed if isinstance(c := p.constraint, GaussianConstraint) else 1.0
+                for p in parameters
+            ]
+            return {"auxdata": observed} if any(value != 1.0 for value in observed) else {}
+        poisson = [p.constraint for p in parameters if isinstance(p.constraint, PoissonConstraint)]
+        if kind == "shapesys" and any(c.observed != c.tau for c in poisson):
+            return {"auxdata": [float(p.observed_value or 1.0) for p in parameters]}
+        return {}
+
+
+def _rescale(modifiers: list[dict[str, Any]], scale: float) -> None:
+    """Multiply everything in events, for a constant factor moved into the histograms."""
+    for modifier in modifiers:
+        if modifier["type"] == "histosys":
+            modifier["data"] = {k: [scale * x for x in v] for k, v in modifier["data"].items()}
+        elif modifier["type"] in ("staterror", "shapesys"):
+            modifier["data"] = [scale * x for x in modifier["data"]]
