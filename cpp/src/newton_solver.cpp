@@ -107,7 +107,8 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   accepted_fraction_ = 0.0;
   n_wall_retries_ = n_crawls_ = 0;
   wall_is_new_ = confined_ = false;
-  edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
+  used_information_ = false;
+  edm_ = newton_edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
   std::fill(pinned_.begin(), pinned_.end(), char{0});
   std::fill(free_.begin(), free_.end(), char{0});
   for (std::size_t j = 0; j < n_; ++j) {

@@ -123,6 +123,8 @@ class NewtonSolver {
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;
   double accepted_fraction_ = 0.0;  ///< of the last step
+  double newton_edm_ = 0.0;         ///< before the information was used
+  bool used_information_ = false;   ///< alone, in the last step
   bool has_information_ = false;    ///< information_ belongs to the current point
   bool blended_ = false;            ///< hessian_ contains some of it
   bool confined_ = false;           ///< the last step was not a plain Newton step

@@ -12,6 +12,9 @@ constexpr double sufficient_decrease = 1e-4;
 constexpr double smallest_fraction = 1e-12;
 /// Estimated distance to the minimum from which on the information replaces the Hessian.
 constexpr double far_edm = 100.0;
+/// The same for estimates that are not this small and shrink by less than this factor per step.
+constexpr double close_edm = 1e-2;
+constexpr double slow_reduction = 0.3;
 constexpr int max_blends = 5;
 constexpr int max_confinements = 30;
 /// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
@@ -105,11 +108,16 @@ void NewtonSolver::factorize(const char* free, const double* gradient, bool care
   factorization_.factorize_modified(hessian_, free, scale);
 }
 
-/// Far from the minimum the information is the better guide: it is exact for yields that are linear
-/// in the parameters, however far.
+/// Far from the minimum, or where Newton's steps hardly reduce the estimated distance, the
+/// information is the better guide: it is exact for yields that are linear in the parameters,
+/// however far.
 void NewtonSolver::choose_step() {
   newton_step(false);
-  if (!(edm_ > far_edm) || !get_information()) return;
+  const bool is_slow = edm_ > slow_reduction * newton_edm_ && edm_ > close_edm;
+  const bool is_turn = is_slow && !used_information_;
+  newton_edm_ = edm_;
+  used_information_ = (edm_ > far_edm || is_turn) && get_information();
+  if (!used_information_) return;
   hessian_ = information_;
   blended_ = true;
   newton_step(false);

@@ -41,15 +41,8 @@ class EvaluationStatus(enum.Enum):
 
 @final
 class NormFactor(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        parameter: str,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameter",
-    )
+    def __init__(self, name: str, parameter: str) -> None: ...
+    __match_args__: Final = ("name", "parameter")
     @property
     def type(self) -> str: ...
     @property
@@ -63,15 +56,8 @@ class NormFactor(metaclass=_BoundType):
 
 @final
 class Lumi(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        parameter: str,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameter",
-    )
+    def __init__(self, name: str, parameter: str) -> None: ...
+    __match_args__: Final = ("name", "parameter")
     @property
     def type(self) -> str: ...
     @property
@@ -86,20 +72,9 @@ class Lumi(metaclass=_BoundType):
 @final
 class NormSys(metaclass=_BoundType):
     def __init__(
-        self,
-        name: str,
-        parameter: str,
-        low: float,
-        high: float,
-        interpolation: Interpolation = ...,
+        self, name: str, parameter: str, low: float, high: float, interpolation: Interpolation = ...
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameter",
-        "low",
-        "high",
-        "interpolation",
-    )
+    __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
     @property
     def type(self) -> str: ...
     @property
@@ -127,13 +102,7 @@ class HistoSys(metaclass=_BoundType):
         high: _Vector,
         interpolation: Interpolation = ...,
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameter",
-        "low",
-        "high",
-        "interpolation",
-    )
+    __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
     @property
     def type(self) -> str: ...
     @property
@@ -153,17 +122,8 @@ class HistoSys(metaclass=_BoundType):
 
 @final
 class StatError(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        parameters: Iterable[str],
-        uncertainties: _Vector,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameters",
-        "uncertainties",
-    )
+    def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
+    __match_args__: Final = ("name", "parameters", "uncertainties")
     @property
     def type(self) -> str: ...
     @property
@@ -179,17 +139,8 @@ class StatError(metaclass=_BoundType):
 
 @final
 class ShapeSys(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        parameters: Iterable[str],
-        uncertainties: _Vector,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameters",
-        "uncertainties",
-    )
+    def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
+    __match_args__: Final = ("name", "parameters", "uncertainties")
     @property
     def type(self) -> str: ...
     @property
@@ -205,15 +156,8 @@ class ShapeSys(metaclass=_BoundType):
 
 @final
 class ShapeFactor(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        parameters: Iterable[str],
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "parameters",
-    )
+    def __init__(self, name: str, parameters: Iterable[str]) -> None: ...
+    __match_args__: Final = ("name", "parameters")
     @property
     def type(self) -> str: ...
     @property
@@ -227,17 +171,8 @@ class ShapeFactor(metaclass=_BoundType):
 
 @final
 class FormulaFactor(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        expression: str,
-        parameters: Iterable[str],
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "expression",
-        "parameters",
-    )
+    def __init__(self, name: str, expression: str, parameters: Iterable[str]) -> None: ...
+    __match_args__: Final = ("name", "expression", "parameters")
     @property
     def type(self) -> str: ...
     @property
@@ -253,15 +188,8 @@ class FormulaFactor(metaclass=_BoundType):
 
 @final
 class Range(metaclass=_BoundType):
-    def __init__(
-        self,
-        lower: float,
-        upper: float,
-    ) -> None: ...
-    __match_args__: Final = (
-        "lower",
-        "upper",
-    )
+    def __init__(self, lower: float, upper: float) -> None: ...
+    __match_args__: Final = ("lower", "upper")
     @property
     def lower(self) -> float: ...
     @property
@@ -283,16 +211,9 @@ class Unconstrained(metaclass=_BoundType):
 @final
 class GaussianConstraint(metaclass=_BoundType):
     def __init__(
-        self,
-        observed: float = ...,
-        sigma: float = ...,
-        observable_range: Range | None = ...,
+        self, observed: float = ..., sigma: float = ..., observable_range: Range | None = ...
     ) -> None: ...
-    __match_args__: Final = (
-        "observed",
-        "sigma",
-        "observable_range",
-    )
+    __match_args__: Final = ("observed", "sigma", "observable_range")
     @property
     def observed(self) -> float: ...
     @property
@@ -306,15 +227,8 @@ class GaussianConstraint(metaclass=_BoundType):
 
 @final
 class PoissonConstraint(metaclass=_BoundType):
-    def __init__(
-        self,
-        observed: float = ...,
-        tau: float = ...,
-    ) -> None: ...
-    __match_args__: Final = (
-        "observed",
-        "tau",
-    )
+    def __init__(self, observed: float = ..., tau: float = ...) -> None: ...
+    __match_args__: Final = ("observed", "tau")
     @property
     def observed(self) -> float: ...
     @property
@@ -326,15 +240,8 @@ class PoissonConstraint(metaclass=_BoundType):
 
 @final
 class LogNormalConstraint(metaclass=_BoundType):
-    def __init__(
-        self,
-        observed: float,
-        kappa: float,
-    ) -> None: ...
-    __match_args__: Final = (
-        "observed",
-        "kappa",
-    )
+    def __init__(self, observed: float, kappa: float) -> None: ...
+    __match_args__: Final = ("observed", "kappa")
     @property
     def observed(self) -> float: ...
     @property
@@ -346,15 +253,8 @@ class LogNormalConstraint(metaclass=_BoundType):
 
 @final
 class GammaConstraint(metaclass=_BoundType):
-    def __init__(
-        self,
-        observed: float = ...,
-        scale: float = ...,
-    ) -> None: ...
-    __match_args__: Final = (
-        "observed",
-        "scale",
-    )
+    def __init__(self, observed: float = ..., scale: float = ...) -> None: ...
+    __match_args__: Final = ("observed", "scale")
     @property
     def observed(self) -> float: ...
     @property
@@ -384,10 +284,7 @@ class IdentityPull(metaclass=_BoundType):
 
 @final
 class GammaPull(metaclass=_BoundType):
-    def __init__(
-        self,
-        relative: float,
-    ) -> None: ...
+    def __init__(self, relative: float) -> None: ...
     __match_args__: Final = ("relative",)
     @property
     def relative(self) -> float: ...
@@ -398,10 +295,7 @@ class GammaPull(metaclass=_BoundType):
 
 @final
 class LogNormalPull(metaclass=_BoundType):
-    def __init__(
-        self,
-        relative: float,
-    ) -> None: ...
+    def __init__(self, relative: float) -> None: ...
     __match_args__: Final = ("relative",)
     @property
     def relative(self) -> float: ...
@@ -496,15 +390,8 @@ class Sample(metaclass=_BoundType):
 
 @final
 class Axis(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        edges: _Vector,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "edges",
-    )
+    def __init__(self, name: str, edges: _Vector) -> None: ...
+    __match_args__: Final = ("name", "edges")
     @property
     def name(self) -> str: ...
     @property
@@ -523,12 +410,7 @@ class Channel(metaclass=_BoundType):
         axes: Iterable[Axis] = ...,
         yield_floor: float | None = ...,
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "samples",
-        "axes",
-        "yield_floor",
-    )
+    __match_args__: Final = ("name", "samples", "axes", "yield_floor")
     @property
     def name(self) -> str: ...
     @property
@@ -546,15 +428,8 @@ class Channel(metaclass=_BoundType):
 
 @final
 class ChannelCounts(metaclass=_BoundType):
-    def __init__(
-        self,
-        channel: str,
-        counts: _Vector,
-    ) -> None: ...
-    __match_args__: Final = (
-        "channel",
-        "counts",
-    )
+    def __init__(self, channel: str, counts: _Vector) -> None: ...
+    __match_args__: Final = ("channel", "counts")
     @property
     def channel(self) -> str: ...
     @property
@@ -566,15 +441,8 @@ class ChannelCounts(metaclass=_BoundType):
 
 @final
 class GlobalObservable(metaclass=_BoundType):
-    def __init__(
-        self,
-        parameter: str,
-        value: float,
-    ) -> None: ...
-    __match_args__: Final = (
-        "parameter",
-        "value",
-    )
+    def __init__(self, parameter: str, value: float) -> None: ...
+    __match_args__: Final = ("parameter", "value")
     @property
     def parameter(self) -> str: ...
     @property
@@ -592,11 +460,7 @@ class Observations(metaclass=_BoundType):
         channels: Iterable[ChannelCounts],
         global_observables: Iterable[GlobalObservable] = ...,
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "channels",
-        "global_observables",
-    )
+    __match_args__: Final = ("name", "channels", "global_observables")
     @property
     def name(self) -> str: ...
     @property
@@ -610,15 +474,8 @@ class Observations(metaclass=_BoundType):
 
 @final
 class ParameterValue(metaclass=_BoundType):
-    def __init__(
-        self,
-        parameter: str,
-        value: float,
-    ) -> None: ...
-    __match_args__: Final = (
-        "parameter",
-        "value",
-    )
+    def __init__(self, parameter: str, value: float) -> None: ...
+    __match_args__: Final = ("parameter", "value")
     @property
     def parameter(self) -> str: ...
     @property
@@ -630,15 +487,8 @@ class ParameterValue(metaclass=_BoundType):
 
 @final
 class ParameterPoint(metaclass=_BoundType):
-    def __init__(
-        self,
-        name: str,
-        values: Iterable[ParameterValue],
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "values",
-    )
+    def __init__(self, name: str, values: Iterable[ParameterValue]) -> None: ...
+    __match_args__: Final = ("name", "values")
     @property
     def name(self) -> str: ...
     @property
@@ -751,11 +601,7 @@ class Model(metaclass=_BoundType):
 
 class Likelihood(metaclass=_BoundType):
     def __init__(
-        self,
-        model: Model,
-        counts: _Array,
-        global_observables: _Array,
-        backend: str = "clad",
+        self, model: Model, counts: _Array, global_observables: _Array, backend: str = "clad"
     ) -> None: ...
     def __call__(self, *x: Any) -> float: ...
     def gradient(self, x: Any) -> _Array: ...
@@ -847,9 +693,7 @@ class MinimizeSummary(metaclass=_BoundType):
     @property
     def active_bounds(self) -> tuple[tuple[int, str, float], ...]: ...
     @property
-    def weak_directions(
-        self,
-    ) -> tuple[tuple[float, tuple[int, ...], tuple[float, ...]], ...]: ...
+    def weak_directions(self) -> tuple[tuple[float, tuple[int, ...], tuple[float, ...]], ...]: ...
     @property
     def at_kink(self) -> tuple[int, ...]: ...
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from locations import REPOSITORY
 
-_NOT_SOURCES = {".git", "build", "dist", ".venv", "__pycache__"}
+_NOT_SOURCES = re.compile(r"build|dist|__pycache__|\.(venv|hypothesis|\w+_cache)|.*\.egg-info")
 _COMMENTS_AND_LITERALS = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"(?P<delimiter>\w*)\(.*?\)(?P=delimiter)"|"""
     r""""(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'""",
@@ -41,7 +41,7 @@ def tracked_files() -> list[Path]:
         paths = [
             path
             for path in REPOSITORY.rglob("*")
-            if not _NOT_SOURCES & set(path.relative_to(REPOSITORY).parts)
+            if not any(map(_NOT_SOURCES.fullmatch, path.relative_to(REPOSITORY).parts))
         ]
     return sorted(path for path in paths if path.is_file())
 

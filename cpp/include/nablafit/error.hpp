@@ -8,10 +8,10 @@
 
 namespace nablafit {
 
-/// Root of all exceptions. `what()` is a complete sentence that says where, what was found, what was
-/// expected and, where there is one, the remedy. `location()` is the "where" alone, for programs: a
-/// path into a specification (`channels[0].samples[2]`), a JSON pointer (`/channels/0`), a parameter
-/// name, or empty.
+/// Root of all exceptions. `what()` is a complete sentence that says where, what was found, what
+/// was expected and, where there is one, the remedy. `location()` is the "where" alone, for
+/// programs: a path into a specification (`channels[0].samples[2]`), a JSON pointer
+/// (`/channels/0`), a parameter name, or empty.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::string location = {})
@@ -36,8 +36,8 @@ class SpecError : public Error {
   using Error::Error;
 };
 
-/// An argument of a call that does not fit the model: a wrong length, an unknown name, a value out of
-/// range.
+/// An argument of a call that does not fit the model: a wrong length, an unknown name, a value out
+/// of range.
 class ArgumentError : public Error {
  public:
   using Error::Error;

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["make_minuit", "minimize"]
 
+_MAX_ROUNDS = 3
+
 
 def make_minuit(
     likelihood: Likelihood,
@@ -39,15 +41,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     minuit = _set_up(problem)
     minuit.strategy = 0 if options.strategy is None else options.strategy
     minuit.tol = 0.1 if options.tolerance is None else options.tolerance
-    started = time.perf_counter()
-    minuit.migrad(ncall=options.max_calls)
-    if not minuit.valid and minuit.strategy.strategy == 0 and _may_continue(minuit):
-        minuit.strategy = 1
-        minuit.migrad(ncall=options.max_calls)
-    minimized = time.perf_counter()
-    if minuit.fmin.is_valid or not minuit.fmin.has_reached_call_limit:
-        minuit.hesse()
-    finished = time.perf_counter()
+    timings = _run(minuit, options.max_calls)
     status, message = _outcome(minuit)
     return Minimum(
         x=np.array(minuit.values),
@@ -57,9 +51,30 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         edm=minuit.fmin.edm,
         n_calls=minuit.nfcn,
         n_gradients=minuit.ngrad,
-        timings={"minimize": minimized - started, "covariance": finished - minimized},
+        timings=timings,
         minuit=minuit,
     )
+
+
+def _run(minuit: Minuit, max_calls: int | None) -> dict[str, float]:
+    """Alternate MIGRAD and HESSE, whose EDM may turn out larger than MIGRAD's, until it is small.
+
+    Only the first round is at strategy 0.
+    """
+    timings = {"minimize": 0.0, "covariance": 0.0}
+    for _ in range(_MAX_ROUNDS):
+        started = time.perf_counter()
+        minuit.migrad(ncall=max_calls)
+        minimized = time.perf_counter()
+        timings["minimize"] += minimized - started
+        if minuit.fmin.has_reached_call_limit:
+            break
+        minuit.hesse()
+        timings["covariance"] += time.perf_counter() - minimized
+        if minuit.valid or not np.isfinite(minuit.fval):
+            break
+        minuit.strategy = max(minuit.strategy.strategy, 1)
+    return timings
 
 
 def _set_up(problem: FitProblem) -> Minuit:
@@ -77,10 +92,6 @@ def _set_up(problem: FitProblem) -> Minuit:
     minuit.errors = problem.step
     minuit.fixed = problem.fixed
     return minuit
-
-
-def _may_continue(minuit: Minuit) -> bool:
-    return not minuit.fmin.has_reached_call_limit and bool(np.isfinite(minuit.fval))
 
 
 def _covariance(minuit: Minuit) -> FloatArray | None:

@@ -1,0 +1,268 @@
+"""What all benchmarks share: interleaved timing, tables, and a record of versions and machine."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+# Matrices are small here: BLAS in threads makes SciPy's SLSQP ten times slower. NumPy, imported
+# after this module, sees it.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+PACKAGES = ("nablafit", "pyhf", "jax", "jaxlib", "nextstat", "numpy", "scipy", "iminuit")
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
+BATCH_SECONDS = 2e-3
+SLOW_SECONDS = 5.0  # one call that takes longer is not repeated
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to time. `enter` runs before each batch of calls, outside the clock."""
+
+    call: Callable[[], object]
+    enter: Callable[[], object] = lambda: None
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why there is no number."""
+
+    reason: str
+
+
+@dataclass
+class Timing:
+    """Seconds per call: one entry per batch of `calls` calls."""
+
+    calls: int
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def minimum(self) -> float:
+        return min(self.seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "median": self.median,
+            "minimum": self.minimum,
+            "batches": len(self.seconds),
+            "calls_per_batch": self.calls,
+        }
+
+
+Result = Timing | Absent
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect before, not during, what is timed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class Stopwatch:
+    """Times tasks in turns, so that whatever disturbs the machine disturbs all alike.
+
+    Parameters
+    ----------
+    budget : float
+        Seconds to spend on each task.
+    least, most : int
+        Number of batches per task, whatever the budget; one is enough of what takes seconds.
+    clock : str
+        "wall", or "cpu" for the time of this process on a machine that others use.
+    """
+
+    def __init__(
+        self, budget: float, *, least: int = 3, most: int = 200, clock: str = "wall"
+    ) -> None:
+        self._budget, self._least, self._most = budget, least, most
+        self._now = CLOCKS[clock]
+
+    def measure(self, tasks: Mapping[str, Task]) -> dict[str, Result]:
+        """Time every task; one that raises in its first call is absent, with what it said."""
+        results: dict[str, Result] = {}
+        for name, task in tasks.items():
+            task.enter()
+            try:
+                task.call()  # compiles, fills caches
+            except Exception as error:  # noqa: BLE001
+                results[name] = Absent(first_line(error))
+                continue
+            results[name] = self._calibrate(task)
+        with no_garbage_collection():
+            self._take_turns(tasks, {k: t for k, t in results.items() if isinstance(t, Timing)})
+        return results
+
+    def _calibrate(self, task: Task) -> Timing:
+        """Choose the calls per batch; where it is one, the calibration is the first batch."""
+        with no_garbage_collection():
+            started = self._now()
+            task.call()
+            seconds = self._now() - started
+        calls = max(1, round(BATCH_SECONDS / max(seconds, 1e-7)))
+        return Timing(calls, [seconds] if calls == 1 else [])
+
+    def _take_turns(self, tasks: Mapping[str, Task], timings: Mapping[str, Timing]) -> None:
+        waiting = [name for name, timing in timings.items() if not self._is_done(timing)]
+        while waiting:
+            for name in waiting:
+                timing, task = timings[name], tasks[name]
+                task.enter()
+                started = self._now()
+                for _ in range(timing.calls):
+                    task.call()
+                timing.seconds.append((self._now() - started) / timing.calls)
+            waiting = [name for name in waiting if not self._is_done(timings[name])]
+            waiting = waiting[1:] + waiting[:1]
+
+    def _is_done(self, timing: Timing) -> bool:
+        n, spent = len(timing.seconds), sum(timing.seconds) * timing.calls
+        if n == 0 or n >= self._most:
+            return n > 0
+        least = 1 if max(timing.seconds) > SLOW_SECONDS else self._least
+        return n >= least and spent >= self._budget
+
+
+def first_line(error: BaseException) -> str:
+    """Name an exception in one line of at most 120 characters."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"[:120]
+
+
+def ratio(slow: Result, fast: Result) -> float | None:
+    """Ratio of medians; None where one is absent."""
+    if isinstance(slow, Absent) or isinstance(fast, Absent):
+        return None
+    return slow.median / fast.median
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    return {"absent": result.reason} if isinstance(result, Absent) else result.to_dict()
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def seconds_text(seconds: float) -> str:
+    """Three digits with a fitting unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def timing_text(result: Result) -> str:
+    """Median, and the minimum in brackets; the reason where there is none."""
+    if isinstance(result, Absent):
+        return f"absent: {result.reason}"
+    return f"{seconds_text(result.median)} ({seconds_text(result.minimum)})"
+
+
+def ratio_text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table whose first column is left, the others right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if os.isatty(1) else 200, highlight=False).print(table)
+
+
+# --- the record ----------------------------------------------------------------------------------
+
+
+def environment(clock: str) -> dict[str, Any]:
+    """Versions, kind of machine and date: what a number means without them nobody knows."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "clock": clock,
+        "python": platform.python_version(),
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "build": build_configuration(),
+        "processor": processor(),
+        "processors": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load": list(os.getloadavg()),
+    }
+
+
+def package_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def build_configuration() -> dict[str, Any]:
+    import nablafit
+
+    return dict(nablafit.build_config())
+
+
+def processor() -> str:
+    """Model of the processor as the system names it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def print_environment(record: Mapping[str, Any]) -> None:
+    versions = ", ".join(f"{k} {v or 'absent'}" for k, v in record["packages"].items())
+    print(f"{record['date']}, {record['clock']} clock, load {record['load'][0]:.1f}")
+    print(f"{record['processor']}, {record['processors']} processors; Python {record['python']}")
+    print(versions)
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Options that every benchmark of workspaces has."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workspaces", nargs="+", type=Path, metavar="WORKSPACE")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="to spend on each task (default: 1)"
+    )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="TOOL", help="may be repeated"
+    )
+    return parser
+
+
+def write_json(path: Path | None, document: Mapping[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,39 @@
+"""Benchmarks run, and say what they measured; their numbers are not tested."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from locations import REPOSITORY
+
+RIVALS = ("pyhf NumPy", "pyhf JAX", "NextStat")
+
+
+@pytest.mark.parametrize("name", ["evaluate", "fit"])
+def test_benchmark_of_the_example(name: str, tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / f"{name}.py"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    skip = [word for rival in RIVALS for word in ("--skip", rival)]
+    command = [sys.executable, script, workspace, "--seconds", "1e-3", "--output", output, *skip]
+    finished = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "skipped" in finished.stdout
+    document = json.loads(output.read_text("utf-8"))
+    assert document["packages"]["nablafit"]
+    assert {"date", "processor", "clock", "load"} <= set(document)
+    found = document["workspaces"]["multichannel"]
+    assert found["sizes"] == {"parameters": 101, "bins": 42}
+    if name == "evaluate":
+        assert found["results"]["value and gradient"]["nablafit"]["median"] > 0
+        assert found["results"]["value"]["NextStat"] == {"absent": "skipped"}
+        assert found["ratios"]["gradient / value"] > 0
+    else:
+        assert found["fits"]["nablafit newton"]["says_valid"]
+        assert found["fits"]["nablafit newton"]["above_lowest"] < 1e-6
+        assert found["ratios"]["nablafit MINUIT / newton"] > 0
