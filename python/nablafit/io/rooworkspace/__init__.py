@@ -1,0 +1,107 @@
+"""RooFit workspaces (.root) without ROOT.
+
+uproot opens the file and decompresses the workspace; the object stream is decoded here, and the
+HistFactory model rebuilt from the graph of functions. C++ code that a workspace carries is skipped:
+it is never compiled, run or shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import WorkspaceError
+from ...spec import Observations
+from ..document import Document
+from ._describe import WorkspaceDescription, describe_graph
+from ._file import read_content, workspaces
+from ._graph import Graph, ModelConfig
+from ._measurement import Measurement, read_measurement, read_observations
+
+__all__ = ["WorkspaceDescription", "describe", "read"]
+
+FORMAT = "RooWorkspace"
+_DEFAULT_DATA = "obsData"
+
+
+def read(name: str, content: bytes | Path) -> Document:
+    """Read all measurements and data sets of a ROOT file with RooWorkspaces.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for messages.
+    content : bytes or Path
+        The file.
+
+    Returns
+    -------
+    Document
+        One measurement per ModelConfig, named as it is; where the file holds several workspaces,
+        names of measurements and data sets start with that of the workspace and a slash.
+
+    Raises
+    ------
+    WorkspaceError
+        If the file is damaged, holds no workspace, or none of its models is a HistFactory model;
+        the location names file, workspace, class and node.
+    """
+    payloads, descriptions = workspaces(name, read_content(name, content))
+    measurements: dict[str, Measurement] = {}
+    datasets: dict[str, Observations] = {}
+    notes: list[str] = []
+    failures: list[WorkspaceError] = []
+    for payload in payloads:
+        graph = Graph(payload, descriptions, name)
+        prefix = f"{payload.name}/" if len(payloads) > 1 else ""
+        found, failed = _measurements(graph, prefix)
+        measurements.update(found)
+        failures.extend(failed)
+        if found:
+            observed, left_out = read_observations(graph, list(found.values()))
+            notes.extend(left_out)
+            datasets.update((prefix + o.name, o.replace(name=prefix + o.name)) for o in observed)
+    if not measurements:
+        raise failures[0]
+    notes.extend(f"a model is left out: {error}" for error in failures)
+    notes.extend(note for m in measurements.values() for note in m.notes)
+    return Document(
+        FORMAT,
+        name,
+        {key: measurement.spec for key, measurement in measurements.items()},
+        dict(sorted(datasets.items(), key=lambda item: item[1].name != _DEFAULT_DATA)),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def describe(name: str, content: bytes | Path) -> tuple[WorkspaceDescription, ...]:
+    """Describe the workspaces of a ROOT file, HistFactory models or not.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for messages.
+    content : bytes or Path
+        The file.
+
+    Raises
+    ------
+    WorkspaceError
+        If the file is damaged or holds no workspace. A node that cannot be decoded is described
+        as such.
+    """
+    payloads, descriptions = workspaces(name, read_content(name, content))
+    return tuple(describe_graph(Graph(payload, descriptions, name)) for payload in payloads)
+
+
+def _measurements(graph: Graph, prefix: str) -> tuple[dict[str, Measurement], list[WorkspaceError]]:
+    """Read the model of every ModelConfig, or the only model of a workspace without one."""
+    configs = graph.model_configs() or [ModelConfig("", "", (), (), (), ())]
+    found: dict[str, Measurement] = {}
+    failures = []
+    for config in configs:
+        key = prefix + (config.name or graph.name)
+        try:
+            found[key] = read_measurement(graph, config, key)
+        except WorkspaceError as error:
+            failures.append(error)
+    return found, failures

@@ -1,0 +1,106 @@
+"""What decoding yields: records, references, and the error of a stream that contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DecodeError", "Record", "Reference"]
+
+
+class DecodeError(ValueError):
+    """The bytes are not what the class description or a byte count says; made a WorkspaceError."""
+
+
+class Reference(int):
+    """A pointer: the absolute tag of the object it points to; 0 is null."""
+
+    __slots__ = ()
+
+
+class Record(dict[str, Any]):
+    """Members of one object by name, those of its bases included.
+
+    The accessors check the type of a member, which the class descriptions of an untrusted file may
+    have changed at will.
+    """
+
+    __slots__ = ("class_name", "offset")
+
+    def __init__(self, class_name: str, offset: int) -> None:
+        super().__init__()
+        self.class_name = class_name
+        self.offset = offset
+
+    def __repr__(self) -> str:
+        return f"<{self.class_name} {self.get('fName', '')!r} at byte {self.offset}>"
+
+    @property
+    def name(self) -> str:
+        """Name of a TNamed or of a collection; empty if it has none."""
+        name = self.get("fName", self.get("_name", ""))
+        return name if isinstance(name, str) else ""
+
+    def text(self, member: str) -> str:
+        """Return a string member."""
+        value = self._member(member)
+        if isinstance(value, str):
+            return value
+        raise self._unexpected(member, "a string")
+
+    def number(self, member: str) -> float:
+        """Return a number member."""
+        value = self._member(member)
+        if isinstance(value, bool | int | float):
+            return float(value)
+        raise self._unexpected(member, "a number")
+
+    def numbers(self, member: str) -> NDArray[np.float64]:
+        """Return a member that holds numbers, shape (n,), native float64."""
+        value = self._member(member)
+        if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iufb":
+            return value.astype(np.float64)
+        raise self._unexpected(member, "numbers")
+
+    def record(self, member: str) -> Record:
+        """Return a member stored inline."""
+        value = self._member(member)
+        if isinstance(value, Record):
+            return value
+        raise self._unexpected(member, "an object")
+
+    def reference(self, member: str) -> Reference:
+        """Return a pointer member."""
+        value = self._member(member)
+        if isinstance(value, Reference):
+            return value
+        raise self._unexpected(member, "a pointer")
+
+    def references(self, member: str | None = None) -> Sequence[Reference]:
+        """Return the pointers of a collection: of a member, or of this record itself.
+
+        A collection is a vector of pointers, a RooLinkedList or a TList, or a RooFit class around
+        one of them.
+        """
+        value: object = self if member is None else self._member(member)
+        for _ in range(4):
+            if not isinstance(value, Record):
+                break
+            held = (value.get(key) for key in ("list", "_list", "_storage"))
+            value = next((candidate for candidate in held if candidate is not None), None)
+        if isinstance(value, list) and all(isinstance(item, Reference) for item in value):
+            return value
+        raise self._unexpected(member or "list", "a collection of pointers")
+
+    def _member(self, member: str) -> object:
+        if member not in self:
+            raise self._unexpected(member, "this member")
+        return self[member]
+
+    def _unexpected(self, member: str, expected: str) -> DecodeError:
+        found = type(self.get(member)).__name__ if member in self else "nothing"
+        message = f"{self.class_name} {self.name!r}, member {member}: expected {expected}"
+        return DecodeError(f"{message}, found {found}")
