@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import spec
+from . import spec, surgery
 from ._core import __version__, build_config
 from .data import Data
 from .errors import ArgumentError, Error, ModelWarning, SpecError, WorkspaceError
 from .fit import FitOptions, fit
 from .interop.pyhf import from_pyhf
+from .io.patchset import PatchSet
 from .likelihood import Likelihood
 from .model import Model
 from .result import FitResult
@@ -33,6 +34,7 @@ __all__ = [
     "Model",
     "ModelSpec",
     "ModelWarning",
+    "PatchSet",
     "SpecError",
     "Workspace",
     "WorkspaceError",
@@ -42,6 +44,7 @@ __all__ = [
     "fit",
     "from_pyhf",
     "spec",
+    "surgery",
 ]
 
 

@@ -30,12 +30,14 @@ def summarise(workspace: Workspace, model: Model, data: Data) -> dict[str, Any]:
         "format": workspace.format,
         "measurement": spec.name,
         "measurements": _measurements(workspace, model),
+        "datasets": list(workspace.datasets),
         "poi": model.poi,
         "parameters_of_interest": list(model.parameters_of_interest),
         "sizes": _sizes(model),
         "channels": _channels(model, data),
         "modifiers": dict(_modifier_counts(model).most_common()),
         "parameters": _parameter_groups(model),
+        "notes": list(workspace.notes),
         "warnings": list(model.warnings),
     }
 

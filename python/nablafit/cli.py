@@ -20,8 +20,9 @@ from rich.text import Text
 
 from . import __version__, _display, cmake_dir
 from . import fit as run_fit
+from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
-from .errors import ArgumentError, Error, ModelWarning, located
+from .errors import ArgumentError, Error, ModelWarning, WorkspaceError, located
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
+for _command in (convert, combine, prune, rename):
+    _cli.add_command(_command)
+
 _workspace_argument = click.argument("workspace", type=click.Path(path_type=Path))
 _measurement_option = click.option(
     "--measurement", metavar="NAME", help="Measurement; the first by default."
@@ -135,7 +139,12 @@ def _fit(
 @_json_option
 def _inspect(workspace: Path, measurement: str | None, poi: str | None, as_json: bool) -> None:
     """Show what is in WORKSPACE."""
-    summary = summarise(*_open(workspace, measurement, poi))
+    try:
+        summary = summarise(*_open(workspace, measurement, poi))
+    except WorkspaceError as error:
+        if not show_graph(workspace, error, as_json=as_json):
+            raise
+        return
     if as_json:
         click.echo(json.dumps(summary, indent=1))
     else:
@@ -150,7 +159,8 @@ def _open(path: Path, measurement: str | None, poi: str | None) -> tuple[Workspa
         model = workspace.model(measurement, poi)
     for warning in caught:
         click.echo(f"warning: {warning.message}", err=True)
-    return workspace, model, workspace.data(model)
+    data = workspace.data(model) if workspace.datasets else model.asimov()
+    return workspace, model, data
 
 
 def _fixed(items: tuple[str, ...], model: Model) -> dict[str, float | bool]:
@@ -200,6 +210,9 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
         poi = measurement["poi"] or "no parameter of interest"
         note = "" if measurement["poi_exists"] or not measurement["poi"] else ", not in any channel"
         console.print(Text(f" {marker} measurement {measurement['name']}: {poi}{note}"))
+    console.print(Text(f"   data sets: {', '.join(summary['datasets']) or 'none, so Asimov data'}"))
+    for note in summary["notes"]:
+        console.print(Text(f"   note: {note}"))
     console.print(_channel_table(summary))
     console.print(_modifier_table(summary))
     console.print(_parameter_table(summary))

@@ -7,7 +7,8 @@ and pulls are dimensionless. `validate(spec)` raises `SpecError` at the first co
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from ._core import (
     Axis,
@@ -42,6 +43,28 @@ from ._core import (
     is_additive,
     validate,
 )
+
+
+def _to_pyhf(
+    self: ModelSpec, observations: Observations | None = None, *, lossy: bool = False
+) -> dict[str, Any]:
+    """Return this model as a pyhf workspace; see `nablafit.io.to_pyhf`."""
+    from .io.pyhf_writer import to_pyhf
+
+    return to_pyhf(self, observations, lossy=lossy)
+
+
+def _to_hs3(
+    self: ModelSpec, observations: Iterable[Observations] = (), *, lossy: bool = False
+) -> str:
+    """Return this model as the text of an HS3 document; see `nablafit.io.hs3.to_hs3`."""
+    from .io.hs3 import to_hs3
+
+    return to_hs3(self, observations, lossy=lossy)
+
+
+ModelSpec.to_hs3 = _to_hs3  # type: ignore[method-assign]
+ModelSpec.to_pyhf = _to_pyhf  # type: ignore[method-assign]
 
 Modifier: TypeAlias = (
     NormFactor | Lumi | NormSys | HistoSys | StatError | ShapeSys | ShapeFactor | FormulaFactor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +19,7 @@ from .spec import Interpolation
 if TYPE_CHECKING:
     from .data import Data
     from .io.document import Document
+    from .io.patchset import Operations, PatchSet
     from .spec import ModelSpec, Observations
 
 __all__ = ["Workspace"]
@@ -106,7 +107,7 @@ class Workspace:
     @property
     def observations(self) -> Observations:
         """The observed counts: the default data set."""
-        return self._dataset(None)
+        return self.dataset()
 
     def poi(self, measurement: str | None = None) -> str | None:
         """Return the parameter of interest of a measurement (default: the first), if it has one."""
@@ -198,9 +199,63 @@ class Workspace:
         dataset : str, optional
             Name of a data set; the first of `datasets` by default.
         """
-        return model.data(self._dataset(dataset))
+        return model.data(self.dataset(dataset))
 
-    def _dataset(self, name: str | None) -> Observations:
+    def patch(
+        self,
+        patches: PatchSet | Source | Operations,
+        key: str | Sequence[float | str] | None = None,
+        *,
+        verify: bool = True,
+    ) -> Workspace:
+        """Return this pyhf workspace with a patch applied.
+
+        Parameters
+        ----------
+        patches : PatchSet, path, mapping, bytes, file object, or sequence of mapping
+            A patch set or where it is, or the operations of one JSON patch.
+        key : str or sequence, optional
+            Name of the patch, or its values; needed for a set of more than one patch.
+        verify : bool
+            Check the digests of a patch set against this workspace.
+
+        Raises
+        ------
+        WorkspaceError
+            If the workspace is not JSON of pyhf, a digest differs or a patch does not fit.
+        """
+        from .io.patchset import PatchSet, apply_operations
+
+        if not isinstance(self._document, PyhfDocument):
+            message = f"only pyhf JSON can be patched, this is {self.format}"
+            raise located(WorkspaceError, message, self.source)
+        document = json.loads(self._document.content)
+        if isinstance(patches, Sequence) and not isinstance(patches, str | bytes):
+            return Workspace._from_patched(apply_operations(document, patches), self.source)
+        found = patches if isinstance(patches, PatchSet) else PatchSet.load(patches)
+        if key is None:
+            if len(found) != 1:
+                message = f"choose one of {len(found)} patches by name or values"
+                raise located(ArgumentError, message, "key")
+            key = next(iter(found))
+        patched = found.apply(document, key, verify=verify)
+        return Workspace._from_patched(patched, f"{self.source} ({found.find(key).name})")
+
+    @classmethod
+    def _from_patched(cls, document: Mapping[str, Any], source: str) -> Workspace:
+        return cls(PyhfDocument(source, json.dumps(document).encode()))
+
+    def to_pyhf(
+        self, measurement: str | None = None, dataset: str | None = None, *, lossy: bool = False
+    ) -> dict[str, Any]:
+        """Return one measurement as a pyhf workspace; see `nablafit.io.to_pyhf`."""
+        from .io.pyhf_writer import to_pyhf
+
+        observations = self.dataset(dataset) if self.datasets or dataset else None
+        return to_pyhf(self.spec(measurement), observations, lossy=lossy)
+
+    def dataset(self, name: str | None = None) -> Observations:
+        """Return the observations of a data set, the first of `datasets` by default."""
         datasets = self._document.datasets
         if not datasets:
             message = "the document holds no data; use model.asimov()"

@@ -1,0 +1,238 @@
+"""pyhf patch sets: JSON patches that turn one background-only workspace into signal models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+from .._arrays import nearest
+from ..errors import ArgumentError, WorkspaceError, located
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["Patch", "PatchSet", "apply_operations", "digest"]
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | Mapping[str, Any] | IO[str] | IO[bytes]"
+Operations: TypeAlias = Sequence[Mapping[str, Any]]
+
+MAX_COPIED_CHARACTERS = 256 * 1024**2
+_ALGORITHMS = ("sha256", "md5")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch of a set.
+
+    Parameters
+    ----------
+    name : str
+        Its name, unique in the set.
+    values : tuple
+        Its place in the space of `PatchSet.labels`, e.g. masses; unique in the set.
+    operations : sequence of mapping
+        JSON patch (RFC 6902).
+    """
+
+    name: str
+    values: tuple[float | str, ...]
+    operations: Operations
+
+
+class PatchSet(Mapping[str, Patch]):
+    """A set of named patches; immutable. Made by `PatchSet.load`.
+
+    A mapping of names to patches; `find` also takes values.
+    """
+
+    def __init__(self, document: Mapping[str, Any], source: str = "patch set") -> None:
+        self._source = source
+        metadata = _member(document, "metadata", dict, source, "")
+        self.description = str(metadata.get("description", ""))
+        self.references = dict(_member(metadata, "references", dict, source, "/metadata", {}))
+        self.digests = {
+            str(name): str(value)
+            for name, value in _member(metadata, "digests", dict, source, "/metadata", {}).items()
+        }
+        labels = _member(metadata, "labels", list, source, "/metadata", [])
+        self.labels = tuple(str(label) for label in labels)
+        self._patches: dict[str, Patch] = {}
+        self._by_values: dict[tuple[float | str, ...], Patch] = {}
+        for index, entry in enumerate(_member(document, "patches", list, source, "")):
+            self._add(entry, f"/patches/{index}")
+
+    @classmethod
+    def load(cls, source: Source) -> PatchSet:
+        """Read a patch set from a path, an open file, bytes or a parsed document.
+
+        Raises
+        ------
+        WorkspaceError
+            If it is not a patch set; with the JSON pointer of the culprit.
+        """
+        name, document = _parse(source)
+        if not isinstance(document, Mapping):
+            message = f"found {type(document).__name__}, expected an object with 'patches'"
+            raise located(WorkspaceError, message, name)
+        return cls(document, name)
+
+    def _add(self, entry: object, pointer: str) -> None:
+        if not isinstance(entry, Mapping):
+            raise located(WorkspaceError, "expected an object", f"{self._source}: {pointer}")
+        metadata = _member(entry, "metadata", dict, self._source, pointer)
+        name = _member(metadata, "name", str, self._source, f"{pointer}/metadata")
+        values = _member(metadata, "values", list, self._source, f"{pointer}/metadata", [])
+        operations = _member(entry, "patch", list, self._source, pointer)
+        where = f"{self._source}: {pointer}/metadata/values"
+        if not all(isinstance(value, str | int | float) for value in values):
+            raise located(WorkspaceError, "expected numbers or strings", where)
+        if self.labels and len(values) != len(self.labels):
+            message = f"found {len(values)} values, expected {len(self.labels)}, one per label"
+            raise located(WorkspaceError, message, where)
+        patch = Patch(name, tuple(values), operations)
+        if name in self._patches:
+            message = f"the name {name!r} occurs more than once"
+            raise located(WorkspaceError, message, f"{self._source}: {pointer}/metadata/name")
+        if values and patch.values in self._by_values:
+            raise located(WorkspaceError, f"the values {values} occur more than once", where)
+        self._patches[name] = patch
+        self._by_values[patch.values] = patch
+
+    def __repr__(self) -> str:
+        return f"<PatchSet {self._source!r}: {len(self)} patches, {', '.join(self.labels)}>"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._patches)
+
+    def __len__(self) -> int:
+        return len(self._patches)
+
+    def __getitem__(self, name: str) -> Patch:
+        return self._patches[name]
+
+    @property
+    def source(self) -> str:
+        """Where the patch set came from, as error messages name it."""
+        return self._source
+
+    def find(self, key: str | Sequence[float | str]) -> Patch:
+        """Return the patch with a name or, for a sequence, with values; else ArgumentError."""
+        if isinstance(key, str):
+            if key in self._patches:
+                return self._patches[key]
+            message = f"no such patch in {self._source}{nearest(key, tuple(self._patches))}"
+            raise located(ArgumentError, message, key)
+        values = tuple(key)
+        if values in self._by_values:
+            return self._by_values[values]
+        message = f"no patch with these values in {self._source}; labels: {', '.join(self.labels)}"
+        raise located(ArgumentError, message, str(values))
+
+    def verify(self, document: Mapping[str, Any]) -> None:
+        """Check that a workspace is the one that the set is for.
+
+        Raises
+        ------
+        WorkspaceError
+            If a digest differs, or none is of a known algorithm.
+        """
+        known = {name: value for name, value in self.digests.items() if name in _ALGORITHMS}
+        if not known:
+            found = ", ".join(self.digests) or "none"
+            message = f"digests: found {found}, expected {' or '.join(_ALGORITHMS)}"
+            raise located(WorkspaceError, message, f"{self._source}: /metadata/digests")
+        for algorithm, expected in known.items():
+            found = digest(document, algorithm)
+            if found != expected.lower():
+                message = (
+                    f"the {algorithm} digest of the workspace is {found}, this set is for one with "
+                    f"{expected}; patch the workspace that it was published with"
+                )
+                raise located(WorkspaceError, message, self._source)
+
+    def apply(
+        self, document: Mapping[str, Any], key: str | Sequence[float | str], *, verify: bool = True
+    ) -> dict[str, Any]:
+        """Return a patched copy of a workspace's JSON document."""
+        patch = self.find(key)
+        if verify:
+            self.verify(document)
+        return apply_operations(document, patch.operations, f"{self._source}: {patch.name}")
+
+
+def digest(document: Mapping[str, Any], algorithm: str = "sha256") -> str:
+    """Return the digest of a document as pyhf computes it: of its JSON with sorted keys."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest()
+
+
+def apply_operations(
+    document: Mapping[str, Any], operations: Operations, name: str = "patch"
+) -> dict[str, Any]:
+    """Return a copy of `document` with a JSON patch applied; WorkspaceError if it does not fit."""
+    import jsonpatch
+    import jsonpointer
+
+    patched: Any = json.loads(json.dumps(document))
+    copied = 0
+    for index, operation in enumerate(operations):
+        where = f"{name}: operation {index}"
+        try:
+            if operation.get("op") == "copy":
+                value = jsonpointer.resolve_pointer(patched, operation["from"])
+                copied += len(json.dumps(value))
+                if copied > MAX_COPIED_CHARACTERS:
+                    message = f"copies more than {MAX_COPIED_CHARACTERS} characters"
+                    raise located(WorkspaceError, message, where)
+            patched = jsonpatch.apply_patch(patched, [operation], in_place=True)
+        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
+            raise located(WorkspaceError, f"does not fit the workspace: {error}", where) from error
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            if isinstance(error, WorkspaceError):
+                raise
+            message = f"not an operation of a JSON patch: {error}"
+            raise located(WorkspaceError, message, where) from error
+    if not isinstance(patched, dict):
+        raise located(WorkspaceError, "the patched document is no JSON object", name)
+    return patched
+
+
+def _parse(source: Source) -> tuple[str, Any]:
+    if isinstance(source, Mapping):
+        return "patch set", source
+    name = "patch set"
+    content: str | bytes
+    if isinstance(source, bytes):
+        content = source
+    elif hasattr(source, "read"):
+        content = source.read()
+    else:
+        name, content = str(source), Path(source).read_bytes()
+    try:
+        return name, json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise located(WorkspaceError, f"not JSON: {error}", name) from error
+
+
+def _member(
+    document: Mapping[str, Any],
+    key: str,
+    kind: type,
+    source: str,
+    pointer: str,
+    default: object = None,
+) -> Any:  # noqa: ANN401 - the type is an argument
+    """Return a member of an object, checked."""
+    if key not in document and default is not None:
+        return default
+    value = document.get(key)
+    if not isinstance(value, kind):
+        names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
+        found = "nothing" if key not in document else type(value).__name__
+        message = f"found {found}, expected {names[kind]}"
+        raise located(WorkspaceError, message, f"{source}: {pointer}/{key}")
+    return value

@@ -1,0 +1,414 @@
+"""Changes of specifications and their data: every function takes some and returns new ones.
+
+Names may be patterns with `*` and `?` where a function says so. A name that matches nothing is an
+error. Observations follow with `matching`, or with the function of the same purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from ._arrays import nearest
+from .errors import ArgumentError, SpecError, located
+from .spec import (
+    ChannelCounts,
+    FormulaFactor,
+    ModelSpec,
+    Observations,
+    ShapeFactor,
+    ShapeSys,
+    StatError,
+    validate,
+)
+
+if TYPE_CHECKING:
+    from .spec import Channel, Modifier, Parameter, Sample
+
+__all__ = [
+    "asimov",
+    "combine",
+    "combine_observations",
+    "fix",
+    "mask_channels",
+    "matching",
+    "prune",
+    "release",
+    "rename",
+    "rename_observations",
+    "select_channels",
+    "set_initial",
+    "set_ranges",
+]
+
+Names = Iterable[str]
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def parameters_of(modifier: Modifier) -> tuple[str, ...]:
+    """Return the names of the parameters that a modifier uses."""
+    if isinstance(modifier, StatError | ShapeSys | ShapeFactor | FormulaFactor):
+        return modifier.parameters
+    return (modifier.parameter,)
+
+
+def _all_modifiers(spec: ModelSpec) -> list[Modifier]:
+    return [m for channel in spec.channels for s in channel.samples for m in s.modifiers]
+
+
+def _used(spec: ModelSpec) -> set[str]:
+    return {name for modifier in _all_modifiers(spec) for name in parameters_of(modifier)}
+
+
+def _chosen(patterns: Names, known: Iterable[str], kind: str) -> set[str]:
+    """Return the known names that are listed or match a pattern; ArgumentError for no match."""
+    names = tuple(dict.fromkeys(known))
+    chosen: set[str] = set()
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+        found = {pattern} if pattern in names else set()
+        if not found and any(character in pattern for character in "*?"):
+            found = {name for name in names if fnmatchcase(name, pattern)}
+        if not found:
+            raise located(ArgumentError, f"no such {kind}{nearest(pattern, names)}", pattern)
+        chosen |= found
+    return chosen
+
+
+def _parameter_names(spec: ModelSpec) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in spec.parameters)
+
+
+# --- channels, samples, modifiers ----------------------------------------------------------------
+
+
+def select_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
+    """Return the model of the listed channels (patterns allowed), without unused parameters."""
+    chosen = _chosen(channels, (channel.name for channel in spec.channels), "channel")
+    return _with_channels(spec, [c for c in spec.channels if c.name in chosen])
+
+
+def mask_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
+    """Return the model without the listed channels (patterns allowed)."""
+    return prune(spec, channels=channels)
+
+
+def prune(
+    spec: ModelSpec,
+    *,
+    channels: Names = (),
+    samples: Names = (),
+    modifiers: Names = (),
+    modifier_types: Names = (),
+) -> ModelSpec:
+    """Remove channels, samples and modifiers, and the parameters that nothing uses any more.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    channels, samples, modifiers : iterable of str
+        Names; patterns allowed. A modifier also goes by the name of its parameter.
+    modifier_types : iterable of str
+        E.g. "staterror".
+
+    Raises
+    ------
+    ArgumentError
+        If a name matches nothing, or nothing would be left of a channel or the model.
+    """
+    known_samples = [sample.name for channel in spec.channels for sample in channel.samples]
+    found = _all_modifiers(spec)
+    known_modifiers = [n for m in found for n in (m.name, *parameters_of(m))]
+    gone_channels = _chosen(channels, (c.name for c in spec.channels), "channel")
+    gone_samples = _chosen(samples, known_samples, "sample")
+    gone_modifiers = _chosen(modifiers, known_modifiers, "modifier")
+    gone_types = _chosen(modifier_types, (m.type for m in found), "modifier type")
+
+    def stays(modifier: Modifier) -> bool:
+        names = {modifier.name, *parameters_of(modifier)}
+        return modifier.type not in gone_types and not names & gone_modifiers
+
+    def thinned(sample: Sample) -> Sample:
+        return sample.replace(modifiers=tuple(m for m in sample.modifiers if stays(m)))
+
+    kept: list[Channel] = []
+    for channel in spec.channels:
+        if channel.name not in gone_channels:
+            rest = tuple(thinned(s) for s in channel.samples if s.name not in gone_samples)
+            if not rest:
+                message = "no sample would be left; remove the channel as well"
+                raise located(ArgumentError, message, channel.name)
+            kept.append(channel.replace(samples=rest))
+    return _with_channels(spec, kept)
+
+
+def _with_channels(spec: ModelSpec, channels: Sequence[Channel]) -> ModelSpec:
+    """Replace the channels; parameters go that only the old ones used."""
+    if not channels:
+        raise located(ArgumentError, "no channel would be left", spec.name)
+    changed = spec.replace(channels=tuple(channels))
+    unused = _used(spec) - _used(changed)
+    points = tuple(
+        point.replace(values=tuple(v for v in point.values if v.parameter not in unused))
+        for point in spec.parameter_points
+    )
+    parameters = tuple(p for p in spec.parameters if p.name not in unused)
+    return changed.replace(parameters=parameters, parameter_points=points)
+
+
+def matching(observations: Observations, spec: ModelSpec) -> Observations:
+    """Return the observations without channels and parameters that the model does not have."""
+    channels = {channel.name for channel in spec.channels}
+    parameters = set(_parameter_names(spec))
+    return observations.replace(
+        channels=tuple(c for c in observations.channels if c.channel in channels),
+        global_observables=tuple(
+            g for g in observations.global_observables if g.parameter in parameters
+        ),
+    )
+
+
+# --- names of things -----------------------------------------------------------------------------
+
+
+def rename(
+    spec: ModelSpec,
+    *,
+    channels: Mapping[str, str] | None = None,
+    samples: Mapping[str, str] | None = None,
+    modifiers: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> ModelSpec:
+    """Rename by mappings of old to new names.
+
+    Raises
+    ------
+    ArgumentError
+        If an old name does not exist.
+    SpecError
+        If a new name exists already.
+    """
+    found = _all_modifiers(spec)
+    new_channels = _checked(channels, (c.name for c in spec.channels), "channel")
+    known_samples = (s.name for c in spec.channels for s in c.samples)
+    new_samples = _checked(samples, known_samples, "sample")
+    new_modifiers = _checked(modifiers, (m.name for m in found), "modifier")
+    new_parameters = _checked(parameters, _parameter_names(spec), "parameter")
+
+    def renamed(modifier: Modifier) -> Modifier:
+        changes: dict[str, Any] = {"name": new_modifiers.get(modifier.name, modifier.name)}
+        names = tuple(new_parameters.get(name, name) for name in parameters_of(modifier))
+        if isinstance(modifier, FormulaFactor):
+            changes["expression"] = _renamed_expression(modifier.expression, new_parameters)
+        many = isinstance(modifier, StatError | ShapeSys | ShapeFactor | FormulaFactor)
+        changes["parameters" if many else "parameter"] = names if many else names[0]
+        return modifier.replace(**changes)
+
+    def renamed_sample(sample: Sample) -> Sample:
+        name = new_samples.get(sample.name, sample.name)
+        return sample.replace(name=name, modifiers=tuple(map(renamed, sample.modifiers)))
+
+    points = tuple(
+        point.replace(
+            values=tuple(
+                v.replace(parameter=new_parameters.get(v.parameter, v.parameter))
+                for v in point.values
+            )
+        )
+        for point in spec.parameter_points
+    )
+    changed = spec.replace(
+        channels=tuple(
+            c.replace(
+                name=new_channels.get(c.name, c.name),
+                samples=tuple(map(renamed_sample, c.samples)),
+            )
+            for c in spec.channels
+        ),
+        parameters=tuple(
+            p.replace(name=new_parameters.get(p.name, p.name)) for p in spec.parameters
+        ),
+        parameters_of_interest=tuple(
+            new_parameters.get(name, name) for name in spec.parameters_of_interest
+        ),
+        parameter_points=points,
+    )
+    validate(changed)
+    return changed
+
+
+def _renamed_expression(expression: str, names: Mapping[str, str]) -> str:
+    """Rename whole words."""
+    import re
+
+    return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), expression)
+
+
+def _checked(names: Mapping[str, str] | None, known: Iterable[str], kind: str) -> Mapping[str, str]:
+    existing = tuple(dict.fromkeys(known))
+    for name in names or {}:
+        if name not in existing:
+            raise located(ArgumentError, f"no such {kind}{nearest(name, existing)}", name)
+    return names or {}
+
+
+def rename_observations(
+    observations: Observations,
+    *,
+    channels: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Observations:
+    """Rename channels and parameters in observations; names that are not there are ignored."""
+    channels, parameters = channels or {}, parameters or {}
+    return observations.replace(
+        channels=tuple(
+            c.replace(channel=channels.get(c.channel, c.channel)) for c in observations.channels
+        ),
+        global_observables=tuple(
+            g.replace(parameter=parameters.get(g.parameter, g.parameter))
+            for g in observations.global_observables
+        ),
+    )
+
+
+# --- combination ---------------------------------------------------------------------------------
+
+
+def combine(specs: Sequence[ModelSpec], *, name: str | None = None) -> ModelSpec:
+    """Combine models with different channels; parameters of the same name are the same parameter.
+
+    Parameters
+    ----------
+    specs : sequence of ModelSpec
+        The models, in the order of the channels and parameters of the result.
+    name : str, optional
+        Name of the result; that of the first by default.
+
+    Raises
+    ------
+    SpecError
+        If channels share a name, or parameters of the same name differ; lists all conflicts.
+    """
+    if not specs:
+        raise located(ArgumentError, "expected at least one model", "specs")
+    problems: list[str] = []
+    channels: dict[str, Channel] = {}
+    parameters: dict[str, Parameter] = {}
+    for spec in specs:
+        problems += [
+            f"channel {channel.name}: in more than one model; rename one"
+            for channel in spec.channels
+            if channels.setdefault(channel.name, channel) is not channel
+        ]
+        for parameter in spec.parameters:
+            known = parameters.setdefault(parameter.name, parameter)
+            problems += _differences(known, parameter)
+    if problems:
+        listing = "".join(f"\n  - {problem}" for problem in dict.fromkeys(problems))
+        raise located(SpecError, f"the models contradict each other:{listing}", "combine")
+    interest = dict.fromkeys(n for spec in specs for n in spec.parameters_of_interest)
+    points = {point.name: point for spec in reversed(specs) for point in spec.parameter_points}
+    combined = ModelSpec(
+        specs[0].name if name is None else name,
+        tuple(channels.values()),
+        tuple(parameters.values()),
+        tuple(interest),
+        tuple(points.values()),
+    )
+    validate(combined)
+    return combined
+
+
+def _differences(first: Parameter, second: Parameter) -> list[str]:
+    fields = ("initial", "lower", "upper", "fixed", "constraint", "pull")
+    return [
+        f"parameter {first.name}: {field} is {getattr(first, field)} and {getattr(second, field)}"
+        for field in fields
+        if getattr(first, field) != getattr(second, field)
+    ]
+
+
+def combine_observations(observations: Sequence[Observations]) -> Observations:
+    """Combine the data of models with different channels; the name is that of the first."""
+    if not observations:
+        raise located(ArgumentError, "expected at least one data set", "observations")
+    observed = {g.parameter: g for data in observations for g in data.global_observables}
+    for data in observations:
+        for entry in data.global_observables:
+            if observed[entry.parameter].value != entry.value:
+                message = "observed with different values; make them agree"
+                raise located(SpecError, message, entry.parameter)
+    channels = tuple(counts for data in observations for counts in data.channels)
+    return Observations(observations[0].name, channels, tuple(observed.values()))
+
+
+# --- parameters and data -------------------------------------------------------------------------
+
+
+def _changed(spec: ModelSpec, changes: Mapping[str, Mapping[str, Any]]) -> ModelSpec:
+    changed = spec.replace(
+        parameters=tuple(p.replace(**changes.get(p.name, {})) for p in spec.parameters)
+    )
+    validate(changed)
+    return changed
+
+
+def fix(spec: ModelSpec, parameters: Names | Mapping[str, float]) -> ModelSpec:
+    """Hold parameters constant: names (patterns allowed) at their start, or a mapping of values."""
+    names = _chosen(tuple(parameters), _parameter_names(spec), "parameter")
+    values = parameters if isinstance(parameters, Mapping) else {}
+    changes: dict[str, dict[str, Any]] = {name: {"fixed": True} for name in names}
+    for name, value in values.items():
+        changes[name]["initial"] = float(value)
+    return _changed(spec, changes)
+
+
+def release(spec: ModelSpec, parameters: Names) -> ModelSpec:
+    """Let parameters float (patterns allowed)."""
+    names = _chosen(parameters, _parameter_names(spec), "parameter")
+    return _changed(spec, {name: {"fixed": False} for name in names})
+
+
+def set_initial(spec: ModelSpec, values: Mapping[str, float]) -> ModelSpec:
+    """Change initial values."""
+    _chosen(tuple(values), _parameter_names(spec), "parameter")
+    return _changed(spec, {name: {"initial": float(value)} for name, value in values.items()})
+
+
+def set_ranges(spec: ModelSpec, ranges: Mapping[str, tuple[float, float]]) -> ModelSpec:
+    """Change ranges; initial values that would be outside move to the nearest end."""
+    _chosen(tuple(ranges), _parameter_names(spec), "parameter")
+    starts = {parameter.name: parameter.initial for parameter in spec.parameters}
+    changes = {
+        name: {
+            "lower": float(lower),
+            "upper": float(upper),
+            "initial": min(max(starts[name], float(lower)), float(upper)),
+        }
+        for name, (lower, upper) in ranges.items()
+    }
+    return _changed(spec, changes)
+
+
+def asimov(
+    spec: ModelSpec, values: Mapping[str, float] | None = None, *, name: str = "asimovData"
+) -> Observations:
+    """Return the expected counts and global observables at the initial values, some replaced."""
+    from .model import Model
+    from .spec import GlobalObservable
+
+    model = Model(spec)
+    data = model.asimov(dict(values or {}))
+    counts = tuple(
+        ChannelCounts(channel, data.counts[bins]) for channel, bins in model.channel_bins.items()
+    )
+    observed = tuple(
+        GlobalObservable(parameter, float(value))
+        for parameter, value in zip(
+            model.constrained_parameters, data.global_observables, strict=True
+        )
+    )
+    return Observations(name, counts, observed)
