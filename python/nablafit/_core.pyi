@@ -1,5 +1,5 @@
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final, Self, TypeAlias, final
 
 import numpy as np
@@ -570,6 +570,12 @@ class PyhfWorkspace(metaclass=_BoundType):
     @property
     def observations(self) -> Observations: ...
 
+def read_hs3(
+    text: bytes, source: str = "workspace"
+) -> tuple[tuple[ModelSpec, ...], tuple[Observations, ...], tuple[str, ...]]: ...
+def write_hs3(
+    spec: ModelSpec, datasets: Sequence[Observations], *, lossy: bool = False
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]: ...
 @final
 class Model(metaclass=_BoundType):
     def __init__(self, spec: ModelSpec) -> None: ...

@@ -1,0 +1,57 @@
+/// \file
+/// HS3 JSON.
+#include <pybind11/stl.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bindings.hpp"
+#include "fields.hpp"
+#include "nablafit/io/hs3.hpp"
+
+namespace nablafit::bindings {
+namespace {
+
+template <typename T>
+py::tuple moved_to_tuple(std::vector<T>&& values) {
+  py::tuple result(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) result[i] = py::cast(std::move(values[i]));
+  return result;
+}
+
+}  // namespace
+
+void bind_hs3(py::module_& module) {
+  module.def(
+      "read_hs3",
+      [](const py::bytes& text, const std::string& source) {
+        const auto view = static_cast<std::string_view>(text);
+        io::Hs3Document document;
+        {
+          const py::gil_scoped_release release;
+          document = io::read_hs3(view, source);
+        }
+        return py::make_tuple(moved_to_tuple(std::move(document.measurements)),
+                              moved_to_tuple(std::move(document.datasets)),
+                              moved_to_tuple(std::move(document.notes)));
+      },
+      py::arg("text"), py::arg("source") = "workspace",
+      "Reads UTF-8 JSON: measurements, data sets, notes.");
+  module.def(
+      "write_hs3",
+      [](const ModelSpec& spec, const std::vector<Observations>& datasets, bool lossy) {
+        io::Hs3Text result;
+        {
+          const py::gil_scoped_release release;
+          result = io::write_hs3(spec, datasets, {lossy});
+        }
+        return py::make_tuple(py::str(result.text), moved_to_tuple(std::move(result.losses)),
+                              moved_to_tuple(std::move(result.notes)));
+      },
+      py::arg("spec"), py::arg("datasets"), py::kw_only(), py::arg("lossy") = false,
+      "The document, what HS3 cannot hold, and what other programs read differently.");
+}
+
+}  // namespace nablafit::bindings

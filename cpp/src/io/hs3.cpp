@@ -1,0 +1,345 @@
+#include "nablafit/io/hs3.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "io/hs3_channels.hpp"
+#include "io/hs3_data.hpp"
+#include "nablafit/error.hpp"
+
+namespace nablafit::io {
+namespace {
+
+constexpr std::array<JsonField, 4> likelihood_fields = {
+    {{"name"}, {"distributions"}, {"data", false}, {"aux_distributions", false}}};
+constexpr std::string_view channel_prefix = "model_";
+
+bool starts_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+bool is_channel(JsonValue distribution) {
+  const JsonValue type = distribution.find("type");
+  return type.exists() && type.is(JsonKind::string) && type.string() == "histfactory_dist";
+}
+
+/// One likelihood, taken apart: channels with their data, and terms.
+struct Likelihood {
+  struct Term {
+    JsonValue name;
+    JsonValue observed;  ///< a number; need not exist
+  };
+  JsonValue value;  ///< does not exist if the document has no likelihoods
+  std::vector<JsonValue> channels;
+  std::vector<JsonValue> data;  ///< names; as many as channels, or none
+  std::vector<Term> terms;
+};
+
+/// Reads one document.
+class Reader {
+ public:
+  explicit Reader(JsonValue root) : index_(root, notes_) {}
+
+  Hs3Document read();
+
+ private:
+  void read_analysis(JsonValue analysis, JsonValue likelihood);
+  Likelihood take_apart(JsonValue value) const;
+  Likelihood all_channels() const;
+  void add_term(Likelihood& likelihood, JsonValue name, JsonValue data) const;
+  ModelSpec read_model(const Likelihood& likelihood, JsonValue analysis);
+  void add_interests(ModelSpec& spec, JsonValue analysis) const;
+  std::string model_name(JsonValue analysis, const Likelihood& likelihood) const;
+  std::vector<std::string> channel_names(const Likelihood& likelihood) const;
+  std::string dataset_name(const Likelihood& likelihood, const ModelSpec& spec) const;
+  void add_dataset(const Likelihood& likelihood, const ModelSpec& spec);
+  void add_measurement(ModelSpec spec, JsonValue analysis);
+  void drop_invented_names(ModelSpec& spec) const;
+
+  Hs3Notes notes_;
+  Hs3Index index_;
+  Hs3Document result_;
+};
+
+// --- likelihoods ---------------------------------------------------------------------------------
+
+void Reader::add_term(Likelihood& likelihood, JsonValue name, JsonValue data) const {
+  JsonValue observed;
+  if (data.exists() && data.is(JsonKind::number)) {
+    observed = data;
+  } else if (data.exists()) {
+    expect_string(data, "a number, or a string, the name of a data set");
+    const JsonValue point = index_.data.get(data.string(), data);
+    observed = point.find("value");
+    if (!observed.exists()) {
+      fail(point, "found data of a constraint without 'value', expected data of type 'point'");
+    }
+    expect_number(observed, "a number, the observed value");
+  }
+  likelihood.terms.push_back({name, observed});
+}
+
+Likelihood Reader::take_apart(JsonValue value) const {
+  const auto [name, distributions, data, auxiliary] =
+      read_fields(value, "a likelihood", likelihood_fields);
+  Likelihood result;
+  result.value = value;
+  expect_items(distributions, "an array of names of distributions");
+  std::vector<JsonValue> observed;
+  if (data.exists()) {
+    expect_kind(data, JsonKind::array, "an array of names of data sets");
+    if (data.size() != distributions.size()) {
+      fail(data, "found " + std::to_string(data.size()) + " entries in 'data', expected " +
+                     std::to_string(distributions.size()) + ", one per distribution");
+    }
+    for (const JsonValue entry : data.elements()) observed.push_back(entry);
+  }
+  std::size_t i = 0;
+  for (const JsonValue entry : distributions.elements()) {
+    expect_string(entry, "a string, the name of a distribution");
+    const JsonValue distribution = index_.distributions.get(entry.string(), entry);
+    const JsonValue its_data = observed.empty() ? JsonValue() : observed[i];
+    ++i;
+    if (!is_channel(distribution)) {
+      add_term(result, entry, its_data);
+      continue;
+    }
+    if (std::find_if(result.channels.begin(), result.channels.end(), [&](JsonValue c) {
+          return c.find("name").string() == entry.string();
+        }) != result.channels.end()) {
+      fail(entry, "found the channel " + quoted(entry.string()) + " twice, expected it once");
+    }
+    result.channels.push_back(distribution);
+    if (its_data.exists()) result.data.push_back(its_data);
+  }
+  if (auxiliary.exists()) {
+    expect_kind(auxiliary, JsonKind::array, "an array of names of distributions");
+    for (const JsonValue entry : auxiliary.elements()) {
+      expect_string(entry, "a string, the name of a distribution");
+      index_.distributions.get(entry.string(), entry);
+      result.terms.push_back({entry, {}});
+    }
+  }
+  return result;
+}
+
+Likelihood Reader::all_channels() const {
+  Likelihood result;
+  for (const JsonValue value : index_.distributions.values()) {
+    if (is_channel(value)) result.channels.push_back(value);
+  }
+  return result;
+}
+
+// --- models --------------------------------------------------------------------------------------
+
+/// ROOT names the distribution of a channel model_<channel>.
+std::vector<std::string> Reader::channel_names(const Likelihood& likelihood) const {
+  const bool all_have_prefix =
+      std::all_of(likelihood.channels.begin(), likelihood.channels.end(), [](JsonValue channel) {
+        const std::string_view name = channel.find("name").string();
+        return starts_with(name, channel_prefix) && name.size() > channel_prefix.size();
+      });
+  std::vector<std::string> result;
+  for (const JsonValue channel : likelihood.channels) {
+    const std::string_view name = channel.find("name").string();
+    result.emplace_back(name.substr(all_have_prefix ? channel_prefix.size() : 0));
+  }
+  return result;
+}
+
+void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
+  for (const char* key : {"parameters_of_interest", "parameter_of_interest"}) {
+    const JsonValue interests = find_member(analysis, key);
+    if (!interests.exists() || interests.is(JsonKind::null)) continue;
+    if (interests.is(JsonKind::string)) {
+      spec.parameters_of_interest.emplace_back(interests.string());
+      continue;
+    }
+    expect_kind(interests, JsonKind::array, "an array of names of parameters");
+    for (const JsonValue name : interests.elements()) {
+      std::string text(expect_string(name, "a string, the name of a parameter"));
+      auto& known = spec.parameters_of_interest;
+      if (std::find(known.begin(), known.end(), text) != known.end() || text.empty()) {
+        fail(name, "found " + quoted(text) +
+                       " as parameter of interest again, expected "
+                       "different names");
+      }
+      known.push_back(std::move(text));
+    }
+  }
+}
+
+/// ROOT says which ModelConfig an analysis came from.
+std::string Reader::model_name(JsonValue analysis, const Likelihood& likelihood) const {
+  const JsonValue named = analysis.exists() ? analysis : likelihood.value;
+  if (!named.exists()) return "model";
+  const std::string name(named.find("name").string());
+  const JsonValue config = find_member(find_member(index_.root_internal, "ModelConfigs"), name);
+  const JsonValue original = find_member(config, "mcName");
+  if (original.exists() && original.is(JsonKind::string) && original.size() != 0) {
+    return std::string(original.string());
+  }
+  return name;
+}
+
+/// Names that nablafit had to make up when it wrote the document.
+void Reader::drop_invented_names(ModelSpec& spec) const {
+  const JsonValue own = find_member(find_member(index_.root, "misc"), "nablafit");
+  if (index_.dialect != Hs3Dialect::nablafit || !own.exists()) return;
+  const JsonValue without_axes = find_member(own, "channels_without_axes");
+  if (without_axes.exists() && without_axes.is(JsonKind::array)) {
+    for (const JsonValue name : without_axes.elements()) {
+      expect_string(name, "a string, the name of a channel");
+      for (Channel& channel : spec.channels) {
+        if (channel.name == name.string()) channel.axes.clear();
+      }
+    }
+  }
+  const JsonValue named = find_member(own, "global_observables");
+  if (!named.exists() || !named.is(JsonKind::string) || named.string() != "unnamed") return;
+  for (Parameter& parameter : spec.parameters) {
+    if (parameter.global_observable == "nom_" + parameter.name) parameter.global_observable = "";
+  }
+}
+
+ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
+  ModelSpec spec;
+  spec.name = model_name(analysis, likelihood);
+  Hs3Parameters parameters(index_, analysis, notes_);
+  Hs3Constraints constraints(index_, parameters, notes_);
+  Hs3ChannelReader channels(index_, parameters, constraints, notes_);
+  const std::vector<std::string> names = channel_names(likelihood);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    spec.channels.push_back(channels.read(likelihood.channels[i], names[i]));
+  }
+  for (const Likelihood::Term& term : likelihood.terms) {
+    constraints.constrain_by_likelihood(term.name, term.observed);
+  }
+  constraints.finish();
+  spec.parameters = parameters.finish();
+  drop_invented_names(spec);
+  spec.parameter_points = parameters.points();
+  add_interests(spec, analysis);
+  try {
+    validate(spec);
+  } catch (const SpecError& error) {
+    throw WorkspaceError(error.what(), index_.root.document().source());
+  }
+  return spec;
+}
+
+// --- data ----------------------------------------------------------------------------------------
+
+/// "obsData" of obsData_SR and obsData_CR; else the name of the likelihood.
+std::string Reader::dataset_name(const Likelihood& likelihood, const ModelSpec& spec) const {
+  std::string common;
+  for (std::size_t i = 0; i < spec.channels.size(); ++i) {
+    const std::string_view name = likelihood.data[i].string();
+    const std::string end = "_" + spec.channels[i].name;
+    if (!ends_with(name, end) || name.size() == end.size()) return {};
+    const std::string start(name.substr(0, name.size() - end.size()));
+    if (i > 0 && start != common) return {};
+    common = start;
+  }
+  return common;
+}
+
+void Reader::add_dataset(const Likelihood& likelihood, const ModelSpec& spec) {
+  if (likelihood.data.size() != likelihood.channels.size() || likelihood.data.empty()) return;
+  Observations data;
+  for (std::size_t i = 0; i < spec.channels.size(); ++i) {
+    const JsonValue name = likelihood.data[i];
+    expect_string(name, "a string, the name of a data set");
+    const JsonValue value = index_.data.get(name.string(), name);
+    data.channels.push_back({spec.channels[i].name, read_hs3_counts(value, spec.channels[i])});
+  }
+  const std::string likelihood_name(likelihood.value.find("name").string());
+  data.name = dataset_name(likelihood, spec);
+  if (data.name.empty()) data.name = likelihood_name;
+  const auto known = [&] {
+    return std::find_if(result_.datasets.begin(), result_.datasets.end(),
+                        [&](const Observations& d) { return d.name == data.name; });
+  };
+  if (known() != result_.datasets.end() && *known() == data) return;
+  if (known() != result_.datasets.end()) data.name = likelihood_name;
+  while (known() != result_.datasets.end()) data.name += "'";
+  result_.datasets.push_back(std::move(data));
+}
+
+/// Analyses of the same model with other data are one measurement.
+void Reader::add_measurement(ModelSpec spec, JsonValue analysis) {
+  const auto is_name_taken = [&] {
+    return std::any_of(result_.measurements.begin(), result_.measurements.end(),
+                       [&](const ModelSpec& known) { return known.name == spec.name; });
+  };
+  for (ModelSpec known : result_.measurements) {
+    known.name = spec.name;
+    if (known == spec) return;
+  }
+  if (is_name_taken() && analysis.exists()) spec.name = std::string(analysis.find("name").string());
+  while (is_name_taken()) spec.name += "'";
+  result_.measurements.push_back(std::move(spec));
+}
+
+// --- documents -----------------------------------------------------------------------------------
+
+void Reader::read_analysis(JsonValue analysis, JsonValue likelihood) {
+  const Likelihood parts = likelihood.exists() ? take_apart(likelihood) : all_channels();
+  if (parts.channels.empty()) {
+    fail(likelihood.exists() ? likelihood.find("distributions") : index_.root.find("distributions"),
+         "found no distribution of the type 'histfactory_dist', expected at least one; other "
+         "models are not supported");
+  }
+  ModelSpec spec = read_model(parts, analysis);
+  add_dataset(parts, spec);
+  add_measurement(std::move(spec), analysis);
+}
+
+Hs3Document Reader::read() {
+  for (const JsonValue analysis : index_.analyses.values()) {
+    const JsonValue name = analysis.find("likelihood");
+    if (!name.exists()) {
+      fail(analysis, "found an analysis without 'likelihood', expected the name of one; add it");
+    }
+    expect_string(name, "a string, the name of a likelihood");
+    read_analysis(analysis, index_.likelihoods.get(name.string(), name));
+  }
+  if (index_.analyses.values().empty()) {
+    for (const JsonValue likelihood : index_.likelihoods.values()) read_analysis({}, likelihood);
+    notes_.add("The document has no analyses, so that no parameter is of interest.");
+  }
+  if (result_.measurements.empty()) {
+    read_analysis({}, {});
+    notes_.add("The document has no likelihoods; all its channels were taken as one model.");
+  }
+  std::stable_partition(
+      result_.datasets.begin(), result_.datasets.end(),
+      [](const Observations& d) { return d.name == "obsData" || d.name == "observed"; });
+  result_.notes = notes_.take();
+  return std::move(result_);
+}
+
+void reject_empty(std::string_view text, const std::string& source) {
+  if (text.find_first_not_of(" \t\r\n") != std::string_view::npos) return;
+  throw WorkspaceError(
+      "found an empty text, expected an HS3 document; ROOT leaves an empty file where its export "
+      "fails, as it does for Gamma and LogNormal constraints: read the ROOT file itself",
+      source);
+}
+
+}  // namespace
+
+Hs3Document read_hs3(std::string_view text, const std::string& source) {
+  reject_empty(text, source);
+  const JsonDocument document = JsonDocument::parse(text, source);
+  return Reader(document.root()).read();
+}
+
+}  // namespace nablafit::io

@@ -1,0 +1,70 @@
+/// \file
+/// Constraint terms of HS3: separate distributions, named by modifiers or listed in likelihoods,
+/// and those that the numbers of staterror and shapesys modifiers imply.
+#ifndef NABLAFIT_IO_HS3_CONSTRAINTS_HPP
+#define NABLAFIT_IO_HS3_CONSTRAINTS_HPP
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/hs3_parameters.hpp"
+
+namespace nablafit::io {
+
+/// The keys of a modifier that say how its parameters are constrained; none need exist.
+struct Hs3ConstraintKeys {
+  JsonValue type;    ///< "constraint_type": "Gauss", "Poisson", ...
+  JsonValue name;    ///< "constraint_name": a distribution
+  JsonValue either;  ///< "constraint": a distribution or a type
+  JsonValue each;    ///< "constraints": a distribution or null per bin
+};
+
+enum class Hs3ConstraintType { none, constant, gauss, poisson };
+
+/// The type that the keys state, none without a statement. Throws for other types.
+std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys& keys);
+Hs3ConstraintType read_constraint_type(JsonValue type);
+
+class Hs3Constraints {
+ public:
+  Hs3Constraints(const Hs3Index& index, Hs3Parameters& parameters, Hs3Notes& notes)
+      : index_(index), parameters_(parameters), notes_(notes) {}
+
+  /// Constraint of the one parameter of a normsys, histosys or normfactor. With `is_implied` a
+  /// unit Gaussian is meant where nothing is said, unless a likelihood lists a distribution.
+  void constrain(const std::string& parameter, const Hs3ConstraintKeys& keys, bool is_implied,
+                 JsonValue modifier);
+  /// A distribution that a likelihood lists as a term of its own. `observed` is its data, and need
+  /// not exist.
+  void constrain_by_likelihood(JsonValue name, JsonValue observed);
+  /// A constraint by distribution of one gamma.
+  void constrain_gamma(const std::string& parameter, JsonValue distribution_name);
+  /// Unit Gaussians of parameters whose modifiers say nothing and no likelihood does either.
+  void finish();
+
+  /// Distribution `value` as a constraint of `parameter`; throws at `where` if it is none.
+  Hs3Constraint read(JsonValue value, const std::string& parameter, JsonValue where) const;
+
+ private:
+  struct Pending {
+    std::string parameter;
+    JsonValue where;
+  };
+  Hs3Constraint read_gaussian(JsonValue value, const std::string& parameter, JsonValue where) const;
+  Hs3Constraint read_poisson(JsonValue value, const std::string& parameter, JsonValue where) const;
+  double poisson_tau(JsonValue mean, const std::string& parameter, JsonValue where) const;
+  double constant(JsonValue value, std::string_view what) const;
+  double observed(JsonValue value, double absent, std::string& name) const;
+  std::string constrained_parameter(JsonValue value, JsonValue where) const;
+  Hs3Constraint unit_gaussian(const std::string& parameter) const;
+
+  const Hs3Index& index_;
+  Hs3Parameters& parameters_;
+  Hs3Notes& notes_;
+  std::vector<Pending> pending_;
+};
+
+}  // namespace nablafit::io
+
+#endif  // NABLAFIT_IO_HS3_CONSTRAINTS_HPP

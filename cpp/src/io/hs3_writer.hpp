@@ -1,0 +1,87 @@
+/// \file
+/// What the parts of the HS3 writer share.
+#ifndef NABLAFIT_IO_HS3_WRITER_HPP
+#define NABLAFIT_IO_HS3_WRITER_HPP
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "nablafit/io/hs3.hpp"
+
+namespace nablafit::io {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// Parameters by name, and what was found that HS3 or its other readers cannot hold.
+class Hs3WriterContext {
+ public:
+  explicit Hs3WriterContext(const ModelSpec& spec);
+
+  const Parameter& parameter(const std::string& name) const { return *by_name_.at(name); }
+  void lose(const std::string& what) { add(losses, what); }
+  void note(const std::string& what) { add(notes, what); }
+  static std::string observable_name(const Parameter& parameter);
+  static std::string constraint_name(const Parameter& parameter);
+
+  const ModelSpec& spec;
+  std::vector<std::string> losses;
+  std::vector<std::string> notes;
+  std::unordered_set<std::string> implied;  ///< gammas whose terms staterror or shapesys imply
+  std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
+  OrderedJson functions = OrderedJson::array();
+
+ private:
+  static void add(std::vector<std::string>& list, const std::string& what);
+
+  std::unordered_map<std::string, const Parameter*> by_name_;
+};
+
+/// The `histfactory_dist` of one channel.
+class Hs3ChannelWriter {
+ public:
+  Hs3ChannelWriter(Hs3WriterContext& context, const Channel& channel);
+
+  OrderedJson write();
+
+ private:
+  struct StatGroup {
+    std::vector<std::string> parameters;  ///< in bin order
+    std::vector<std::size_t> samples;
+    std::string type;
+  };
+
+  OrderedJson axes() const;
+  OrderedJson sample(std::size_t index);
+  OrderedJson modifier(const Modifier& modifier, const Sample& sample);
+  OrderedJson factor(const std::string& name, const std::string& parameter);
+  OrderedJson norm_sys(const NormSys& source);
+  OrderedJson histo_sys(const HistoSys& source);
+  OrderedJson shape_sys(const ShapeSys& source);
+  OrderedJson shape_factor(const ShapeFactor& source);
+  OrderedJson formula(const FormulaFactor& source);
+  void name_constraint(OrderedJson& modifier, const std::string& parameter);
+
+  void collect_groups();
+  void share_out_errors(const StatGroup& group);
+  bool has_stated_errors(const StatGroup& group, std::vector<double>& relative);
+  std::string constraint_type(const std::vector<std::string>& parameters, const std::string& what);
+  double relative_uncertainty(const std::string& parameter);
+  std::size_t bin_of(std::size_t i) const;
+  template <typename T>
+  std::vector<T> in_list_order(const std::vector<T>& by_bin) const;
+  std::string where(const std::string& what) const;
+
+  Hs3WriterContext& context_;
+  const Channel& channel_;
+  std::size_t n_bins_;
+  std::vector<StatGroup> groups_;
+  std::vector<std::vector<double>> errors_;  ///< by sample; empty for none
+};
+
+}  // namespace nablafit::io
+
+#endif  // NABLAFIT_IO_HS3_WRITER_HPP
