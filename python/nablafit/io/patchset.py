@@ -20,7 +20,7 @@ __all__ = ["Patch", "PatchSet", "apply_operations", "digest"]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Mapping[str, Any] | IO[str] | IO[bytes]"
 Operations: TypeAlias = Sequence[Mapping[str, Any]]
 
-MAX_COPIED_CHARACTERS = 256 * 1024**2
+MAX_COPIED_CHARACTERS = 16 * 1024**2
 _ALGORITHMS = ("sha256", "md5")
 
 

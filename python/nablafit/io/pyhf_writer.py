@@ -313,8 +313,12 @@ class _Writer:
         if isinstance(constraint, GaussianConstraint) and kind != "normfactor":
             if kind == LUMI or constraint.observed != 0.0:
                 config["auxdata"] = [constraint.observed]
-            if kind == LUMI or constraint.sigma != 1.0:
+            if kind == LUMI:
                 config["sigmas"] = [constraint.sigma]
+            elif constraint.sigma != 1.0:
+                self._problems.append(
+                    f"{parameter.name}: constraint of width {constraint.sigma:g}, pyhf's is 1"
+                )
             if truncation_matters(parameter):
                 self._problems.append(f"{parameter.name}: truncated Gaussian constraint")
             return config

@@ -1,0 +1,119 @@
+"""HistFactory inputs that are damaged or make no sense: read or refused, nothing else."""
+
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nablafit as nf
+from locations import REPOSITORY
+
+FIXTURE = REPOSITORY / "tests" / "data" / "histfactory_xml"
+words = re.compile(r"\S+").findall
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the fixture to spoil."""
+    for part in ("config", "data"):
+        shutil.copytree(FIXTURE / part, tmp_path / part)
+    return tmp_path
+
+
+ELEMENTS = words(
+    "Combination Function Input Measurement POI ParamSetting ConstraintTerm Asimov Channel Data "
+    "StatErrorConfig Sample StatError HistoSys OverallSys ShapeSys NormFactor ShapeFactor Other"
+)
+ATTRIBUTES = words(
+    "Name Lumi LumiRelErr BinLow Val Const Type RelativeUncertainty InputFile HistoName HistoPath "
+    "Low High HistoNameLow HistoNameHigh Activate ConstraintType NormalizeByTheory Expression "
+    "Dependents FixParams RelErrorThreshold"
+)
+VALUES = words(
+    "mu signal data background signal/ ./data/histograms.root ./config/signal_region.xml True "
+    "False Gamma LogNormal Uniform Gaussian Poisson 0 1 -1 0.3 1e308 nan inf mu[0,1] mu*mu tail"
+)
+
+leaves = st.tuples(
+    st.sampled_from(ELEMENTS),
+    st.dictionaries(st.sampled_from(ATTRIBUTES), st.sampled_from(VALUES), max_size=5),
+    st.sampled_from(["", *VALUES]),
+)
+
+
+def written(leaf: tuple[str, dict[str, str], str], inside: str = "") -> str:
+    name, attributes, text = leaf
+    listing = "".join(f' {key}="{value}"' for key, value in attributes.items())
+    return f"<{name}{listing}>{text}{inside}</{name}>"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(leaves, st.lists(leaves, max_size=4)), max_size=5), st.booleans())
+def test_any_structure_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, tree: list, is_channel: bool
+) -> None:
+    text = "".join(written(outer, "".join(map(written, inner))) for outer, inner in tree)
+    folder = FIXTURE
+    if is_channel:
+        folder = tmp_path_factory.mktemp("fuzz")
+        shutil.copytree(FIXTURE / "data", folder / "data")
+        text = f'<Channel Name="c" InputFile="data/histograms.root" HistoPath="signal">{text}'
+        (folder / "channel.xml").write_text(text + "</Channel>")
+        text = '<Input>channel.xml</Input><Measurement Name="m"><POI>mu</POI></Measurement>'
+    read_or_refuse(f"<Combination>{text}</Combination>".encode(), folder)
+
+
+def read_or_refuse(content: bytes, folder: Path) -> None:
+    with suppress(nf.WorkspaceError):
+        if folder == FIXTURE:
+            nf.Workspace.load(content)
+        else:
+            (folder / "fuzz.xml").write_bytes(content)
+            nf.Workspace.load(folder / "fuzz.xml")
+
+
+def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """Flip, cut, double and shuffle bytes."""
+    generator = random.Random(seed)
+    for _ in range(count):
+        mutated = bytearray(content)
+        for _ in range(generator.choice((1, 1, 2, 8))):
+            start = generator.randrange(len(mutated))
+            kind = generator.randrange(4)
+            if kind == 0:
+                mutated[start] = generator.randrange(256)
+            elif kind == 1:
+                mutated[start] ^= 1 << generator.randrange(8)
+            elif kind == 2:
+                del mutated[start : start + generator.choice((1, 4, 100))]
+            else:
+                mutated[start:start] = mutated[start : start + generator.choice((1, 16))]
+            if not mutated:
+                mutated = bytearray(b"<")
+        yield bytes(mutated)
+
+
+@pytest.mark.parametrize("name", ["top.xml", "signal_region.xml"])
+def test_damaged_xml_is_read_or_refused(folder: Path, name: str) -> None:
+    path = folder / "config" / name
+    content = path.read_bytes()
+    for mutated in mutations(content, 400, seed=len(name)):
+        path.write_bytes(mutated)
+        with suppress(nf.WorkspaceError):
+            nf.Workspace.load(folder / "config" / "top.xml")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_histograms_are_read_or_refused(folder: Path) -> None:
+    path = folder / "data" / "more.root"
+    content = path.read_bytes()
+    for mutated in mutations(content, 300, seed=5):
+        path.write_bytes(mutated)
+        with suppress(nf.WorkspaceError):
+            nf.Workspace.load(folder / "config" / "top.xml")
