@@ -5,6 +5,7 @@ Source: roofit/histfactory/src/{HistoToWorkspaceFactoryFast,HistFactoryImpl}.cxx
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ NOMINAL_ALPHA_RANGE = Range(-10.0, 10.0)
 NOMINAL_GAMMA_RANGE = Range(0.0, 10.0)
 UNIFORM_WIDTH = 100.0
 GAMMA_WIDTHS_ABOVE = 5.0
+NEGLIGIBLE_LOSS = 1e-6
 _DEPENDENT = re.compile(r"\s*([^\s,\[\]]+)\s*(?:\[([^\]]*)\])?\s*(?:,|$)")
 
 
@@ -57,7 +59,8 @@ class Parameters:
         sigma = value * self._measurement.lumi_relative_error
         if sigma == 0.0:
             return self.add(Parameter("Lumi", value, 0.0, 10.0 * value, fixed=True))
-        constraint = GaussianConstraint(value, sigma, Range(0.0, value + 10.0 * sigma))
+        seen = Range(0.0, value + 10.0 * sigma)
+        constraint = _gaussian(value, sigma, (0.0, 10.0 * value), seen)
         return self.add(
             Parameter(
                 "Lumi",
@@ -72,7 +75,7 @@ class Parameters:
     def alpha(self, systematic: str, sigma: float = 1.0, relative: float | None = None) -> str:
         """alpha_X in [-5, 5]; with `relative` its pull is that of a LogNormal ConstraintTerm."""
         name = f"alpha_{systematic}"
-        constraint = GaussianConstraint(0.0, sigma, NOMINAL_ALPHA_RANGE)
+        constraint = _gaussian(0.0, sigma, ALPHA_RANGE, NOMINAL_ALPHA_RANGE)
         parameter = Parameter(
             name, 0.0, *ALPHA_RANGE, constraint=constraint, global_observable=f"nom_{name}"
         )
@@ -115,8 +118,8 @@ class Parameters:
         name = f"beta_{systematic}"
         if name not in self and 1.0 / relative**2 > 10.0:
             self.notes.append(
-                f"{name}: its global observable is {1.0 / relative**2:.6g}; ROOT cuts it to 10, "
-                "the end of the range it declares, which moves the most likely value below 1."
+                f"{name}: its global observable is {1.0 / relative**2:.6g}; ROOT 6.40 cuts it "
+                "to 10, the end of the range it declares, which pulls beta below 1."
             )
         return self.add(
             Parameter(
@@ -146,16 +149,16 @@ class Parameters:
                 self.add(Parameter(name, 1.0, 0.0, 10.0, fixed=True))
                 continue
             tau = 1.0 / width**2
+            limits = (0.0, 1.0 + GAMMA_WIDTHS_ABOVE * width)
             self.add(
                 Parameter(
                     name,
                     1.0,
-                    0.0,
-                    1.0 + GAMMA_WIDTHS_ABOVE * width,
+                    *limits,
                     fixed=width < threshold,
                     constraint=PoissonConstraint(tau, tau)
                     if constraint == "Poisson"
-                    else GaussianConstraint(1.0, width, NOMINAL_GAMMA_RANGE),
+                    else _gaussian(1.0, width, limits, NOMINAL_GAMMA_RANGE),
                     global_observable=f"nom_{name}",
                 )
             )
@@ -197,6 +200,18 @@ class Parameters:
             else:
                 self.notes.append(f"{name}: set constant, but no such parameter exists.")
         return tuple(known.values())
+
+
+def _gaussian(
+    observed: float, sigma: float, limits: tuple[float, float], seen: Range
+) -> GaussianConstraint:
+    """Return a Gaussian normalised over the range of its global observable, as in RooFit.
+
+    Without the range where that changes nothing, wherever the parameter is inside its limits.
+    """
+    tails = ((seen.upper - limits[1]) / sigma, (limits[0] - seen.lower) / sigma)
+    lost = sum(math.erfc(tail / math.sqrt(2.0)) / 2.0 for tail in tails)
+    return GaussianConstraint(observed, sigma, None if lost < NEGLIGIBLE_LOSS else seen)
 
 
 def _declared(name: str, numbers: str, function: Function) -> Parameter:
