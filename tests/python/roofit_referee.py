@@ -43,6 +43,17 @@ class Referee:
         )
         self.gammas = list(self._gammas())
 
+    def clip_observables(self) -> dict[str, float]:
+        """Move global observables into their ranges and return their values by name.
+
+        HistFactory gave nom_beta of Gamma terms the range [0, 10] and values beyond; ROOT raises
+        or moves them when it normalises the term.
+        """
+        for variable in self.observables:
+            value = min(max(variable.getVal(), variable.getMin()), variable.getMax())
+            self.workspace.var(variable.GetName()).setVal(value)
+        return {v.GetName(): v.getVal() for v in self.observables}
+
     def _gammas(self) -> Iterator[tuple[RootObject, RootObject]]:
         """Yield copies of the Gamma terms, because integrals move global observables."""
         terms = {f.GetName(): f for _, pdf in self.channels() for f in self.factors(pdf)}

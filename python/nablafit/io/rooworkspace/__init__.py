@@ -7,9 +7,13 @@ it is never compiled, run or shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import WorkspaceError
+import numpy as np
+
+from ...errors import Error, WorkspaceError, located
 from ...spec import Observations
 from ..document import Document
 from ._describe import WorkspaceDescription, describe_graph
@@ -45,6 +49,11 @@ def read(name: str, content: bytes | Path) -> Document:
         If the file is damaged, holds no workspace, or none of its models is a HistFactory model;
         the location names file, workspace, class and node.
     """
+    with _damage_reported(name):
+        return _read(name, content)
+
+
+def _read(name: str, content: bytes | Path) -> Document:
     payloads, descriptions = workspaces(name, read_content(name, content))
     measurements: dict[str, Measurement] = {}
     datasets: dict[str, Observations] = {}
@@ -89,8 +98,28 @@ def describe(name: str, content: bytes | Path) -> tuple[WorkspaceDescription, ..
         If the file is damaged or holds no workspace. A node that cannot be decoded is described
         as such.
     """
-    payloads, descriptions = workspaces(name, read_content(name, content))
-    return tuple(describe_graph(Graph(payload, descriptions, name)) for payload in payloads)
+    with _damage_reported(name):
+        payloads, descriptions = workspaces(name, read_content(name, content))
+        return tuple(describe_graph(Graph(payload, descriptions, name)) for payload in payloads)
+
+
+@contextmanager
+def _damage_reported(name: str) -> Iterator[None]:
+    """Turn what a file that contradicts itself can cause into a WorkspaceError.
+
+    Numbers that are not finite are found when the model is validated, so NumPy need not warn.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (Error, OSError):
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        message = f"the workspace is damaged: {error}"
+        raise located(WorkspaceError, message, name) from error
+    except (MemoryError, RecursionError) as error:
+        message = f"the workspace is damaged: {type(error).__name__} while reading it"
+        raise located(WorkspaceError, message, name) from error
 
 
 def _measurements(graph: Graph, prefix: str) -> tuple[dict[str, Measurement], list[WorkspaceError]]:

@@ -73,7 +73,7 @@ class Graph:
         self._node_references = tuple(self.guard(self._top.references, "_allOwnedNodes"))
         self._by_name: dict[str, Record] = {}
         self._scan = iter(self._node_references)
-        self._variables: dict[Reference, Variable] = {}
+        self._uniform: dict[tuple[float, float, int], NDArray[np.float64]] = {}
 
     # --- errors ----------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Graph:
             if not (1 <= n_bins <= MAX_BINS and math.isfinite(upper - lower)):
                 message = f"{n_bins} bins from {lower} to {upper} are no binning of an observable"
                 raise self.refuse(record, message)
-            return np.linspace(lower, upper, n_bins + 1)
+            return self._uniform_edges(lower, upper, n_bins)
         if binning.class_name != "RooBinning":
             message = f"its binning is a {binning.class_name}, expected RooUniformBinning or "
             raise self.refuse(record, message + "RooBinning")
@@ -188,6 +188,12 @@ class Graph:
         if len(edges) < 2 or not np.all(np.diff(edges) > 0):
             raise self.refuse(record, "its bin edges do not increase")
         return edges
+
+    def _uniform_edges(self, lower: float, upper: float, n_bins: int) -> NDArray[np.float64]:
+        key = (lower, upper, n_bins)
+        if key not in self._uniform:
+            self._uniform[key] = np.linspace(lower, upper, n_bins + 1)
+        return self._uniform[key]
 
     def states(self, category: Record) -> dict[str, int]:
         """Return label and index of the states of a category."""

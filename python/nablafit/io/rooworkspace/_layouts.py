@@ -13,7 +13,7 @@ from ._stream import Stream, int32, uint32
 
 if TYPE_CHECKING:
     from ._file import ClassDescription, Element
-    from ._stream import Step
+    from ._stream import Reader, Step
 
 __all__ = ["CUSTOM", "plan"]
 
@@ -108,8 +108,16 @@ def _numbers(members: list[tuple[str, str]]) -> Step:
 
 
 def _base(name: str) -> Step:
+    def read(stream: Stream, position: int, nesting: int) -> tuple[Record, int]:
+        part = Record(name, position)
+        return part, stream.streamer(name, position, part, nesting)
+
     def step(stream: Stream, position: int, record: Record, nesting: int) -> int:
-        return stream.streamer(name, position, record, nesting)
+        end = None if name == "TObject" else stream.skip(position)
+        if end is None:
+            return stream.streamer(name, position, record, nesting)
+        record.bases.append(stream.defer(read, name, position, end))
+        return end
 
     return step
 
@@ -125,9 +133,23 @@ def _skipped(element: Element) -> Step:
 
 
 def _inline(name: str, class_name: str) -> Step:
+    def read(stream: Stream, position: int, nesting: int) -> tuple[Record, int]:
+        inner = Record(class_name, position)
+        return inner, stream.streamer(class_name, position, inner, nesting)
+
+    return _member(name, class_name, read)
+
+
+def _member(name: str, type_name: str, read: Reader) -> Step:
+    """Return the step of a member: deferred if a byte count says where it ends."""
+
     def step(stream: Stream, position: int, record: Record, nesting: int) -> int:
-        inner = record[name] = Record(class_name, position)
-        return stream.streamer(class_name, position, inner, nesting)
+        end = stream.skip(position)
+        if end is None:
+            record[name], end = read(stream, position, nesting)
+        else:
+            record[name] = stream.defer(read, type_name, position, end)
+        return end
 
     return step
 
@@ -149,11 +171,10 @@ def _string(name: str) -> Step:
 
 
 def _container(name: str, type_name: str) -> Step:
-    def step(stream: Stream, position: int, record: Record, nesting: int) -> int:
-        record[name], position = read_member(stream, type_name, position, nesting)
-        return position
+    def read(stream: Stream, position: int, nesting: int) -> tuple[object, int]:
+        return read_member(stream, type_name, position, nesting)
 
-    return step
+    return _member(name, type_name, read)
 
 
 def _fixed_array(element: Element, code: str) -> Step:
@@ -210,10 +231,13 @@ def _linked_list(stream: Stream, position: int, record: Record, _nesting: int) -
     return position
 
 
+_LVALUE = _base("RooAbsRealLValue")
+
+
 def _real_variable(stream: Stream, position: int, record: Record, nesting: int) -> int:
     """RooRealVar: base, three errors, binning, shared properties (pointer in v3, inline since)."""
     version, end, position = stream.version(position)
-    position = stream.streamer("RooAbsRealLValue", position, record, nesting + 1)
+    position = _LVALUE(stream, position, record, nesting + 1)
     errors = struct.unpack_from(">ddd", stream.data, position)
     record["_error"], record["_asymErrLo"], record["_asymErrHi"] = errors
     position += 24

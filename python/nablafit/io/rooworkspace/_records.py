@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DecodeError", "Record", "Reference"]
+Member: TypeAlias = Any
+"""What a member decodes to."""
+
+__all__ = ["DecodeError", "Deferred", "Record", "Reference"]
 
 
 class DecodeError(ValueError):
@@ -21,19 +24,77 @@ class Reference(int):
     __slots__ = ()
 
 
+class Deferred:
+    """A member or base that is decoded when it is asked for.
+
+    `load` decodes it; what it is, how to read it, and where it starts and ends is for `load`.
+    """
+
+    __slots__ = ("end", "load", "position", "read", "what")
+
+    def __init__(
+        self,
+        load: Callable[[Deferred], Any],
+        read: Callable[..., tuple[object, int]],
+        what: str,
+        position: int,
+        end: int,
+    ) -> None:
+        self.load = load
+        self.read = read
+        self.what = what
+        self.position = position
+        self.end = end
+
+
 class Record(dict[str, Any]):
     """Members of one object by name, those of its bases included.
 
+    Members and bases may be deferred: `[]`, `in`, `get` and the accessors decode what they need,
+    once. A member hides those of the same name in bases.
     The accessors check the type of a member, which the class descriptions of an untrusted file may
     have changed at will.
     """
 
-    __slots__ = ("class_name", "offset")
+    __slots__ = ("bases", "class_name", "offset")
 
     def __init__(self, class_name: str, offset: int) -> None:
         super().__init__()
         self.class_name = class_name
         self.offset = offset
+        self.bases: list[Deferred] = []
+
+    def __getitem__(self, member: str) -> Member:
+        value = super().__getitem__(member)
+        if type(value) is Deferred:
+            value = self[member] = value.load(value)
+        return value
+
+    def __missing__(self, member: str) -> Member:
+        while self.bases:
+            base = self.bases.pop(0)
+            part = base.load(base)
+            for key, value in part.items():
+                self.setdefault(key, value)
+            self.bases[:0] = part.bases
+            if super().__contains__(member):
+                return self[member]
+        raise KeyError(member)
+
+    def __contains__(self, member: object) -> bool:
+        if not super().__contains__(member) and self.bases:
+            try:
+                self[str(member)]
+            except KeyError:
+                return False
+        return super().__contains__(member)
+
+    def get(self, member: str, default: Member = None) -> Member:
+        """Return a member, `default` if there is none."""
+        try:
+            return self[member]
+        except KeyError:
+            return default
 
     def __repr__(self) -> str:
         return f"<{self.class_name} {self.get('fName', '')!r} at byte {self.offset}>"
@@ -89,8 +150,8 @@ class Record(dict[str, Any]):
         for _ in range(4):
             if not isinstance(value, Record):
                 break
-            held = (value.get(key) for key in ("list", "_list", "_storage"))
-            value = next((candidate for candidate in held if candidate is not None), None)
+            present = (key for key in ("list", "_storage") if dict.__contains__(value, key))
+            value = value.get(next(present, "_list"))
         if isinstance(value, list) and all(isinstance(item, Reference) for item in value):
             return value
         raise self._unexpected(member or "list", "a collection of pointers")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ...errors import WorkspaceError, located
-from ._records import DecodeError, Record, Reference
+from ._records import DecodeError, Deferred, Member, Record, Reference
 
 if TYPE_CHECKING:
     from ._file import ClassDescription, ClassDescriptions, Element, Payload
@@ -32,11 +32,14 @@ _READ_ERRORS = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 
 uint32 = struct.Struct(">I").unpack_from
 int32 = struct.Struct(">i").unpack_from
-_uint16 = struct.Struct(">H").unpack_from
+_counted_version = struct.Struct(">IH").unpack_from
 _object_header = struct.Struct(">HII").unpack_from
 
 Step: TypeAlias = Callable[["Stream", int, Record, int], int]
 """Reads a part of an object: (stream, position, record, nesting) -> position behind it."""
+
+Reader: TypeAlias = Callable[["Stream", int, int], tuple[object, int]]
+"""Reads a member: (stream, position, nesting) -> its value and the position behind it."""
 
 PlanMaker: TypeAlias = Callable[["ClassDescription"], tuple[Step, ...]]
 
@@ -67,6 +70,7 @@ class Stream:
         source: str,
     ) -> None:
         self.data = payload.data
+        self._size = len(payload.data)
         self.descriptions = descriptions
         self.by_checksum = {(d.name, d.checksum): d for d in descriptions.values()}
         self._displacement = payload.key_length + _TAG_OFFSET
@@ -76,6 +80,7 @@ class Stream:
         self._plans: dict[tuple[str, int], tuple[Step, ...]] = {}
         self._objects: dict[Reference, Record] = {}
         self._class_names: dict[int, str] = {}
+        self._load = self._read_deferred
         self._budget = 2 * len(payload.data) + 10_000
 
     # --- objects ---------------------------------------------------------------------------------
@@ -111,6 +116,22 @@ class Stream:
         self._budget -= amount
         if amount < 0 or self._budget < 0:
             raise DecodeError("more elements than bytes: collections overlap or are damaged")
+
+    def defer(self, read: Reader, what: str, position: int, end: int) -> Deferred:
+        """Return a member that ends at `end`, to be read when it is asked for."""
+        return Deferred(self._load, read, what, position, end)
+
+    def _read_deferred(self, member: Deferred) -> Member:
+        try:
+            self.spend(1)
+            value, stop = member.read(self, member.position, 0)
+            if stop != member.end:
+                raise DecodeError(f"it ends at byte {stop}, its byte count says {member.end}")
+        except _READ_ERRORS as error:
+            where = f"{self._location}:{member.what} at byte {member.position}"
+            message = f"the member is damaged or of an unknown layout: {error}"
+            raise located(WorkspaceError, message, where) from error
+        return value
 
     def _guarded(self, record: Record, position: int, end: int) -> None:
         try:
@@ -185,7 +206,6 @@ class Stream:
         if description is None:
             if end is None:
                 raise DecodeError(f"no description of class {class_name}, version {version}")
-            record["undescribed"] = class_name
             return end
         position = self.members(description, position, record, nesting)
         if end is not None and position != end:
@@ -224,11 +244,13 @@ class Stream:
 
     def version(self, position: int) -> tuple[int, int | None, int]:
         """Read a class header; return version, end (None without byte count) and position."""
-        (word,) = uint32(self.data, position)
+        word, version = _counted_version(self.data, position)
         if word & _BYTE_COUNT and word != _NEW_CLASS:
-            end = self.checked_end(position + 4, word & ~_BYTE_COUNT)
-            return _uint16(self.data, position + 4)[0], end, position + 6
-        return _uint16(self.data, position)[0], None, position + 2
+            end = position + 4 + (word & ~_BYTE_COUNT)
+            if end > self._size:
+                raise DecodeError(f"a byte count at byte {position} reaches beyond the stream")
+            return version, end, position + 6
+        return word >> 16, None, position + 2
 
     def skip(self, position: int) -> int | None:
         """Return the end of what starts here with a byte count; None if there is no count."""
