@@ -110,10 +110,11 @@ def test_damaged_xml_is_read_or_refused(folder: Path, name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_damaged_histograms_are_read_or_refused(folder: Path) -> None:
-    path = folder / "data" / "more.root"
+@pytest.mark.parametrize("name", ["more.root", "histograms.root"])
+def test_damaged_histograms_are_read_or_refused(folder: Path, name: str) -> None:
+    path = folder / "data" / name
     content = path.read_bytes()
-    for mutated in mutations(content, 300, seed=5):
+    for mutated in mutations(content, 250, seed=len(name)):
         path.write_bytes(mutated)
         with suppress(nf.WorkspaceError):
             nf.Workspace.load(folder / "config" / "top.xml")

@@ -21,6 +21,7 @@ __all__ = ["Files", "Histogram"]
 MAX_BINS = 1_000_000
 MAX_BYTES = 256 * 1024**2
 PARENTS_SEARCHED = 3
+NAMES_SHOWN = 20
 _HISTOGRAM = re.compile(r"TH[123][CSILFD]")
 
 
@@ -84,22 +85,29 @@ class Files:
         return self._histograms[path, key]
 
     def _read(self, path: Path, key: str) -> Histogram:
+        name = f"{path}: {key}"
         try:
             if path not in self._directories:
                 self._directories[path] = uproot.open(path)
-            stored = self._directories[path].key(key)
-            _check_key(stored, f"{path}: {key}")
-            return _contents(stored.get(), f"{path}: {key}")
+            stored = _stored(self._directories[path], key, name)
+            _check_key(stored, name)
+            return _contents(stored.get(), name)
         except WorkspaceError:
             raise
-        except uproot.KeyInFileError:
-            names = self._directories[path].keys(recursive=True, cycle=False)[:20]
-            message = f"no such object; found {', '.join(names)}"
-            raise located(WorkspaceError, message, f"{path}: {key}") from None
         except Exception as error:  # a broken file can raise anything in uproot
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             message = f"not readable as a ROOT file with this histogram: {reason}"
-            raise located(WorkspaceError, message, f"{path}: {key}") from error
+            raise located(WorkspaceError, message, name) from error
+
+
+def _stored(directory: Any, key: str, name: str) -> Any:  # noqa: ANN401 - uproot has no types
+    """Return the directory entry of an object; say what there is instead."""
+    try:
+        return directory.key(key)
+    except uproot.KeyInFileError:
+        names = directory.keys(recursive=True, cycle=False)[:NAMES_SHOWN]
+        message = f"no such object; found {', '.join(names)}"
+        raise located(WorkspaceError, message, name) from None
 
 
 def _check_key(stored: Any, name: str) -> None:  # noqa: ANN401 - uproot has no types
