@@ -134,6 +134,7 @@ class NewtonSolver {
   double newton_edm_ = 0.0;         ///< before the information was used
   bool used_information_ = false;   ///< alone, in the last step
   bool has_information_ = false;    ///< information_ belongs to the current point
+  bool has_factors_ = false;        ///< factorization_ is that of hessian_ for free_
   bool blended_ = false;            ///< hessian_ contains some of it
   bool confined_ = false;           ///< the last step was not a plain Newton step
 };

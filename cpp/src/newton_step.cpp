@@ -132,6 +132,7 @@ void NewtonSolver::choose_step() {
 
 void NewtonSolver::newton_step(bool carefully) {
   factorize(free_.data(), gradient_.data(), carefully);
+  has_factors_ = factorization_.is_exact();
   factorization_.solve(gradient_.data(), step_.data());
   for (std::size_t j = 0; j < n_; ++j) step_[j] = -step_[j];
   update_walls();
@@ -190,6 +191,7 @@ void NewtonSolver::confine_step() {
     arrow_multiply(structure_, hessian_, clamped_.data(), scratch_.data());
     for (std::size_t j = 0; j < n_; ++j) scratch_[j] += gradient_[j];
     factorize(model_free_.data(), scratch_.data(), false);
+    has_factors_ = false;
     factorization_.solve(scratch_.data(), step_.data());
     for (std::size_t j = 0; j < n_; ++j) {
       step_[j] = free_[j] != 0 && model_free_[j] == 0 ? clamped_[j] : -step_[j];
