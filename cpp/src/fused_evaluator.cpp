@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ad/derivatives.hpp"
+#include "kernels/constants.hpp"
 #include "kernels/terms.hpp"
 #include "threads.hpp"
 
@@ -143,7 +144,7 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
   for (std::size_t bin = 0; bin < model.n_bins; ++bin) {
     const double floor = model.bin_floor.empty() ? -infinity : model.bin_floor[bin];
     const double lambda = scratch.lambda[bin] < floor ? floor : scratch.lambda[bin];
-    const bool allowed = lambda > 0.0 || (lambda == 0.0 && counts[bin] == 0.0);
+    const bool allowed = kernels::is_possible(counts[bin], lambda);
     scratch.weight[bin] = allowed || lambda == floor ? 0.0 : -1.0;
     finite = finite && std::fabs(lambda) <= DBL_MAX;
     if (!(allowed && lambda <= DBL_MAX)) first = std::min(first, bin);
