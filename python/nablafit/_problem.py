@@ -97,7 +97,7 @@ class FitProblem:
     @cached_property
     def step(self) -> FloatArray:
         """Typical change of every parameter: prefit width, else a tenth of the start value."""
-        _, width = self.likelihood.model.prefit(self.likelihood.data)
+        _, width = self.likelihood.prefit
         guess = 0.1 * np.maximum(np.abs(self.initial), 1.0)
         return np.where(np.isfinite(width) & (width > 0), width, guess)
 

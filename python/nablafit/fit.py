@@ -204,7 +204,7 @@ def _result(
     versions: dict[str, str],
 ) -> FitResult:
     likelihood = problem.likelihood
-    center, width = likelihood.model.prefit(likelihood.data)
+    center, width = likelihood.prefit
     return FitResult(
         parameters=likelihood.parameters,
         x=minimum.x,
