@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from _common import Absent, Task, first_line
-from iminuit import Minuit
 
 import nablafit as nf
+from nablafit.interop.iminuit import make_minuit
 
 Point = np.ndarray
 
@@ -76,12 +76,12 @@ class Nablafit:
         """Fits with errors and covariance, by minimiser."""
         return {
             "nablafit newton": Task(lambda: self._fit("newton")),
-            "nablafit MINUIT": Task(lambda: self._fit("minuit")),
-            "nablafit MINUIT+Hessian": Task(self._fit_with_hessian),
+            "nablafit MINUIT": Task(lambda: self._fit("minuit", hessian=False)),
+            "nablafit MINUIT+Hessian": Task(lambda: self._fit("minuit", hessian=True)),
         }
 
-    def _fit(self, minimizer: str) -> FitOutcome:
-        result = nf.fit(self.likelihood, minimizer=minimizer)
+    def _fit(self, minimizer: str, *, hessian: bool = True) -> FitOutcome:
+        result = nf.fit(self.likelihood, minimizer=minimizer, hessian=hessian)
         return FitOutcome(
             result.values.to_dict(),
             result.n_calls,
@@ -91,31 +91,11 @@ class Nablafit:
             result.covariance is not None,
         )
 
-    def _fit_with_hessian(self) -> FitOutcome:
-        minuit = self.minuit(hessian=True)
-        minuit.migrad()
-        minuit.hesse()
-        values = minuit.values.to_dict()
-        return FitOutcome(values, minuit.nfcn, minuit.ngrad, None, minuit.valid)
-
-    def minuit(self, *, hessian: bool) -> Minuit:
-        """Return a Minuit object with value, gradient and perhaps Hessian, at strategy 0."""
-        function: Any = self.likelihood
-        second: dict[str, Any] = {"hessian": False}
-        if hessian:
-            # iminuit asks for g2 where a Hessian that it was given is not positive definite.
-            second["hessian"] = function.hessian
-            second["g2"] = lambda x: np.diagonal(function.hessian(x)).copy()
-        start, names = np.array(self.model.initial), self.model.parameters
-        minuit = Minuit(function, start, grad=function.grad, name=names, **second)
-        minuit.limits = self.model.bounds
-        minuit.fixed = self.model.fixed
-        minuit.strategy = 0
-        return minuit
-
     def migrad_calls(self, *, hessian: bool) -> int:
         """Count the evaluations of MIGRAD alone: values, gradients, Hessians."""
-        minuit = self.minuit(hessian=hessian).migrad()
+        minuit = make_minuit(self.likelihood, hessian=hessian)
+        minuit.strategy = 0
+        minuit.migrad()
         return int(minuit.nfcn + minuit.ngrad + minuit.nhessian)
 
 
@@ -191,6 +171,25 @@ class Pyhf:
             slsqp = self._fit_task(optimize.scipy_optimizer(), do_stitch=True, has_errors=False)
             tasks[f"{self.name}+SLSQP"] = slsqp
         return tasks
+
+    def minuit(self) -> object:
+        """Return the optimiser that gives errors."""
+        return self._pyhf.optimize.minuit_optimizer()
+
+    def fit_data(self, data: Point) -> float | None:
+        """Fit other data from the model's start; return -2 log L, or None if the fit fails."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                found = self._pyhf.infer.mle.fit(
+                    self._pyhf.tensorlib.astensor(data),
+                    self.model,
+                    return_uncertainties=True,
+                    return_fitted_val=True,
+                )
+            except self._pyhf.exceptions.FailedMinimization:
+                return None
+        return float(found[1])
 
     def _fit_task(self, optimizer: object, *, has_errors: bool = True, **options: bool) -> Task:
         def fit() -> FitOutcome:

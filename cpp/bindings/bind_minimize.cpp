@@ -9,6 +9,7 @@
 
 #include "bindings.hpp"
 #include "evaluator_pool.hpp"
+#include "minimize_arguments.hpp"
 #include "minimize_fields.hpp"
 
 namespace nablafit::bindings {
@@ -58,14 +59,8 @@ py::object covariance(const py::object& self) {
 MinimizeSummary minimize_from(const EvaluatorPool& pool, const py::handle& start,
                               const py::handle& lower, const py::handle& upper,
                               const py::handle& fixed, const MinimizeOptions& options) {
-  const std::size_t n = pool.likelihood().model().n_parameters();
-  const auto copy = [n](const py::handle& values, const char* name) {
-    const double* data = require_vector(values, n, name);
-    return std::vector<double>(data, data + n);
-  };
-  const bool* flags = require_flags(fixed, n, "fixed");
-  const MinimizeArguments arguments{copy(start, "start"), copy(lower, "lower"),
-                                    copy(upper, "upper"), std::vector<char>(flags, flags + n)};
+  const MinimizeArguments arguments =
+      arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
   const py::gil_scoped_release release;
   return minimize(pool.likelihood(), arguments, options);
 }

@@ -11,7 +11,8 @@
 namespace nablafit::detail {
 namespace {
 
-constexpr int n_power_iterations = 4;
+constexpr int n_smallest_iterations = 4;
+constexpr int n_largest_iterations = 2;
 
 double norm(const std::vector<double>& v) {
   double sum = 0.0;
@@ -96,7 +97,7 @@ ArrowFactorization::Spectrum ArrowFactorization::spectrum(const ArrowHessian& he
   Spectrum result{1.0, 1.0};
   if (n_free_ + n_free_local_ == 0) return result;
   start();
-  for (int i = 0; i < n_power_iterations; ++i) {
+  for (int i = 0; i < n_smallest_iterations; ++i) {
     const double length = norm(v);
     for (std::size_t j = 0; j < n_parameters_; ++j) product_vector_[j] = v[j] / length * scale(j);
     solve(product_vector_.data(), product_vector_.data());
@@ -104,7 +105,7 @@ ArrowFactorization::Spectrum ArrowFactorization::spectrum(const ArrowHessian& he
     result.smallest = 1.0 / norm(v);
   }
   start();
-  for (int i = 0; i < n_power_iterations; ++i) {
+  for (int i = 0; i < n_largest_iterations; ++i) {
     const double length = norm(v);
     for (std::size_t j = 0; j < n_parameters_; ++j) {
       diagonal_[j] = diagonal_[j] > 0.0 && v[j] != 0.0 ? diagonal_[j] : 0.0;

@@ -39,6 +39,17 @@ std::vector<std::size_t> telling_parameters(const MinimizeSummary& lowest,
   return result;
 }
 
+/// Puts fixed parameters of all starts where the given start has them.
+void hold_fixed(const Model& model, const MinimizeArguments& arguments,
+                std::vector<double>& starts) {
+  const std::vector<char>& fixed = arguments.fixed.empty() ? model.fixed() : arguments.fixed;
+  const std::vector<double>& given = arguments.start.empty() ? model.initial() : arguments.start;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::size_t parameter = i % model.n_parameters();
+    if (fixed[parameter] != 0) starts[i] = given[parameter];
+  }
+}
+
 /// Fits from many starts in threads; the values of all parameters are kept.
 FitManyResult fit_from(const Likelihood& likelihood, const std::vector<double>& starts,
                        std::size_t n_starts, const MinimizeArguments& arguments,
@@ -108,8 +119,9 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
   }
   Minimizer minimizer(likelihood, with_errors);
   std::vector<MinimizeSummary> summaries{minimizer.minimize(arguments)};
-  const std::vector<double> starts =
+  std::vector<double> starts =
       draw_starts(model, likelihood.data(), options.n_starts, options.seed, options.spread);
+  hold_fixed(model, arguments, starts);
   const FitManyResult fits = fit_from(likelihood, starts, options.n_starts, arguments, run);
   MinimizeArguments again = arguments;
   for (std::size_t i = 0; i < fits.n_fits; ++i) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ad/derivatives.hpp"
+#include "kernels/constants.hpp"
 #include "kernels/terms.hpp"
 #include "threads.hpp"
 
@@ -143,7 +144,7 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
   for (std::size_t bin = 0; bin < model.n_bins; ++bin) {
     const double floor = model.bin_floor.empty() ? -infinity : model.bin_floor[bin];
     const double lambda = scratch.lambda[bin] < floor ? floor : scratch.lambda[bin];
-    const bool allowed = lambda > 0.0 || (lambda == 0.0 && counts[bin] == 0.0);
+    const bool allowed = kernels::is_possible(counts[bin], lambda);
     scratch.weight[bin] = allowed || lambda == floor ? 0.0 : -1.0;
     finite = finite && std::fabs(lambda) <= DBL_MAX;
     if (!(allowed && lambda <= DBL_MAX)) first = std::min(first, bin);
@@ -159,6 +160,19 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
   }
   return {infinity, finite ? EvaluationStatus::negative_yield : EvaluationStatus::not_finite,
           first};
+}
+
+void FusedEvaluator::yield_gradient(const double* x, std::size_t bin, double* gradient) {
+  const CompiledModel& model = state_.model();
+  SweepScratch& scratch = state_.scratch();
+  state_.set_parameters(x, true);
+  state_.forward_rows();
+  std::fill_n(scratch.weight, model.n_bins, 0.0);
+  scratch.weight[bin] = 1.0;
+  for (const Chunk& chunk : model.chunks) {
+    state_.functions().backward_rows(model.sweep, scratch, chunk);
+  }
+  state_.collect_gradient(x, gradient);
 }
 
 Evaluation FusedEvaluator::arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian) {

@@ -40,6 +40,9 @@ double factor_second(std::uint8_t code, double alpha, const double* data) {
   }
 }
 
+/// Products smaller than this are not divided by.
+constexpr double smallest_divisor = 1e-100;
+
 bool acts_on_lane(const double* factor_data, std::size_t lane) {
   for (std::size_t slot = 0; slot < 8; ++slot) {
     if (factor_data[slot * lanes + lane] != 0.0) return true;
@@ -71,8 +74,7 @@ class ProductOfOthers {
     }
   }
 
-  bool any_zero() const { return n_zeros_ > 0; }
-  double all() const { return any_zero() ? 0.0 : nonzero_; }
+  double all() const { return n_zeros_ > 0 ? 0.0 : nonzero_; }
 
   double without(std::size_t i, double value) const {
     if (n_zeros_ == 0) return nonzero_ / value;
@@ -341,7 +343,7 @@ void HessianAssembler::set_scope_gradients(const SweepState& state) {
       rows_.front().half_row(e.row)[e.row] +=
           0.5 * adjoint * product.without(i, e.value) * e.second;
     }
-    if (only_parameters && !product.any_zero()) {
+    if (only_parameters && std::abs(product.all()) > smallest_divisor) {
       add_pairs_of_gradients(scope, adjoint / product.all());
     } else {
       add_pairs_of_elements(product, adjoint);

@@ -164,8 +164,9 @@ double deviance_second(const ConstraintTerm& term, double x) {
 bool in_support(const ConstraintTerm& term, double x) noexcept {
   switch (term.kind) {
     case Kind::poisson:
+      return kernels::is_possible(term.observed, x * term.width);
     case Kind::gamma:
-      return x > 0.0 || (x == 0.0 && term.observed == 0.0);
+      return kernels::is_possible(term.observed, x / term.width);
     case Kind::lognormal:
       return x > 0.0;
     case Kind::truncated_gaussian:

@@ -93,6 +93,10 @@ void LikelihoodObjective::yields(const double* x, double* yields) {
   likelihood().model().expected(x, yields);
 }
 
+void LikelihoodObjective::yield_gradient(const double* x, std::size_t bin, double* gradient) {
+  evaluator_.yield_gradient(x, bin, gradient);
+}
+
 bool LikelihoodObjective::is_empty(std::size_t bin) const {
   return likelihood().data().counts[bin] == 0.0;
 }

@@ -20,6 +20,7 @@ class LikelihoodObjective final : public Objective {
   bool information(const double* x, ArrowHessian& information) override;
   std::size_t n_bins() const noexcept override;
   void yields(const double* x, double* yields) override;
+  void yield_gradient(const double* x, std::size_t bin, double* gradient) override;
   bool is_empty(std::size_t bin) const override;
 
   const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }

@@ -105,6 +105,7 @@ void NewtonSolver::average_kink_hessians() {
   average(hessian_.coupling, other_hessian_.coupling);
   average(hessian_.blocks, other_hessian_.blocks);
   arrow_diagonal(structure_, hessian_, diagonal_.data());
+  has_factors_ = blended_ = false;
   for (std::size_t j = 0; j < n_; ++j) {
     if (pinned_[j] != 0) free_[j] = 1;
   }
@@ -115,7 +116,10 @@ void NewtonSolver::report_covariance() {
   const bool wants_errors = options_->covariance != CovarianceKind::none;
   if (!wants_errors && !options_->diagnostics) return;
   average_kink_hessians();
-  factorize(free_.data(), gradient_.data(), true);
+  if (!has_factors_ || blended_) {
+    if (blended_) evaluate_hessian();
+    factorize(free_.data(), gradient_.data(), true);
+  }
   const bool exact = factorization_.is_exact();
   if (options_->covariance == CovarianceKind::full) {
     summary.covariance.resize(n_ * n_);

@@ -29,6 +29,14 @@ constexpr double trusted_edm = 1e-2;
 
 }  // namespace
 
+bool is_finite(const ArrowHessian& hessian) {
+  double sum = 0.0;
+  for (const auto* part : {&hessian.dense, &hessian.coupling, &hessian.blocks}) {
+    for (const double number : *part) sum += number * 0.0;
+  }
+  return sum == 0.0;
+}
+
 NewtonSolver::NewtonSolver(const ArrowStructure& structure)
     : structure_(structure),
       n_(structure.n_dense() + structure.n_local()),
@@ -47,7 +55,8 @@ NewtonSolver::NewtonSolver(const ArrowStructure& structure)
       trial_(n_),
       trial_gradient_(n_),
       scratch_(n_),
-      clamped_(n_) {
+      clamped_(n_),
+      wall_force_(n_) {
   const std::size_t n_dense = structure_.n_dense();
   hessian_.dense.resize(n_dense * n_dense);
   hessian_.coupling.resize(structure_.n_local() * n_dense);
@@ -65,13 +74,7 @@ void NewtonSolver::evaluate_hessian() {
   has_information_ = blended_ = false;
   ++summary_->n_hessians;
   objective_->hessian(x_.data(), hessian_);
-  const auto is_finite = [](const std::vector<double>& numbers) {
-    double sum = 0.0;
-    for (const double number : numbers) sum += number * 0.0;
-    return sum == 0.0;
-  };
-  if (is_finite(hessian_.dense) && is_finite(hessian_.coupling) && is_finite(hessian_.blocks))
-    return;
+  if (is_finite(hessian_)) return;
   for (auto* part : {&hessian_.dense, &hessian_.coupling, &hessian_.blocks}) {
     std::fill(part->begin(), part->end(), 0.0);
   }
@@ -104,6 +107,7 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   summary_ = &summary;
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
   n_walls_ = 0;
+  std::fill(wall_force_.begin(), wall_force_.end(), 0.0);
   accepted_fraction_ = 0.0;
   n_wall_retries_ = n_crawls_ = 0;
   wall_is_new_ = confined_ = false;
@@ -181,15 +185,18 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   return judge_progress();
 }
 
-/// Where the gradient vanishes: a minimum, unless the curvature is negative.
+/// Where the gradient vanishes: a minimum, unless the curvature is negative along the walls.
 std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
-  const double curvature = factorization_.most_negative_curvature();
-  if (curvature > saddle_curvature) return converged_status();
+  const MinimizeStatus status = converged_status();
+  if (factorization_.most_negative_curvature() > saddle_curvature) return status;
+  saddle_direction_ = factorization_.negative_direction();
+  const double curvature = project_direction(saddle_direction_);
+  if (curvature > saddle_curvature) return status;
   if (leave_saddle()) {
     ++summary_->iterations;
     return std::nullopt;
   }
-  return curvature > clear_saddle_curvature ? converged_status() : MinimizeStatus::saddle_point;
+  return curvature > clear_saddle_curvature ? status : MinimizeStatus::saddle_point;
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
@@ -239,7 +246,7 @@ std::optional<MinimizeStatus> NewtonSolver::judge_progress() const {
 
 /// At a stationary point with negative curvature: looks for a lower value on both sides.
 bool NewtonSolver::leave_saddle() {
-  const std::vector<double>& direction = factorization_.negative_direction();
+  const std::vector<double>& direction = saddle_direction_;
   double length = 0.0;
   for (std::size_t j = 0; j < n_; ++j) {
     length = std::max(length, std::abs(direction[j]) / problem_->widths[j]);

@@ -25,6 +25,8 @@ struct YieldWall {
 /// branch of a formula.
 double beside_kink(double position, double sign);
 
+bool is_finite(const ArrowHessian& hessian);
+
 /// Scratch memory for minimising Objectives of one structure repeatedly.
 class NewtonSolver {
  public:
@@ -72,18 +74,21 @@ class NewtonSolver {
   void newton_step(bool carefully);
   void confine_step();
   bool clamp_step();
+  bool release_step();
   bool descend();
   void gradient_step();
-  bool search_line();
+  bool search_line(double shortest);
   void move_along(double fraction);
   double change_along_gradient() const;
   bool is_acceptable(const Evaluation& trial, double predicted) const;
 
   // newton_walls.cpp
   void update_walls();
-  bool note_wall(const Evaluation& trial, double fraction);
+  bool note_wall(const Evaluation& trial);
+  bool solve_for_walls();
+  bool return_to_walls();
+  double project_direction(std::vector<double>& direction);
   void project_on_walls();
-  void remember_wall(std::size_t bin);
 
   // newton_report.cpp
   void finish(MinimizeStatus status);
@@ -113,7 +118,10 @@ class NewtonSolver {
   std::vector<char> free_;        ///< neither fixed, binding, pinned nor without effect
   std::vector<char> model_free_;  ///< free in the quadratic model while it is confined
   std::vector<double> diagonal_;  ///< of the Hessian
-  std::vector<double> step_, newton_, trial_, trial_gradient_, scratch_, clamped_, wall_solution_;
+  std::vector<double> step_, newton_, trial_, trial_gradient_, scratch_, clamped_;
+  std::vector<double> saddle_direction_;
+  std::vector<double> wall_solution_;  ///< M^-1 normal of each wall
+  std::vector<double> wall_force_;     ///< sum of the multipliers times the normals
   std::vector<double> yields_, trial_yields_;
   std::vector<YieldWall> walls_;
   std::size_t n_walls_ = 0;
@@ -126,6 +134,7 @@ class NewtonSolver {
   double newton_edm_ = 0.0;         ///< before the information was used
   bool used_information_ = false;   ///< alone, in the last step
   bool has_information_ = false;    ///< information_ belongs to the current point
+  bool has_factors_ = false;        ///< factorization_ is that of hessian_ for free_
   bool blended_ = false;            ///< hessian_ contains some of it
   bool confined_ = false;           ///< the last step was not a plain Newton step
 };

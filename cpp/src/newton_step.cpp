@@ -10,12 +10,17 @@ namespace {
 constexpr double sufficient_decrease = 1e-4;
 /// Shorter steps than this part of the Newton step do not count as progress.
 constexpr double smallest_fraction = 1e-12;
+/// The same for steps confined by bounds, before other directions are tried.
+constexpr double shortest_confined = 1e-3;
 /// Estimated distance to the minimum from which on the information replaces the Hessian.
 constexpr double far_edm = 100.0;
 /// The same for estimates that are not this small and shrink by less than this factor per step.
 constexpr double close_edm = 1e-2;
 constexpr double slow_reduction = 0.3;
 constexpr int max_blends = 5;
+/// Corrections of a step that crossed a curved border of the domain.
+constexpr int max_returns = 4;
+constexpr int max_releases = 6;
 constexpr int max_confinements = 30;
 /// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
 constexpr double smallest_fraction_uphill = 1e-3;
@@ -69,12 +74,14 @@ void NewtonSolver::measure_gradient() {
   for (std::size_t j = 0; j < n_; ++j) {
     if (free_[j] == 0) continue;
     const double width = diagonal_[j] > 0.0 ? 1.0 / std::sqrt(diagonal_[j]) : problem_->widths[j];
-    projected_gradient_ = std::max(projected_gradient_, std::abs(gradient_[j]) * width);
+    projected_gradient_ =
+        std::max(projected_gradient_, std::abs(gradient_[j] + wall_force_[j]) * width);
   }
 }
 
 bool NewtonSolver::get_information() {
-  has_information_ = has_information_ || objective_->information(x_.data(), information_);
+  has_information_ = has_information_ ||
+                     (objective_->information(x_.data(), information_) && is_finite(information_));
   return has_information_;
 }
 
@@ -125,6 +132,7 @@ void NewtonSolver::choose_step() {
 
 void NewtonSolver::newton_step(bool carefully) {
   factorize(free_.data(), gradient_.data(), carefully);
+  has_factors_ = factorization_.is_exact();
   factorization_.solve(gradient_.data(), step_.data());
   for (std::size_t j = 0; j < n_; ++j) step_[j] = -step_[j];
   update_walls();
@@ -149,18 +157,41 @@ bool NewtonSolver::clamp_step() {
   return changed;
 }
 
-/// Minimises the quadratic model on the box by holding what hits a bound there and solving again
-/// for the rest.
+/// Lets go of bounds that the quadratic model, at its confined minimum, would leave inwards. True
+/// if there are any.
+bool NewtonSolver::release_step() {
+  if (!factorization_.is_exact()) return false;
+  arrow_multiply(structure_, hessian_, step_.data(), scratch_.data());
+  bool changed = false;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (free_[j] == 0 || model_free_[j] != 0) continue;
+    const double slope = gradient_[j] + scratch_[j];
+    const bool at_lower = x_[j] + clamped_[j] <= lower_[j];
+    if (at_lower ? slope >= 0.0 : slope <= 0.0) continue;
+    model_free_[j] = 1;
+    clamped_[j] = 0.0;
+    changed = true;
+  }
+  return changed;
+}
+
+/// Minimises the quadratic model on the box: holds what hits a bound there, lets go of what should
+/// not be held, and solves again for the rest.
 void NewtonSolver::confine_step() {
   std::copy(free_.begin(), free_.end(), model_free_.begin());
   std::copy(step_.begin(), step_.end(), newton_.begin());
   std::fill(clamped_.begin(), clamped_.end(), 0.0);
   confined_ = false;
-  for (int round = 0; round < max_confinements && clamp_step(); ++round) {
+  int n_releases = 0;
+  for (int round = 0; round < max_confinements; ++round) {
+    if (!clamp_step()) {
+      if (!confined_ || n_releases++ == max_releases || !release_step()) return;
+    }
     confined_ = true;
     arrow_multiply(structure_, hessian_, clamped_.data(), scratch_.data());
     for (std::size_t j = 0; j < n_; ++j) scratch_[j] += gradient_[j];
     factorize(model_free_.data(), scratch_.data(), false);
+    has_factors_ = false;
     factorization_.solve(scratch_.data(), step_.data());
     for (std::size_t j = 0; j < n_; ++j) {
       step_[j] = free_[j] != 0 && model_free_[j] == 0 ? clamped_[j] : -step_[j];
@@ -172,15 +203,15 @@ void NewtonSolver::confine_step() {
 /// Along the step, or what replaces it if that fails: the Newton step before it was confined, bent
 /// at the bounds; then steepest descent.
 bool NewtonSolver::descend() {
-  if (search_line()) return true;
+  if (search_line(confined_ ? shortest_confined : smallest_fraction)) return true;
   if (wall_is_new_) return false;
   if (confined_) {
     std::copy(newton_.begin(), newton_.end(), step_.begin());
-    if (search_line()) return true;
+    if (search_line(shortest_confined)) return true;
   }
   confined_ = true;
   gradient_step();
-  return search_line();
+  return search_line(smallest_fraction);
 }
 
 /// Steepest descent in units of the widths, at most one width long.
@@ -229,9 +260,10 @@ bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) cons
 
 /// Backtracks along the step. Takes the accepted point over and returns true, or leaves all as it
 /// was.
-bool NewtonSolver::search_line() {
+bool NewtonSolver::search_line(double shortest) {
   double fraction = 1.0;
-  while (fraction > smallest_fraction) {
+  int n_returns = 0;
+  while (fraction > shortest) {
     move_along(fraction);
     const double predicted = change_along_gradient();
     const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
@@ -248,7 +280,9 @@ bool NewtonSolver::search_line() {
       const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
       fraction *= std::clamp(best, 0.1, 0.5);
     } else {
-      if (note_wall(trial, fraction)) return false;
+      if (note_wall(trial)) return false;
+      if (fraction == 1.0 && n_walls_ != 0 && n_returns++ < max_returns && return_to_walls())
+        continue;
       fraction *= 0.5;
     }
   }

@@ -15,36 +15,34 @@ constexpr std::size_t max_walls = 8;
 constexpr int max_wall_retries = 10;
 /// Part of the distance to a wall that a step may go.
 constexpr double approach = 1.0 - 1e-6;
-/// A trial beyond the border by this part of the step shows its normal.
-constexpr double overshoot = 1e-3;
+
+double dot(const std::vector<double>& a, const double* b) {
+  double sum = 0.0;
+  for (std::size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
+  return sum;
+}
 
 }  // namespace
 
-/// Yields at the current point.
+/// Yields and normals at the current point.
 void NewtonSolver::update_walls() {
   if (n_walls_ == 0) return;
   objective_->yields(x_.data(), yields_.data());
-  for (std::size_t k = 0; k < n_walls_; ++k) walls_[k].slack = approach * yields_[walls_[k].bin];
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    YieldWall& wall = walls_[k];
+    wall.slack = approach * yields_[wall.bin];
+    objective_->yield_gradient(x_.data(), wall.bin, wall.normal.data());
+    for (double& component : wall.normal) component = -component;
+  }
 }
 
-void NewtonSolver::remember_wall(std::size_t bin) {
-  std::size_t k = 0;
-  while (k < n_walls_ && walls_[k].bin != bin) ++k;
-  if (k == max_walls) k = 0;
-  if (k == n_walls_) ++n_walls_;
-  if (walls_.size() < n_walls_) walls_.push_back({0, 0.0, false, std::vector<double>(n_)});
-  walls_[k].bin = bin;
-  walls_[k].holds = true;
-  walls_[k].normal.swap(trial_gradient_);
-}
-
-/// After a trial with negative yields: finds the yield that vanishes first and its gradient. True
-/// if the step should be computed again with this knowledge.
-bool NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
+/// After a trial with negative yields: remembers the empty bin whose yield vanishes first. True if
+/// it is a new one, so that the step should be computed again with this knowledge.
+bool NewtonSolver::note_wall(const Evaluation& trial) {
   if (trial.status != EvaluationStatus::negative_yield || objective_->n_bins() == 0) return false;
   objective_->yields(x_.data(), yields_.data());
   objective_->yields(trial_.data(), trial_yields_.data());
-  double first = 1.0;
+  double first = 2.0;
   std::size_t bin = trial.index;
   for (std::size_t b = 0; b < yields_.size(); ++b) {
     if (!(trial_yields_[b] < 0.0) || !(yields_[b] >= 0.0)) continue;
@@ -53,13 +51,12 @@ bool NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
     first = crossing;
     bin = b;
   }
-  if (!objective_->is_empty(bin)) return false;
-  if (first < 1.0) {
-    move_along(fraction * std::min(1.0, first * (1.0 + overshoot) + 1e-9));
-    const Evaluation closer = evaluate(trial_.data(), trial_gradient_.data());
-    if (closer.status != EvaluationStatus::negative_yield || closer.index != bin) return false;
+  if (!objective_->is_empty(bin) || n_walls_ == max_walls) return false;
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    if (walls_[k].bin == bin) return false;
   }
-  remember_wall(bin);
+  if (walls_.size() == n_walls_) walls_.push_back({0, 0.0, false, std::vector<double>(n_)});
+  walls_[n_walls_++].bin = bin;
   wall_is_new_ = n_wall_retries_ < max_wall_retries;
   return wall_is_new_;
 }
@@ -68,38 +65,93 @@ bool NewtonSolver::note_wall(const Evaluation& trial, double fraction) {
 /// the walls that hold.
 void NewtonSolver::project_on_walls() {
   if (n_walls_ == 0) return;
+  std::fill(wall_force_.begin(), wall_force_.end(), 0.0);
+  wall_solution_.resize(n_walls_ * n_);
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    walls_[k].holds = dot(walls_[k].normal, step_.data()) > walls_[k].slack;
+    factorization_.solve(walls_[k].normal.data(), wall_solution_.data() + k * n_);
+  }
+  for (std::size_t round = 0; round < max_walls && !solve_for_walls(); ++round) continue;
+}
+
+/// Multipliers of the walls that hold. False if one of them is negative: it is let go.
+bool NewtonSolver::solve_for_walls() {
   std::size_t holding[max_walls];
   std::size_t count = 0;
-  const auto along = [&](const std::vector<double>& normal, const double* v) {
-    double sum = 0.0;
-    for (std::size_t j = 0; j < n_; ++j) sum += normal[j] * v[j];
-    return sum;
-  };
   for (std::size_t k = 0; k < n_walls_; ++k) {
-    walls_[k].holds = along(walls_[k].normal, step_.data()) > walls_[k].slack;
     if (walls_[k].holds) holding[count++] = k;
   }
-  if (count == 0) return;
-  Eigen::MatrixXd gram(count, count);
-  Eigen::VectorXd excess(count);
-  wall_solution_.resize(count * n_);
-  for (std::size_t a = 0; a < count; ++a) {
+  if (count == 0) return true;
+  const auto n = static_cast<Eigen::Index>(count);
+  Eigen::MatrixXd gram(n, n);
+  Eigen::VectorXd excess(n);
+  for (Eigen::Index a = 0; a < n; ++a) {
     const YieldWall& wall = walls_[holding[a]];
-    factorization_.solve(wall.normal.data(), wall_solution_.data() + a * n_);
-    excess[static_cast<Eigen::Index>(a)] = along(wall.normal, step_.data()) - wall.slack;
-    for (std::size_t b = 0; b < count; ++b) {
-      gram(static_cast<Eigen::Index>(b), static_cast<Eigen::Index>(a)) =
-          along(walls_[holding[b]].normal, wall_solution_.data() + a * n_);
+    excess[a] = dot(wall.normal, step_.data()) - wall.slack;
+    for (Eigen::Index b = 0; b < n; ++b) {
+      gram(a, b) = dot(wall.normal, wall_solution_.data() + holding[b] * n_);
     }
   }
   const Eigen::VectorXd multipliers = gram.ldlt().solve(excess);
-  if (!multipliers.allFinite()) return;
-  for (std::size_t a = 0; a < count; ++a) {
-    const double multiplier = multipliers[static_cast<Eigen::Index>(a)];
-    if (multiplier <= 0.0) continue;
-    for (std::size_t j = 0; j < n_; ++j) step_[j] -= multiplier * wall_solution_[a * n_ + j];
+  if (!multipliers.allFinite()) return true;
+  Eigen::Index least = 0;
+  if (multipliers.minCoeff(&least) < 0.0) {
+    walls_[holding[least]].holds = false;
+    return false;
+  }
+  for (Eigen::Index a = 0; a < n; ++a) {
+    for (std::size_t j = 0; j < n_; ++j) {
+      step_[j] -= multipliers[a] * wall_solution_[holding[a] * n_ + j];
+      wall_force_[j] += multipliers[a] * walls_[holding[a]].normal[j];
+    }
   }
   confined_ = true;
+  return true;
+}
+
+/// Takes from a direction what crosses the walls that hold, in units of the widths. Returns its
+/// curvature, with unit diagonal.
+double NewtonSolver::project_direction(std::vector<double>& direction) {
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    if (!walls_[k].holds) continue;
+    double across = 0.0;
+    double size = 0.0;
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (free_[j] == 0) continue;
+      const double scaled = walls_[k].normal[j] * problem_->widths[j];
+      across += walls_[k].normal[j] * direction[j];
+      size += scaled * scaled;
+    }
+    if (!(size > 0.0)) continue;
+    for (std::size_t j = 0; j < n_; ++j) {
+      const double width = problem_->widths[j];
+      if (free_[j] != 0) direction[j] -= across / size * walls_[k].normal[j] * width * width;
+    }
+  }
+  arrow_multiply(structure_, hessian_, direction.data(), scratch_.data());
+  double scale = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) {
+    scale += std::abs(diagonal_[j]) * direction[j] * direction[j];
+  }
+  const double curvature = dot(direction, scratch_.data());
+  return scale > 0.0 ? curvature / scale : 0.0;
+}
+
+/// Where a full step along curved walls ended just beyond them: brings its end back. False if no
+/// wall was crossed.
+bool NewtonSolver::return_to_walls() {
+  bool crossed = false;
+  objective_->yields(trial_.data(), trial_yields_.data());
+  for (std::size_t k = 0; k < n_walls_; ++k) {
+    const YieldWall& wall = walls_[k];
+    const double missing = (1.0 - approach) * wall.slack - trial_yields_[wall.bin];
+    const double* solution = wall_solution_.data() + k * n_;
+    const double response = dot(wall.normal, solution);
+    if (!(missing > 0.0) || !(response > 0.0)) continue;
+    crossed = true;
+    for (std::size_t j = 0; j < n_; ++j) step_[j] -= missing / response * solution[j];
+  }
+  return crossed;
 }
 
 }  // namespace nablafit::detail

@@ -30,6 +30,7 @@ class Objective {
   /// Yields that must not become negative; none by default.
   virtual std::size_t n_bins() const noexcept { return 0; }
   virtual void yields(const double* /*x*/, double* /*yields*/) {}
+  virtual void yield_gradient(const double* /*x*/, std::size_t /*bin*/, double* /*gradient*/) {}
   /// True where the value does not grow without limit as the yield goes to zero.
   virtual bool is_empty(std::size_t /*bin*/) const { return false; }
 };

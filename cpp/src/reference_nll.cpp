@@ -6,17 +6,12 @@ namespace nablafit::detail {
 
 namespace {
 
-/// True if `observed` events can be seen where `mean` are expected.
-bool is_possible(double mean, double observed) {
-  return mean > 0.0 || (mean == 0.0 && observed == 0.0);
-}
-
 bool is_in_support(const Parameter& parameter, double observed, double x) {
   if (const auto* c = std::get_if<PoissonConstraint>(&parameter.constraint)) {
-    return is_possible(c->tau * x, observed);
+    return kernels::is_possible(observed, c->tau * x);
   }
   if (const auto* c = std::get_if<GammaConstraint>(&parameter.constraint)) {
-    return is_possible(x / c->scale, observed);
+    return kernels::is_possible(observed, x / c->scale);
   }
   if (std::holds_alternative<LogNormalConstraint>(parameter.constraint)) return x > 0.0;
   return true;
@@ -51,7 +46,8 @@ Offence forbidden_yields(const ReferenceModel& model, const Data& data, const do
   for (std::size_t bin = 0; bin < yields.size(); ++bin) {
     const bool is_finite = std::isfinite(yields[bin]);
     all_finite = all_finite && is_finite;
-    if (!is_finite || !is_possible(yields[bin], data.counts[bin])) offence.indices.push_back(bin);
+    if (!is_finite || !kernels::is_possible(data.counts[bin], yields[bin]))
+      offence.indices.push_back(bin);
   }
   if (!offence.indices.empty()) offence.status = EvaluationStatus::negative_yield;
   if (!all_finite) offence.status = EvaluationStatus::not_finite;

@@ -6,6 +6,7 @@
 #include <cfloat>
 
 #include "ad/derivatives.hpp"
+#include "kernels/constants.hpp"
 #include "kernels/interpolation.hpp"
 #include "kernels/terms.hpp"
 #include "nablafit/spec.hpp"
@@ -275,10 +276,6 @@ NABLAFIT_FLATTEN void forward_rows(const SweepModel& m, SweepScratch& s, const C
   });
 }
 
-bool has_likelihood(double lambda, double count) {
-  return (lambda > 0.0 && lambda <= DBL_MAX) || (lambda == 0.0 && count == 0.0);
-}
-
 NABLAFIT_FLATTEN BinSum weigh_bins(const SweepModel& m, SweepScratch& s, const Chunk& chunk,
                                    const double* counts, bool with_gradient) {
   BinSum sum{0.0, no_offender};
@@ -287,7 +284,7 @@ NABLAFIT_FLATTEN BinSum weigh_bins(const SweepModel& m, SweepScratch& s, const C
     if (floored) s.lambda[bin] = m.bin_floor[bin];
     const double lambda = s.lambda[bin];
     const double count = counts[bin];
-    if (!has_likelihood(lambda, count)) {
+    if (!kernels::is_possible(count, lambda) || lambda > DBL_MAX) {
       if (sum.first_offender == no_offender) sum.first_offender = bin;
       continue;
     }

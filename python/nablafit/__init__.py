@@ -12,8 +12,18 @@ from pathlib import Path
 
 from . import spec, surgery
 from ._core import __version__, build_config
+from .batch import FitManyResult, fit_many
 from .data import Data
-from .errors import ArgumentError, Error, ModelWarning, SpecError, WorkspaceError
+from .diagnostics import Diagnostics
+from .errors import (
+    ArgumentError,
+    Error,
+    FitWarning,
+    Interrupted,
+    ModelWarning,
+    SpecError,
+    WorkspaceError,
+)
 from .fit import FitOptions, fit
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
@@ -21,30 +31,38 @@ from .likelihood import Likelihood
 from .model import Model
 from .result import FitResult
 from .spec import Interpolation, ModelSpec
+from .toys import Toys, toys
 from .workspace import Workspace
 
 __all__ = [
     "ArgumentError",
     "Data",
+    "Diagnostics",
     "Error",
+    "FitManyResult",
     "FitOptions",
     "FitResult",
+    "FitWarning",
     "Interpolation",
+    "Interrupted",
     "Likelihood",
     "Model",
     "ModelSpec",
     "ModelWarning",
     "PatchSet",
     "SpecError",
+    "Toys",
     "Workspace",
     "WorkspaceError",
     "__version__",
     "build_config",
     "cmake_dir",
     "fit",
+    "fit_many",
     "from_pyhf",
     "spec",
     "surgery",
+    "toys",
 ]
 
 

@@ -3,14 +3,61 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ._arrays import FloatArray
 from .spec import (
     Constraint,
     GammaConstraint,
     GaussianConstraint,
     LogNormalConstraint,
+    Parameter,
     PoissonConstraint,
 )
+
+IntArray: TypeAlias = NDArray[np.intp]
+
+
+class PrefitTable:
+    """Constraint terms of a model, arranged so that all estimates take microseconds.
+
+    Gaussian and Poisson terms, of which there may be thousands, are arrays; the rest is a list.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], constrained: Sequence[int]) -> None:
+        self._size = len(parameters)
+        terms = [(i, p, parameters[p].constraint) for i, p in enumerate(constrained)]
+        stored = [parameters[p].observed_value for p in constrained]
+        self._stored = np.array([math.nan if value is None else value for value in stored])
+        gaussians = [(i, p, c.sigma) for i, p, c in terms if isinstance(c, GaussianConstraint)]
+        poissons = [(i, p, c.tau) for i, p, c in terms if isinstance(c, PoissonConstraint)]
+        self._gaussians = _columns(gaussians)
+        self._poissons = _columns(poissons)
+        arranged = {i for i, _, _ in gaussians + poissons}
+        self._others = [term for term in terms if term[0] not in arranged]
+
+    def estimates(self, observed: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return centre and width by parameter, NaN where there is no term."""
+        values = self._stored if observed is None else observed
+        centers, widths = np.full((2, self._size), np.nan)
+        position, parameter, sigma = self._gaussians
+        centers[parameter], widths[parameter] = values[position], sigma
+        position, parameter, tau = self._poissons
+        counts = values[position]
+        centers[parameter] = counts / tau
+        widths[parameter] = np.where(counts > 0, np.sqrt(np.abs(counts)) / tau, np.nan)
+        for i, p, constraint in self._others:
+            centers[p], widths[p] = prefit_estimate(constraint, float(values[i]))
+        return centers, widths
+
+
+def _columns(terms: Sequence[tuple[int, int, float]]) -> tuple[IntArray, IntArray, FloatArray]:
+    table = np.array(terms, dtype=float).reshape(-1, 3).T
+    return table[0].astype(np.intp), table[1].astype(np.intp), table[2]
 
 
 def prefit_estimate(constraint: Constraint, observed: float) -> tuple[float, float]:

@@ -1,5 +1,5 @@
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final, Self, TypeAlias, final
 
 import numpy as np
@@ -576,6 +576,7 @@ def read_hs3(
 def write_hs3(
     spec: ModelSpec, datasets: Sequence[Observations], *, lossy: bool = False
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]]: ...
+
 @final
 class Model(metaclass=_BoundType):
     def __init__(self, spec: ModelSpec) -> None: ...
@@ -722,3 +723,50 @@ def minimize(
     fixed: NDArray[np.bool_],
     options: MinimizeOptions,
 ) -> MinimizeSummary: ...
+
+FIT_STATUSES: tuple[str, ...]
+
+def fit_many(
+    model: Model,
+    n_fits: int,
+    *,
+    arrays: dict[str, NDArray[Any] | None],
+    options: MinimizeOptions,
+    kept_parameters: list[int],
+    n_threads: int,
+    progress: Callable[[int], object] | None,
+) -> tuple[dict[str, Any], BaseException | None]: ...
+def generate_toys(
+    model: Model,
+    x: _Array,
+    *,
+    n: int,
+    seed: int,
+    start: int,
+    randomize: bool,
+    global_observables: _Array | None,
+    n_threads: int,
+    progress: Callable[[int], object] | None,
+) -> tuple[_Array, _Array, BaseException | None]: ...
+def find_minima(
+    likelihood: Likelihood,
+    *,
+    start: _Array,
+    lower: _Array,
+    upper: _Array,
+    fixed: NDArray[np.bool_],
+    options: MinimizeOptions,
+    n_starts: int,
+    seed: int,
+) -> tuple[
+    tuple[tuple[MinimizeSummary, float, tuple[int, ...], tuple[int, ...]], ...],
+    BaseException | None,
+]: ...
+def draw_starts(
+    model: Model,
+    global_observables: _Array,
+    *,
+    n: int,
+    seed: int,
+    spread: float,
+) -> _Array: ...

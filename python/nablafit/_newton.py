@@ -12,12 +12,16 @@ from . import _core
 from ._problem import Minimum
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
+from .minima import LocalMinimum
 
 if TYPE_CHECKING:
     from ._problem import FitOptions, FitProblem
     from .likelihood import Likelihood
 
-__all__ = ["minimize", "minimize_options", "require_native", "status_name"]
+__all__ = ["find_minima", "minimize", "minimize_options", "require_native", "status_name"]
+
+# Parameters by which two minima differ that are named at most.
+_MOST_NAMES = 10
 
 # What other minimisers call the same outcome.
 _STATUS = {"infeasible_start": "forbidden_start", "iteration_limit": "call_limit"}
@@ -45,6 +49,34 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         n_gradients=summary.n_gradients,
         timings={"minimize": time.perf_counter() - started},
         diagnostics=Diagnostics.from_summary(summary, problem.likelihood.parameters),
+    )
+
+
+def find_minima(problem: FitProblem, options: FitOptions) -> tuple[LocalMinimum, ...]:
+    """Fit from the given start and from random ones; return the distinct minima, lowest first."""
+    require_native(problem.likelihood)
+    found, exception = _core.find_minima(
+        problem.likelihood,
+        start=problem.initial,
+        lower=np.ascontiguousarray(problem.lower),
+        upper=np.ascontiguousarray(problem.upper),
+        fixed=problem.fixed,
+        options=minimize_options(options, _core.CovarianceKind.errors, diagnostics=False),
+        n_starts=options.starts,
+        seed=options.seed,
+    )
+    if exception is not None:
+        raise exception
+    names = problem.likelihood.parameters
+    return tuple(
+        LocalMinimum(
+            x=np.array(summary.x),
+            twice_delta_nll=height,
+            n_starts=len(starts),
+            from_default=0 in starts,
+            differs_in={names[i]: float(summary.x[i]) for i in differing[:_MOST_NAMES]},
+        )
+        for summary, height, starts, differing in found
     )
 
 

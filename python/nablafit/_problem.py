@@ -42,6 +42,14 @@ class FitOptions:
     check_gradients : bool
         Compare the gradient at the start with an independent derivative first; raise Error if they
         differ.
+    hessian : bool
+        Give MINUIT the exact Hessian too, which saves most of its calls; others ignore it.
+    starts : int
+        Fit from this many further starts, drawn from the constraint terms and ranges, with the
+        native minimiser in threads. The result is the lowest minimum found, `minima` has all that
+        are distinct; a FitWarning says if the default start does not lead to the lowest.
+    seed : int
+        Of these starts.
     """
 
     minimizer: str = "newton"
@@ -49,6 +57,9 @@ class FitOptions:
     tolerance: float | None = None
     max_calls: int | None = None
     check_gradients: bool = False
+    hessian: bool = True
+    starts: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.strategy not in (None, 0, 1, 2):
@@ -57,6 +68,10 @@ class FitOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise located(ArgumentError, f"expected a positive number, got {value}", name)
+        for name in ("starts", "seed"):
+            value = getattr(self, name)
+            if not 0 <= value < 2**64:
+                raise located(ArgumentError, f"expected a number from 0 on, got {value}", name)
 
     @property
     def edm_goal(self) -> float:
@@ -82,7 +97,7 @@ class FitProblem:
     @cached_property
     def step(self) -> FloatArray:
         """Typical change of every parameter: prefit width, else a tenth of the start value."""
-        _, width = self.likelihood.model.prefit(self.likelihood.data)
+        _, width = self.likelihood.prefit
         guess = 0.1 * np.maximum(np.abs(self.initial), 1.0)
         return np.where(np.isfinite(width) & (width > 0), width, guess)
 
@@ -117,7 +132,7 @@ def make_problem(
     """Combine the model's start values, ranges and constness with what the caller wants instead."""
     model = likelihood.model
     start = model.point(initial)
-    lower, upper = _box(model.parameters, model.bounds, bounds)
+    lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
     for name, value in _fixed_items(fixed):
         index = index_of(model.parameters, name)
@@ -143,12 +158,13 @@ def _plain(value: float | bool) -> float | bool:
     return bool(value) if isinstance(value, bool | np.bool_) else float(value)
 
 
-def _box(
+def box(
     names: Sequence[str], ranges: Sequence[tuple[float, float]], changes: Bounds | None
 ) -> tuple[FloatArray, FloatArray]:
-    box = np.array(ranges, dtype=float).reshape(len(names), 2)
+    """Return lower and upper bounds: the model's with the caller's changes."""
+    limits = np.array(ranges, dtype=float).reshape(len(names), 2)
     if changes is None:
-        return box[:, 0], box[:, 1]
+        return limits[:, 0], limits[:, 1]
     if not isinstance(changes, Mapping):
         if len(changes) != len(names):
             message = f"expected one pair per parameter, {len(names)}, got {len(changes)}"
@@ -159,8 +175,8 @@ def _box(
         if not pair[0] < pair[1]:
             message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
             raise located(ArgumentError, message, f"bounds[{name!r}]")
-        box[index_of(names, name)] = pair
-    return box[:, 0], box[:, 1]
+        limits[index_of(names, name)] = pair
+    return limits[:, 0], limits[:, 1]
 
 
 def _check_start(

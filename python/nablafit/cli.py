@@ -9,12 +9,21 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -22,12 +31,21 @@ from . import __version__, _display, cmake_dir
 from . import fit as run_fit
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
-from .errors import ArgumentError, Error, ModelWarning, WorkspaceError, located
+from ._toys_command import ToyRun, parse_shard, run_toys
+from .errors import (
+    ArgumentError,
+    Error,
+    FitWarning,
+    ModelWarning,
+    WorkspaceError,
+    located,
+)
 from .workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ._arrays import FloatArray
     from .data import Data
     from .model import Model
     from .result import FitResult
@@ -106,6 +124,8 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON 
     "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
 )
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
+@click.option("--starts", type=int, default=0, help="Fit from so many random starts too.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random starts.")
 @_json_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write the result as JSON.")
 def _fit(
@@ -115,14 +135,23 @@ def _fit(
     minimizer: str,
     fix: tuple[str, ...],
     tolerance: float | None,
+    starts: int,
+    seed: int,
     as_json: bool,
     output: Path | None,
 ) -> int:
     """Fit the observed data of WORKSPACE."""
     _, model, data = _open(workspace, measurement, poi)
-    result = run_fit(
-        model, data, minimizer=minimizer, fixed=_fixed(fix, model), tolerance=tolerance
-    )
+    with _warnings_on_stderr(FitWarning):
+        result = run_fit(
+            model,
+            data,
+            minimizer=minimizer,
+            fixed=_fixed(fix, model),
+            tolerance=tolerance,
+            starts=starts,
+            seed=seed,
+        )
     if output is not None:
         output.write_text(result.to_json(indent=1) + "\n", encoding="utf-8")
     if as_json:
@@ -130,6 +159,98 @@ def _fit(
     else:
         _print_result(_console(), result, model.poi)
     return 0 if result.valid else 1
+
+
+@_cli.command("toys")
+@_workspace_argument
+@_measurement_option
+@_poi_option
+@click.option("--n", type=int, default=1000, show_default=True, help="Toys of all shards together.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+@click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
+@click.option("--threads", type=int, help="Default: NABLAFIT_NUM_THREADS, else all processors.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Draw at this value of a parameter: held in the fit to the data that gives the others.",
+)
+@click.option("--initial", is_flag=True, help="Draw at the initial values, not at a fit.")
+@click.option("--keep", multiple=True, metavar="NAME", help="Parameters to keep; default: all.")
+@click.option("--no-fit", is_flag=True, help="Write the toys themselves instead of fits to them.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .npz file.")
+def _toys(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    n: int,
+    seed: int,
+    shard: str,
+    threads: int | None,
+    settings: tuple[str, ...],
+    initial: bool,
+    keep: tuple[str, ...],
+    no_fit: bool,
+    output: Path,
+) -> int:
+    """Draw toys of WORKSPACE and fit them, into a file that nablafit.FitManyResult.load reads.
+
+    If the file exists already, the run continues where it was interrupted.
+    """
+    _, model, data = _open(workspace, measurement, poi)
+    first, count = parse_shard(shard, n)
+    run = ToyRun(
+        model=model,
+        x=_toy_point(model, data, _fixed(settings, model), initial=initial),
+        n=count,
+        seed=seed,
+        start=first,
+        path=output,
+        fit=not no_fit,
+        parameters=keep or None,
+        n_threads=threads,
+    )
+    with _progress_bar(count) as progress:
+        result = run_toys(run, progress)
+    click.echo(f"{output}: {result!r}")
+    return 0
+
+
+def _toy_point(
+    model: Model, data: Data, held: dict[str, float | bool], *, initial: bool
+) -> FloatArray:
+    """Return where to draw toys: the best fit, or the initial values, with some values set."""
+    for name, value in held.items():
+        if isinstance(value, bool):
+            raise located(ArgumentError, "expected NAME=VALUE", f"--set {name}")
+    values = {name: float(value) for name, value in held.items()}
+    if initial:
+        return model.point(values)
+    result = run_fit(model, data, fixed=values)
+    if not result.valid:
+        message = f"the fit that says where to draw toys failed: {result.message} Or use --initial."
+        raise located(Error, message, "toys")
+    return result.x
+
+
+@contextmanager
+def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress on stderr if that is a terminal."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("toys"), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("toys", total=total)
+        yield lambda n_done: progress.update(task, completed=n_done)
+
+
+@contextmanager
+def _warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        yield
+    for warning in caught:
+        click.echo(f"warning: {warning.message}", err=True)
 
 
 @_cli.command("inspect")
@@ -154,11 +275,8 @@ def _inspect(workspace: Path, measurement: str | None, poi: str | None, as_json:
 def _open(path: Path, measurement: str | None, poi: str | None) -> tuple[Workspace, Model, Data]:
     """Load, compile, and report warnings on stderr, one line each."""
     workspace = Workspace.load(path)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ModelWarning)
+    with _warnings_on_stderr(ModelWarning):
         model = workspace.model(measurement, poi)
-    for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
     data = workspace.data(model) if workspace.datasets else model.asimov()
     return workspace, model, data
 

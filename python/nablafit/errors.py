@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
 
-__all__ = ["ArgumentError", "Error", "ModelWarning", "SpecError", "WorkspaceError", "located"]
+if TYPE_CHECKING:
+    from .batch import FitManyResult
+    from .toys import Toys
+
+__all__ = [
+    "ArgumentError",
+    "Error",
+    "FitWarning",
+    "Interrupted",
+    "ModelWarning",
+    "SpecError",
+    "WorkspaceError",
+    "located",
+]
 
 ErrorT = TypeVar("ErrorT", bound=Error)
 
 
 class ModelWarning(UserWarning):
     """A model is well defined but does something that a physicist should know."""
+
+
+class FitWarning(UserWarning):
+    """A fit is valid, but a physicist should look at it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a long call; `result` is what was done until then."""
+
+    def __init__(self, message: str, result: FitManyResult | Toys) -> None:
+        super().__init__(message)
+        self.result = result
+
+    @classmethod
+    def or_original(cls, exception: BaseException, result: FitManyResult | Toys) -> BaseException:
+        """Return an Interrupted for a KeyboardInterrupt; any other exception as it is."""
+        if not isinstance(exception, KeyboardInterrupt):
+            return exception
+        interrupted = cls(f"interrupted; what was done is in .result: {result!r}", result)
+        interrupted.__cause__ = exception
+        return interrupted
 
 
 def located(error_class: type[ErrorT], message: str, location: str) -> ErrorT:

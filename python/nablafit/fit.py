@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from . import _newton
 from ._core import __version__
 from ._problem import FitOptions, FitProblem, Minimum, make_problem
-from .errors import ArgumentError, Error, located
+from .errors import ArgumentError, Error, FitWarning, located
 from .interop import iminuit, scipy
 from .likelihood import Likelihood
 from .model import Model
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from ._arrays import FloatArray, ParameterValues
     from ._problem import Bounds, Fixed
     from .data import Data
+    from .minima import LocalMinimum
 
 __all__ = ["FitOptions", "fit"]
 
+_Minimize: TypeAlias = Callable[[FitProblem, FitOptions], Minimum]
+
 # Every minimiser is a function of the problem and the options. Names may carry an argument after
 # a colon, which the minimiser reads from the options.
-_MINIMIZERS: dict[str, tuple[Callable[[FitProblem, FitOptions], Minimum], str]] = {
+_MINIMIZERS: dict[str, tuple[_Minimize, str]] = {
     "newton": (_newton.minimize, "nablafit"),
     "minuit": (iminuit.minimize, "iminuit"),
     "scipy": (scipy.minimize, "scipy"),
@@ -47,6 +52,9 @@ def fit(
     tolerance: float | None = None,
     max_calls: int | None = None,
     check_gradients: bool = False,
+    hessian: bool = True,
+    starts: int = 0,
+    seed: int = 0,
 ) -> FitResult:
     """Find the parameters that maximise the likelihood.
 
@@ -67,7 +75,7 @@ def fit(
     fixed : str, iterable of str or mapping, optional
         Parameters to hold, at their start value or, in a mapping, at the value given. They add to
         those that the model fixes; `{"name": False}` releases one.
-    strategy, tolerance, max_calls, check_gradients
+    strategy, tolerance, max_calls, check_gradients, hessian, starts, seed
         See `FitOptions`.
 
     Returns
@@ -88,6 +96,9 @@ def fit(
         tolerance=tolerance,
         max_calls=max_calls,
         check_gradients=check_gradients,
+        hessian=hessian,
+        starts=starts,
+        seed=seed,
     )
     minimize, package = _minimizer(minimizer)
     started = time.perf_counter()
@@ -95,9 +106,12 @@ def fit(
     if check_gradients:
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
+    minima: tuple[LocalMinimum, ...] = ()
+    if options.starts:
+        minimum, minima = _search(minimize, problem, options, minimum)
     timings = {**minimum.timings, "total": time.perf_counter() - started}
     versions = {package: _version(package), "nablafit": __version__, "numpy": np.__version__}
-    return _result(problem, options, minimum, timings, versions)
+    return _result(problem, options, minimum, minima, timings, versions)
 
 
 def compare_gradients(likelihood: Likelihood, x: FloatArray) -> None:
@@ -123,7 +137,7 @@ def _version(package: str) -> str:
     return __version__ if package == "nablafit" else version(package)
 
 
-def _minimizer(name: str) -> tuple[Callable[[FitProblem, FitOptions], Minimum], str]:
+def _minimizer(name: str) -> tuple[_Minimize, str]:
     family, colon, method = name.partition(":")
     if family not in _MINIMIZERS or bool(colon and method) != (family == "scipy"):
         message = f'unknown minimiser {name!r}; expected "newton", "minuit" or "scipy:<method>"'
@@ -143,9 +157,7 @@ def _likelihood(model: Model | Likelihood, data: Data | None) -> Likelihood:
     return model.likelihood(data)
 
 
-def _minimize(
-    minimize: Callable[[FitProblem, FitOptions], Minimum], problem: FitProblem, options: FitOptions
-) -> Minimum:
+def _minimize(minimize: _Minimize, problem: FitProblem, options: FitOptions) -> Minimum:
     """Minimise where there is something to do; only the native minimiser repairs a bad start."""
     n = problem.initial.size
     at_start = problem.likelihood.status(problem.initial)
@@ -160,15 +172,39 @@ def _minimize(
     return minimize(problem, options)
 
 
+def _search(
+    minimize: _Minimize, problem: FitProblem, options: FitOptions, default: Minimum
+) -> tuple[Minimum, tuple[LocalMinimum, ...]]:
+    """Look for lower minima from random starts; return the lowest and all that were found."""
+    minima = _newton.find_minima(problem, options)
+    if not minima or (minima[0].from_default and default.status.startswith("converged")):
+        return default, minima
+    best = _minimize(minimize, replace(problem, initial=minima[0].x.copy()), options)
+    warnings.warn(_lower_minimum(minima), FitWarning, stacklevel=4)
+    return best, minima
+
+
+def _lower_minimum(minima: tuple[LocalMinimum, ...]) -> str:
+    ours = next((minimum for minimum in minima if minimum.from_default), None)
+    if ours is None or not ours.twice_delta_nll > 0:
+        return "the default start leads to no minimum; the result is from another start"
+    names = ", ".join(f"{name} = {value:.4g}" for name, value in ours.differs_in.items())
+    return (
+        f"the default start leads to a minimum that is {ours.twice_delta_nll:.3g} higher in -2 log "
+        f"L than the one returned, with {names}"
+    )
+
+
 def _result(
     problem: FitProblem,
     options: FitOptions,
     minimum: Minimum,
+    minima: tuple[LocalMinimum, ...],
     timings: dict[str, float],
     versions: dict[str, str],
 ) -> FitResult:
     likelihood = problem.likelihood
-    center, width = likelihood.model.prefit(likelihood.data)
+    center, width = likelihood.prefit
     return FitResult(
         parameters=likelihood.parameters,
         x=minimum.x,
@@ -191,4 +227,5 @@ def _result(
         versions=versions,
         minuit=minimum.minuit,
         diagnostics=minimum.diagnostics,
+        minima=minima,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from . import _core
@@ -110,6 +111,11 @@ class Likelihood(_core.Likelihood):
     def ndata(self) -> int:
         """Number of bins and constraint terms: iminuit's reduced chi-square uses it."""
         return self._data.counts.size + self._data.global_observables.size
+
+    @cached_property
+    def prefit(self) -> tuple[FloatArray, FloatArray]:
+        """Centre and width of every constraint term, see `Model.prefit`."""
+        return self._model.prefit(self._data)
 
     def status(self, x: ParameterValues) -> PointStatus:
         """Say whether the likelihood is defined at `x`."""

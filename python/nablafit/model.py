@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_vector, index_of
-from ._constraints import prefit_estimate
+from ._constraints import PrefitTable
 from .data import Data
 from .likelihood import Likelihood
 
@@ -40,7 +40,7 @@ class Model:
     leaves out keep their initial value.
     """
 
-    __slots__ = ("_bounds", "_channels", "_core", "_fixed", "_parameters")
+    __slots__ = ("_bounds", "_channels", "_core", "_fixed", "_parameters", "_prefit")
 
     def __init__(self, spec: ModelSpec) -> None:
         self._core = _core.Model(spec)
@@ -49,6 +49,7 @@ class Model:
         lower, upper = self._core.lower.tolist(), self._core.upper.tolist()
         self._bounds = tuple(zip(lower, upper, strict=True))
         self._channels = tuple(channel.name for channel in self.spec.channels)
+        self._prefit: PrefitTable | None = None
 
     def __reduce__(self) -> tuple[type[Model], tuple[ModelSpec]]:
         return Model, (self.spec,)
@@ -206,14 +207,6 @@ class Model:
         tuple of array
             In the units of the parameters; NaN where a parameter has no constraint term.
         """
-        centers, widths = np.full((2, self.n_parameters), np.nan)
-        parameters = self.spec.parameters
-        for position, index in enumerate(self._core.constrained_parameters):
-            parameter = parameters[index]
-            stored = parameter.observed_value
-            observed = data.global_observables[position] if data is not None else stored
-            if observed is not None:
-                centers[index], widths[index] = prefit_estimate(
-                    parameter.constraint, float(observed)
-                )
-        return centers, widths
+        if self._prefit is None:
+            self._prefit = PrefitTable(self.spec.parameters, self._core.constrained_parameters)
+        return self._prefit.estimates(None if data is None else data.global_observables)

@@ -16,6 +16,7 @@ from ._arrays import FloatArray, index_of
 from ._rounding import pdg_round
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
+from .minima import LocalMinimum
 
 __all__ = ["Estimate", "FitResult", "NamedValues"]
 
@@ -142,6 +143,8 @@ class FitResult:
     """The Minuit object after a fit with MINUIT, for MINOS and contours; not serialised."""
     diagnostics: Diagnostics | None = field(default=None)
     """What the native minimiser found out about the minimum: weak directions, active bounds."""
+    minima: tuple[LocalMinimum, ...] = ()
+    """The distinct minima of a fit with `starts`, lowest first."""
 
     def __post_init__(self) -> None:
         arrays = (*(getattr(self, name) for name in _VECTORS + _FLAGS), self.covariance)
@@ -243,6 +246,7 @@ class FitResult:
         document |= {name: getattr(self, name) for name in _PLAIN}
         document["timings"] = dict(self.timings)
         document["versions"] = dict(self.versions)
+        document["minima"] = [minimum.to_dict() for minimum in self.minima]
         document["diagnostics"] = None if self.diagnostics is None else self.diagnostics.to_dict()
         document |= {"valid": self.valid, "errors": _to_numbers(np.asarray(self.errors))}
         document["twice_nll"] = _number(self.twice_nll)
@@ -268,6 +272,7 @@ class FitResult:
             value=_missing(document["value"], math.inf),
             constant=_missing(document["constant"], math.nan),
             edm=_missing(document["edm"], math.inf),
+            minima=tuple(LocalMinimum.from_dict(item) for item in document.get("minima", ())),
             diagnostics=None if diagnostics is None else Diagnostics.from_dict(diagnostics),
             **members,
         )

@@ -1,6 +1,7 @@
 #include "random_spec.hpp"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -159,7 +160,7 @@ class Generator {
       sample.nominal.push_back(is_empty ? 0.0 : random_.uniform(0.5, 50.0));
     }
     if (random_.chance(0.3)) sample.yield_floor = random_.chance(0.5) ? 0.0 : 10.0;
-    if (random_.chance(0.3)) sample.factor_floor = random_.chance(0.5) ? 1e-100 : 0.95;
+    if (random_.chance(0.3)) sample.factor_floor = random_.chance(0.5) ? DBL_MIN : 0.95;
     const std::size_t n_modifiers = random_.below(8);
     for (std::size_t i = 0; i < n_modifiers; ++i) {
       sample.modifiers.push_back(modifier(sample, "modifier_" + std::to_string(i)));

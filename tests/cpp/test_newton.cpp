@@ -138,6 +138,7 @@ TEST_CASE("correlated parameters with the minimum in a corner or on an edge") {
   const MinimizeSummary edge =
       run(quadratic({4.0, 9.0}, {1.0, -2.0}, 3.0), box({5.0, 5.0}, -1.0, 6.0));
   CHECK(edge.status == MinimizeStatus::converged);
+  CHECK(edge.iterations == 1);
   CHECK(edge.x[1] == -1.0);
   CHECK(edge.x[0] == doctest::Approx(1.0 - 0.75));
   const MinimizeSummary corner = run(quadratic({4.0, 9.0}, {1.0, -2.0}), box({5.0, 5.0}, 2.0, 6.0));

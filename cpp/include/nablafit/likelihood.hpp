@@ -20,8 +20,9 @@ struct CompiledLikelihood;
 /// Why an evaluation has the value it has.
 enum class EvaluationStatus {
   ok,
-  negative_yield,     ///< a bin's expected yield is negative, or zero where events were observed
-  not_finite,         ///< a bin's expected yield is infinite or NaN
+  negative_yield,  ///< a bin's expected yield is negative, or zero (below 1e-140) where events were
+                   ///< observed
+  not_finite,      ///< a bin's expected yield is infinite or NaN
   outside_support,    ///< a constraint term has density zero here (e.g. negative Poisson mean)
   invalid_parameter,  ///< a parameter is NaN or infinite
 };

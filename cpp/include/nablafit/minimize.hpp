@@ -44,7 +44,9 @@ struct MinimizeOptions {
 enum class MinimizeStatus {
   converged,                ///< the conditions for a minimum hold
   converged_at_kink,        ///< so they do in the sense of one-sided derivatives, at a kink
-  converged_at_zero_yield,  ///< so they do on the border where an expected yield becomes negative
+  /// First-order conditions hold on the border where the yield of a bin without events becomes
+  /// negative.
+  converged_at_zero_yield,
   iteration_limit,
   stalled,           ///< no step lowers the value although the conditions do not hold
   saddle_point,      ///< stationary with negative curvature, and nothing lower found around it
@@ -118,7 +120,8 @@ struct MinimizeArguments {
 };
 
 /// Minimises Likelihoods of one model again and again with the scratch memory of one thread: fits
-/// after the first allocate nothing as long as no Hessian is singular or indefinite.
+/// after the first allocate nothing, except where a Hessian is singular or an empty bin's yield
+/// reaches zero.
 class Minimizer {
  public:
   explicit Minimizer(const Likelihood& likelihood, const MinimizeOptions& options = {});

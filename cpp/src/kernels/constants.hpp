@@ -10,6 +10,15 @@ namespace nablafit::kernels {
 
 constexpr double half_log_two_pi = 0.91893853320467274178;
 
+/// Means below this, with events observed, count as zero: the second derivative n / lambda^2 of the
+/// Poisson term is not a number any more.
+constexpr double smallest_mean = 1e-140;
+
+/// True if Pois(n | lambda) and the derivatives of its logarithm exist. False for NaN.
+inline bool is_possible(double n, double lambda) {
+  return n == 0.0 ? lambda >= 0.0 : lambda >= smallest_mean;
+}
+
 /// Stirling's remainder log Gamma(n + 1) - (n log n - n + log(2 pi n) / 2), for n >= 10, to 1e-16.
 inline double stirling_remainder(double n) {
   const double inverse = 1.0 / n;

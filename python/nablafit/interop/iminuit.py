@@ -27,21 +27,33 @@ def make_minuit(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    hessian: bool = True,
 ) -> Minuit:
     """Return a Minuit object with start values, limits, fixed parameters and steps set.
 
     Arguments as in `nablafit.fit`. The function is called with arrays, which is faster than what
-    `Minuit(likelihood, *start)` does, and knows the gradient.
+    `Minuit(likelihood, *start)` does, and knows the gradient and, unless told otherwise, the
+    Hessian.
     """
-    return _set_up(make_problem(likelihood, initial, bounds, fixed))
+    return _set_up(make_problem(likelihood, initial, bounds, fixed), hessian=hessian)
 
 
 def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
-    """Run MIGRAD, then HESSE."""
-    minuit = _set_up(problem)
-    minuit.strategy = 0 if options.strategy is None else options.strategy
-    minuit.tol = 0.1 if options.tolerance is None else options.tolerance
-    timings = _run(minuit, options.max_calls)
+    """Run MIGRAD and HESSE.
+
+    With the Hessian first if that is wanted; should that fail, as it may at bounds, where MINUIT's
+    variables are singular, with the gradient alone.
+    """
+    n_calls = n_gradients = 0
+    for hessian in (True, False) if options.hessian else (False,):
+        minuit = _set_up(problem, hessian=hessian)
+        minuit.strategy = 0 if options.strategy is None else options.strategy
+        minuit.tol = 0.1 if options.tolerance is None else options.tolerance
+        timings = _run(minuit, options.max_calls)
+        n_calls += minuit.nfcn
+        n_gradients += minuit.ngrad
+        if minuit.valid:
+            break
     status, message = _outcome(minuit)
     return Minimum(
         x=np.array(minuit.values),
@@ -49,8 +61,8 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         message=message,
         covariance=_covariance(minuit),
         edm=minuit.fmin.edm,
-        n_calls=minuit.nfcn,
-        n_gradients=minuit.ngrad,
+        n_calls=n_calls,
+        n_gradients=n_gradients,
         timings=timings,
         minuit=minuit,
     )
@@ -77,21 +89,59 @@ def _run(minuit: Minuit, max_calls: int | None) -> dict[str, float]:
     return timings
 
 
-def _set_up(problem: FitProblem) -> Minuit:
+def _set_up(problem: FitProblem, *, hessian: bool) -> Minuit:
     from iminuit import Minuit
 
     likelihood: Any = problem.likelihood
     minuit = Minuit(
         likelihood,
-        problem.initial,
+        _inside(problem) if hessian else problem.initial,
         grad=likelihood.grad,
-        hessian=False,
+        hessian=_DefiniteHessian(problem) if hessian else False,
         name=problem.likelihood.parameters,
     )
     minuit.limits = list(zip(problem.lower, problem.upper, strict=True))
     minuit.errors = problem.step
     minuit.fixed = problem.fixed
     return minuit
+
+
+def _inside(problem: FitProblem) -> FloatArray:
+    """Move start values away from bounds: there, the Hessian in MINUIT's variables is singular."""
+    near = np.minimum(0.1 * problem.step, 0.25 * (problem.upper - problem.lower))
+    inner = np.clip(problem.initial, problem.lower + near, problem.upper - near)
+    return np.where(problem.fixed, problem.initial, inner)
+
+
+class _DefiniteHessian:
+    """The exact Hessian, made positive definite where it is not: MINUIT fails on others.
+
+    Far from the minimum directions of negative curvature are common. There, eigenvalues of the
+    matrix scaled to unit diagonal are replaced by their absolute value, or by a small number.
+    """
+
+    _SMALLEST = 1e-4
+
+    def __init__(self, problem: FitProblem) -> None:
+        self._likelihood = problem.likelihood
+        self._prefit = np.diag(problem.step**-2.0)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        hessian = self._likelihood.hessian(np.ascontiguousarray(x, dtype=float))
+        scale = np.sqrt(np.abs(np.diag(hessian)))
+        if not np.all(np.isfinite(scale)):
+            return self._prefit
+        scale[scale == 0.0] = 1.0
+        units = np.outer(scale, scale)
+        scaled = hessian / units
+        try:
+            np.linalg.cholesky(scaled - 1e-9 * np.eye(len(scaled)))
+        except np.linalg.LinAlgError:
+            values, vectors = np.linalg.eigh(scaled)
+            positive = np.fmax(np.abs(values), self._SMALLEST)
+            definite: FloatArray = (vectors * positive) @ vectors.T * units
+            return definite
+        return hessian
 
 
 def _covariance(minuit: Minuit) -> FloatArray | None:

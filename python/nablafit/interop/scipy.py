@@ -31,6 +31,9 @@ _WITH_HESSIAN = (
     "trust-exact",
     "trust-krylov",
 )
+_WITH_PRODUCTS = ("Newton-CG", "trust-ncg", "trust-krylov")
+# With more free parameters than this, products with the Hessian instead of the matrix.
+_LARGE = 500
 _WITHOUT_BOUNDS = ("CG", "BFGS", "Newton-CG", "dogleg", "trust-ncg", "trust-exact", "trust-krylov")
 
 METHODS = _WITHOUT_GRADIENT + _WITH_GRADIENT + _WITH_HESSIAN
@@ -78,6 +81,12 @@ class _FreeFunction:
         matrix = self._likelihood.hessian(self.full(t))[np.ix_(self._free, self._free)]
         return matrix * np.outer(self._scale, self._scale)
 
+    def hvp(self, t: FloatArray, v: FloatArray) -> FloatArray:
+        direction = np.zeros_like(self._point)
+        direction[self._free] = v * self._scale
+        product = self._likelihood.hvp(self.full(t), direction)
+        return product[self._free] * self._scale
+
 
 def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     """Run the method that `options.minimizer` names after "scipy:"."""
@@ -90,7 +99,8 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     if has_gradient:
         arguments["jac"] = True
     if method in _WITH_HESSIAN:
-        arguments["hess"] = function.hessian
+        by_products = method in _WITH_PRODUCTS and problem.free.size > _LARGE
+        arguments |= {"hessp": function.hvp} if by_products else {"hess": function.hessian}
     if method not in _WITHOUT_BOUNDS:
         arguments["bounds"] = Bounds(lower, upper)
     target = function.value_and_gradient if has_gradient else function.value

@@ -1,0 +1,305 @@
+"""Many fits of one model at once: toys, scan points, ranking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+from ._archive import read_archive, write_archive
+from ._arrays import FloatArray, ParameterValues, index_of
+from ._batch_input import batch_input
+from ._newton import minimize_options
+from ._problem import Bounds, FitOptions
+from .data import Data
+from .errors import ArgumentError, Interrupted, located
+
+if TYPE_CHECKING:
+    from ._batch_input import FixedMany
+    from .model import Model
+    from .toys import Toys
+
+__all__ = ["FitManyResult", "fit_many"]
+
+DataSets: TypeAlias = "Data | Toys | Sequence[Data] | ArrayLike"
+
+FORMAT = "nablafit.FitManyResult/1"
+_PER_FIT = ("value", "constant", "edm", "status_codes", "iterations", "n_gradients")
+_STATUSES = _core.FIT_STATUSES
+_VALID = np.array([name.startswith("converged") for name in _STATUSES])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class FitManyResult:
+    """Outcome of many fits, as arrays with one entry or row per fit; frozen.
+
+    `result["mu"]` is the array of the fitted values of one parameter. Numbers of fits that could
+    not be done are NaN: select with `valid`.
+    """
+
+    parameters: tuple[str, ...]
+    """The parameters that were kept: the columns of `x` and `errors`."""
+    x: FloatArray
+    """Fitted values, shape (n_fits, n_kept)."""
+    errors: FloatArray | None
+    """Standard deviations, shape (n_fits, n_kept); None if not asked for."""
+    value: FloatArray
+    """Minima of -log(L / L_saturated); twice it is the goodness of fit."""
+    constant: FloatArray
+    """-log L_saturated of each data set: -log L = value + constant."""
+    edm: FloatArray
+    """Estimated vertical distance to the minimum, in -log L."""
+    status_codes: NDArray[np.int8]
+    """Positions in `nablafit.batch.STATUSES`; see `status`."""
+    iterations: NDArray[np.int32]
+    n_gradients: NDArray[np.int32]
+    complete: bool = True
+    """False if the call was interrupted: fits that were not done have status "not_fitted"."""
+
+    def __post_init__(self) -> None:
+        for array in (self.x, self.errors, *(getattr(self, name) for name in _PER_FIT)):
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, name: str) -> FloatArray:
+        column: FloatArray = self.x[:, index_of(self.parameters, name)]
+        return column
+
+    def error(self, name: str) -> FloatArray:
+        """Return the standard deviations of one parameter, shape (n_fits,)."""
+        if self.errors is None:
+            raise located(ArgumentError, "these fits were made with errors=False", "errors")
+        column: FloatArray = self.errors[:, index_of(self.parameters, name)]
+        return column
+
+    def first(self, n: int) -> FitManyResult:
+        """Return the first `n` fits."""
+        errors = None if self.errors is None else self.errors[:n]
+        members = {name: getattr(self, name)[:n] for name in _PER_FIT}
+        complete = "not_fitted" not in self.status[:n]
+        return replace(self, x=self.x[:n], errors=errors, complete=complete, **members)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which fits found a minimum, shape (n_fits,)."""
+        valid: NDArray[np.bool_] = _VALID[self.status_codes]
+        return valid
+
+    @property
+    def status(self) -> tuple[str, ...]:
+        """Outcome of every fit: a status of `FitResult`, "invalid_input" or "not_fitted"."""
+        return tuple(STATUSES[code] for code in self.status_codes.tolist())
+
+    @property
+    def status_counts(self) -> dict[str, int]:
+        """How many fits ended in each way, the most frequent first."""
+        return dict(Counter(self.status).most_common())
+
+    @property
+    def nll(self) -> FloatArray:
+        """-log L at the minima."""
+        return self.value + self.constant
+
+    @property
+    def twice_nll(self) -> FloatArray:
+        """-2 log L at the minima."""
+        return 2.0 * self.nll
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FitManyResult):
+            return NotImplemented
+        mine, theirs = self._members(), other._members()
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(mine[key], theirs[key], equal_nan=mine[key].dtype.kind == "f")
+            for key in mine
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.status_counts.items())
+        end = "" if self.complete else "; interrupted"
+        return f"<FitManyResult: {len(self)} fits ({counts}), {len(self.parameters)} kept{end}>"
+
+    def _members(self) -> dict[str, NDArray[Any]]:
+        members: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _PER_FIT}
+        members |= {"x": self.x, "complete": np.array(self.complete)}
+        members["parameters"] = np.array(self.parameters, dtype=np.str_)
+        return members if self.errors is None else members | {"errors": self.errors}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings; None for numbers that are not finite."""
+        document = {name: _plain(array) for name, array in self._members().items()}
+        return {"format": FORMAT, **document, "status": list(self.status)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> FitManyResult:
+        """Inverse of `to_dict`; numbers that are not finite come back as NaN."""
+        if document.get("format") != FORMAT:
+            message = f"expected format {FORMAT!r}, got {document.get('format')!r}"
+            raise located(ArgumentError, message, "document")
+        members = {key: np.array(value) for key, value in document.items() if key != "format"}
+        return cls._from_members({key: members[key] for key in members if key != "status"})
+
+    def save(self, path: str | Path, notes: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Write a compressed .npz file, at once or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
+        notes : mapping, optional
+            More arrays for the file, which `load` passes over.
+        """
+        write_archive(path, FORMAT, {**(notes or {}), **self._members()})
+
+    @classmethod
+    def load(cls, path: str | Path) -> FitManyResult:
+        """Read what `save` wrote; raise ArgumentError for other files."""
+        return cls._from_members(read_archive(path, FORMAT))
+
+    @classmethod
+    def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> FitManyResult:
+        parameters = tuple(members["parameters"].tolist())
+        shape = (len(members["value"]), len(parameters))
+        types = {"status_codes": np.int8, "iterations": np.int32, "n_gradients": np.int32}
+        errors = members.get("errors")
+        return cls(
+            parameters=parameters,
+            x=members["x"].astype(float).reshape(shape),
+            errors=None if errors is None else errors.astype(float).reshape(shape),
+            complete=bool(members["complete"]),
+            **{name: members[name].astype(types.get(name, np.float64)) for name in _PER_FIT},
+        )
+
+    @classmethod
+    def merge(cls, results: Sequence[FitManyResult]) -> FitManyResult:
+        """Join results of the same parameters, in the order given."""
+        if not results:
+            raise located(ArgumentError, "expected at least one result, got none", "results")
+        first = results[0]
+        for i, other in enumerate(results):
+            if other.parameters != first.parameters:
+                message = "has other parameters than the first result"
+                raise located(ArgumentError, message, f"results[{i}]")
+        errors = [r.errors for r in results if r.errors is not None]
+        return cls(
+            parameters=first.parameters,
+            x=np.concatenate([r.x for r in results]),
+            errors=np.concatenate(errors) if len(errors) == len(results) else None,
+            complete=all(r.complete for r in results),
+            **{name: np.concatenate([getattr(r, name) for r in results]) for name in _PER_FIT},
+        )
+
+
+STATUSES: tuple[str, ...] = tuple(
+    {"infeasible_start": "forbidden_start", "iteration_limit": "call_limit"}.get(name, name)
+    for name in _STATUSES
+)
+
+
+def fit_many(
+    model: Model,
+    data: DataSets,
+    *,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: FixedMany | None = None,
+    parameters: Sequence[str] | None = None,
+    errors: bool = True,
+    tolerance: float | None = None,
+    max_calls: int | None = None,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> FitManyResult:
+    """Fit one model many times with the native minimiser, in threads.
+
+    The number of fits follows from the longest of `data`, `initial` and the values in `fixed`; what
+    has one row only is used for all.
+
+    Parameters
+    ----------
+    model : Model
+        What to fit.
+    data : Data, Toys, sequence of Data, or array
+        Data sets. An array has one row per data set, with the main counts, n_bins columns, or with
+        counts and global observables, n_bins + n_constrained columns as in `Data.to_pyhf`.
+    initial : array_like or mapping, optional
+        Start values: of shape (n_parameters,), the same for all, or (n_fits, n_parameters). By
+        default the model's or, for Toys, the values that the toys were drawn at. Values outside the
+        bounds are moved to them.
+    bounds : mapping or sequence, optional
+        As in `nablafit.fit`.
+    fixed : str, iterable of str, mapping, or sequence of mappings, optional
+        As in `nablafit.fit`; values of a mapping may be arrays with one value per fit, which makes
+        a scan. A sequence has one mapping (or None) per fit.
+    parameters : sequence of str, optional
+        Keep only these in the result, to save memory; by default all.
+    errors : bool
+        Compute standard deviations too.
+    tolerance, max_calls
+        As in `nablafit.fit`.
+    n_threads : int, optional
+        By default the environment variable NABLAFIT_NUM_THREADS, else the processors that this
+        process may run on. Results do not depend on it.
+    progress : callable, optional
+        Called with the number of fits done, about forty times a second.
+
+    Returns
+    -------
+    FitManyResult
+        A failed fit is data, not an exception: look at `valid` and `status_counts`. Data that are
+        NaN or negative give the status "invalid_input".
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit the model.
+    Interrupted
+        At Ctrl-C, after the fits under way: a KeyboardInterrupt whose `result` has the fits that
+        were done, with `complete` False.
+    """
+    options = FitOptions(tolerance=tolerance, max_calls=max_calls)
+    kind = _core.CovarianceKind.errors if errors else _core.CovarianceKind.none
+    names = model.parameters if parameters is None else tuple(parameters)
+    arrays, n_fits = batch_input(model, data, initial, bounds, fixed)
+    found, exception = _core.fit_many(
+        model._core,
+        n_fits,
+        arrays=arrays,
+        options=minimize_options(options, kind, diagnostics=False),
+        kept_parameters=[model.index(name) for name in names],
+        n_threads=thread_count(n_threads),
+        progress=progress,
+    )
+    result = FitManyResult(parameters=names, status_codes=found.pop("status"), **found)
+    if exception is not None:
+        raise Interrupted.or_original(exception, result)
+    return result
+
+
+def thread_count(n_threads: int | None) -> int:
+    """Return the number for the core, 0 for its default."""
+    if n_threads is None:
+        return 0
+    if n_threads < 1:
+        message = f"expected a positive number or None, got {n_threads}"
+        raise located(ArgumentError, message, "n_threads")
+    return n_threads
+
+
+def _plain(array: NDArray[Any]) -> object:
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        array = array.astype(object)
+        array[~finite] = None
+    return array.tolist()
