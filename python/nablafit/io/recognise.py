@@ -95,8 +95,7 @@ def _read_text(name: str, content: bytes, path: Path | None) -> Document:
 def _load(path: Path) -> bytes | Path:
     """Return the content of a file, or its path if it is a ROOT file, which is read in pieces."""
     with path.open("rb") as file:
-        start = file.read(len(_ROOT))
-        return path if start == _ROOT else start + file.read()
+        return path if file.peek(len(_ROOT)).startswith(_ROOT) else file.read()
 
 
 def _is_hs3(content: bytes) -> bool:
