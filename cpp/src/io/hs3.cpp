@@ -107,6 +107,7 @@ Likelihood Reader::take_apart(JsonValue value) const {
     const JsonValue its_data = observed.empty() ? JsonValue() : observed[i];
     ++i;
     if (!is_channel(distribution)) {
+      expect_constraint_type(distribution, entry);
       add_term(result, entry, its_data);
       continue;
     }

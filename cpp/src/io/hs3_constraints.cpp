@@ -42,6 +42,16 @@ Hs3ConstraintType read_constraint_type(JsonValue type) {
                  "document");
 }
 
+void expect_constraint_type(JsonValue distribution, JsonValue where) {
+  const std::string_view type = type_of(distribution);
+  if (is_gaussian(type) || type == "poisson_dist") return;
+  fail(distribution.find("type"),
+       "found the distribution type " + quoted(type) + ", which the likelihood at " +
+           where.pointer() +
+           " lists, expected 'histfactory_dist', or 'gaussian_dist', "
+           "'normal_dist' or 'poisson_dist' as constraint; other distributions are not supported");
+}
+
 std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys& keys) {
   const auto is_stated = [](JsonValue v) { return v.exists() && !v.is(JsonKind::null); };
   if (is_stated(keys.type)) return read_constraint_type(keys.type);
@@ -51,7 +61,7 @@ std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys&
 
 // --- distributions -------------------------------------------------------------------------------
 
-double Hs3Constraints::constant(JsonValue value, std::string_view what) const {
+double Hs3Constraints::constant(JsonValue value, std::string_view what) {
   expect_name_or_number(value);
   if (value.is(JsonKind::number)) return value.number();
   const auto number = parameters_.value_in_any_point(value.string());
@@ -60,11 +70,7 @@ double Hs3Constraints::constant(JsonValue value, std::string_view what) const {
                     ", which no parameter point gives a value, expected a number or a constant; "
                     "state its value in the initial point");
   }
-  if (parameters_.is_used(value.string())) {
-    fail(value, "found " + quoted(value.string()) + " as " + std::string(what) +
-                    ", a parameter of the model, expected a constant; constraints whose width "
-                    "is fitted are not supported");
-  }
+  constants_.push_back(value);
   return *number;
 }
 
@@ -76,7 +82,7 @@ double Hs3Constraints::observed(JsonValue value, double absent, std::string& nam
 }
 
 Hs3Constraint Hs3Constraints::read_gaussian(JsonValue value, const std::string& parameter,
-                                            JsonValue where) const {
+                                            JsonValue where) {
   const auto [name, type, x, mean, sigma] =
       read_fields(value, "a Gaussian distribution", gaussian_fields);
   expect_name_or_number(x);
@@ -100,8 +106,7 @@ Hs3Constraint Hs3Constraints::read_gaussian(JsonValue value, const std::string& 
 }
 
 /// The constant that multiplies `parameter` in the mean: 1, or the other factor of a product.
-double Hs3Constraints::poisson_tau(JsonValue mean, const std::string& parameter,
-                                   JsonValue where) const {
+double Hs3Constraints::poisson_tau(JsonValue mean, const std::string& parameter, JsonValue where) {
   if (names(mean, parameter)) return 1.0;
   const JsonValue product =
       mean.is(JsonKind::string) ? index_.functions.find(mean.string()) : JsonValue();
@@ -118,7 +123,7 @@ double Hs3Constraints::poisson_tau(JsonValue mean, const std::string& parameter,
 }
 
 Hs3Constraint Hs3Constraints::read_poisson(JsonValue value, const std::string& parameter,
-                                           JsonValue where) const {
+                                           JsonValue where) {
   const auto [name, type, x, mean, integer] =
       read_fields(value, "a Poisson distribution", poisson_fields);
   expect_name_or_number(x);
@@ -134,8 +139,7 @@ Hs3Constraint Hs3Constraints::read_poisson(JsonValue value, const std::string& p
   return result;
 }
 
-Hs3Constraint Hs3Constraints::read(JsonValue value, const std::string& parameter,
-                                   JsonValue where) const {
+Hs3Constraint Hs3Constraints::read(JsonValue value, const std::string& parameter, JsonValue where) {
   const std::string_view type = type_of(value);
   if (is_gaussian(type)) return read_gaussian(value, parameter, where);
   if (type == "poisson_dist") return read_poisson(value, parameter, where);
@@ -186,15 +190,7 @@ void Hs3Constraints::constrain(const std::string& parameter, const Hs3Constraint
   }
 }
 
-std::string Hs3Constraints::constrained_parameter(JsonValue value, JsonValue where) const {
-  const std::string_view type = type_of(value);
-  if (!is_gaussian(type) && type != "poisson_dist") {
-    fail(value.find("type"), "found the distribution type " + quoted(type) +
-                                 ", which the likelihood " + where.pointer() +
-                                 " lists, expected 'histfactory_dist', or 'gaussian_dist', "
-                                 "'normal_dist' or 'poisson_dist' as constraint; other "
-                                 "distributions are not supported");
-  }
+std::string Hs3Constraints::constrained_parameter(JsonValue value) const {
   std::vector<JsonValue> arguments = {find_member(value, "x"), find_member(value, "mean")};
   if (arguments[1].exists() && arguments[1].is(JsonKind::string)) {
     const JsonValue factors = find_member(index_.functions.find(arguments[1].string()), "factors");
@@ -213,7 +209,8 @@ std::string Hs3Constraints::constrained_parameter(JsonValue value, JsonValue whe
 
 void Hs3Constraints::constrain_by_likelihood(JsonValue name, JsonValue observed_value) {
   const JsonValue distribution = index_.distributions.get(name.string(), name);
-  const std::string parameter = constrained_parameter(distribution, name);
+  expect_constraint_type(distribution, name);
+  const std::string parameter = constrained_parameter(distribution);
   if (parameter.empty()) {
     notes_.add("The distribution " + quoted(name.string()) +
                " was ignored: it constrains no parameter of the channels.");
@@ -242,6 +239,12 @@ void Hs3Constraints::constrain_gamma(const std::string& parameter, JsonValue dis
 }
 
 void Hs3Constraints::finish() {
+  for (const JsonValue name : constants_) {
+    if (!parameters_.is_used(name.string())) continue;
+    fail(name, "found " + quoted(name.string()) +
+                   " as width or scale of a constraint, a parameter of the model, expected a "
+                   "constant; constraints whose width is fitted are not supported");
+  }
   std::string first;
   for (const Pending& pending : pending_) {
     if (parameters_.is_constrained(pending.parameter)) continue;

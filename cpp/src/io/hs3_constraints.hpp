@@ -25,6 +25,9 @@ enum class Hs3ConstraintType { none, constant, gauss, poisson };
 /// The type that the keys state, none without a statement. Throws for other types.
 std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys& keys);
 Hs3ConstraintType read_constraint_type(JsonValue type);
+/// Throws if `distribution`, which a likelihood lists at `where`, is of a type that is no
+/// constraint.
+void expect_constraint_type(JsonValue distribution, JsonValue where);
 
 class Hs3Constraints {
  public:
@@ -44,25 +47,26 @@ class Hs3Constraints {
   void finish();
 
   /// Distribution `value` as a constraint of `parameter`; throws at `where` if it is none.
-  Hs3Constraint read(JsonValue value, const std::string& parameter, JsonValue where) const;
+  Hs3Constraint read(JsonValue value, const std::string& parameter, JsonValue where);
 
  private:
   struct Pending {
     std::string parameter;
     JsonValue where;
   };
-  Hs3Constraint read_gaussian(JsonValue value, const std::string& parameter, JsonValue where) const;
-  Hs3Constraint read_poisson(JsonValue value, const std::string& parameter, JsonValue where) const;
-  double poisson_tau(JsonValue mean, const std::string& parameter, JsonValue where) const;
-  double constant(JsonValue value, std::string_view what) const;
+  Hs3Constraint read_gaussian(JsonValue value, const std::string& parameter, JsonValue where);
+  Hs3Constraint read_poisson(JsonValue value, const std::string& parameter, JsonValue where);
+  double poisson_tau(JsonValue mean, const std::string& parameter, JsonValue where);
+  double constant(JsonValue value, std::string_view what);
   double observed(JsonValue value, double absent, std::string& name) const;
-  std::string constrained_parameter(JsonValue value, JsonValue where) const;
+  std::string constrained_parameter(JsonValue value) const;
   Hs3Constraint unit_gaussian(const std::string& parameter) const;
 
   const Hs3Index& index_;
   Hs3Parameters& parameters_;
   Hs3Notes& notes_;
   std::vector<Pending> pending_;
+  std::vector<JsonValue> constants_;  ///< names that must not be parameters of the model
 };
 
 }  // namespace nablafit::io

@@ -72,22 +72,24 @@ void detect_dialect(Hs3Index& index, Hs3Notes& notes) {
     return;
   }
   version = named("ROOT");
-  if (found || index.root_internal.exists()) {
+  const bool is_root = found;
+  const std::string pyhs3_version = named("pyhs3");
+  const bool is_pyhs3 = found;
+  if (is_root || (index.root_internal.exists() && !is_pyhs3)) {
     index.dialect = Hs3Dialect::root;
     index.has_root_floors = true;
     const int number = root_version(version);
     index.has_tau_vals = number > 0 && number < 632;
     notes.add("The document follows the conventions of ROOT" +
-              (version.empty() ? std::string() : " " + version) + ", named in its metadata: " +
+              (is_root ? " " + version + ", named in its metadata: " : ", whose misc it has: ") +
               "interpolated histograms are raised to 0 and products of normsys factors to the "
               "smallest positive number, as ROOT does when it reads HS3.");
     return;
   }
-  version = named("pyhs3");
-  index.dialect = found ? Hs3Dialect::pyhs3 : Hs3Dialect::unstated;
-  notes.add((found ? "The document follows the conventions of pyhs3"
-                   : "The metadata name no program whose conventions are known, so the text of the "
-                     "standard and the practice of pyhs3 were followed") +
+  index.dialect = is_pyhs3 ? Hs3Dialect::pyhs3 : Hs3Dialect::unstated;
+  notes.add((is_pyhs3 ? "The document follows the conventions of pyhs3 " + pyhs3_version
+                      : "The metadata name no program whose conventions are known, so the text of "
+                        "the standard and the practice of pyhs3 were followed") +
             std::string(": negative yields are not clipped."));
 }
 

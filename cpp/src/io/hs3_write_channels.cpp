@@ -211,7 +211,9 @@ OrderedJson Hs3ChannelWriter::shape_factor(const ShapeFactor& source) {
 
 void Hs3ChannelWriter::name_constraint(OrderedJson& modifier, const std::string& parameter) {
   const Parameter& p = context_.parameter(parameter);
-  if (!is_constrained(p)) return;
+  const bool is_held = std::holds_alternative<GaussianConstraint>(p.constraint) ||
+                       std::holds_alternative<PoissonConstraint>(p.constraint);
+  if (!is_held) return;
   modifier["constraint_name"] = Hs3WriterContext::constraint_name(p);
   context_.named.insert(parameter);
 }
