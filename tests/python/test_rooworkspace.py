@@ -1,7 +1,9 @@
 """RooWorkspaces read without ROOT: models, data, descriptions, refusals."""
 
+import dataclasses
 import json
 import math
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import nablafit as nf
 from locations import REPOSITORY, SHARED_DATA
 from nablafit.io import rooworkspace
 from nablafit.io.document import Document
+from nablafit.io.rooworkspace import _file
 from nablafit.spec import (
     FormulaFactor,
     GammaConstraint,
@@ -113,6 +116,19 @@ def test_interpolations_and_floors_are_those_of_histfactory(every: Document) -> 
     assert (factors["scale"].low, factors["scale"].high) == (0.9, 1.15)
     assert factors["scale"].interpolation == Interpolation.polynomial_exponential
     assert factors["scale"].parameter == "alpha_scale"
+
+
+def test_code_4_of_flexible_interp_var_means_5(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ROOT up to 6.18 stored 4 for what 6.40 stores as 5."""
+    content = (OWN / "every_modifier.root").read_bytes()
+    (payload,), descriptions = _file.workspaces("file", content)
+    codes = [struct.pack(">5i", 4, *[code] * 4) for code in (5, 4)]
+    assert payload.data.count(codes[0]) == 1
+    old = dataclasses.replace(payload, data=payload.data.replace(*codes))
+    monkeypatch.setattr(rooworkspace, "workspaces", lambda *_: ([old], descriptions))
+    sample = samples(rooworkspace.read("old", b""), "SR")["first"]
+    found = [m.interpolation for m in sample.modifiers if isinstance(m, NormSys)]
+    assert found == [Interpolation.polynomial_exponential] * 4
 
 
 def test_yields_do_not_go_below_zero(every: Document) -> None:
