@@ -15,11 +15,13 @@
 
 namespace nablafit::io {
 
-/// Sentences about what was assumed, each once, in the order of their first use.
+/// Sentences about what was assumed, each once, in the order of their first use. Those that end
+/// with an example, " (first: ...", are the same if they agree up to it.
 class Hs3Notes {
  public:
   void add(const std::string& sentence) {
-    if (seen_.insert(sentence).second) sentences_.push_back(sentence);
+    const std::string without_example = sentence.substr(0, sentence.find(" (first: "));
+    if (seen_.insert(without_example).second) sentences_.push_back(sentence);
   }
   std::vector<std::string> take() { return std::move(sentences_); }
 

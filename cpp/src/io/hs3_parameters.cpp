@@ -235,17 +235,18 @@ void Hs3Parameters::complete_range(Used& used) {
     return;
   }
   if (parameter.fixed) return;
-  std::string assumed = "is unbounded";
+  std::string assumed = "are unbounded";
   if (used.role == Hs3Role::pull) {
     parameter.lower = -5.0;
     parameter.upper = 5.0;
-    assumed = "was given HistFactory's, [-5, 5]";
+    assumed = "range over HistFactory's [-5, 5]";
   } else if (used.role == Hs3Role::gamma) {
     parameter.lower = 0.0;
     parameter.upper = 10.0;
-    assumed = "was given HistFactory's, [0, 10]";
+    assumed = "range over HistFactory's [0, 10]";
   }
-  notes_.add("No domain states the range of " + quoted(parameter.name) + "; it " + assumed + ".");
+  notes_.add("Parameters whose range no domain states " + assumed +
+             " (first: " + quoted(parameter.name) + ").");
 }
 
 /// RooFit normalises the term over the range of its global observable. Where the range reaches at
@@ -282,8 +283,9 @@ void Hs3Parameters::complete(Used& used) {
     parameter.initial = *number;
     parameter.fixed = true;
   } else {
-    notes_.add("No parameter point states the initial value of " + quoted(parameter.name) +
-               "; it starts at " + (used.role == Hs3Role::pull ? "0." : "1."));
+    notes_.add("Parameters whose initial value no point states start at " +
+               std::string(used.role == Hs3Role::pull ? "0" : "1") +
+               " (first: " + quoted(parameter.name) + ").");
   }
   complete_range(used);
   truncate(used);
