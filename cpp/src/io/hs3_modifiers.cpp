@@ -149,8 +149,8 @@ double Hs3ChannelReader::read_factor(JsonValue value, Interpolation code) {
   if (code == Interpolation::polynomial_exponential && factor <= 0.0 && index_.has_root_floors) {
     notes_.add(
         "Factors of normsys modifiers that are not above 0 were raised to 2.2e-16, as ROOT "
-        "does when it reads HS3 (first: " +
-        value.pointer() + ").");
+        "does when it reads HS3 (first: in channel " +
+        quoted(channel_name_) + ").");
     return std::numeric_limits<double>::epsilon();
   }
   if (factor < 0.0) {
