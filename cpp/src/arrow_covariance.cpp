@@ -75,46 +75,44 @@ void ArrowFactorization::covariance(double* matrix) {
   }
 }
 
+/// A vector over the free parameters with signs and sizes without pattern, so that no eigenvector
+/// is orthogonal to it by symmetry; 0 elsewhere.
+void ArrowFactorization::start_power_iteration(std::vector<double>& v) const {
+  std::fill(v.begin(), v.end(), 0.0);
+  double phase = 0.5;
+  const auto set = [&](std::size_t parameter) {
+    phase = std::fmod(phase + 0.61803398874989485, 1.0);
+    v[parameter] = phase - 0.5 + (phase < 0.5 ? -0.25 : 0.25);
+  };
+  for (std::size_t i = 0; i < n_free_; ++i) set(structure_.dense_parameters[free_dense_[i]]);
+  for (std::size_t l = 0; l < n_free_local_; ++l) set(structure_.local_parameters[free_local_[l]]);
+}
+
 ArrowFactorization::Spectrum ArrowFactorization::spectrum(const ArrowHessian& hessian) {
-  arrow_diagonal(structure_, hessian, diagonal_.data());
-  std::vector<double>& v = iteration_vector_;
-  const auto start = [&] {
-    // Signs and sizes without pattern, so that no eigenvector is orthogonal to it by symmetry.
-    std::fill(v.begin(), v.end(), 0.0);
-    double phase = 0.5;
-    const auto set = [&](std::size_t parameter) {
-      phase = std::fmod(phase + 0.61803398874989485, 1.0);
-      v[parameter] = phase - 0.5 + (phase < 0.5 ? -0.25 : 0.25);
-    };
-    for (std::size_t i = 0; i < n_free_; ++i) set(structure_.dense_parameters[free_dense_[i]]);
-    for (std::size_t l = 0; l < n_free_local_; ++l) {
-      set(structure_.local_parameters[free_local_[l]]);
-    }
-  };
-  const auto scale = [&](std::size_t j) {
-    return v[j] == 0.0 ? 0.0 : std::sqrt(std::abs(diagonal_[j]));
-  };
   Spectrum result{1.0, 1.0};
   if (n_free_ + n_free_local_ == 0) return result;
-  start();
+  std::vector<double>& v = iteration_vector_;
+  std::vector<double>& product = product_vector_;
+  start_power_iteration(v);
+  // Square roots of the diagonal; 0 for parameters that are not free.
+  arrow_diagonal(structure_, hessian, diagonal_.data());
+  for (std::size_t j = 0; j < n_parameters_; ++j) {
+    diagonal_[j] = v[j] == 0.0 ? 0.0 : std::sqrt(std::abs(diagonal_[j]));
+  }
   for (int i = 0; i < n_smallest_iterations; ++i) {
     const double length = norm(v);
-    for (std::size_t j = 0; j < n_parameters_; ++j) product_vector_[j] = v[j] / length * scale(j);
-    solve(product_vector_.data(), product_vector_.data());
-    for (std::size_t j = 0; j < n_parameters_; ++j) v[j] = product_vector_[j] * scale(j);
+    for (std::size_t j = 0; j < n_parameters_; ++j) product[j] = v[j] / length * diagonal_[j];
+    solve(product.data(), product.data());
+    for (std::size_t j = 0; j < n_parameters_; ++j) v[j] = product[j] * diagonal_[j];
     result.smallest = 1.0 / norm(v);
   }
-  start();
+  start_power_iteration(v);
   for (int i = 0; i < n_largest_iterations; ++i) {
     const double length = norm(v);
-    for (std::size_t j = 0; j < n_parameters_; ++j) {
-      diagonal_[j] = diagonal_[j] > 0.0 && v[j] != 0.0 ? diagonal_[j] : 0.0;
-      v[j] = diagonal_[j] > 0.0 ? v[j] / length / std::sqrt(diagonal_[j]) : 0.0;
-    }
-    arrow_multiply(structure_, hessian, v.data(), product_vector_.data());
-    for (std::size_t j = 0; j < n_parameters_; ++j) {
-      v[j] = diagonal_[j] > 0.0 ? product_vector_[j] / std::sqrt(diagonal_[j]) : 0.0;
-    }
+    const auto scale = [&](std::size_t j) { return diagonal_[j] > 0.0 ? 1.0 / diagonal_[j] : 0.0; };
+    for (std::size_t j = 0; j < n_parameters_; ++j) v[j] *= scale(j) / length;
+    arrow_multiply(structure_, hessian, v.data(), product.data());
+    for (std::size_t j = 0; j < n_parameters_; ++j) v[j] = product[j] * scale(j);
     result.largest = std::max(norm(v), result.smallest);
   }
   return result;

@@ -115,6 +115,7 @@ class ArrowFactorization {
   void note_negative(double curvature, const std::vector<double>& vector);
   void extend_to_locals(std::vector<double>& vector);
   void subtract_local_gradient(const double* gradient, double* dense);
+  void start_power_iteration(std::vector<double>& v) const;
   void forward_local(double* locals) const;
   void backward_local(double* locals) const;
   void backward_block(const Block& block, double* locals) const;

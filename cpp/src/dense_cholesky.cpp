@@ -1,7 +1,7 @@
 #include "dense_cholesky.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #if defined(__GNUC__)
 #define NABLAFIT_INLINE inline __attribute__((always_inline))
@@ -123,8 +123,8 @@ NABLAFIT_INLINE void invert_transposed(const double* r, std::size_t n, std::size
 
 NABLAFIT_INLINE void invert_body(const double* r, std::size_t n, std::size_t stride,
                                  double* inverse, double* work) {
-  std::memset(work, 0, n * stride * sizeof(double));
-  std::memset(inverse, 0, n * stride * sizeof(double));
+  std::fill_n(work, n * stride, 0.0);
+  std::fill_n(inverse, n * stride, 0.0);
   invert_transposed(r, n, stride, work);
   std::size_t first = 0;
   for (; first + panel_rows <= n; first += panel_rows) {
@@ -140,6 +140,13 @@ NABLAFIT_INLINE void invert_body(const double* r, std::size_t n, std::size_t str
     for (std::size_t j = i; j < n; ++j) inverse[i * stride + j] = -inverse[i * stride + j];
   }
 }
+
+// GCC stays at half of the register width unless told; Clang does not know the option.
+#if defined(__clang__)
+#define NABLAFIT_AVX512 "avx512f,avx512vl,avx512dq,fma"
+#else
+#define NABLAFIT_AVX512 "avx512f,avx512vl,avx512dq,fma,prefer-vector-width=512"
+#endif
 
 struct Kernels {
   void (*outer)(double*, std::size_t, std::size_t, const double*, std::size_t);
@@ -174,8 +181,7 @@ struct Kernels {
 NABLAFIT_DEFINE_KERNELS(baseline, )
 #if defined(__GNUC__) && defined(__x86_64__)
 NABLAFIT_DEFINE_KERNELS(avx2, __attribute__((target("avx2,fma"))))
-NABLAFIT_DEFINE_KERNELS(
-    avx512, __attribute__((target("avx512f,avx512vl,avx512dq,fma,prefer-vector-width=512"))))
+NABLAFIT_DEFINE_KERNELS(avx512, __attribute__((target(NABLAFIT_AVX512))))
 #endif
 
 const Kernels& select_kernels() {

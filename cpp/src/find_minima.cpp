@@ -33,8 +33,10 @@ std::vector<std::size_t> telling_parameters(const MinimizeSummary& lowest,
   for (std::size_t j = 0; j < lowest.x.size(); ++j) {
     if (significance(lowest, other, j) >= telling_difference) result.push_back(j);
   }
-  std::stable_sort(result.begin(), result.end(), [&](std::size_t a, std::size_t b) {
-    return significance(lowest, other, a) > significance(lowest, other, b);
+  std::sort(result.begin(), result.end(), [&](std::size_t a, std::size_t b) {
+    const double first = significance(lowest, other, a);
+    const double second = significance(lowest, other, b);
+    return first != second ? first > second : a < b;
   });
   return result;
 }
@@ -78,8 +80,10 @@ MinimaSummary distinguish_minima(const std::vector<MinimizeSummary>& summaries,
   MinimaSummary result;
   std::vector<std::size_t> order(summaries.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return summaries[a].value < summaries[b].value;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const double first = summaries[a].value;
+    const double second = summaries[b].value;
+    return first != second ? first < second : a < b;
   });
   for (const std::size_t i : order) {
     if (!is_minimum(summaries[i].status)) {

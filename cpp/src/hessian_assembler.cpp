@@ -234,7 +234,8 @@ void HessianAssembler::add_rows(const SweepState& state, ArrowHessian& hessian) 
       rows_[partial].add_chunk(inputs_, state, model_->chunks[c], hessian);
     }
   };
-  parallel_for(n, n == 1 ? 1 : usable_threads(), add);
+  if (n == 1) return add(0, 0);
+  parallel_for(n, usable_threads(), add);
 }
 
 void HessianAssembler::assemble_information(const double* x, SweepState& state,

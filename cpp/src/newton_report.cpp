@@ -158,8 +158,10 @@ void NewtonSolver::report_condition() {
         direction.parameters.push_back(j);
       }
     }
-    std::stable_sort(direction.parameters.begin(), direction.parameters.end(),
-                     [&](std::size_t a, std::size_t b) { return part(a) > part(b); });
+    std::sort(direction.parameters.begin(), direction.parameters.end(),
+              [&](std::size_t a, std::size_t b) {
+                return part(a) != part(b) ? part(a) > part(b) : a < b;
+              });
     for (const std::size_t j : direction.parameters) direction.weights.push_back(found.vector[j]);
     summary.weak_directions.push_back(std::move(direction));
   }
