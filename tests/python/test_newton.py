@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nablafit as nf
@@ -124,17 +124,6 @@ def test_several_starts_find_the_lowest_minimum_known(path: Path) -> None:
     assert heights == sorted(heights)
 
 
-def has_negative_yields(node: object) -> bool:
-    """Whether a sample or a variation has a negative entry: the likelihood may end anywhere."""
-    if isinstance(node, dict):
-        yields = (node.get("data"), node.get("lo_data"), node.get("hi_data"))
-        lists = [item for item in yields if isinstance(item, list)]
-        if any(isinstance(n, float) and n < 0 for item in lists for n in item):
-            return True
-        return any(map(has_negative_yields, node.values()))
-    return isinstance(node, list) and any(map(has_negative_yields, node))
-
-
 @settings(
     max_examples=60,
     deadline=None,
@@ -142,7 +131,6 @@ def has_negative_yields(node: object) -> bool:
 )
 @given(document=pyhf_specs.workspaces(), seed=st.integers(0, 2**32 - 1))
 def test_no_other_minimiser_finds_less(document: dict[str, Any], seed: int) -> None:
-    assume(not has_negative_yields(document))
     workspace = nf.Workspace.load(document)
     model = workspace.model()
     likelihood = model.likelihood(workspace.data(model))
