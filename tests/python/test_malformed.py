@@ -12,6 +12,8 @@ from locations import REPOSITORY
 
 TABLE = json.loads((REPOSITORY / "tests" / "data" / "malformed_pyhf.json").read_text("utf-8"))
 BASE = "\n".join(TABLE["base"])
+# Without those that `Workspace.load` hands to another reader.
+CASES = [case for case in TABLE["cases"] if "only" not in case]
 
 
 def malformed_text(case: dict[str, str]) -> str:
@@ -23,13 +25,13 @@ def malformed_text(case: dict[str, str]) -> str:
 
 
 def case_names() -> list[str]:
-    return [case["name"] for case in TABLE["cases"]]
+    return [case["name"] for case in CASES]
 
 
 def parsed_cases() -> list[Any]:
     """Return the cases that survive Python's json module, so that a dict can be passed."""
     found = []
-    for case in TABLE["cases"]:
+    for case in CASES:
         try:
             document = json.loads(malformed_text(case), parse_constant=lambda _: 1 / 0)
         except (ValueError, ZeroDivisionError, RecursionError):
@@ -44,7 +46,7 @@ def test_base_is_valid() -> None:
     assert workspace.measurements == ("nominal", "blind")
 
 
-@pytest.mark.parametrize("case", TABLE["cases"], ids=case_names())
+@pytest.mark.parametrize("case", CASES, ids=case_names())
 def test_text(case: dict[str, str]) -> None:
     with pytest.raises(nf.WorkspaceError) as caught:
         nf.Workspace.load(malformed_text(case).encode())

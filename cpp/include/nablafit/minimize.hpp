@@ -42,8 +42,8 @@ struct MinimizeOptions {
 };
 
 enum class MinimizeStatus {
-  converged,                ///< the conditions for a minimum hold
-  converged_at_kink,        ///< so they do in the sense of one-sided derivatives, at a kink
+  converged,          ///< the conditions for a minimum hold
+  converged_at_kink,  ///< so they do in the sense of one-sided derivatives, at a kink
   /// First-order conditions hold on the border where the yield of a bin without events becomes
   /// negative.
   converged_at_zero_yield,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._covariance import exact_covariance
 from .._problem import FitOptions, FitProblem, Minimum, make_problem
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["make_minuit", "minimize"]
 
 _MAX_ROUNDS = 3
+# Exact EDM over the goal up to which MINUIT's own is believed.
+_TOLERATED_EXCESS = 5.0
 
 
 def make_minuit(
@@ -42,7 +45,8 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     """Run MIGRAD and HESSE.
 
     With the Hessian first if that is wanted; should that fail, as it may at bounds, where MINUIT's
-    variables are singular, with the gradient alone.
+    variables are singular, or should the exact EDM turn out far above the goal that MINUIT's own
+    has reached, with the gradient alone.
     """
     n_calls = n_gradients = 0
     for hessian in (True, False) if options.hessian else (False,):
@@ -52,7 +56,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         timings = _run(minuit, options.max_calls)
         n_calls += minuit.nfcn
         n_gradients += minuit.ngrad
-        if minuit.valid:
+        if minuit.valid and _is_close(problem, options, np.array(minuit.values)):
             break
     status, message = _outcome(minuit)
     return Minimum(
@@ -66,6 +70,14 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         timings=timings,
         minuit=minuit,
     )
+
+
+def _is_close(problem: FitProblem, options: FitOptions, x: FloatArray) -> bool:
+    """Whether the exact EDM is not far above the goal. At bounds it says little: true there."""
+    if problem.at_bound(x).any():
+        return True
+    _, edm = exact_covariance(problem, x)
+    return edm <= _TOLERATED_EXCESS * options.edm_goal
 
 
 def _run(minuit: Minuit, max_calls: int | None) -> dict[str, float]:
