@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import spec, surgery
 from ._core import __version__, build_config
+from ._record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
 from .diagnostics import Diagnostics
@@ -60,6 +61,7 @@ __all__ = [
     "fit",
     "fit_many",
     "from_pyhf",
+    "load_result",
     "spec",
     "surgery",
     "toys",

@@ -1,0 +1,107 @@
+"""The base of results: a trip through JSON changes nothing."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import nablafit as nf
+from nablafit._arrays import FloatArray
+from nablafit._record import Record
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Part(Record):
+    name: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Whole(Record, format="nablafit.TestWhole/1"):
+    number: float
+    count: int
+    flag: bool
+    text: str | None
+    vector: FloatArray
+    optional: FloatArray | None
+    flags: NDArray[np.bool_]
+    names: tuple[str, ...]
+    pair: tuple[float, float]
+    parts: tuple[Part, ...]
+    part: Part | None
+    by_name: dict[str, tuple[float, ...]]
+    fit: nf.FitResult
+
+
+@pytest.fixture
+def whole(likelihood: nf.Likelihood) -> Whole:
+    return Whole(
+        number=math.inf,
+        count=3,
+        flag=True,
+        text=None,
+        vector=np.array([[1.0, math.nan], [-math.inf, 0.1]]),
+        optional=None,
+        flags=np.array([True, False]),
+        names=("a", "b"),
+        pair=(0.0, math.nan),
+        parts=(Part(name="p", values={"x": 1.5}),),
+        part=None,
+        by_name={"a": (1.0, 2.0)},
+        fit=nf.fit(likelihood),
+    )
+
+
+def test_round_trip_through_a_file(whole: Whole, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    whole.save(path)
+    loaded = nf.load_result(path)
+    assert isinstance(loaded, Whole)
+    assert loaded == whole
+    assert loaded.vector.dtype == np.float64
+    assert loaded.flags.dtype == np.bool_
+    np.testing.assert_array_equal(loaded.vector, whole.vector)
+    assert math.isinf(loaded.number)
+    assert math.isnan(loaded.pair[1])
+    assert loaded.parts == whole.parts
+    assert isinstance(loaded.fit, nf.FitResult)
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_arrays_are_read_only(whole: Whole) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        whole.vector[0, 0] = 2.0
+
+
+def test_a_fit_result_is_loaded_by_its_format(whole: Whole, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    path.write_text(whole.fit.to_json())
+    assert nf.load_result(path) == whole.fit
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected the JSON of a result"),
+        ("[]", "expected a result of nablafit"),
+        ('{"format": "other/1"}', "other/1"),
+        ('{"format": "nablafit.TestWhole/1", "number": 1.0}', "'count'"),
+    ],
+)
+def test_other_documents_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(nf.ArgumentError, match=message):
+        nf.load_result(path)
+
+
+def test_a_member_of_the_wrong_type_is_named(whole: Whole) -> None:
+    document = whole.to_dict()
+    document["pair"] = [1.0, "many"]
+    with pytest.raises(nf.ArgumentError, match=r"pair\[1\].*'many'"):
+        Whole.from_dict(document)
