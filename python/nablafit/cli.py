@@ -8,42 +8,38 @@ from __future__ import annotations
 import json
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 from rich.text import Text
 
 from . import __version__, _display, cmake_dir
 from . import fit as run_fit
+from ._cli_common import (
+    json_option,
+    make_console,
+    make_table,
+    measurement_option,
+    open_workspace,
+    output_option,
+    parse_fixed,
+    poi_option,
+    progress_bar,
+    threads_option,
+    warnings_on_stderr,
+    workspace_argument,
+)
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
-from .errors import (
-    ArgumentError,
-    Error,
-    FitWarning,
-    ModelWarning,
-    WorkspaceError,
-    located,
-)
-from .workspace import Workspace
+from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
 
     from ._arrays import FloatArray
     from .data import Data
@@ -51,8 +47,6 @@ if TYPE_CHECKING:
     from .result import FitResult
 
 __all__ = ["main"]
-
-_WIDTH_OF_FILES = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,18 +96,11 @@ def _cli() -> None:
 for _command in (convert, combine, prune, rename):
     _cli.add_command(_command)
 
-_workspace_argument = click.argument("workspace", type=click.Path(path_type=Path))
-_measurement_option = click.option(
-    "--measurement", metavar="NAME", help="Measurement; the first by default."
-)
-_poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-
 
 @_cli.command("fit")
-@_workspace_argument
-@_measurement_option
-@_poi_option
+@workspace_argument
+@measurement_option
+@poi_option
 @click.option(
     "--minimizer",
     default="newton",
@@ -126,8 +113,8 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON 
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
 @click.option("--starts", type=int, default=0, help="Fit from so many random starts too.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random starts.")
-@_json_option
-@click.option("--output", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@json_option
+@output_option
 def _fit(
     workspace: Path,
     measurement: str | None,
@@ -141,13 +128,13 @@ def _fit(
     output: Path | None,
 ) -> int:
     """Fit the observed data of WORKSPACE."""
-    _, model, data = _open(workspace, measurement, poi)
-    with _warnings_on_stderr(FitWarning):
+    _, model, data = open_workspace(workspace, measurement, poi)
+    with warnings_on_stderr(FitWarning):
         result = run_fit(
             model,
             data,
             minimizer=minimizer,
-            fixed=_fixed(fix, model),
+            fixed=parse_fixed(fix, model),
             tolerance=tolerance,
             starts=starts,
             seed=seed,
@@ -157,18 +144,18 @@ def _fit(
     if as_json:
         click.echo(result.to_json(indent=1))
     else:
-        _print_result(_console(), result, model.poi)
+        _print_result(make_console(), result, model.poi)
     return 0 if result.valid else 1
 
 
 @_cli.command("toys")
-@_workspace_argument
-@_measurement_option
-@_poi_option
+@workspace_argument
+@measurement_option
+@poi_option
 @click.option("--n", type=int, default=1000, show_default=True, help="Toys of all shards together.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
 @click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
-@click.option("--threads", type=int, help="Default: NABLAFIT_NUM_THREADS, else all processors.")
+@threads_option
 @click.option(
     "--set",
     "settings",
@@ -198,11 +185,11 @@ def _toys(
 
     If the file exists already, the run continues where it was interrupted.
     """
-    _, model, data = _open(workspace, measurement, poi)
+    _, model, data = open_workspace(workspace, measurement, poi)
     first, count = parse_shard(shard, n)
     run = ToyRun(
         model=model,
-        x=_toy_point(model, data, _fixed(settings, model), initial=initial),
+        x=_toy_point(model, data, parse_fixed(settings, model), initial=initial),
         n=count,
         seed=seed,
         start=first,
@@ -211,7 +198,7 @@ def _toys(
         parameters=keep or None,
         n_threads=threads,
     )
-    with _progress_bar(count) as progress:
+    with progress_bar(count, "toys") as progress:
         result = run_toys(run, progress)
     click.echo(f"{output}: {result!r}")
     return 0
@@ -234,34 +221,15 @@ def _toy_point(
     return result.x
 
 
-@contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress on stderr if that is a terminal."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("toys"), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("toys", total=total)
-        yield lambda n_done: progress.update(task, completed=n_done)
-
-
-@contextmanager
-def _warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", category)
-        yield
-    for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
-
-
 @_cli.command("inspect")
-@_workspace_argument
-@_measurement_option
-@_poi_option
-@_json_option
+@workspace_argument
+@measurement_option
+@poi_option
+@json_option
 def _inspect(workspace: Path, measurement: str | None, poi: str | None, as_json: bool) -> None:
     """Show what is in WORKSPACE."""
     try:
-        summary = summarise(*_open(workspace, measurement, poi))
+        summary = summarise(*open_workspace(workspace, measurement, poi))
     except WorkspaceError as error:
         if not show_graph(workspace, error, as_json=as_json):
             raise
@@ -269,43 +237,7 @@ def _inspect(workspace: Path, measurement: str | None, poi: str | None, as_json:
     if as_json:
         click.echo(json.dumps(summary, indent=1))
     else:
-        _print_summary(_console(), summary)
-
-
-def _open(path: Path, measurement: str | None, poi: str | None) -> tuple[Workspace, Model, Data]:
-    """Load, compile, and report warnings on stderr, one line each."""
-    workspace = Workspace.load(path)
-    with _warnings_on_stderr(ModelWarning):
-        model = workspace.model(measurement, poi)
-    data = workspace.data(model) if workspace.datasets else model.asimov()
-    return workspace, model, data
-
-
-def _fixed(items: tuple[str, ...], model: Model) -> dict[str, float | bool]:
-    fixed: dict[str, float | bool] = {}
-    for item in items:
-        name, equals, value = item.rpartition("=")
-        if not equals or item in model.parameters:
-            fixed[item] = True
-            continue
-        try:
-            fixed[name] = float(value)
-        except ValueError:
-            message = f"expected a number after '=', got {value!r}"
-            raise located(ArgumentError, message, f"--fix {name}") from None
-    return fixed
-
-
-def _console() -> Console:
-    """Terminal width and colours on a terminal, wide plain text elsewhere."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
-
-
-def _table(*columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return table
+        _print_summary(make_console(), summary)
 
 
 def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
@@ -313,7 +245,9 @@ def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
     console.print(Text(verdict, style="bold green" if result.valid else "bold red"))
     for line in details:
         console.print(Text(line))
-    table = _table(*_display.HEADER, right=("", "value", "error", "pull", "constraint", "bounds"))
+    table = make_table(
+        *_display.HEADER, right=("", "value", "error", "pull", "constraint", "bounds")
+    )
     for row in _display.parameter_rows(result):
         table.add_row(*map(Text, row), style="bold" if row[1] == poi else None)
     console.print(table)
@@ -337,7 +271,7 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _channel_table(summary: dict[str, Any]) -> Table:
-    table = _table(
+    table = make_table(
         "channel", "bins", "observed", "expected", "samples", right=("bins", "observed", "expected")
     )
     for channel in summary["channels"]:
@@ -348,14 +282,14 @@ def _channel_table(summary: dict[str, Any]) -> Table:
 
 
 def _modifier_table(summary: dict[str, Any]) -> Table:
-    table = _table("modifier", "uses", right=("uses",))
+    table = make_table("modifier", "uses", right=("uses",))
     for name, count in summary["modifiers"].items():
         table.add_row(name, str(count))
     return table
 
 
 def _parameter_table(summary: dict[str, Any]) -> Table:
-    table = _table(
+    table = make_table(
         "parameters of", "constraint", "count", "fixed", "names", right=("count", "fixed")
     )
     for group in summary["parameters"]:
