@@ -20,6 +20,7 @@ function(nablafit_add_sweep name)
     target_compile_options(${target} PRIVATE -O3 -ffp-contract=fast -fno-math-errno
                                              -fno-trapping-math ${ARGN})
   endif()
+  nablafit_set_visibility(${target})
   nablafit_target_warnings(${target})
   target_sources(nablafit_core PRIVATE $<TARGET_OBJECTS:${target}>)
 endfunction()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import spec, surgery
+from . import _core, spec, surgery
 from ._core import __version__, build_config
 from ._record import load_result
 from .batch import FitManyResult, fit_many
@@ -62,6 +62,7 @@ __all__ = [
     "fit_many",
     "from_pyhf",
     "load_result",
+    "pkgconfig_dir",
     "spec",
     "surgery",
     "toys",
@@ -70,4 +71,9 @@ __all__ = [
 
 def cmake_dir() -> Path:
     """Return the directory with nablafitConfig.cmake, for `find_package(nablafit)` in C++."""
-    return Path(__file__).parent / "lib" / "cmake" / "nablafit"
+    return Path(_core.__file__).parent / "lib" / "cmake" / "nablafit"
+
+
+def pkgconfig_dir() -> Path:
+    """Return the directory with nablafit-core.pc and nablafit-io.pc, for PKG_CONFIG_PATH."""
+    return Path(_core.__file__).parent / "lib" / "pkgconfig"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from . import __version__, _display, cmake_dir
+from . import __version__, _display, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
 from ._cli_common import (
     json_option,
@@ -79,6 +79,12 @@ def _print_cmake_dir(context: click.Context, _: click.Parameter, wanted: bool) -
         context.exit()
 
 
+def _print_pkgconfig_dir(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(pkgconfig_dir())
+        context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="nablafit %(version)s")
 @click.option(
@@ -88,6 +94,14 @@ def _print_cmake_dir(context: click.Context, _: click.Parameter, wanted: bool) -
     expose_value=False,
     callback=_print_cmake_dir,
     help="Print the directory of nablafitConfig.cmake, for C++ projects.",
+)
+@click.option(
+    "--pkgconfig-dir",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_pkgconfig_dir,
+    help="Print the directory of the files for pkg-config.",
 )
 def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""

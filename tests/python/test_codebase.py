@@ -13,7 +13,7 @@ from source_scan import Function, functions, sources, tracked_files
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 80
 CPP = (".hpp", ".cpp")
-INSTALLED = Path(nablafit.__file__).parent
+INSTALLED = nablafit.cmake_dir().parents[2]
 
 
 def relative(path: Path) -> str:

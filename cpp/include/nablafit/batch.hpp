@@ -9,8 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/export.hpp"
 #include "nablafit/minimize.hpp"
 #include "nablafit/model.hpp"
+#include "nablafit/span.hpp"
 
 namespace nablafit {
 
@@ -38,6 +40,10 @@ struct Rows {
     return n_rows == 0 ? nullptr : values + (n_rows == 1 ? 0 : i) * row_length;
   }
 };
+
+/// The rows of a matrix in contiguous memory, which must stay where it is while they are in use.
+/// Throws ArgumentError unless the number of values is a multiple of `row_length`.
+NABLAFIT_API Rows<double> make_rows(Span<const double> values, std::size_t row_length);
 
 /// What to fit; row lengths in brackets.
 struct FitManyArguments {
@@ -79,8 +85,8 @@ enum class FitStatus : std::int8_t {
 
 inline constexpr std::size_t n_fit_statuses = 10;
 
-std::string_view to_string(FitStatus status) noexcept;
-bool is_minimum(FitStatus status) noexcept;
+NABLAFIT_API std::string_view to_string(FitStatus status) noexcept;
+NABLAFIT_API bool is_minimum(FitStatus status) noexcept;
 
 /// Results, fit by fit in the order of the input. Numbers of fits that were not done, or could not
 /// be, are NaN.
@@ -102,16 +108,16 @@ struct FitManyResult {
 /// same, bit for bit, for any number of threads and any order. A fit that fails has a status; it
 /// disturbs no other. Throws ArgumentError for numbers of rows that are neither 0, 1 nor n_fits and
 /// for kept parameters that do not exist.
-FitManyResult fit_many(const Model& model, const FitManyArguments& arguments,
-                       const FitManyOptions& options = {}, const RunOptions& run = {});
+NABLAFIT_API FitManyResult fit_many(const Model& model, const FitManyArguments& arguments,
+                                    const FitManyOptions& options = {}, const RunOptions& run = {});
 
 /// Draws `n` start points, row-major in n_parameters columns, start `i` from the random stream of
 /// (seed, i): constrained parameters from a Gaussian as wide as their constraint term, `spread`
 /// times that wide, centred on the global observables of `data`; others uniformly from their range
 /// where that is finite, else from a Gaussian about their initial value. All within the bounds;
 /// fixed parameters keep their initial value.
-std::vector<double> draw_starts(const Model& model, const Data& data, std::size_t n,
-                                std::uint64_t seed, double spread = 1.0);
+NABLAFIT_API std::vector<double> draw_starts(const Model& model, const Data& data, std::size_t n,
+                                             std::uint64_t seed, double spread = 1.0);
 
 }  // namespace nablafit
 

@@ -5,6 +5,9 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "nablafit/export.hpp"
 
 namespace nablafit {
 
@@ -12,7 +15,7 @@ namespace nablafit {
 /// was expected and, where there is one, the remedy. `location()` is the "where" alone, for
 /// programs: a path into a specification (`channels[0].samples[2]`), a JSON pointer
 /// (`/channels/0`), a parameter name, or empty.
-class Error : public std::runtime_error {
+class NABLAFIT_EXCEPTION Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::string location = {})
       : std::runtime_error(location.empty() ? message : location + ": " + message),
@@ -25,20 +28,20 @@ class Error : public std::runtime_error {
 };
 
 /// A file or document that cannot be read as the format it claims to be.
-class WorkspaceError : public Error {
+class NABLAFIT_EXCEPTION WorkspaceError : public Error {
  public:
   using Error::Error;
 };
 
 /// A ModelSpec that contradicts itself or asks for what the evaluator does not define.
-class SpecError : public Error {
+class NABLAFIT_EXCEPTION SpecError : public Error {
  public:
   using Error::Error;
 };
 
 /// An argument of a call that does not fit the model: a wrong length, an unknown name, a value out
 /// of range.
-class ArgumentError : public Error {
+class NABLAFIT_EXCEPTION ArgumentError : public Error {
  public:
   using Error::Error;
 };

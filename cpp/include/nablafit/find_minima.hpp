@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nablafit/batch.hpp"
+#include "nablafit/export.hpp"
 #include "nablafit/minimize.hpp"
 
 namespace nablafit {
@@ -44,14 +45,16 @@ struct MinimaSummary {
 };
 
 /// Sorts fits into distinct minima; `summaries[0]` is the fit from the given start. Needs errors.
-MinimaSummary distinguish_minima(const std::vector<MinimizeSummary>& summaries,
-                                 const MinimaOptions& options = {});
+NABLAFIT_API MinimaSummary distinguish_minima(const std::vector<MinimizeSummary>& summaries,
+                                              const MinimaOptions& options = {});
 
 /// Minimises from the given start and from further ones, in threads. Starts where the likelihood is
 /// zero are repaired. The result does not depend on the number of threads.
-MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments& arguments = {},
-                          const MinimaOptions& options = {},
-                          const MinimizeOptions& minimize_options = {}, const RunOptions& run = {});
+NABLAFIT_API MinimaSummary find_minima(const Likelihood& likelihood,
+                                       const MinimizeArguments& arguments = {},
+                                       const MinimaOptions& options = {},
+                                       const MinimizeOptions& minimize_options = {},
+                                       const RunOptions& run = {});
 
 }  // namespace nablafit
 

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/export.hpp"
 #include "nablafit/model.hpp"
+#include "nablafit/span.hpp"
 
 namespace nablafit {
 
@@ -27,7 +29,7 @@ enum class EvaluationStatus {
   invalid_parameter,  ///< a parameter is NaN or infinite
 };
 
-std::string_view to_string(EvaluationStatus status) noexcept;
+NABLAFIT_API std::string_view to_string(EvaluationStatus status) noexcept;
 
 /// Result of one evaluation. Unless `status` is ok, `value` is +infinity and a gradient that was
 /// asked for points out of the forbidden region: it is the gradient of minus the sum of the
@@ -47,7 +49,7 @@ struct Evaluation {
 ///
 /// which is small near the minimum and keeps its digits there. -log L(x) = value(x) + constant().
 /// Immutable and cheap to copy; share it between threads, one Evaluator each.
-class Likelihood {
+class NABLAFIT_API Likelihood {
  public:
   /// Throws ArgumentError if `data` does not fit the model: lengths, negative or non-finite counts,
   /// global observables outside the support of their constraint.
@@ -66,17 +68,28 @@ class Likelihood {
   std::shared_ptr<const detail::CompiledLikelihood> compiled_;
 };
 
-/// Evaluates one Likelihood; owns the scratch memory of one thread. Pointers must hold
-/// n_parameters() values and be valid during the call; outputs are overwritten.
-class Evaluator {
+/// Evaluates one Likelihood; owns the scratch memory of one thread: no two threads may use one
+/// Evaluator at the same time, any number may use one each. It keeps what it needs of the
+/// Likelihood, which may go away.
+///
+/// Vectors have n_parameters() values, matrices that number squared. Outputs are overwritten.
+/// Functions that take spans throw ArgumentError for other lengths; those that take pointers trust
+/// the caller.
+class NABLAFIT_API Evaluator {
  public:
   virtual ~Evaluator() = default;
 
+  Evaluation value(Span<const double> x);
+  Evaluation value_and_gradient(Span<const double> x, Span<double> gradient);
+  /// Dense symmetric matrix of second derivatives, row-major.
+  Evaluation hessian(Span<const double> x, Span<double> matrix);
+  /// Product of the Hessian at `x` with `v`, without forming the matrix.
+  Evaluation hessian_vector_product(Span<const double> x, Span<const double> v,
+                                    Span<double> product);
+
   virtual Evaluation value(const double* x) = 0;
   virtual Evaluation value_and_gradient(const double* x, double* gradient) = 0;
-  /// Dense symmetric matrix of second derivatives, n_parameters() squared, row-major.
   virtual Evaluation hessian(const double* x, double* matrix) = 0;
-  /// Product of the Hessian at `x` with `v`, without forming the matrix.
   virtual Evaluation hessian_vector_product(const double* x, const double* v, double* product) = 0;
 
   virtual const Likelihood& likelihood() const noexcept = 0;
@@ -90,10 +103,10 @@ enum class Backend {
 };
 
 /// "clad", "forward", "finite-difference"; throws ArgumentError with the list for other names.
-Backend backend_from_name(std::string_view name);
+NABLAFIT_API Backend backend_from_name(std::string_view name);
 
-std::unique_ptr<Evaluator> make_evaluator(const Likelihood& likelihood,
-                                          Backend backend = Backend::clad);
+NABLAFIT_API std::unique_ptr<Evaluator> make_evaluator(const Likelihood& likelihood,
+                                                       Backend backend = Backend::clad);
 
 }  // namespace nablafit
 

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/export.hpp"
 #include "nablafit/likelihood.hpp"
 
 namespace nablafit {
@@ -55,9 +56,9 @@ enum class MinimizeStatus {
                      ///< it is not
 };
 
-std::string_view to_string(MinimizeStatus status) noexcept;
+NABLAFIT_API std::string_view to_string(MinimizeStatus status) noexcept;
 /// True for the three statuses that are minima.
-bool is_minimum(MinimizeStatus status) noexcept;
+NABLAFIT_API bool is_minimum(MinimizeStatus status) noexcept;
 
 enum class BoundSide { lower, upper };
 
@@ -108,7 +109,7 @@ struct MinimizeSummary {
 };
 
 /// A sentence about the outcome, with names and the remedy.
-std::string describe(const MinimizeSummary& summary, const Model& model);
+NABLAFIT_API std::string describe(const MinimizeSummary& summary, const Model& model);
 
 /// Where to minimise. Empty vectors stand for the model's initial values, bounds and constness;
 /// others have n_parameters() entries. A parameter with lower == upper is fixed there.
@@ -122,7 +123,7 @@ struct MinimizeArguments {
 /// Minimises Likelihoods of one model again and again with the scratch memory of one thread: fits
 /// after the first allocate nothing, except where a Hessian is singular or an empty bin's yield
 /// reaches zero.
-class Minimizer {
+class NABLAFIT_API Minimizer {
  public:
   explicit Minimizer(const Likelihood& likelihood, const MinimizeOptions& options = {});
   ~Minimizer();
@@ -146,8 +147,9 @@ class Minimizer {
 };
 
 /// One fit, with message.
-MinimizeSummary minimize(const Likelihood& likelihood, const MinimizeArguments& arguments = {},
-                         const MinimizeOptions& options = {});
+NABLAFIT_API MinimizeSummary minimize(const Likelihood& likelihood,
+                                      const MinimizeArguments& arguments = {},
+                                      const MinimizeOptions& options = {});
 
 }  // namespace nablafit
 

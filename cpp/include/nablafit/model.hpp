@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "nablafit/export.hpp"
+#include "nablafit/span.hpp"
 #include "nablafit/spec.hpp"
 
 namespace nablafit {
@@ -29,7 +31,7 @@ struct Data {
 /// Order of vectors: parameters as in `spec().parameters`; bins channel by channel as in
 /// `spec().channels`, within a channel bin by bin; rows channel by channel, within a channel sample
 /// by sample, within a sample bin by bin.
-class Model {
+class NABLAFIT_API Model {
  public:
   /// Compiles. Throws SpecError if `validate` does, or where the spec asks for something undefined.
   explicit Model(ModelSpec spec);
@@ -59,13 +61,17 @@ class Model {
   /// lengths that differ, and counts that are negative or not finite.
   Data data(const Observations& observations) const;
 
-  /// Expected yields at `x` (n_parameters() values), into `yields` (n_bins() values).
+  /// Expected yields at `x` (n_parameters() values), into `yields` (n_bins() values). This and the
+  /// next two throw ArgumentError for spans of another length; pointers are taken at their word.
+  void expected(Span<const double> x, Span<double> yields) const;
   void expected(const double* x, double* yields) const;
   /// Expected yields per row, into `yields` (n_rows() values); they add up to `expected` where no
   /// channel floor acts.
+  void expected_by_sample(Span<const double> x, Span<double> yields) const;
   void expected_by_sample(const double* x, double* yields) const;
   /// Expected values of the global observables (the mean of each constraint's density), into
   /// `values` (constrained_parameters().size() values).
+  void expected_global_observables(Span<const double> x, Span<double> values) const;
   void expected_global_observables(const double* x, double* values) const;
 
   const detail::CompiledModel& compiled() const noexcept { return *compiled_; }

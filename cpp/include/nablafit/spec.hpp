@@ -21,6 +21,8 @@
 #include <variant>
 #include <vector>
 
+#include "nablafit/export.hpp"
+
 namespace nablafit {
 
 /// Interpolation between the values at pull -1 (low), 0 (nominal) and +1 (high), with HistFactory's
@@ -114,8 +116,8 @@ using Modifier = std::variant<NormFactor, Lumi, NormSys, HistoSys, StatError, Sh
                               FormulaFactor>;
 
 /// "normfactor", "lumi", "normsys", "histosys", "staterror", "shapesys", "shapefactor", "formula".
-std::string_view type_name(const Modifier& modifier);
-const std::string& name_of(const Modifier& modifier);
+NABLAFIT_API std::string_view type_name(const Modifier& modifier);
+NABLAFIT_API const std::string& name_of(const Modifier& modifier);
 
 // --- parameters ----------------------------------------------------------------------------------
 
@@ -183,9 +185,9 @@ struct Parameter {
 };
 
 /// True if the parameter has a term in the likelihood, and so a global observable.
-bool is_constrained(const Parameter& parameter) noexcept;
+NABLAFIT_API bool is_constrained(const Parameter& parameter) noexcept;
 /// Value of the global observable stored with the constraint; none if not constrained.
-std::optional<double> observed_value(const Parameter& parameter) noexcept;
+NABLAFIT_API std::optional<double> observed_value(const Parameter& parameter) noexcept;
 
 // --- channels and data ---------------------------------------------------------------------------
 
@@ -259,18 +261,18 @@ struct ModelSpec {
 };
 
 /// Member by member; numbers compare as numbers, so a NaN makes things unequal.
-bool operator==(const Sample& a, const Sample& b);
-bool operator==(const Channel& a, const Channel& b);
-bool operator==(const Parameter& a, const Parameter& b);
-bool operator==(const ModelSpec& a, const ModelSpec& b);
-bool operator==(const Observations& a, const Observations& b);
+NABLAFIT_API bool operator==(const Sample& a, const Sample& b);
+NABLAFIT_API bool operator==(const Channel& a, const Channel& b);
+NABLAFIT_API bool operator==(const Parameter& a, const Parameter& b);
+NABLAFIT_API bool operator==(const ModelSpec& a, const ModelSpec& b);
+NABLAFIT_API bool operator==(const Observations& a, const Observations& b);
 inline bool operator!=(const ModelSpec& a, const ModelSpec& b) { return !(a == b); }
 inline bool operator!=(const Observations& a, const Observations& b) { return !(a == b); }
 
 /// Throws SpecError at the first thing that is not a model: no or duplicate names, lengths that
 /// differ, unknown parameters, values that are not finite, empty ranges, negative or zero widths.
 /// The location is a path such as `channels[0].samples[1].modifiers[2].high`.
-void validate(const ModelSpec& spec);
+NABLAFIT_API void validate(const ModelSpec& spec);
 
 }  // namespace nablafit
 

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "nablafit/batch.hpp"
+#include "nablafit/export.hpp"
 #include "nablafit/model.hpp"
+#include "nablafit/span.hpp"
 
 namespace nablafit {
 
@@ -35,9 +37,13 @@ struct Toys {
 /// Toy i is a function of (seed, i) and x alone, so shards of any size made anywhere fit together.
 /// Throws ArgumentError where the model is not defined at x (a negative or infinite yield, a
 /// parameter outside the support of its constraint), with the bin or parameter.
-Toys generate_toys(const Model& model, const double* x, std::size_t n, std::uint64_t seed,
-                   std::uint64_t start = 0, const ToyOptions& options = {},
-                   const RunOptions& run = {});
+NABLAFIT_API Toys generate_toys(const Model& model, Span<const double> x, std::size_t n,
+                                std::uint64_t seed, std::uint64_t start = 0,
+                                const ToyOptions& options = {}, const RunOptions& run = {});
+/// The same, trusting that `x` points to n_parameters values.
+NABLAFIT_API Toys generate_toys(const Model& model, const double* x, std::size_t n,
+                                std::uint64_t seed, std::uint64_t start = 0,
+                                const ToyOptions& options = {}, const RunOptions& run = {});
 
 }  // namespace nablafit
 

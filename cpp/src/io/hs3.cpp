@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "io/document_readers.hpp"
 #include "io/hs3_channels.hpp"
 #include "io/hs3_data.hpp"
 #include "nablafit/error.hpp"
@@ -337,10 +338,11 @@ void reject_empty(std::string_view text, const std::string& source) {
 
 }  // namespace
 
+Hs3Document read_hs3(const JsonDocument& document) { return Reader(document.root()).read(); }
+
 Hs3Document read_hs3(std::string_view text, const std::string& source) {
   reject_empty(text, source);
-  const JsonDocument document = JsonDocument::parse(text, source);
-  return Reader(document.root()).read();
+  return read_hs3(JsonDocument::parse(text, source));
 }
 
 }  // namespace nablafit::io

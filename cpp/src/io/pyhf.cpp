@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "io/document_readers.hpp"
 #include "io/json_reader.hpp"
 #include "io/pyhf_channels.hpp"
 #include "io/pyhf_parameters.hpp"
@@ -185,7 +186,11 @@ PyhfWorkspace::PyhfWorkspace(std::shared_ptr<const Contents> contents)
     : contents_(std::move(contents)) {}
 
 PyhfWorkspace PyhfWorkspace::parse(std::string_view text, const std::string& source) {
-  const auto contents = std::make_shared<Contents>(JsonDocument::parse(text, source));
+  return read_pyhf(JsonDocument::parse(text, source));
+}
+
+PyhfWorkspace read_pyhf(JsonDocument document) {
+  const auto contents = std::make_shared<PyhfWorkspace::Contents>(std::move(document));
   const JsonValue root = contents->document.root();
   reject_other_formats(root);
   constexpr std::array<JsonField, 4> fields = {

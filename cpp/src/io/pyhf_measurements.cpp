@@ -4,10 +4,12 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "io/json_reader.hpp"
 #include "io/pyhf_parameters.hpp"
 #include "nearest_name.hpp"
+#include "standard_parameters.hpp"
 
 namespace nablafit::io {
 namespace {
@@ -95,36 +97,23 @@ bool is_gaussian(PyhfType type) {
 }
 
 Parameter default_parameter(const ParameterSet& set, std::size_t bin) {
-  Parameter parameter;
-  parameter.name = std::string(set.name);
-  if (!set.is_scalar()) parameter.name += '[' + std::to_string(bin) + ']';
-  parameter.initial = 1.0;
-  parameter.upper = 10.0;
+  std::string name(set.name);
+  if (!set.is_scalar()) name = detail::bin_name(name, bin);
   switch (set.type) {
     case PyhfType::histosys:
     case PyhfType::normsys:
-      parameter.initial = 0.0;
-      parameter.lower = -5.0;
-      parameter.upper = 5.0;
-      parameter.constraint = GaussianConstraint{};
-      break;
-    case PyhfType::lumi:
-      parameter.constraint = GaussianConstraint{};
-      break;
+      return detail::pull_parameter(std::move(name));
     case PyhfType::staterror:
-      parameter.lower = 1e-10;
-      parameter.fixed = set.fixed[bin];
-      parameter.constraint = GaussianConstraint{1.0, set.widths[bin], std::nullopt};
-      break;
+      return detail::stat_gamma(std::move(name), set.widths[bin]);
     case PyhfType::shapesys:
-      parameter.lower = 1e-10;
-      parameter.fixed = set.fixed[bin];
-      parameter.constraint = PoissonConstraint{set.widths[bin], set.widths[bin]};
-      break;
+      return detail::shape_gamma(std::move(name), set.widths[bin]);
+    case PyhfType::lumi:
     case PyhfType::normfactor:
     case PyhfType::shapefactor:
       break;
   }
+  Parameter parameter = detail::free_factor(std::move(name));
+  if (set.type == PyhfType::lumi) parameter.constraint = GaussianConstraint{};
   return parameter;
 }
 

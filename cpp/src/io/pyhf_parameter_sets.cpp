@@ -6,6 +6,7 @@
 
 #include "io/json_reader.hpp"
 #include "io/pyhf_parameters.hpp"
+#include "standard_parameters.hpp"
 
 namespace nablafit::io {
 namespace {
@@ -40,7 +41,6 @@ std::string type_and_name(PyhfType type, std::string_view name) {
   return std::string(name_of(type)) + " " + quoted(name);
 }
 
-/// tau = (nominal / uncertainty)^2; bins where either is not positive are fixed, with tau 1.
 void finish_shapesys(ParameterSet& set, const PyhfSample& sample, const PyhfModifier& modifier) {
   set.size = sample.data.size();
   const std::vector<double> nominal = numbers(sample.data);
@@ -48,14 +48,13 @@ void finish_shapesys(ParameterSet& set, const PyhfSample& sample, const PyhfModi
   for (const JsonValue element : modifier.data.elements()) {
     const double uncertainty = element.number();
     const bool is_valid = *yield > 0.0 && uncertainty > 0.0;
-    const double tau = is_valid ? *yield * *yield / (uncertainty * uncertainty) : 1.0;
-    if (!std::isfinite(tau) || tau <= 0.0) {
+    const double tau = detail::shape_tau(*yield, uncertainty);
+    if (!std::isfinite(tau) || (is_valid && tau == 0.0)) {
       fail(element, "found " + describe(element) +
                         " as uncertainty, whose ratio to the nominal yield is beyond the range of "
                         "a double, expected a comparable number; 0 means no uncertainty");
     }
     set.widths.push_back(tau);
-    set.fixed.push_back(!is_valid);
     ++yield;
   }
 }
@@ -195,8 +194,7 @@ void ParameterSetCollector::finish_staterror(NameUse& use) {
   }
 }
 
-/// sigma = sqrt(sum (uncertainty / total)^2), total = sum of the nominal yields, over the carriers.
-/// A sigma of 0, also where the total is not positive, means: fixed, with sigma 1.
+/// A sigma of 0, also where the total is not positive, means: fixed.
 void ParameterSetCollector::finish_staterror_channel(ParameterSet& set, const Carrier* first,
                                                      const Carrier* last) const {
   const std::size_t n_bins = first->sample->data.size();
@@ -209,14 +207,11 @@ void ParameterSetCollector::finish_staterror_channel(ParameterSet& set, const Ca
   for (const Carrier* carrier = first; carrier != last; ++carrier) {
     std::size_t b = 0;
     for (const JsonValue uncertainty : carrier->modifier->data.elements()) {
-      const double relative = totals[b] > 0.0 ? uncertainty.number() / totals[b] : 0.0;
-      squares[b++] += relative * relative;
+      squares[b] += detail::relative_square(uncertainty.number(), totals[b]);
+      ++b;
     }
   }
-  for (const double square : squares) {
-    set.widths.push_back(square == 0.0 ? 1.0 : std::sqrt(square));
-    set.fixed.push_back(square == 0.0);
-  }
+  for (const double square : squares) set.widths.push_back(std::sqrt(square));
   set.size += n_bins;
 }
 

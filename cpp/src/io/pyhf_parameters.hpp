@@ -22,9 +22,9 @@ struct ParameterSet {
   PyhfType type;     ///< histosys if a histosys and a normsys share the name
   JsonValue origin;  ///< the first modifier that asks for it
   std::size_t size = 1;
-  /// One entry per bin for staterror (sigma of the constraint) and shapesys (tau); else empty.
+  /// One entry per bin for staterror (sigma of the constraint) and shapesys (tau); else empty. 0
+  /// means that the bin is fixed.
   std::vector<double> widths;
-  std::vector<bool> fixed;
 
   bool is_scalar() const noexcept {
     return type != PyhfType::staterror && type != PyhfType::shapesys &&

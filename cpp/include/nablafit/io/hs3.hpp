@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/export.hpp"
 #include "nablafit/spec.hpp"
 
 namespace nablafit::io {
@@ -26,7 +27,7 @@ struct Hs3Document {
 /// are in the order of the initial parameter point, then of their first use.
 /// Throws WorkspaceError for what is not HS3, contradicts itself, or is a distribution, function or
 /// constraint outside HistFactory; its location is `source` followed by a JSON pointer.
-Hs3Document read_hs3(std::string_view text, const std::string& source = "workspace");
+NABLAFIT_API Hs3Document read_hs3(std::string_view text, const std::string& source = "workspace");
 
 struct Hs3WriteOptions {
   bool lossy = false;  ///< write what HS3 can hold and list the rest, instead of throwing
@@ -41,8 +42,8 @@ struct Hs3Text {
 /// Writes a model with any number of data sets. Reading the text again gives the same model, to the
 /// rounding of gamma constraints. Throws SpecError if the model is not valid, ArgumentError for
 /// data that do not fit it, and WorkspaceError with the full list of what HS3 cannot hold.
-Hs3Text write_hs3(const ModelSpec& spec, const std::vector<Observations>& datasets,
-                  const Hs3WriteOptions& options = {});
+NABLAFIT_API Hs3Text write_hs3(const ModelSpec& spec, const std::vector<Observations>& datasets,
+                               const Hs3WriteOptions& options = {});
 
 }  // namespace nablafit::io
 

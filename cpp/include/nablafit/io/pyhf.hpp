@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/export.hpp"
 #include "nablafit/spec.hpp"
 
 namespace nablafit::io {
@@ -24,8 +25,10 @@ struct PyhfOptions {
   std::optional<double> clip_bin_data;
 };
 
+class JsonDocument;
+
 /// A parsed and checked workspace. Immutable, cheap to copy.
-class PyhfWorkspace {
+class NABLAFIT_API PyhfWorkspace {
  public:
   /// Parses `text`. Throws WorkspaceError for anything that is not a valid workspace; its location
   /// is `source` followed by the JSON pointer of the culprit.
@@ -47,6 +50,7 @@ class PyhfWorkspace {
   const Observations& observations() const noexcept;
 
  private:
+  friend PyhfWorkspace read_pyhf(JsonDocument document);
   struct Contents;
   explicit PyhfWorkspace(std::shared_ptr<const Contents> contents);
   std::shared_ptr<const Contents> contents_;

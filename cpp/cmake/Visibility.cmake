@@ -1,0 +1,21 @@
+# nablafit_set_visibility(target): shared libraries show what carries NABLAFIT_API and nothing else,
+# objects with static libraries in them show nothing of nablafit.
+#
+# The tests reach for internal functions: shared libraries of developer mode show everything.
+function(nablafit_set_visibility target)
+  if(NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
+    set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
+  endif()
+  get_target_property(type ${target} TYPE)
+  if(NOT type STREQUAL "SHARED_LIBRARY")
+    return()
+  endif()
+  target_compile_definitions(${target} PUBLIC NABLAFIT_SHARED)
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT NABLAFIT_DEVELOPER_MODE)
+    # Templates of the standard library are visible whatever the compiler is told.
+    set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map")
+    target_link_options(${target} PRIVATE "LINKER:--version-script=${script}")
+    set_target_properties(${target} PROPERTIES LINK_DEPENDS "${script}")
+  endif()
+endfunction()

@@ -1,0 +1,49 @@
+/// \file
+/// A view of contiguous values that somebody else owns.
+#ifndef NABLAFIT_SPAN_HPP
+#define NABLAFIT_SPAN_HPP
+
+#include <cstddef>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+namespace nablafit {
+
+/// Pointer and length: C++20's std::span as far as this library needs it. Made implicitly from
+/// anything that has `data()` and `size()` (std::vector, std::array, std::span, vectors of Eigen)
+/// and from arrays; copies nothing and must not outlive what it was made from. A function that
+/// takes `Span<const double>` reads, one that takes `Span<double>` writes.
+template <typename T>
+class Span {
+  /// Whether values of type U may be seen as T: the same type, with or without const.
+  template <typename U>
+  using is_viewable = std::is_convertible<U (*)[], T (*)[]>;
+  template <typename Container>
+  using element_of = std::remove_pointer_t<decltype(std::data(std::declval<Container&>()))>;
+
+ public:
+  constexpr Span() noexcept = default;
+  constexpr Span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+  template <typename Container, typename = decltype(std::size(std::declval<Container&>())),
+            std::enable_if_t<is_viewable<element_of<Container>>::value, int> = 0>
+  // NOLINTNEXTLINE(google-explicit-constructor): a view of its argument, like std::span
+  constexpr Span(Container&& values) noexcept
+      : data_(std::data(values)), size_(static_cast<std::size_t>(std::size(values))) {}
+
+  constexpr T* data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr T& operator[](std::size_t i) const noexcept { return data_[i]; }
+  constexpr T* begin() const noexcept { return data_; }
+  constexpr T* end() const noexcept { return data_ + size_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace nablafit
+
+#endif  // NABLAFIT_SPAN_HPP

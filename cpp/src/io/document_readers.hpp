@@ -1,0 +1,19 @@
+/// \file
+/// Readers that take a document which has been parsed already.
+#ifndef NABLAFIT_IO_DOCUMENT_READERS_HPP
+#define NABLAFIT_IO_DOCUMENT_READERS_HPP
+
+#include "io/json_document.hpp"
+#include "nablafit/io/hs3.hpp"
+#include "nablafit/io/pyhf.hpp"
+
+namespace nablafit::io {
+
+/// Throws WorkspaceError as PyhfWorkspace::parse.
+PyhfWorkspace read_pyhf(JsonDocument document);
+/// Throws WorkspaceError as read_hs3 of a text.
+Hs3Document read_hs3(const JsonDocument& document);
+
+}  // namespace nablafit::io
+
+#endif  // NABLAFIT_IO_DOCUMENT_READERS_HPP
