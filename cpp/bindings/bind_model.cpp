@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "nablafit/digest.hpp"
 #include "nablafit/model.hpp"
 
 namespace nablafit::bindings {
@@ -37,6 +38,10 @@ py::tuple data_arrays(const Model& model, const Observations& observations) {
   const Data data = model.data(observations);
   return py::make_tuple(Array(data.counts.size(), data.counts.data()),
                         Array(data.global_observables.size(), data.global_observables.data()));
+}
+
+std::vector<double> copy_of(const Array& vector) {
+  return {vector.data(), vector.data() + vector.size()};
 }
 
 void define_sizes(py::class_<Model>& type) {
@@ -76,6 +81,9 @@ void bind_model(py::module_& module) {
       .def("data", &data_arrays, py::arg("observations"),
            "Counts and global observables in the order of the model.")
       .def(
+          "digest", [](const Model& self) { return digest(self.spec()); },
+          py::call_guard<py::gil_scoped_release>(), "Digest of the specification.")
+      .def(
           "expected",
           [](const Model& self, py::handle x) {
             return evaluate<&Model::expected>(self, x, self.n_bins());
@@ -94,6 +102,12 @@ void bind_model(py::module_& module) {
                 self, x, self.constrained_parameters().size());
           },
           py::arg("x"), "Mean of every constraint's density, shape (n_constrained,).");
+  module.def(
+      "digest_data",
+      [](const Array& counts, const Array& global_observables) {
+        return digest(Data{copy_of(counts), copy_of(global_observables)});
+      },
+      py::arg("counts"), py::arg("global_observables"), "Digest of the data of a model.");
 }
 
 }  // namespace nablafit::bindings

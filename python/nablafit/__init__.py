@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import _core, spec, surgery
 from ._core import __version__, build_config
+from ._inputs import Inputs
 from ._record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
@@ -44,6 +45,7 @@ __all__ = [
     "FitOptions",
     "FitResult",
     "FitWarning",
+    "Inputs",
     "Interpolation",
     "Interrupted",
     "Likelihood",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import _core
 from ._arrays import FloatArray, float_vector, frozen_vector
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class Data:
     def __post_init__(self) -> None:
         for name in ("counts", "global_observables"):
             object.__setattr__(self, name, frozen_vector(getattr(self, name), name))
+
+    @cached_property
+    def digest(self) -> str:
+        """ "sha256:" and 64 digits: a fingerprint of the numbers, see `Model.digest`."""
+        return _core.digest_data(self.counts, self.global_observables)
 
     @classmethod
     def from_pyhf(cls, model: Model, values: ArrayLike) -> Data:

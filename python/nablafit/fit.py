@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _newton
 from ._core import __version__
+from ._inputs import Inputs
 from ._problem import FitOptions, FitProblem, Minimum, make_problem
 from .errors import ArgumentError, Error, FitWarning, located
 from .interop import iminuit, scipy
@@ -228,4 +229,7 @@ def _result(
         minuit=minimum.minuit,
         diagnostics=minimum.diagnostics,
         minima=minima,
+        initial=problem.initial,
+        options={**vars(options), "backend": likelihood.backend},
+        inputs=Inputs(likelihood.model, likelihood.data),
     )

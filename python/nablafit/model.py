@@ -40,7 +40,7 @@ class Model:
     leaves out keep their initial value.
     """
 
-    __slots__ = ("_bounds", "_channels", "_core", "_fixed", "_parameters", "_prefit")
+    __slots__ = ("_bounds", "_channels", "_core", "_digest", "_fixed", "_parameters", "_prefit")
 
     def __init__(self, spec: ModelSpec) -> None:
         self._core = _core.Model(spec)
@@ -50,6 +50,7 @@ class Model:
         self._bounds = tuple(zip(lower, upper, strict=True))
         self._channels = tuple(channel.name for channel in self.spec.channels)
         self._prefit: PrefitTable | None = None
+        self._digest: str | None = None
 
     def __reduce__(self) -> tuple[type[Model], tuple[ModelSpec]]:
         return Model, (self.spec,)
@@ -64,6 +65,17 @@ class Model:
     def spec(self) -> ModelSpec:
         """What was compiled."""
         return self._core.spec
+
+    @property
+    def digest(self) -> str:
+        """ "sha256:" and 64 digits: a fingerprint of all that the specification says.
+
+        Equal specifications have equal digests, whatever file or platform they come from; the
+        canonical form is described in the C++ header nablafit/digest.hpp.
+        """
+        if self._digest is None:
+            self._digest = self._core.digest()
+        return self._digest
 
     @property
     def n_parameters(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _display
 from ._arrays import FloatArray, index_of
 from ._rounding import pdg_round
+from ._inputs import Inputs
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
 from .minima import LocalMinimum
@@ -145,9 +146,17 @@ class FitResult:
     """What the native minimiser found out about the minimum: weak directions, active bounds."""
     minima: tuple[LocalMinimum, ...] = ()
     """The distinct minima of a fit with `starts`, lowest first."""
+    initial: FloatArray | None = None
+    """Where the fit started, shape (n_parameters,)."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The `FitOptions`, and the backend of the derivatives."""
+    inputs: Inputs | None = None
+    """Digests of model and data. With `initial`, `fixed`, bounds, `options` and `versions` they
+    say all that the result depends on."""
 
     def __post_init__(self) -> None:
-        arrays = (*(getattr(self, name) for name in _VECTORS + _FLAGS), self.covariance)
+        arrays = [getattr(self, name) for name in _VECTORS + _FLAGS]
+        arrays += [self.covariance, self.initial]
         for array in arrays:
             if array is not None:
                 array.setflags(write=False)
@@ -247,6 +256,9 @@ class FitResult:
         document["timings"] = dict(self.timings)
         document["versions"] = dict(self.versions)
         document["minima"] = [minimum.to_dict() for minimum in self.minima]
+        document["initial"] = None if self.initial is None else self.initial.tolist()
+        document["options"] = dict(self.options)
+        document["inputs"] = None if self.inputs is None else self.inputs.to_dict()
         document["diagnostics"] = None if self.diagnostics is None else self.diagnostics.to_dict()
         document |= {"valid": self.valid, "errors": _to_numbers(np.asarray(self.errors))}
         document["twice_nll"] = _number(self.twice_nll)
@@ -259,7 +271,8 @@ class FitResult:
             message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "document")
         covariance = document["covariance"]
-        diagnostics = document.get("diagnostics")
+        diagnostics, inputs = document.get("diagnostics"), document.get("inputs")
+        initial = document.get("initial")
         infinite = {"lower": -math.inf, "upper": math.inf}
         members: dict[str, Any] = {name: document[name] for name in _PLAIN}
         for name in _VECTORS:
@@ -274,6 +287,9 @@ class FitResult:
             edm=_missing(document["edm"], math.inf),
             minima=tuple(LocalMinimum.from_dict(item) for item in document.get("minima", ())),
             diagnostics=None if diagnostics is None else Diagnostics.from_dict(diagnostics),
+            initial=None if initial is None else np.array(initial, dtype=float),
+            options=document.get("options", {}),
+            inputs=None if inputs is None else Inputs(**inputs),
             **members,
         )
 

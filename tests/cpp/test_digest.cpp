@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "nablafit/digest.hpp"
-#include "random_spec.hpp"
 #include "sha256.hpp"
 
 using nablafit::digest;

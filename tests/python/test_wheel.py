@@ -27,6 +27,8 @@ EXPECTED = [
     "include/nablafit/version.hpp",
     "lib/libnablafit_core.a",
     "lib/libnablafit_io.a",
+    "lib/pkgconfig/nablafit-core.pc",
+    "lib/pkgconfig/nablafit-io.pc",
     "lib/cmake/nablafit/nablafitConfig.cmake",
     "lib/cmake/nablafit/nablafitConfigVersion.cmake",
     "lib/cmake/nablafit/nablafitTargets.cmake",
@@ -75,8 +77,9 @@ def test_cmake_directory_is_printed() -> None:
         text=True,
     )
     directory = Path(finished.stdout.strip())
-    assert directory.is_relative_to(Path(nablafit.__file__).parent)
+    assert directory == nablafit.cmake_dir()
     assert (directory / "nablafitConfig.cmake").is_file()
+    assert (nablafit.pkgconfig_dir() / "nablafit-core.pc").is_file()
 
 
 @pytest.mark.slow
