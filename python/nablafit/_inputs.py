@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import __version__
+from .errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from .data import Data
@@ -62,3 +71,54 @@ class Inputs:
 
     def __reduce__(self) -> tuple[type[Inputs], tuple[str, str]]:
         return Inputs, (self.model, self.data)
+
+
+def batch_origin(
+    model: Model, data: Iterable[NDArray[Any] | None], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a batch is made from: digests of the model and of all its data, options, version.
+
+    The data are hashed at once, at about a microsecond per data set, rather than kept alive.
+    """
+    digest = hashlib.sha256()
+    for matrix in data:
+        if matrix is not None:
+            digest.update(np.array(matrix.shape, dtype="<u8").tobytes())
+            digest.update(np.ascontiguousarray(matrix, dtype="<f8").data)
+    versions = {"nablafit": __version__}
+    found = [f"sha256:{digest.hexdigest()}"]
+    return {"model": model.digest, "data": found, "options": dict(options), "versions": versions}
+
+
+def merged_origin(origins: Sequence[Mapping[str, Any] | None], what: str) -> dict[str, Any] | None:
+    """Return the origin of joined batches, None if that of one is not known.
+
+    Raises
+    ------
+    ArgumentError
+        If they are of different models.
+    """
+    known = [origin for origin in origins if origin is not None]
+    for i, origin in enumerate(known):
+        if origin["model"] != known[0]["model"]:
+            message = f"is of the model {origin['model']}, the first of {known[0]['model']}"
+            raise located(ArgumentError, message, f"{what}[{i}]")
+    if len(known) < len(origins):
+        return None
+    merged = dict(known[0])
+    for member in ("options", "versions"):
+        if any(origin.get(member) != merged.get(member) for origin in known):
+            merged[member] = {}
+    if "data" in merged:
+        merged["data"] = list(dict.fromkeys(d for origin in known for d in origin["data"]))
+    return merged
+
+
+def origin_array(origin: Mapping[str, Any] | None) -> dict[str, NDArray[np.str_]]:
+    """Return the member of an archive that holds an origin; none if it is not known."""
+    return {} if origin is None else {"origin": np.array(json.dumps(origin, sort_keys=True))}
+
+
+def read_origin(members: Mapping[str, NDArray[Any]]) -> dict[str, Any] | None:
+    """Inverse of `origin_array`."""
+    return json.loads(str(members["origin"])) if "origin" in members else None

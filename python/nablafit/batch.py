@@ -15,6 +15,7 @@ from . import _core
 from ._archive import read_archive, write_archive
 from ._arrays import FloatArray, ParameterValues, index_of
 from ._batch_input import batch_input
+from ._inputs import batch_origin, merged_origin, origin_array, read_origin
 from ._newton import minimize_options
 from ._problem import Bounds, FitOptions
 from .data import Data
@@ -61,6 +62,9 @@ class FitManyResult:
     n_gradients: NDArray[np.int32]
     complete: bool = True
     """False if the call was interrupted: fits that were not done have status "not_fitted"."""
+    origin: Mapping[str, Any] | None = None
+    """What the fits were made from, as plain data: "model", its digest, "data", the digests of all
+    data sets of each call together, "options" and "versions". Not part of equality."""
 
     def __post_init__(self) -> None:
         for array in (self.x, self.errors, *(getattr(self, name) for name in _PER_FIT)):
@@ -139,7 +143,8 @@ class FitManyResult:
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
         document = {name: _plain(array) for name, array in self._members().items()}
-        return {"format": FORMAT, **document, "status": list(self.status)}
+        origin = None if self.origin is None else dict(self.origin)
+        return {"format": FORMAT, **document, "status": list(self.status), "origin": origin}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> FitManyResult:
@@ -147,8 +152,9 @@ class FitManyResult:
         if document.get("format") != FORMAT:
             message = f"expected format {FORMAT!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "document")
-        members = {key: np.array(value) for key, value in document.items() if key != "format"}
-        return cls._from_members({key: members[key] for key in members if key != "status"})
+        derived = ("format", "status", "origin")
+        members = {key: np.array(value) for key, value in document.items() if key not in derived}
+        return replace(cls._from_members(members), origin=document.get("origin"))
 
     def save(self, path: str | Path, notes: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Write a compressed .npz file, at once or not at all.
@@ -160,7 +166,8 @@ class FitManyResult:
         notes : mapping, optional
             More arrays for the file, which `load` passes over.
         """
-        write_archive(path, FORMAT, {**(notes or {}), **self._members()})
+        members = {**(notes or {}), **self._members(), **origin_array(self.origin)}
+        write_archive(path, FORMAT, members)
 
     @classmethod
     def load(cls, path: str | Path) -> FitManyResult:
@@ -178,12 +185,13 @@ class FitManyResult:
             x=members["x"].astype(float).reshape(shape),
             errors=None if errors is None else errors.astype(float).reshape(shape),
             complete=bool(members["complete"]),
+            origin=read_origin(members),
             **{name: members[name].astype(types.get(name, np.float64)) for name in _PER_FIT},
         )
 
     @classmethod
     def merge(cls, results: Sequence[FitManyResult]) -> FitManyResult:
-        """Join results of the same parameters, in the order given."""
+        """Join results of the same parameters and model, in the order given."""
         if not results:
             raise located(ArgumentError, "expected at least one result, got none", "results")
         first = results[0]
@@ -197,6 +205,7 @@ class FitManyResult:
             x=np.concatenate([r.x for r in results]),
             errors=np.concatenate(errors) if len(errors) == len(results) else None,
             complete=all(r.complete for r in results),
+            origin=merged_origin([r.origin for r in results], "results"),
             **{name: np.concatenate([getattr(r, name) for r in results]) for name in _PER_FIT},
         )
 
@@ -281,7 +290,10 @@ def fit_many(
         n_threads=thread_count(n_threads),
         progress=progress,
     )
-    result = FitManyResult(parameters=names, status_codes=found.pop("status"), **found)
+    sets = (arrays["counts"], arrays["global_observables"])
+    origin = batch_origin(model, sets, {**vars(options), "errors": errors})
+    codes = found.pop("status")
+    result = FitManyResult(parameters=names, status_codes=codes, origin=origin, **found)
     if exception is not None:
         raise Interrupted.or_original(exception, result)
     return result

@@ -40,7 +40,7 @@ class Data:
 
     @cached_property
     def digest(self) -> str:
-        """ "sha256:" and 64 digits: a fingerprint of the numbers, see `Model.digest`."""
+        """Fingerprint of the numbers, "sha256:" and 64 digits; see `Model.digest`."""
         return _core.digest_data(self.counts, self.global_observables)
 
     @classmethod

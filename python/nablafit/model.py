@@ -68,7 +68,7 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """ "sha256:" and 64 digits: a fingerprint of all that the specification says.
+        """Fingerprint of all that the specification says, "sha256:" and 64 digits.
 
         Equal specifications have equal digests, whatever file or platform they come from; the
         canonical form is described in the C++ header nablafit/digest.hpp.

@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _display
 from ._arrays import FloatArray, index_of
-from ._rounding import pdg_round
 from ._inputs import Inputs
+from ._rounding import pdg_round
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
 from .minima import LocalMinimum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._archive import read_archive, write_archive
 from ._arrays import FloatArray, ParameterValues, float_vector
+from ._core import __version__
+from ._inputs import merged_origin, origin_array, read_origin
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 
@@ -43,6 +45,9 @@ class Toys:
     start: int = 0
     randomized: bool = True
     """Whether global observables were drawn too."""
+    origin: Mapping[str, Any] | None = None
+    """What they were drawn with, as plain data: "model", the digest of the model, and "versions".
+    Not part of equality."""
 
     def __post_init__(self) -> None:
         for array in (self.counts, self.global_observables, self.x):
@@ -84,7 +89,8 @@ class Toys:
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings."""
         document = {key: array.tolist() for key, array in self._members().items()}
-        return {"format": _FORMAT, **document}
+        origin = None if self.origin is None else dict(self.origin)
+        return {"format": _FORMAT, **document, "origin": origin}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Toys:
@@ -92,11 +98,12 @@ class Toys:
         if document.get("format") != _FORMAT:
             message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "document")
-        return cls._from_members({key: np.array(value) for key, value in document.items()})
+        members = {key: np.array(value) for key, value in document.items() if key != "origin"}
+        return replace(cls._from_members(members), origin=document.get("origin"))
 
     def save(self, path: str | Path) -> None:
         """Write a compressed .npz file, at once or not at all."""
-        write_archive(path, _FORMAT, self._members())
+        write_archive(path, _FORMAT, {**self._members(), **origin_array(self.origin)})
 
     @classmethod
     def load(cls, path: str | Path) -> Toys:
@@ -114,6 +121,7 @@ class Toys:
             seed=int(members["seed"]),
             start=int(members["start"]),
             randomized=bool(members["randomized"]),
+            origin=read_origin(members),
         )
 
     @classmethod
@@ -123,7 +131,7 @@ class Toys:
         Raises
         ------
         ArgumentError
-            If they have different parameters or seeds, overlap, or leave a gap.
+            If they have different models, parameters or seeds, overlap, or leave a gap.
         """
         if not shards:
             raise located(ArgumentError, "expected at least one shard, got none", "shards")
@@ -151,6 +159,7 @@ class Toys:
             seed=first.seed,
             start=first.start,
             randomized=first.randomized,
+            origin=merged_origin([shard.origin for shard in ordered], "shards"),
         )
 
 
@@ -228,6 +237,7 @@ def toys(
         seed=seed,
         start=start,
         randomized=randomize,
+        origin={"model": model.digest, "versions": {"nablafit": __version__}},
     )
     if exception is not None:
         raise Interrupted.or_original(exception, result)

@@ -56,7 +56,9 @@ def compiler(name: str) -> str:
 def package(request: pytest.FixtureRequest) -> Package:
     if request.param == "wheel":
         python = (sys.executable, "-m", "nablafit")
-        directories = (output_of(*python, f"--{name}-dir").strip() for name in ("cmake", "pkgconfig"))
+        directories = (
+            output_of(*python, f"--{name}-dir").strip() for name in ("cmake", "pkgconfig")
+        )
         return Package(*map(Path, directories))
     (config,) = Path(request.param).glob("**/nablafitConfig.cmake")
     (description,) = Path(request.param).glob("**/nablafit-core.pc")

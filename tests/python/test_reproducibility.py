@@ -1,4 +1,4 @@
-"""Same input, same bits, for any number of threads and in any process; and results say what from."""
+"""Same input, same bits, for any number of threads, in any process; results say what from."""
 
 import hashlib
 import json
@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,7 +119,7 @@ print(json.dumps([hashlib.sha256(numbers).hexdigest(), result.inputs.to_dict()])
 """
 
 
-def test_bits_do_not_depend_on_the_process(document: dict[str, Any], tmp_path: Any) -> None:
+def test_bits_do_not_depend_on_the_process(document: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "workspace.json"
     path.write_text(json.dumps(document))
     answers = set()
@@ -153,9 +155,7 @@ def test_equal_models_have_equal_digests(workspace: nf.Workspace, model: nf.Mode
 
 
 @pytest.mark.parametrize("minimizer", ["newton", "minuit", "scipy:L-BFGS-B"])
-def test_fits_say_what_they_were_made_from(
-    model: nf.Model, data: nf.Data, minimizer: str
-) -> None:
+def test_fits_say_what_they_were_made_from(model: nf.Model, data: nf.Data, minimizer: str) -> None:
     result = nf.fit(model, data, minimizer=minimizer, initial={"mu": 0.7}, tolerance=0.05)
     assert result.inputs == nf.Inputs(model.digest, data.digest)
     assert result.initial[model.index("mu")] == 0.7
@@ -202,3 +202,43 @@ def test_documents_without_origin_are_read(model: nf.Model, data: nf.Data) -> No
     assert result.initial is None
     assert result.options == {}
     assert nf.FitResult.from_dict(result.to_dict()) == result
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+def test_batches_say_what_they_were_made_from(model: nf.Model, tmp_path: Path) -> None:
+    toys = nf.toys(model, n=4, seed=1)
+    result = nf.fit_many(model, toys, max_calls=50)
+    assert toys.origin == {"model": model.digest, "versions": {"nablafit": nf.__version__}}
+    assert result.origin["model"] == model.digest
+    assert result.origin["options"]["max_calls"] == 50
+    assert nf.fit_many(model, list(toys)).origin["data"] == result.origin["data"]
+    assert nf.fit_many(model, toys.counts).origin["data"] != result.origin["data"]
+    for item in (toys, result):
+        path = tmp_path / "saved.npz"
+        item.save(path)
+        assert type(item).load(path).origin == item.origin
+        document = json.loads(json.dumps(item.to_dict()))
+        assert type(item).from_dict(document).origin == item.origin
+
+
+def test_joined_batches_name_all_their_data(model: nf.Model) -> None:
+    shards = [nf.toys(model, n=2, seed=1, start=start) for start in (0, 2)]
+    fits = [nf.fit_many(model, shard) for shard in shards]
+    joined = nf.FitManyResult.merge(fits)
+    assert joined.origin["data"] == [digest for fit in fits for digest in fit.origin["data"]]
+    assert joined.origin["options"] == fits[0].origin["options"]
+    other = replace(fits[1], origin={**fits[1].origin, "options": {}})
+    assert nf.FitManyResult.merge([fits[0], other]).origin["options"] == {}
+    unknown = replace(fits[1], origin=None)
+    assert nf.FitManyResult.merge([fits[0], unknown]).origin is None
+
+
+def test_shards_of_different_models_do_not_join(model: nf.Model) -> None:
+    changed = nf.Model(model.spec.replace(name="other"))
+    shards = [nf.toys(model, n=2, seed=1), nf.toys(changed, n=2, seed=1, start=2)]
+    with pytest.raises(nf.ArgumentError, match="of the model sha256"):
+        nf.Toys.merge(shards)
+    with pytest.raises(nf.ArgumentError, match="of the model sha256"):
+        nf.FitManyResult.merge([nf.fit_many(model, shards[0]), nf.fit_many(changed, shards[1])])
