@@ -29,7 +29,16 @@ function(nablafit_python_import_path out)
   set(${out} "${directories}" PARENT_SCOPE)
 endfunction()
 
-find_package(Eigen3 3.4...<6 CONFIG QUIET)
+# One major version at a time: the package of Eigen 3.4.0 refuses ranges of several.
+macro(nablafit_find_eigen)
+  foreach(version IN ITEMS 3.4 5)
+    if(NOT Eigen3_FOUND)
+      find_package(Eigen3 ${version} CONFIG QUIET ${ARGN})
+    endif()
+  endforeach()
+endmacro()
+
+nablafit_find_eigen()
 find_package(nlohmann_json 3.10 CONFIG QUIET)
 
 if(NOT Eigen3_FOUND OR NOT nlohmann_json_FOUND)
@@ -40,7 +49,7 @@ endif()
 if(NOT Eigen3_FOUND)
   set(prefixes ${import_path})
   list(TRANSFORM prefixes APPEND "/cmeel.prefix")
-  find_package(Eigen3 3.4...<6 CONFIG QUIET PATHS ${prefixes} NO_DEFAULT_PATH)
+  nablafit_find_eigen(PATHS ${prefixes} NO_DEFAULT_PATH)
 endif()
 if(NOT Eigen3_FOUND)
   message(FATAL_ERROR "Eigen 3.4 or newer was not found. Install the system package "
