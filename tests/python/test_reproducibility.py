@@ -60,7 +60,7 @@ def large() -> nf.Likelihood:
 
 
 def evaluations(likelihood: nf.Likelihood) -> bytes:
-    x = likelihood.model.point({"mu": 1.3, "a0": 0.4, "a1": -1.2})
+    x = likelihood.model.initial + np.linspace(-0.3, 0.4, likelihood.npar)
     value, gradient = likelihood.value_and_gradient(x)
     parts = [np.array(value), gradient, likelihood.hessian(x), likelihood.hvp(x, gradient)]
     return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
