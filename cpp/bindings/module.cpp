@@ -11,12 +11,10 @@ namespace {
 
 /// What this extension was built from and with, for bug reports.
 py::dict build_config() {
-  const nablafit::BuildInfo info = nablafit::build_info();
   py::dict config;
-  config["version"] = info.version;
-  config["build_type"] = info.build_type;
-  config["compiler"] = info.compiler;
-  config["instruction_set"] = info.instruction_set;
+  config["version"] = nablafit::version();
+  config["build_type"] = NABLAFIT_BUILD_TYPE;
+  config["compiler"] = NABLAFIT_COMPILER;
   config["pybind11"] =
       PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
   return config;
@@ -27,8 +25,7 @@ py::dict build_config() {
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled core of nablafit; use it through the package nablafit.";
   module.attr("__version__") = nablafit::version();
-  module.def("build_config", &build_config,
-             "How the extension was built, and the instruction set that it uses here.");
+  module.def("build_config", &build_config, "Version, build type and compiler of the extension.");
   nablafit::bindings::bind_errors(module);
   nablafit::bindings::bind_spec(module);
   nablafit::bindings::bind_io(module);

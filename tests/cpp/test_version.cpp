@@ -11,10 +11,3 @@ TEST_CASE("headers and library have the same version") {
   CHECK(numbers == NABLAFIT_VERSION);
   CHECK(std::string(nablafit::version()) == NABLAFIT_VERSION);
 }
-
-TEST_CASE("the library says how it was built") {
-  const nablafit::BuildInfo info = nablafit::build_info();
-  CHECK(info.version == NABLAFIT_VERSION);
-  CHECK(info.compiler.find(' ') != std::string::npos);
-  CHECK_FALSE(info.instruction_set.empty());
-}
