@@ -29,20 +29,20 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
 
     parameters: tuple[str, ...]
     values: FloatArray
-    """Fitted values θ̂."""
+    """Fitted values."""
     errors: FloatArray
-    """Standard deviations σ after the fit; 0 if fixed."""
+    """Standard deviations after the fit; 0 if fixed."""
     prefit_values: FloatArray
-    """Centres θ0 of the constraint terms."""
+    """Centres of the constraint terms."""
     prefit_errors: FloatArray
-    """Widths σ0 of the constraint terms."""
+    """Widths of the constraint terms."""
     pulls: FloatArray
-    """(θ̂ - θ0) / σ0."""
+    """(value - prefit value) / prefit error."""
     constraints: FloatArray
-    """σ / σ0."""
+    """Error / prefit error."""
     significances: FloatArray
-    """(θ̂ - θ0) / sqrt(σ0² - σ²): the pull in units of what is expected of it. NaN where the fit
-    did not constrain the parameter, σ >= σ0."""
+    """(value - prefit value) / sqrt(prefit error^2 - error^2): the distance in units of the spread
+    that is expected of it. NaN where the fit did not constrain the parameter."""
     fixed: NDArray[np.bool_]
     at_bound: NDArray[np.bool_]
     warnings: tuple[ParameterWarning, ...]

@@ -19,8 +19,8 @@ VARIATIONS = ("postfit_up", "postfit_down", "prefit_up", "prefit_down")
 
 _NOT_WANTING = ("linear", "fixed", "no_prefit_width", "undefined")
 _HEADER = (
-    "", "parameter", "pull", "constraint", "+1σ post-fit", "-1σ post-fit", "+1σ pre-fit",
-    "-1σ pre-fit", "",
+    "", "parameter", "pull", "constraint", "post-fit up", "post-fit down", "pre-fit up",
+    "pre-fit down", "",
 )  # fmt: skip
 _ALIGN = "rlrrrrrrl"
 
@@ -85,7 +85,7 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
 
     @property
     def impacts(self) -> FloatArray:
-        """Larger of |+1σ post-fit| and |-1σ post-fit|, shape (n_pois, n_parameters)."""
+        """Larger of the sizes of `postfit_up` and `postfit_down`, shape (n_pois, n_parameters)."""
         return np.fmax(np.abs(self.postfit_up), np.abs(self.postfit_down))
 
     @property
