@@ -1,12 +1,12 @@
-"""What an analysis quotes: from models, data and fits to frozen results."""
+"""What an analysis quotes, from models and fits: every function returns a frozen result."""
 
 from __future__ import annotations
 
-from ._breakdown_result import BreakdownResult, UncertaintyGroup
 from ._parameter_tables import ParameterWarning
-from ._pulls_result import PullsResult
-from ._ranking_result import RankingResult
+from .breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
 from .correlation import CorrelationResult, correlation
+from .pulls import PullsResult, pulls
+from .ranking import RankingResult, ranking
 
 __all__ = [
     "BreakdownResult",
@@ -15,5 +15,9 @@ __all__ = [
     "PullsResult",
     "RankingResult",
     "UncertaintyGroup",
+    "breakdown",
     "correlation",
+    "default_groups",
+    "pulls",
+    "ranking",
 ]

@@ -92,7 +92,8 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
     def valid(self) -> NDArray[np.bool_]:
         """For which parameters nothing failed, shape (n_parameters,)."""
         rows = [[_is_good(status) for status in self.statuses[name]] for name in VARIATIONS]
-        return np.all(np.array(rows, dtype=bool).reshape(4, -1), axis=0)
+        valid: NDArray[np.bool_] = np.all(np.array(rows, dtype=bool).reshape(4, -1), axis=0)
+        return valid
 
     def for_poi(self, name: str) -> RankingResult:
         """Return the ranking of one of the parameters of interest, in the order of its impacts."""
