@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._parameter_tables import ParameterWarning
+from ._selection import Patterns
 from .breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
 from .correlation import CorrelationResult, correlation
 from .pulls import PullsResult, pulls
@@ -12,6 +13,7 @@ __all__ = [
     "BreakdownResult",
     "CorrelationResult",
     "ParameterWarning",
+    "Patterns",
     "PullsResult",
     "RankingResult",
     "UncertaintyGroup",

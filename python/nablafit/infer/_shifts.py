@@ -2,7 +2,7 @@
 
 Both are the same linear prediction. With the covariance C of the fit, holding parameter j at its
 value plus d moves the others by C[:, j] d / C[j, j], and moving the global observable of j by a
-standard deviation moves all by C[:, j] / w_j, where w_j is the width of the constraint term. So a
+standard deviation moves all by C[:, j] / w_j, where 1 / w_j is what that does to the gradient. So a
 shift is a column of the covariance times a coefficient.
 """
 
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 
 if TYPE_CHECKING:
+    from ..data import Data
     from ..model import Model
     from ..result import FitResult
 
-__all__ = ["Shifts", "constraint_widths", "observable_shifts", "parameter_shifts"]
+__all__ = ["Shifts", "observable_shifts", "parameter_shifts"]
 
 
 @dataclass(frozen=True)
@@ -57,37 +58,19 @@ def parameter_shifts(result: FitResult, chosen: NDArray[np.intp]) -> Shifts:
     return Shifts(deltas, deltas / errors**2, reasons)
 
 
-def observable_shifts(model: Model, result: FitResult, chosen: NDArray[np.intp]) -> Shifts:
-    """Shift global observables by the standard deviation that the best fit predicts for them.
+def observable_shifts(
+    model: Model, data: Data, result: FitResult, chosen: NDArray[np.intp]
+) -> Shifts:
+    """Shift global observables by their standard deviation; see `Model.fluctuations`.
 
-    Notes
-    -----
-    For a Gaussian term that is sigma, for a Poisson term sqrt(value tau). The response of the
-    minimum is -H^-1 d2(-log L)/(dx da) da (A. Pinto et al., arXiv:2307.04007, section 3). For all
-    constraint terms here, the mixed derivative times the standard deviation is minus the root of
-    the Fisher information of the term, 1 / width.
+    The response of the minimum is -H^-1 d2(-log L)/(dx da) da with the Hessian H (A. Pinto et al.,
+    arXiv:2307.04007).
     """
-    all_widths = constraint_widths(model, result.x)
-    widths = all_widths[chosen]
+    deviations, widths = (array[chosen] for array in model.fluctuations(data, result.x))
     reasons = np.full((4, len(chosen)), "undefined", dtype="U24")
-    reasons[:2] = np.where(np.isfinite(widths), "", "no_global_observable")
+    reasons[:2] = np.where(np.isfinite(deviations), "", "no_global_observable")
     reasons[:2, result.fixed[chosen]] = "fixed"
-    observables = np.full(model.n_parameters, np.nan)
-    constrained = list(model._core.constrained_parameters)
-    up = result.x + np.nan_to_num(all_widths)
-    at_best, at_up = map(model._core.expected_global_observables, (result.x, up))
-    observables[constrained] = at_up - at_best
-    size = observables[chosen]
     nothing = np.full(len(chosen), np.nan)
-    deltas = np.where(reasons == "", np.array([size, -size, nothing, nothing]), np.nan)
+    deltas = np.where(reasons == "", np.array([deviations, -deviations, nothing, nothing]), np.nan)
     signs = np.array([1.0, -1.0, np.nan, np.nan]).reshape(4, 1)
     return Shifts(deltas, np.where(reasons == "", signs / widths, np.nan), reasons)
-
-
-def constraint_widths(model: Model, x: FloatArray) -> FloatArray:
-    """Return 1 / sqrt(Fisher information) of the constraint terms at `x`, shape (n_parameters,).
-
-    It is the width of the term if its global observable has the expected value. NaN without a term.
-    """
-    _, widths = model.prefit(model.asimov(x))
-    return widths

@@ -20,7 +20,6 @@ from ._common import choose_pois, failure_warnings, fit_of
 from ._parameter_tables import ParameterWarning
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
-from ._shifts import constraint_widths
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -101,12 +100,12 @@ def breakdown(
     is the quadratic difference. Correlated groups share variance, so the sum of their squares may
     be larger or smaller than the total.
 
-    For "global_observables" (A. Pinto et al., arXiv:2307.04007), a constraint term of width w_j at
-    the best fit contributes C[poi, j] / w_j, and terms are independent: squares add up. The
-    statistical uncertainty is the response to fluctuations of the counts, c^T (J^T diag(1 / lambda)
-    J) c with c = C[:, poi] and the Jacobian J of the expected events lambda. Both together are the
-    total exactly where the fit is linear or the data are Asimov data; otherwise the Hessian, which
-    depends on the data, differs from the Fisher information used here.
+    For "global_observables" (A. Pinto et al., arXiv:2307.04007), a constraint term contributes
+    C[poi, j] / w_j as in `ranking`, and terms are independent: squares add up. The statistical
+    uncertainty is the response to fluctuations of the counts n, the sum over bins of
+    (d lambda / dt)^2 n / lambda^2, where lambda is the expected events and d/dt the derivative
+    along C[:, poi]. Both together are the total, exactly where the expected events are linear in
+    the parameters or the data are Asimov data.
     """
     if method not in METHODS:
         message = f"expected one of {', '.join(METHODS)}, got {method!r}"
@@ -204,14 +203,13 @@ class _Job:
             unknown = np.full(len(self.names), math.nan)
             return self.result(method, math.nan, unknown, ["no_error"] * len(self.names))
         column = np.where(self.best.fixed, 0.0, self.best.covariance[:, self.poi])
-        information = np.nan_to_num(1.0 / constraint_widths(self.model, x) ** 2)
-        squares = column**2 * information * ~self.best.fixed
-        asimov = self.model.likelihood(self.model.asimov(x))
-        statistical = float(column @ asimov.hessian(x) @ column) - float(np.sum(squares))
+        _, widths = self.model.fluctuations(self.data, x)
+        squares = np.nan_to_num((column / widths) ** 2)
+        statistical = _response_to_counts(self.model, self.data, x, column)
         contributions = np.sqrt(self.members @ squares)
         return self.result(
             method,
-            math.sqrt(max(statistical, 0.0)),
+            statistical,
             contributions,
             ["linear"] * len(self.names),
             systematic=math.sqrt(float(np.sum(squares))),
@@ -239,7 +237,7 @@ class _Job:
             progress=progress,
         )
         outcome, interrupted = run_refits(refit)
-        result = self._refitted(outcome, complete=interrupted is None)
+        result = self._refitted(outcome, complete="not_fitted" not in outcome.status)
         if interrupted is not None:
             message = f"interrupted; {np.sum(np.isfinite(outcome.value))} refits are in .result"
             raise Interrupted(message, result) from interrupted
@@ -308,6 +306,22 @@ class _Job:
             warnings=(*failure_warnings(self.best, self.poi), *(warnings or ())),
             complete=complete,
         )
+
+
+def _response_to_counts(model: Model, data: Data, x: FloatArray, column: FloatArray) -> float:
+    """Return the root of sum over bins (d lambda / dt)^2 n / lambda^2 along a column.
+
+    The derivative is a central difference that moves no parameter by more than 1e-4.
+    """
+    size = float(np.max(np.abs(column), initial=0.0))
+    if not 0.0 < size < math.inf:
+        return math.nan
+    step = 1e-4 / size
+    change = model.expected(x + step * column) - model.expected(x - step * column)
+    expected = model.expected(x)
+    seen = data.counts > 0.0
+    ratio = change[seen] / (2.0 * step * expected[seen])
+    return float(np.sqrt(np.sum(ratio**2 * data.counts[seen])))
 
 
 def _explained(covariance: FloatArray, poi: int, group: NDArray[np.bool_]) -> float:

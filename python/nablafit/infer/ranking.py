@@ -91,9 +91,10 @@ def ranking(
     with the covariance C and the width w_j: this is "linear". Such impacts are not components of
     the uncertainty: parameters that are correlated after the fit share theirs.
 
-    Impacts of global observables (A. Pinto et al., arXiv:2307.04007) are C[poi, j] / w_j, with the
-    width at the best fit. With the statistical component (see `breakdown`) they add up in
-    quadrature to the uncertainty, exactly where the fit is linear.
+    Impacts of global observables (A. Pinto et al., arXiv:2307.04007) are C[poi, j] / w_j, with w_j
+    from `Model.fluctuations`: the width of a Gaussian term; the value over sqrt(observed) of a
+    Poisson term. With the statistical component (see `breakdown`) they add up in quadrature to the
+    uncertainty, exactly where the expected events are linear in the parameters.
 
     Values outside the bounds of a fit are allowed for the parameter that is held. Refits start from
     the linear prediction; those that find no minimum start once more from the fit.
@@ -144,7 +145,7 @@ class _Job:
 
     def shifts(self) -> Shifts:
         if self.method.startswith("global_observables"):
-            return observable_shifts(self.model, self.best, self.chosen)
+            return observable_shifts(self.model, self.data, self.best, self.chosen)
         return parameter_shifts(self.best, self.chosen)
 
     def columns(self, positions: NDArray[np.intp]) -> FloatArray:
@@ -190,8 +191,9 @@ class _Job:
         impacts = np.full((len(self.pois), *statuses.shape), np.nan)
         impacts[(slice(None), *todo.T)] = (outcome.x - self.best.x[self.pois]).T
         impacts[:, statuses == "fixed"] = 0.0
-        warnings = self._warnings(statuses, todo, outcome)
-        result = self.result(impacts, statuses, warnings, complete=interrupted is None)
+        warnings = self._warnings(statuses, shifts.deltas, todo, outcome)
+        complete = "not_fitted" not in outcome.status
+        result = self.result(impacts, statuses, warnings, complete=complete)
         if interrupted is not None:
             message = f"interrupted; {np.sum(np.isfinite(outcome.value))} refits are in .result"
             raise Interrupted(message, result) from interrupted
@@ -223,7 +225,11 @@ class _Job:
         return {"data": data, "fixed": fixed, "initial": starts}
 
     def _warnings(
-        self, statuses: NDArray[np.str_], todo: NDArray[np.intp], outcome: Outcome
+        self,
+        statuses: NDArray[np.str_],
+        deltas: FloatArray,
+        todo: NDArray[np.intp],
+        outcome: Outcome,
     ) -> list[ParameterWarning]:
         """Warn of refits that failed, and of those that found something lower than the fit."""
         warnings = []
@@ -234,7 +240,11 @@ class _Job:
             status = str(statuses[variation, column])
             below = self.best.value - outcome.value[k]
             if np.isnan(outcome.value[k]) and status != "not_fitted":
-                kind, message = "failed", f"{name}: the refit {shift} found no minimum ({status})"
+                kind = "failed"
+                message = f"{name}: the refit {shift} found no minimum ({status})"
+                if is_held:
+                    value = self.best.x[self.chosen[column]] + deltas[variation, column]
+                    message += f" with it held at {value:.4g}"
             elif is_held and below > _LOWER:
                 kind = "lower_minimum"
                 message = (
