@@ -125,7 +125,7 @@ def impacts(
     global_observables: bool,
     top: int | None,
 ) -> int:
-    """Impacts of the parameters of WORKSPACE from the covariance of one fit, without refits."""
+    """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
     model, data, best = _open(workspace, measurement, poi, fit_path)
     result = infer.ranking(
         model,
@@ -165,7 +165,7 @@ def pulls(
     pulled: float,
     one_sided: float,
 ) -> int:
-    """Pulls and constraints of the constrained parameters of WORKSPACE, and what looks odd."""
+    """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
     model, _, best = _open(workspace, measurement, poi, fit_path)
     result = infer.pulls(
         best,
@@ -202,7 +202,7 @@ def breakdown(
     method: str,
     threads: int | None,
 ) -> int:
-    """Uncertainty of the parameter of interest of WORKSPACE, by sources."""
+    """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
     wanted = _parse_groups(groups)
     model, data, best = _open(workspace, measurement, poi, fit_path)
     with saved_if_interrupted(output):
@@ -237,7 +237,7 @@ def correlation(
     threshold: float,
     order: str,
 ) -> int:
-    """Correlations between the parameters of WORKSPACE after a fit."""
+    """Show correlations between the parameters of WORKSPACE after a fit."""
     _, _, best = _open(workspace, measurement, poi, fit_path)
     result = infer.correlation(
         best,

@@ -50,14 +50,9 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
     ArgumentError
         If there is none, or one is unknown, named twice or fixed.
     """
-    if poi is None:
-        poi = () if model.poi is None else (model.poi,)
-    names = (poi,) if isinstance(poi, str) else tuple(poi)
+    names = _default_poi(model) if poi is None else (poi,) if isinstance(poi, str) else tuple(poi)
     if not names:
-        absent = ", ".join(model.parameters_of_interest)
-        found = f"names {absent}, which no channel has" if absent else "names none"
-        message = f"expected a parameter of interest: the model {found}; choose one with `poi`"
-        raise located(ArgumentError, message, "poi")
+        raise located(ArgumentError, "expected a parameter of interest, got none", "poi")
     positions = [index_of(model.parameters, name) for name in names]
     for i, position in enumerate(positions):
         if position in positions[:i]:
@@ -66,6 +61,15 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
             message = f"{names[i]} is fixed, so nothing changes it; release it in the fit"
             raise located(ArgumentError, message, "poi")
     return positions
+
+
+def _default_poi(model: Model) -> tuple[str]:
+    if model.poi is not None:
+        return (model.poi,)
+    absent = ", ".join(model.parameters_of_interest)
+    found = f"names {absent}, which no channel has" if absent else "names none"
+    message = f"expected a parameter of interest: the model {found}; choose one with `poi`"
+    raise located(ArgumentError, message, "poi")
 
 
 def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...]:
