@@ -80,12 +80,9 @@ def test_impacts_are_those_of_cabinetry(document: dict[str, Any], best: nf.FitRe
     for key in VARIATIONS:
         expected = getattr(theirs, key)[order]
         np.testing.assert_allclose(getattr(ours, key)[0], expected, atol=5e-4 * best.errors["mu"])
-    np.testing.assert_allclose(ours.prefit_errors, _prefit(cabinetry, pyhf_model, ours.parameters))
-
-
-def _prefit(cabinetry: Any, model: Any, names: tuple[str, ...]) -> list[float]:
-    widths = cabinetry.model_utils.prefit_uncertainties(model)
-    return [widths[model.config.par_names.index(name)] for name in names]
+    widths = cabinetry.model_utils.prefit_uncertainties(pyhf_model)
+    expected = [widths[best.parameters.index(name)] for name in ours.parameters]
+    np.testing.assert_allclose(ours.prefit_errors, expected)
 
 
 def test_linear_impacts_are_those_of_refits_where_the_model_is_linear() -> None:
@@ -301,7 +298,7 @@ def test_round_trip(ranked: nf.infer.RankingResult, tmp_path: Path) -> None:
     assert loaded == ranked
     assert loaded.first(1) == ranked.first(1)
     assert ranked.parameters[0] in repr(ranked)
-    assert f"<td style=\"text-align:left\">{ranked.parameters[0]}</td>" in ranked._repr_html_()
+    assert f'<td style="text-align:left">{ranked.parameters[0]}</td>' in ranked._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,9 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
 
     def pairs(self, n: int | None = None) -> tuple[tuple[str, str, float], ...]:
         """Return the `n` (default: all) strongest correlations as (name, name, correlation)."""
-        rows, columns = np.triu_indices(len(self.parameters), k=1)
-        values = self.matrix[rows, columns]
+        size = len(self.parameters)
+        rows, columns = np.triu_indices(size, k=1)
+        values = self.matrix.reshape(size, size)[rows, columns]
         strongest = np.argsort(-np.abs(values), kind="stable")[:n]
         return tuple(
             (self.parameters[rows[k]], self.parameters[columns[k]], float(values[k]))
