@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,14 +94,19 @@ def ranking(
     observables.
     """
     model, data, best = _open(workspace, measurement, poi, fit_path)
-    chosen = {"parameters": parameters or None, "exclude": exclude or None, "result": best}
-    linear = infer.ranking(model, data, method="linear", **chosen)  # type: ignore[arg-type]
-    total = sum(status == "linear" for row in linear.statuses.values() for status in row)
+    rank = partial(
+        infer.ranking,
+        model,
+        data,
+        parameters=parameters or None,
+        exclude=exclude or None,
+        result=best,
+    )
+    quick = rank(method="global_observables" if method.startswith("global") else "linear")
+    total = sum(status == "linear" for row in quick.statuses.values() for status in row)
     bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
     with saved_if_interrupted(output), bar as progress:
-        result = infer.ranking(
-            model, data, method=method, n_threads=threads, progress=progress, **chosen
-        )  # type: ignore[arg-type]
+        result = rank(method=method, n_threads=threads, progress=progress)
     _show(result, as_json, output, result if top is None else result.first(top))
     return 0 if best.valid and result.valid.all() else 1
 

@@ -107,6 +107,12 @@ def test_an_invalid_fit_and_one_without_error_give_no_components(
     assert found.warnings[0].kind == "invalid_fit"
     assert np.isnan(found.statistical)
     assert {group.status for group in found.groups} == {"invalid_fit"}
+    at_bound = nf.fit(model, data, bounds={"mu": (0.0, 0.5)})
+    for method in ("linear", "refit", "global_observables"):
+        found = nf.breakdown(model, data, result=at_bound, method=method)
+        assert "at its bound: fit with wider `bounds`" in found.warnings[0].message
+        assert np.isnan([found.statistical, found.systematic, found.quadrature_sum]).all()
+        assert {group.status for group in found.groups} == {"no_error"}
 
 
 def test_threads_change_no_bit(model: nf.Model, data: nf.Data) -> None:

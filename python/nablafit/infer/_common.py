@@ -80,7 +80,7 @@ def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...
     elif not (np.isfinite(result.errors[poi]) and result.errors[poi] > 0):
         kind, message = "no_error", f"{name}: the fit gave no error"
         if result.at_bound[poi]:
-            message += ", for it is at its bound"
+            message += ", for it is at its bound: fit with wider `bounds`"
     else:
         return ()
     value = result.errors[poi]

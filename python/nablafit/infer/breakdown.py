@@ -118,8 +118,9 @@ def breakdown(
     names, members = _members(model, best, position, chosen)
     job = _Job(model, data, best, position, names, members)
     if not best.valid:
-        status = "invalid_fit"
-        return job.result(method, math.nan, np.full(len(names), math.nan), [status] * len(names))
+        return job.nothing(method, "invalid_fit")
+    if best.covariance is None or not 0.0 < job.total < math.inf:
+        return job.nothing(method, "no_error")
     if method == "global_observables":
         return job.from_observables()
     if method == "linear":
@@ -181,16 +182,25 @@ class _Job:
         return flags & ~self.best.fixed
 
     @property
+    def covariance(self) -> FloatArray:
+        """Of the fit; zero without one."""
+        covariance = self.best.covariance
+        return np.zeros((self.best.x.size,) * 2) if covariance is None else covariance
+
+    @property
     def total(self) -> float:
+        """Uncertainty of the parameter of interest."""
         return float(self.best.errors[self.poi])
+
+    def nothing(self, method: str, status: str) -> BreakdownResult:
+        """Return a result without numbers, and why there are none."""
+        unknown = np.full(len(self.names), math.nan)
+        return self.result(method, math.nan, unknown, [status] * len(self.names))
 
     def from_covariance(self) -> BreakdownResult:
         """Hold groups in the Gaussian approximation."""
-        covariance = self.best.covariance
-        if covariance is None:
-            unknown = np.full(len(self.names), math.nan)
-            return self.result("linear", math.nan, unknown, ["no_error"] * len(self.names))
-        lost = [_explained(covariance, self.poi, row) for row in (self.constrained, *self.members)]
+        rows = (self.constrained, *self.members)
+        lost = [_explained(self.covariance, self.poi, row) for row in rows]
         remaining = np.sqrt(np.maximum(self.total**2 - np.array(lost), 0.0))
         statuses = ["linear"] * len(self.names)
         contributions = np.sqrt(np.array(lost[1:]))
@@ -199,10 +209,7 @@ class _Job:
     def from_observables(self) -> BreakdownResult:
         """Let the global observables and the counts fluctuate."""
         method, x = "global_observables", self.best.x
-        if self.best.covariance is None:
-            unknown = np.full(len(self.names), math.nan)
-            return self.result(method, math.nan, unknown, ["no_error"] * len(self.names))
-        column = np.where(self.best.fixed, 0.0, self.best.covariance[:, self.poi])
+        column = np.where(self.best.fixed, 0.0, self.covariance[:, self.poi])
         _, widths = self.model.fluctuations(self.data, x)
         squares = np.nan_to_num((column / widths) ** 2)
         statistical = _response_to_counts(self.model, self.data, x, column)
@@ -313,10 +320,7 @@ def _response_to_counts(model: Model, data: Data, x: FloatArray, column: FloatAr
 
     The derivative is a central difference that moves no parameter by more than 1e-4.
     """
-    size = float(np.max(np.abs(column), initial=0.0))
-    if not 0.0 < size < math.inf:
-        return math.nan
-    step = 1e-4 / size
+    step = 1e-4 / float(np.max(np.abs(column)))
     change = model.expected(x + step * column) - model.expected(x - step * column)
     expected = model.expected(x)
     seen = data.counts > 0.0

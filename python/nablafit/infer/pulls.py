@@ -69,8 +69,8 @@ def pulls(
     error^2).
 
     The fraction of `one_sided` compares the changes u and d of the expected events of a channel at
-    +1 and -1, all samples together: the sum over bins with u d > 0 of min(|u|, |d|), divided by the
-    sum over all bins of max(|u|, |d|).
+    plus and minus one prefit error, all samples together: the sum over bins with u d > 0 of
+    min(|u|, |d|), divided by the sum over all bins of max(|u|, |d|).
     """
     if model is not None and model.parameters != result.parameters:
         raise located(ArgumentError, "is not the model of this fit: parameters differ", "model")
@@ -101,7 +101,7 @@ def pulls(
     )
     warnings = _warnings(found, over_constrained, pulled)
     if model is not None:
-        warnings += one_sided_warnings(model.spec, found.parameters, one_sided)
+        warnings += one_sided_warnings(model, found.parameters, one_sided)
     return replace(found, warnings=tuple(warnings))
 
 
