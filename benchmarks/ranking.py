@@ -21,7 +21,6 @@ import numpy as np
 from _common import (
     argument_parser,
     environment,
-    package_version,
     print_environment,
     print_table,
     seconds_text,
@@ -112,7 +111,6 @@ def measure_cabinetry(
     assert tuple(model.config.par_names) == best.parameters
     theirs, wall, cpu = clocked(lambda: cabinetry.fit.ranking(model, data, fit_results=start))
     return {
-        "cabinetry": package_version("cabinetry"),
         "cabinetry_parameters": chosen,
         "cabinetry_wall_per_refit": wall / (4 * len(chosen)),
         "cabinetry_cpu_per_refit": cpu / (4 * len(chosen)),

@@ -108,7 +108,7 @@ def ranking(
     with saved_if_interrupted(output), bar as progress:
         result = rank(method=method, n_threads=threads, progress=progress)
     _show(result, as_json, output, result if top is None else result.first(top))
-    return 0 if best.valid and result.valid.all() else 1
+    return 1 if {warning.kind for warning in result.warnings} & {"invalid_fit", "failed"} else 0
 
 
 @click.command()

@@ -191,7 +191,7 @@ class _Job:
         impacts = np.full((len(self.pois), *statuses.shape), np.nan)
         impacts[(slice(None), *todo.T)] = (outcome.x - self.best.x[self.pois]).T
         impacts[:, statuses == "fixed"] = 0.0
-        warnings = self._warnings(statuses, shifts.deltas, todo, outcome)
+        warnings = self._warnings(shifts.deltas, todo, outcome)
         complete = "not_fitted" not in outcome.status
         result = self.result(impacts, statuses, warnings, complete=complete)
         if interrupted is not None:
@@ -225,36 +225,29 @@ class _Job:
         return {"data": data, "fixed": fixed, "initial": starts}
 
     def _warnings(
-        self,
-        statuses: NDArray[np.str_],
-        deltas: FloatArray,
-        todo: NDArray[np.intp],
-        outcome: Outcome,
+        self, deltas: FloatArray, todo: NDArray[np.intp], outcome: Outcome
     ) -> list[ParameterWarning]:
         """Warn of refits that failed, and of those that found something lower than the fit."""
-        warnings = []
         is_held = self.method == "refit"
-        for k, (variation, column) in enumerate(todo.tolist()):
-            name = self.model.parameters[self.chosen[column]]
-            shift = VARIATIONS[variation]
-            status = str(statuses[variation, column])
-            below = self.best.value - outcome.value[k]
-            if np.isnan(outcome.value[k]) and status != "not_fitted":
-                kind = "failed"
-                message = f"{name}: the refit {shift} found no minimum ({status})"
+        below = self.best.value - outcome.value
+        failed = np.isnan(outcome.value) & (outcome.status != "not_fitted")
+        warnings = []
+        for k in np.flatnonzero(failed | (is_held & (below > _LOWER))).tolist():
+            variation, column = todo[k]
+            position = self.chosen[column]
+            name, shift = self.model.parameters[position], VARIATIONS[variation]
+            if failed[k]:
+                kind, message = "failed", f"found no minimum ({outcome.status[k]})"
                 if is_held:
-                    value = self.best.x[self.chosen[column]] + deltas[variation, column]
-                    message += f" with it held at {value:.4g}"
-            elif is_held and below > _LOWER:
-                kind = "lower_minimum"
-                message = (
-                    f"{name}: the refit {shift} ended {2 * below:.3g} below the fit in -2 log L: "
-                    "fit again with `starts`"
-                )
+                    held_at = self.best.x[position] + deltas[variation, column]
+                    message += f" with it held at {held_at:.4g}"
             else:
-                continue
+                kind = "lower_minimum"
+                message = f"ended {2 * below[k]:.3g} below the fit in -2 log L: fit with `starts`"
+            message = f"{name}: the refit {shift} {message}"
+            value = float(below[k])
             warnings.append(
-                ParameterWarning(kind=kind, parameter=name, value=below, message=message)
+                ParameterWarning(kind=kind, parameter=name, value=value, message=message)
             )
         return warnings
 
