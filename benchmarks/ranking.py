@@ -86,7 +86,7 @@ def measure(path: Path, n_rival: int) -> dict[str, Any]:
         "refits": sum(is_refit),
         "failed": sum(w.kind == "failed" for w in ranked.warnings),
     }
-    return found | measure_cabinetry(document, best, ranked, n_rival)
+    return found | (measure_cabinetry(document, best, ranked, n_rival) if n_rival else {})
 
 
 def measure_cabinetry(
@@ -140,7 +140,15 @@ def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
     )  # fmt: skip
     rows = []
     for name, f in found.items():
-        scaled = f["cabinetry_cpu_per_refit"] * f["refits"]
+        theirs = ("skipped", "-", "-", "-")
+        if "cabinetry_cpu_per_refit" in f:
+            scaled = f["cabinetry_cpu_per_refit"] * f["refits"]
+            theirs = (
+                seconds_text(f["cabinetry_cpu_per_refit"]),
+                seconds_text(scaled),
+                f"{scaled / f['cpu_1']:.0f}",
+                f"{f['largest_difference']:.1e} errors",
+            )
         rows.append(
             (
                 name,
@@ -151,10 +159,7 @@ def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
                 seconds_text(f["cpu_1"]),
                 seconds_text(f["wall_2"]),
                 seconds_text(f["linear_cpu"]),
-                seconds_text(f["cabinetry_cpu_per_refit"]),
-                seconds_text(scaled),
-                f"{scaled / f['cpu_1']:.0f}",
-                f"{f['largest_difference']:.1e} errors",
+                *theirs,
             )
         )
     print_table("Rankings by refits", header, rows)
@@ -169,7 +174,8 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
     record = environment("wall and cpu")
     print_environment(record)
-    found = {path.stem: measure(path, arguments.parameters) for path in arguments.workspaces}
+    n_rival = 0 if "cabinetry" in arguments.skip else arguments.parameters
+    found = {path.stem: measure(path, n_rival) for path in arguments.workspaces}
     print_workspaces(found)
     write_json(arguments.output, {**record, "workspaces": found})
 

@@ -286,7 +286,7 @@ def _show(result: Record, as_json: bool, output: Path | None, shown: Record | No
     """Write the result to a file, and print it or its most important part."""
     if output is not None:
         result.save(output)
-    click.echo(result.to_json(indent=1) if as_json else repr(shown or result))
+    click.echo(result.to_json(indent=1) if as_json else repr(result if shown is None else shown))
 
 
 def _parse_groups(items: tuple[str, ...]) -> dict[str, infer.Patterns] | None:

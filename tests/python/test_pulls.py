@@ -155,6 +155,14 @@ def test_another_model_is_refused(best: nf.FitResult) -> None:
         nf.pulls(best, model=build(one_sided_document())[0])
 
 
+def test_many_warnings_are_counted(best: nf.FitResult) -> None:
+    found = nf.pulls(best, over_constrained=1.5)
+    (warning,) = [w for w in found.warnings if w.parameter == "lumi"]
+    many = nf.infer.PullsResult.from_dict(found.to_dict() | {"warnings": [warning.to_dict()] * 25})
+    assert repr(many).count(warning.message) == 20
+    assert "and 5 more in .warnings" in repr(many)
+
+
 def test_round_trip(best: nf.FitResult, model: nf.Model, tmp_path: Path) -> None:
     found = nf.pulls(best, model=model, pulled=0.0)
     assert found.warnings

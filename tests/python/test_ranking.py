@@ -107,6 +107,8 @@ def test_impacts_of_global_observables_from_refits_and_covariance_agree() -> Non
     np.testing.assert_allclose(linear.postfit_down, refits.postfit_down, rtol=2e-3, atol=1e-7)
     assert np.all(np.isnan(linear.prefit_up))
     assert set(refits.statuses["prefit_up"]) == {"undefined"}
+    assert "pre-fit" not in repr(linear)
+    assert "pre-fit" not in linear._repr_html_()
 
 
 def test_shifts_of_every_kind_of_constraint(model: nf.Model, data: nf.Data) -> None:
@@ -164,6 +166,7 @@ def test_bounds_and_fixed_parameters_of_the_fit_hold_for_refits(
     assert "scale" not in found.parameters
     assert np.nanmax(found.prefit_up) <= 1e-12
     assert found.warnings[0].kind == "no_error"
+    assert found.first(1).warnings[0] == found.warnings[0]
     asked = nf.ranking(model, data, result=best, parameters=["scale", "lumi"])
     j = asked.parameters.index("scale")
     assert {row[j] for row in asked.statuses.values()} == {"fixed"}

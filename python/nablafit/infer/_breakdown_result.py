@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from .._arrays import index_of
 from .._record import Record
-from ._parameter_tables import ParameterWarning, table_html, table_text
+from ._parameter_tables import ParameterWarning, table_html, table_text, warning_lines
 
 __all__ = ["BreakdownResult", "UncertaintyGroup"]
 
@@ -34,7 +35,7 @@ class UncertaintyGroup(Record):
         return f"<UncertaintyGroup {self.name}: {self.uncertainty:.3g} ({self.status})>"
 
     def _repr_html_(self) -> str:
-        return f"<div>{self.name}: {self.uncertainty:.3g}</div>"
+        return f"<div>{escape(self.name)}: {self.uncertainty:.3g}</div>"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -91,7 +92,7 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
         end = "" if self.complete else "; interrupted"
         title = [f"Uncertainty of {self.poi} = {self.value:.5g} ± {self.total:.3g}"]
         title[0] += f" ({self.method}{end})"
-        return [*title, *(f"  {warning.message}" for warning in self.warnings)]
+        return [*title, *warning_lines(self.warnings)]
 
     def _rows(self) -> list[Sequence[str]]:
         rows = [self._row(g.name, g.uncertainty, str(len(g.parameters)), g) for g in self.groups]

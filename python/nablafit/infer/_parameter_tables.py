@@ -10,9 +10,10 @@ from html import escape
 from .._display import text_table
 from .._record import Record
 
-__all__ = ["ParameterWarning", "signed", "table_html", "table_text"]
+__all__ = ["ParameterWarning", "signed", "table_html", "table_text", "warning_lines"]
 
 _MAX_ROWS = 200
+_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -37,6 +38,13 @@ class ParameterWarning(Record):
 def signed(value: float, digits: int = 3) -> str:
     """Format with a sign, nothing for NaN."""
     return "" if math.isnan(value) else f"{value:+.{digits}g}"
+
+
+def warning_lines(warnings: Sequence[ParameterWarning]) -> list[str]:
+    """Return the sentences of the first warnings, and how many more there are."""
+    lines = [f"  {warning.message}" for warning in warnings[:_MAX_WARNINGS]]
+    more = len(warnings) - _MAX_WARNINGS
+    return [*lines, f"  and {more} more in .warnings"] if more > 0 else lines
 
 
 def table_text(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from .._record import Record
 from .._rounding import pdg_round
-from ._parameter_tables import ParameterWarning, signed, table_html, table_text
+from ._parameter_tables import ParameterWarning, signed, table_html, table_text, warning_lines
 
 __all__ = ["PullsResult"]
 
@@ -62,7 +62,7 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
     def _title(self) -> list[str]:
         n = len(self.parameters)
         title = [f"Pulls of {n} constrained parameter{'' if n == 1 else 's'} ({self.fit_status})"]
-        return [*title, *(f"  {warning.message}" for warning in self.warnings)]
+        return [*title, *warning_lines(self.warnings)]
 
     def _rows(self) -> list[Sequence[str]]:
         rows: list[Sequence[str]] = []

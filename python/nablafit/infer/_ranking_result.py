@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from .._arrays import FloatArray, index_of
 from .._record import Record
-from ._parameter_tables import ParameterWarning, signed, table_html, table_text
+from ._parameter_tables import (
+    ParameterWarning,
+    signed,
+    table_html,
+    table_text,
+    warning_lines,
+)
 
 __all__ = ["VARIATIONS", "RankingResult"]
 
@@ -18,11 +24,9 @@ VARIATIONS = ("postfit_up", "postfit_down", "prefit_up", "prefit_down")
 """The four shifts of every parameter: members of `RankingResult`, keys of its `statuses`."""
 
 _NOT_WANTING = ("linear", "fixed", "no_prefit_width", "undefined")
-_HEADER = (
-    "", "parameter", "pull", "constraint", "post-fit up", "post-fit down", "pre-fit up",
-    "pre-fit down", "",
-)  # fmt: skip
-_ALIGN = "rlrrrrrrl"
+_HEADER = ("", "parameter", "pull", "constraint")
+_COLUMNS = ("post-fit up", "post-fit down", "pre-fit up", "pre-fit down")
+_OBSERVABLE_COLUMNS = ("up", "down")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -119,7 +123,7 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
             self,
             parameters=names,
             statuses={k: tuple(row[i] for i in positions) for k, row in self.statuses.items()},
-            warnings=tuple(w for w in self.warnings if w.parameter in names),
+            warnings=tuple(w for w in self.warnings if w.parameter in (*names, *self.pois)),
             **{key: getattr(self, key)[positions] for key in vectors},
             **{key: getattr(self, key)[:, positions] for key in VARIATIONS},
         )
@@ -128,35 +132,35 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
         return len(self.parameters)
 
     def __repr__(self) -> str:
-        tables = [table_text(self._title(i), _HEADER, self._rows(i), _ALIGN) for i in self._range()]
-        return "\n\n".join(tables)
+        return "\n\n".join(table_text(*self._table(i)) for i in range(len(self.pois)))
 
     def _repr_html_(self) -> str:
-        tables = [table_html(self._title(i), _HEADER, self._rows(i), _ALIGN) for i in self._range()]
-        return "".join(tables)
+        return "".join(table_html(*self._table(i)) for i in range(len(self.pois)))
 
-    def _range(self) -> range:
-        return range(len(self.pois))
-
-    def _title(self, i: int) -> list[str]:
+    def _table(self, i: int) -> tuple[list[str], Sequence[str], list[Sequence[str]], str]:
+        """Return title, header, rows and alignment for one parameter of interest."""
+        is_shift = self.method.startswith("global_observables")
+        columns = _OBSERVABLE_COLUMNS if is_shift else _COLUMNS
         poi = f"{self.pois[i]} = {self.poi_values[i]:.5g} ± {self.poi_errors[i]:.3g}"
         end = "" if self.complete else "; interrupted"
         title = [f"Impacts on {poi} ({self.method}{end})"]
-        return [*title, *(f"  {warning.message}" for warning in self.warnings)]
+        title += warning_lines(self.warnings) if i == 0 else []
+        align = "rlrr" + "r" * len(columns) + "l"
+        return title, (*_HEADER, *columns, ""), self._rows(i, VARIATIONS[: len(columns)]), align
 
-    def _rows(self, i: int) -> list[Sequence[str]]:
+    def _rows(self, i: int, shown: Sequence[str]) -> list[Sequence[str]]:
         pulls, constraints = self.pulls, self.constraints
         rows: list[Sequence[str]] = []
         for j, name in enumerate(self.parameters):
             shrink = constraints[j]
-            notes = {self.statuses[key][j] for key in VARIATIONS}
+            notes = {self.statuses[key][j] for key in shown}
             rows.append(
                 (
                     str(j + 1),
                     name,
                     signed(pulls[j], 2),
                     "" if np.isnan(shrink) else f"{shrink:.2f}",
-                    *(signed(getattr(self, key)[i, j]) for key in VARIATIONS),
+                    *(signed(getattr(self, key)[i, j]) for key in shown),
                     ", ".join(sorted(note for note in notes if not _is_good(note))),
                 )
             )
