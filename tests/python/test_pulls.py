@@ -86,6 +86,31 @@ def test_odd_parameters_are_warned_of() -> None:
     assert nf.pulls(best, over_constrained=0.0, pulled=9.0, parameters="rate").warnings == ()
 
 
+def test_errors_larger_than_before_the_fit_are_warned_of() -> None:
+    """Both variations add 9 events; by hand, the second derivative at 0 is 1 - 0.02 30 18 / 16."""
+    model, data = build(
+        document(
+            [102.0, 400.0],
+            sample("signal", [0.0, 100.0], normfactor("mu")),
+            sample("background", [100.0, 300.0], histosys("bent", [109.0, 300.0], [109.0, 300.0])),
+        )
+    )
+    best = nf.fit(model, data)
+    (warning,) = nf.pulls(best).warnings
+    assert (warning.kind, warning.parameter) == ("inflated", "bent")
+    assert warning.value == pytest.approx(1.0 / np.sqrt(1.0 - 0.02 * 30 * 18 / 16), rel=1e-6)
+    assert nf.pulls(best, inflated=10.0).warnings == ()
+
+
+def test_small_variations_are_not_looked_at() -> None:
+    content = one_sided_document()
+    content["channels"][0]["samples"][0]["modifiers"].append(
+        histosys("small", [100.4, 100.4], [100.4, 100.4])
+    )
+    model, _ = build(content)
+    assert one_sided_fractions(model, ["small", "same"])["small"] == {}
+
+
 def test_a_failed_fit_gives_values_and_says_so(model: nf.Model, data: nf.Data) -> None:
     found = nf.pulls(nf.fit(model, data, initial={"mu": 9.0}, max_calls=1))
     assert found.fit_status == "call_limit"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["one_sided_fractions", "one_sided_warnings"]
 
 _MOST_CHANNELS = 3  # that are named
-_ROUNDING = 1e-10  # of the expected events of a channel: smaller changes are none
+_NEGLIGIBLE = 0.005  # of the expected events of a channel: who changes less is not looked at
 
 
 def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -29,7 +29,8 @@ def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[st
         sum over bins with u d > 0 of min(|u|, |d|)  /  sum over all bins of max(|u|, |d|):
 
     0 if up and down are on opposite sides everywhere, or one of them is nominal; 1 if they are the
-    same. Parameters without interpolation, and channels in which one changes nothing, are left out.
+    same. Parameters without interpolation are left out, and channels in which one changes less than
+    0.5 % of the events, for there the finite size of simulated samples decides.
     """
     interpolated = {
         modifier.parameter
@@ -40,7 +41,7 @@ def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[st
     }
     centers, widths = model.prefit()
     starts = [bins.start for bins in model.channel_bins.values()]
-    rounding = _ROUNDING * np.add.reduceat(np.abs(model.expected(model.initial)), starts)
+    negligible = _NEGLIGIBLE * np.add.reduceat(np.abs(model.expected(model.initial)), starts)
     fractions: dict[str, dict[str, float]] = {}
     for name in names:
         if name not in interpolated:
@@ -56,7 +57,7 @@ def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[st
         fractions[name] = {
             channel: float(overlaps[i] / sizes[i])
             for i, channel in enumerate(model.channels)
-            if sizes[i] > rounding[i]
+            if sizes[i] > negligible[i]
         }
     return fractions
 

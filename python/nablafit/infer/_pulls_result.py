@@ -46,7 +46,7 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
     fixed: NDArray[np.bool_]
     at_bound: NDArray[np.bool_]
     warnings: tuple[ParameterWarning, ...]
-    """Kinds: "over_constrained", "pulled", "one_sided", "at_bound", "no_error"."""
+    """Kinds: "over_constrained", "inflated", "pulled", "one_sided", "at_bound", "no_error"."""
     fit_status: str
     """Status of the fit."""
 

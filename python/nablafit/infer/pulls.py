@@ -27,6 +27,7 @@ def pulls(
     parameters: Patterns | None = None,
     exclude: Patterns | None = None,
     over_constrained: float = 0.7,
+    inflated: float = 1.1,
     pulled: float = 2.0,
     one_sided: float = 0.5,
 ) -> PullsResult:
@@ -45,6 +46,8 @@ def pulls(
         expression may match anywhere in the name.
     over_constrained : float
         Warn of constraints (error / prefit error) below this.
+    inflated : float
+        Warn of constraints above this: the likelihood is far from a parabola there.
     pulled : float
         Warn of pulls larger than this.
     one_sided : float
@@ -70,7 +73,8 @@ def pulls(
 
     The fraction of `one_sided` compares the changes u and d of the expected events of a channel at
     plus and minus one prefit error, all samples together: the sum over bins with u d > 0 of
-    min(|u|, |d|), divided by the sum over all bins of max(|u|, |d|).
+    min(|u|, |d|), divided by the sum over all bins of max(|u|, |d|). Channels in which the latter
+    is less than 0.5 % of the expected events are not looked at.
     """
     if model is not None and model.parameters != result.parameters:
         raise located(ArgumentError, "is not the model of this fit: parameters differ", "model")
@@ -99,13 +103,15 @@ def pulls(
         warnings=(),
         fit_status=result.status,
     )
-    warnings = _warnings(found, over_constrained, pulled)
+    warnings = _warnings(found, over_constrained, inflated, pulled)
     if model is not None:
         warnings += one_sided_warnings(model, found.parameters, one_sided)
     return replace(found, warnings=tuple(warnings))
 
 
-def _warnings(found: PullsResult, over_constrained: float, pulled: float) -> list[ParameterWarning]:
+def _warnings(
+    found: PullsResult, over_constrained: float, inflated: float, pulled: float
+) -> list[ParameterWarning]:
     """Look at the free parameters only."""
     kinds = (
         ("no_error", ~np.isfinite(found.errors), found.errors, "the fit gave no error"),
@@ -114,6 +120,12 @@ def _warnings(found: PullsResult, over_constrained: float, pulled: float) -> lis
             (found.constraints < over_constrained) & ~found.at_bound,
             found.constraints,
             "the data constrain it to {:.2f} of its prefit error",
+        ),
+        (
+            "inflated",
+            np.isfinite(found.constraints) & (found.constraints > inflated),
+            found.constraints,
+            "its error is {:.2f} of its prefit error, so the likelihood is no parabola: see a scan",
         ),
         ("pulled", np.abs(found.pulls) > pulled, found.pulls, "its pull is {:+.2f}"),
         ("at_bound", found.at_bound, found.values, "it is at its bound {:g}"),
