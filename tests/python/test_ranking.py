@@ -10,6 +10,7 @@ import pyhf
 import pytest
 
 import nablafit as nf
+from locations import published_workspaces
 from nablafit.infer import _refits
 from nablafit.infer._ranking_result import VARIATIONS
 from parameter_models import build, document, histosys, linear_document, normfactor, normsys, sample
@@ -139,6 +140,27 @@ def test_several_parameters_of_interest_share_refits(model: nf.Model, data: nf.D
     assert one.parameters == alone.parameters
     np.testing.assert_array_equal(one.postfit_up, alone.postfit_up)
     assert one.statuses == alone.statuses
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
+@pytest.mark.parametrize("path", published_workspaces(), ids=lambda path: path.stem)
+def test_published_workspaces(path: Path) -> None:
+    """Of the first free factor, or the first parameter: refits as by `fit`, every one a minimum."""
+    workspace = nf.Workspace.load(path)
+    model = workspace.model()
+    data = workspace.data(model)
+    best = nf.fit(model, data)
+    free = [n for n in model.parameters if n not in model.constrained_parameters]
+    poi = (free or list(model.parameters))[0]
+    found = nf.ranking(model, data, poi=poi, result=best)
+    assert {warning.kind for warning in found.warnings} <= {"lower_minimum"}
+    assert found.valid.all()
+    assert found == nf.ranking(model, data, poi=poi, result=best, n_threads=1)
+    for j, name in enumerate(found.parameters[:3]):
+        held = best.values[name] + best.errors[name]
+        refit = nf.fit(model, data, initial=best.x, fixed={name: held})
+        expected = refit.values[poi] - best.values[poi]
+        assert found.postfit_up[0, j] == pytest.approx(expected, abs=SAME * best.errors[poi])
 
 
 def test_threads_change_no_bit(model: nf.Model, data: nf.Data) -> None:
