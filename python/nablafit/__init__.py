@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import spec, surgery
+from . import infer, spec, surgery
 from ._core import __version__, build_config
 from ._record import load_result
 from .batch import FitManyResult, fit_many
@@ -26,6 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer import breakdown, correlation, pulls, ranking
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -56,12 +57,17 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "__version__",
+    "breakdown",
     "build_config",
     "cmake_dir",
+    "correlation",
     "fit",
     "fit_many",
     "from_pyhf",
+    "infer",
     "load_result",
+    "pulls",
+    "ranking",
     "spec",
     "surgery",
     "toys",

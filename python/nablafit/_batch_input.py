@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FixedMany: TypeAlias = (
     "str | Iterable[str] | Mapping[str, ArrayLike | bool] | "
-    "Sequence[Mapping[str, float | bool] | None]"
+    "Sequence[Mapping[str, float | bool] | None] | NDArray[np.bool_]"
 )
 
 
@@ -116,6 +116,8 @@ def _fix(
     flags = np.array([model.fixed], dtype=bool)
     if fixed is None:
         return starts, flags
+    if isinstance(fixed, np.ndarray) and fixed.dtype == np.bool_:
+        return starts, _flag_matrix(model, fixed)
     if isinstance(fixed, str):
         fixed = [fixed]
     if isinstance(fixed, Mapping):
@@ -128,6 +130,15 @@ def _fix(
             flags[0, index_of(model.parameters, str(name))] = True
         return starts, flags
     return _fix_rows(model, starts, items)
+
+
+def _flag_matrix(model: Model, fixed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    flags = np.ascontiguousarray(np.atleast_2d(fixed))
+    if flags.ndim != 2 or flags.shape[1] != model.n_parameters:
+        n = model.n_parameters
+        message = f"expected shape ({n},) or (n_fits, {n}), got {fixed.shape}"
+        raise located(ArgumentError, message, "fixed")
+    return flags
 
 
 def _fix_column(

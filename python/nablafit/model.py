@@ -207,6 +207,31 @@ class Model:
         tuple of array
             In the units of the parameters; NaN where a parameter has no constraint term.
         """
+        return self._prefit_table().estimates(None if data is None else data.global_observables)
+
+    def fluctuations(self, data: Data, x: ParameterValues) -> tuple[FloatArray, FloatArray]:
+        """Return by how much global observables fluctuate, and 1 / their pull at parameters.
+
+        Parameters
+        ----------
+        data : Data
+            Where the global observables come from; counts among them have a variance equal to
+            themselves.
+        x : array_like or mapping
+            Where the likelihood has its minimum.
+
+        Returns
+        -------
+        deviations : array, shape (n_parameters,)
+            Standard deviation of the global observable of every parameter, in its own units; NaN
+            without a constraint term.
+        widths : array, shape (n_parameters,)
+            In the units of the parameter: a shift of the global observable by one deviation changes
+            the derivative of -log L by -1 / width.
+        """
+        return self._prefit_table().fluctuations(data.global_observables, self.point(x))
+
+    def _prefit_table(self) -> PrefitTable:
         if self._prefit is None:
             self._prefit = PrefitTable(self.spec.parameters, self._core.constrained_parameters)
-        return self._prefit.estimates(None if data is None else data.global_observables)
+        return self._prefit
