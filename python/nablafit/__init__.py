@@ -26,6 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer import contour, feldman_cousins, intervals, scan
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -58,10 +59,14 @@ __all__ = [
     "__version__",
     "build_config",
     "cmake_dir",
+    "contour",
+    "feldman_cousins",
     "fit",
     "fit_many",
     "from_pyhf",
+    "intervals",
     "load_result",
+    "scan",
     "spec",
     "surgery",
     "toys",

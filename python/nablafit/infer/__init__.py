@@ -7,6 +7,10 @@ from ._feldman_cousins_result import FeldmanCousinsResult
 from ._intervals_result import Interval, IntervalsResult
 from ._lower_minimum import LowerMinimum
 from ._scan_result import ScanResult
+from .contour import contour
+from .feldman_cousins import feldman_cousins
+from .intervals import intervals
+from .scan import scan
 
 __all__ = [
     "Contour",
@@ -16,4 +20,8 @@ __all__ = [
     "IntervalsResult",
     "LowerMinimum",
     "ScanResult",
+    "contour",
+    "feldman_cousins",
+    "intervals",
+    "scan",
 ]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
 from .._record import Record
+from ..errors import ArgumentError, located
+from ._belt import accepted_intervals, critical_values, p_values
 from ._tables import html_page, text_page
 
 __all__ = ["FeldmanCousinsResult"]
 
+# -2 log L below that of the best fit by more than this is another minimum.
+_NEW_MINIMUM = 1e-5
 _HEADER = ("value", "-2 Δ log L", "critical", "p-value", "toys", "failed", "")
 
 
@@ -28,6 +33,8 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """Confidence level."""
     values: FloatArray
     """Tested values of the parameter, ascending."""
+    bounds: tuple[float, float]
+    """The physical region of the parameter."""
     best: float
     """Best fit to the observed data."""
     twice_delta_nll: FloatArray
@@ -63,6 +70,72 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """What the reader should know, a sentence each."""
     complete: bool
     """False if the call was interrupted."""
+
+    @classmethod
+    def merge(cls, shards: Sequence[FeldmanCousinsResult]) -> FeldmanCousinsResult:
+        """Join results with different toys, in any order, to what one call would have given.
+
+        Raises
+        ------
+        ArgumentError
+            If they differ in parameter, level, values, data or seed, are not complete, overlap or
+            leave a gap.
+        """
+        if not shards:
+            raise located(ArgumentError, "expected at least one shard, got none", "shards")
+        ordered = sorted(shards, key=lambda shard: shard.start)
+        first, expected = ordered[0], ordered[0].start
+        for shard in ordered:
+            if not shard.complete:
+                message = "has a shard that was interrupted: resume it first"
+                raise located(ArgumentError, message, "shards")
+            if shard.level != first.level or not shard.continues(first):
+                message = "differ in parameter, level, values, data or seed"
+                raise located(ArgumentError, message, "shards")
+            if shard.start != expected:
+                message = f"expected a shard that starts at toy {expected}, got {shard.start}"
+                raise located(ArgumentError, message, "shards")
+            expected += shard.n_toys
+        return first.with_toys(
+            np.concatenate([shard.toys for shard in ordered], axis=1),
+            np.sum([shard.n_done for shard in ordered], axis=0),
+            complete=True,
+        )
+
+    def continues(self, other: FeldmanCousinsResult) -> bool:
+        """Whether the toys of both belong together: same question, data and seed."""
+        mine = (self.poi, self.seed, self.bounds, self.status)
+        return (
+            mine == (other.poi, other.seed, other.bounds, other.status)
+            and np.array_equal(self.values, other.values)
+            and np.allclose(
+                self.twice_delta_nll, other.twice_delta_nll, rtol=1e-7, atol=1e-7, equal_nan=True
+            )
+        )
+
+    def with_toys(
+        self, toys: FloatArray, n_done: NDArray[np.int64], *, complete: bool
+    ) -> FeldmanCousinsResult:
+        """Return the result with other toys: `toys` and `n_done` as the members."""
+        alpha = 1.0 - self.level
+        p, p_errors = p_values(toys, self.twice_delta_nll)
+        critical, critical_errors = critical_values(toys, self.level)
+        found, errors = accepted_intervals(self.values, p, p_errors, alpha)
+        return replace(
+            self,
+            p_values=p,
+            p_value_errors=p_errors,
+            critical_values=critical,
+            critical_value_errors=critical_errors,
+            accepted=p > alpha,
+            intervals=found,
+            interval_errors=errors,
+            toys=toys,
+            n_done=n_done,
+            n_failed=n_done - np.sum(np.isfinite(toys), axis=1),
+            messages=_messages(self, p, n_done - np.sum(np.isfinite(toys), axis=1)),
+            complete=complete,
+        )
 
     @property
     def n_toys(self) -> int:
@@ -108,3 +181,25 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
             remark = "accepted" if self.accepted[i] else ""
             rows.append((f"{value:.6g}", ratio, critical, p_value, *counts, remark))
         return rows
+
+
+def _messages(
+    result: FeldmanCousinsResult, p: FloatArray, n_failed: NDArray[np.int64]
+) -> tuple[str, ...]:
+    messages = []
+    alpha = 1.0 - result.level
+    ends = ((0, result.bounds[0], "lower"), (-1, result.bounds[1], "upper"))
+    for i, bound, side in ends:
+        if len(p) and p[i] > alpha and result.values[i] != bound:
+            messages.append(
+                f"the {side} end of the tested range, {result.values[i]:.6g}, is accepted: the "
+                "interval goes on, test values beyond"
+            )
+    n_unknown = int(np.sum(np.isnan(p)))
+    if n_unknown:
+        messages.append(f"{n_unknown} of {len(p)} tested values have no p-value: they are left out")
+    if np.any(n_failed):
+        messages.append(f"{int(np.sum(n_failed))} fits of toys failed and are left out")
+    if np.any(result.twice_delta_nll < -_NEW_MINIMUM):
+        messages.append("a lower minimum than the best fit was met: see `nablafit.scan`")
+    return tuple(messages)
