@@ -88,10 +88,10 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
         return self.contours[i]
 
     def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), _HEADER, self.rows(), "rrrrrl")
+        return text_page(self.outcome_lines(), *self.table(), "rrrrrl")
 
     def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), _HEADER, self.rows(), valid=self.valid)
+        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was computed and what went wrong."""
@@ -107,13 +107,13 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
             lines.append(f"  {self.new_minimum!r}")
         return lines if self.complete else [*lines, "  interrupted"]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return the cells of the table, one row per level."""
-        rows = []
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return header and rows of the table."""
+        rows: list[tuple[str, ...]] = []
         for contour in self.contours:
             n_border = len(contour.status) - contour.status.count("found")
             level = f"{100 * contour.level:.4g} %"
             counts = (str(len(contour.points)), str(n_border), str(contour.n_missing))
             state = "closed" if contour.closed else "open"
             rows.append((level, f"{contour.twice_delta_nll:.4g}", *counts, state))
-        return rows
+        return _HEADER, rows

@@ -151,10 +151,10 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
         return len(self.values)
 
     def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), _HEADER, self.rows(), "rrrrrrl")
+        return text_page(self.outcome_lines(), *self.table(), "rrrrrrl")
 
     def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), _HEADER, self.rows(), valid=self.valid)
+        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was found."""
@@ -170,9 +170,9 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
         ]
         return lines if self.complete else [*lines, "  interrupted"]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return the cells of the table, one row per tested value."""
-        rows = []
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return header and rows of the table."""
+        rows: list[tuple[str, ...]] = []
         for i, value in enumerate(self.values.tolist()):
             critical = f"{self.critical_values[i]:.4g} ± {self.critical_value_errors[i]:.2g}"
             p_value = f"{self.p_values[i]:.4g} ± {self.p_value_errors[i]:.2g}"
@@ -180,7 +180,7 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
             counts = (str(self.n_done[i]), str(self.n_failed[i] or ""))
             remark = "accepted" if self.accepted[i] else ""
             rows.append((f"{value:.6g}", ratio, critical, p_value, *counts, remark))
-        return rows
+        return _HEADER, rows
 
 
 def _messages(

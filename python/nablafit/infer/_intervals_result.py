@@ -102,10 +102,10 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         )
 
     def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), _HEADER, self.rows(), "lrrrrl")
+        return text_page(self.outcome_lines(), *self.table(), "lrrrrl")
 
     def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), _HEADER, self.rows(), valid=self.valid)
+        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was computed and what went wrong."""
@@ -119,9 +119,9 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
             lines.append("  interrupted")
         return lines
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return the cells of the table: name, value, error, lower, upper, remarks."""
-        rows = []
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return header and rows of the table."""
+        rows: list[tuple[str, ...]] = []
         for i, name in enumerate(self.parameters):
             value, error = pdg_round(float(self.values[i]), float(self.errors[i]))
             sides = (("lower", self.lower_status[i]), ("upper", self.upper_status[i]))
@@ -129,4 +129,4 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
             remarks = [text for text in remarks if not text.endswith(" found")]
             ends = (f"{self.lower[i]:+.4g}", f"{self.upper[i]:+.4g}")
             rows.append((name, value, error, *ends, ", ".join(remarks)))
-        return rows
+        return _HEADER, rows

@@ -81,8 +81,8 @@ class Reference:
         block = self.covariance[np.ix_(held, held)]
         rows = np.zeros((len(held), n))
         if is_positive_definite(block):
-            rows = np.linalg.solve(block, self.covariance[held])
-            rows[~np.isfinite(rows)] = 0.0
+            shared = self.covariance[held]
+            rows[:] = np.linalg.solve(block, np.where(np.isfinite(shared), shared, 0.0))
         rows[:, held] = np.eye(len(held))
         return rows
 

@@ -218,7 +218,8 @@ class _Search:
         chord = np.sqrt(np.sum((np.roll(plane, -1, axis=0) - plane) ** 2, axis=1))
         width = np.mod(np.roll(angles, -1) - angles, 2 * np.pi)
         far = (chord > gap * np.sqrt(self.rises[i])) & (width > 1e-6) & (width < np.pi)
-        return np.mod(angles[far] + 0.5 * width[far], 2 * np.pi)
+        halfway: FloatArray = np.mod(angles[far] + 0.5 * width[far], 2 * np.pi)
+        return halfway
 
     def points(self, i: int) -> FloatArray:
         """Points of level i in parameters, within the bounds, shape (n, 2)."""
@@ -234,11 +235,10 @@ def _frame(reference: Reference, held: NDArray[np.int64]) -> FloatArray:
     """Return the matrix that turns unit vectors into one-sigma changes of both parameters."""
     block = reference.covariance[np.ix_(held, held)]
     if is_positive_definite(block):
-        frame: FloatArray = np.linalg.cholesky(block)
-        return frame
+        return np.asarray(np.linalg.cholesky(block), dtype=np.float64)
     best = reference.result
-    spans = (best.upper - best.lower)[held] / 4
-    spans = np.where(np.isfinite(spans), spans, np.maximum(np.abs(best.x[held]), 1.0))
+    quarter = (best.upper - best.lower)[held] / 4
+    spans = np.where(np.isfinite(quarter), quarter, np.maximum(np.abs(best.x[held]), 1.0))
     errors = np.asarray(best.errors)[held]
     prefit = best.prefit_errors[held]
     widths = np.where(np.isfinite(prefit) & (prefit > 0), prefit, spans)

@@ -45,8 +45,9 @@ def intervals(
     r"""Find where the profile likelihood has fallen by a given amount, on both sides.
 
     The ends of the interval of a parameter are the values at which -2 log L, minimised over all
-    other parameters, is `sigma`^2 above its minimum: what MINOS computes (F. James, M. Roos, Comput.
-    Phys. Commun. 10 (1975) 343). They need not be symmetric, and follow any change of variable.
+    other parameters, is `sigma`^2 above its minimum: what MINOS computes (F. James, M. Roos,
+    Comput. Phys. Commun. 10 (1975) 343). They need not be symmetric, and follow any change of
+    variable.
 
     Parameters
     ----------

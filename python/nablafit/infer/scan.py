@@ -157,12 +157,12 @@ def _axes(
     return tuple(_checked(reference, parameter, axis) for parameter, axis in pairs)
 
 
-def _pair(value: Any, name: str, default: Any = None) -> list[Any]:
+def _pair(value: object, name: str, default: int | None = None) -> list[Any]:
     """Return one entry per parameter of two: a number or None stands for both."""
     if value is None or isinstance(value, int):
         return [default if value is None else value] * 2
-    if len(value) != 2:
-        message = f"expected a pair, one for each parameter, got {len(value)} items"
+    if not isinstance(value, Sequence | np.ndarray) or len(value) != 2:
+        message = f"expected a pair, one for each parameter, got {value!r}"
         raise located(ArgumentError, message, name)
     return list(value)
 
@@ -186,7 +186,7 @@ def _equally_spaced(
     return np.linspace(low, high, n)
 
 
-def _checked(reference: Reference, parameter: int, values: Any) -> FloatArray:
+def _checked(reference: Reference, parameter: int, values: ArrayLike) -> FloatArray:
     best = reference.result
     name = best.parameters[parameter]
     axis = np.array(np.atleast_1d(float_array(values, name)))
