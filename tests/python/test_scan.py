@@ -6,7 +6,7 @@ import pytest
 import nablafit as nf
 from locations import SHARED_DATA
 from nablafit.infer import ScanResult
-from profile_models import counting, load, published
+from profile_models import counting, published, turning
 
 needs_data = pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="published workspaces are missing")
 
@@ -72,16 +72,7 @@ def test_threads_do_not_change_a_bit(model: nf.Model, data: nf.Data, result: Sca
 
 def test_a_scan_follows_the_lower_branch() -> None:
     """Fits that start from a bad prediction end in the wrong minimum; neighbours repair them."""
-    turning = [{"name": "alpha", "type": "normsys", "data": {"lo": 0.01, "hi": 40.0}}]
-    samples = [
-        {"name": "odd", "data": [5.0], "modifiers": turning},
-        {
-            "name": "signal",
-            "data": [10.0],
-            "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
-        },
-    ]
-    model, data = load([("SR", samples, [60.0])], {"mu": (0.0, 10.0)})
+    model, data = turning(60.0, (0.0, 10.0))
     values = np.linspace(0.0, 7.0, 29)
     best = nf.fit(model, data, fixed={"mu": 0.5}, starts=20)
     start = nf.fit(model, data, initial={"mu": 0.5, "alpha": best["alpha"].value})

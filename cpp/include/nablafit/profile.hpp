@@ -78,7 +78,7 @@ struct ProfileOptions {
   double tolerance = 1e-3;
   /// Values of -2 log L that are lower than the origin's by more than this are a new minimum.
   double new_minimum = 1e-5;
-  int max_fits = 60;
+  int max_fits = 100;
 };
 
 struct ProfileCrossings {

@@ -173,7 +173,7 @@ def _check_result(likelihood: Likelihood, result: FitResult) -> None:
         message = "belongs to another model: its parameters differ"
         raise located(ArgumentError, message, "result")
     value = likelihood(result.x)
-    if not abs(value - result.value) <= 1e-8 * max(1.0, abs(value)):
+    if value != result.value and not abs(value - result.value) <= 1e-8 * max(1.0, abs(value)):
         message = (
             f"belongs to other data: its -log L is {result.value + result.constant:.10g}, here it "
             f"is {value + likelihood.constant:.10g} at the same point"
