@@ -88,7 +88,9 @@ ProfileCrossings profile_crossings(const Likelihood& likelihood, const ProfileOr
   check_origin(origin, model.n_parameters());
   const std::vector<char>& fixed = origin.box.fixed.empty() ? model.fixed() : origin.box.fixed;
   for (const ProfileRay& ray : rays) check_ray(ray, model, fixed);
-  const Evaluation start = make_evaluator(likelihood)->value(origin.x.data());
+  std::vector<double> gradient(model.n_parameters());
+  const Evaluation start =
+      make_evaluator(likelihood)->value_and_gradient(origin.x.data(), gradient.data());
   if (start.status != EvaluationStatus::ok) {
     throw ArgumentError("the likelihood is zero at the origin of the rays", "x");
   }
@@ -98,8 +100,8 @@ ProfileCrossings profile_crossings(const Likelihood& likelihood, const ProfileOr
   result.complete =
       detail::run_items(rays.size(), 1, run, [&](std::size_t ray, std::size_t worker) {
         if (!workers[worker]) {
-          workers[worker] =
-              std::make_unique<detail::RaySearch>(likelihood, origin, start.value, options);
+          workers[worker] = std::make_unique<detail::RaySearch>(likelihood, origin, start.value,
+                                                                gradient, options);
         }
         result.crossings[ray] = workers[worker]->follow(rays[ray]);
       });

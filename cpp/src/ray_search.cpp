@@ -23,6 +23,10 @@ constexpr double jump_width = 1e-6;
 constexpr double no_jump = 1e-2;
 /// Fits that may fail before the ray does: after each, half the step is tried.
 constexpr int max_failures = 4;
+/// Fits to see whether the profile did something unexpected between two points, and how near to one
+/// of them, as a part of their distance, they are not worth it.
+constexpr int max_inspections = 6;
+constexpr double shortest_part = 0.05;
 
 MinimizeOptions cheap(MinimizeOptions options) {
   options.covariance = CovarianceKind::none;
@@ -38,10 +42,11 @@ const std::vector<T>& given_or(const std::vector<T>& given, const std::vector<T>
 }  // namespace
 
 RaySearch::RaySearch(const Likelihood& likelihood, const ProfileOrigin& origin, double origin_value,
-                     const ProfileOptions& options)
+                     const std::vector<double>& origin_gradient, const ProfileOptions& options)
     : origin_(origin),
       options_(options),
       origin_value_(origin_value),
+      origin_gradient_(origin_gradient),
       widths_(typical_widths(likelihood.model().spec())),
       minimizer_(likelihood, cheap(options.minimize)) {
   const Model& model = likelihood.model();
@@ -59,20 +64,31 @@ Crossing RaySearch::follow(const ProfileRay& ray) {
     return result_;
   }
   double distance = first_;
+  while (search(distance)) {
+    const std::optional<double> earlier = inspect();
+    if (!earlier) break;
+    distance = *earlier;
+  }
+  return result_;
+}
+
+/// Looks for the crossing, first at `distance`. True if the ray came to an end that other fits may
+/// still call into question.
+bool RaySearch::search(double distance) {
   Point point;
   while (result_.n_fits < options_.max_fits) {
     const Outcome outcome = evaluate(distance, point);
-    if (outcome == Outcome::lower) return result_;
+    if (outcome == Outcome::lower) return false;
     if (outcome == Outcome::failed) {
       if (++n_failures_ > max_failures) break;
       distance = 0.5 * (below_.distance + distance);
       continue;
     }
-    if (note(point)) return result_;
+    if (note(point)) return true;
     distance = next_distance(point);
   }
   finish(CrossingStatus::failed, std::numeric_limits<double>::quiet_NaN());
-  return result_;
+  return false;
 }
 
 void RaySearch::begin(const ProfileRay& ray) {
@@ -88,6 +104,8 @@ void RaySearch::begin(const ProfileRay& ray) {
   n_failures_ = 0;
   last_x_ = origin_.x;
   last_distance_ = 0.0;
+  visited_.clear();
+  origin_slope_ = 2.0 * along_ray(origin_gradient_);
   predict();
   limit_ = distance_to_bound();
   first_ = std::min(first_distance(), limit_);
@@ -184,6 +202,14 @@ const MinimizeSummary& RaySearch::fit(double distance) {
   return is_over ? near : fit_from(origin_.x, distance);
 }
 
+double RaySearch::along_ray(const std::vector<double>& gradient) const {
+  double slope = 0.0;
+  for (std::size_t k = 0; k < ray_->parameters.size(); ++k) {
+    slope += gradient[ray_->parameters[k]] * ray_->direction[k];
+  }
+  return slope;
+}
+
 RaySearch::Outcome RaySearch::evaluate(double distance, Point& point) {
   const MinimizeSummary& summary = fit(distance);
   point = {distance, infinity, 0.0};
@@ -194,12 +220,11 @@ RaySearch::Outcome RaySearch::evaluate(double distance, Point& point) {
     find_lower_minimum(summary);
     return Outcome::lower;
   }
-  double gradient = 0.0;
-  for (std::size_t k = 0; k < ray_->parameters.size(); ++k) {
-    gradient += summary.gradient[ray_->parameters[k]] * ray_->direction[k];
-  }
   point.s = std::sqrt(std::max(result_.rise, 0.0));
-  if (point.s > 0.0) point.slope = gradient / point.s;
+  if (point.s > 0.0) point.slope = along_ray(summary.gradient) / point.s;
+  const auto after = std::find_if(visited_.begin(), visited_.end(),
+                                  [&](const Point& other) { return other.distance > distance; });
+  visited_.insert(after, point);
   last_x_ = summary.x;
   last_distance_ = distance;
   return Outcome::ok;
@@ -267,6 +292,61 @@ double RaySearch::next_distance(const Point& last) const {
   }
   const bool inside = newton > below_.distance && newton < above_.distance;
   return gained_ && inside ? newton : 0.5 * (below_.distance + above_.distance);
+}
+
+/// Fits where the profile may have fallen below the origin, or risen to the target, between points
+/// that were visited. Returns a distance to search again from if it crosses the target before the
+/// end that was found; or stops at a lower minimum.
+std::optional<double> RaySearch::inspect() {
+  const Crossing end = result_;
+  for (int i = 0; i < max_inspections; ++i) {
+    const std::optional<double> distance = suspect();
+    if (!distance) break;
+    Point point;
+    const Outcome outcome = evaluate(*distance, point);
+    if (outcome == Outcome::lower) return std::nullopt;
+    if (outcome == Outcome::failed || !std::isfinite(point.s)) break;
+    if (point.s <= target_) continue;
+    below_ = Point{};
+    for (const Point& other : visited_) {
+      if (other.distance < *distance && other.s < target_) below_ = other;
+    }
+    above_ = point;
+    has_above_ = true;
+    return next_distance(point);
+  }
+  const int n_fits = result_.n_fits;
+  const int n_gradients = result_.n_gradients;
+  result_ = end;
+  result_.n_fits = n_fits;
+  result_.n_gradients = n_gradients;
+  return std::nullopt;
+}
+
+/// Where, before the end of the ray, a cubic through two neighbouring points with their slopes
+/// leaves the range from 0 to the target; for a parabola, and what is near to one, nowhere.
+std::optional<double> RaySearch::suspect() const {
+  Point a{0.0, 0.0, 0.0};
+  double slope_a = origin_slope_;
+  for (const Point& b : visited_) {
+    if (a.distance >= result_.distance) break;
+    const double width = b.distance - a.distance;
+    const double rise = b.rise() - a.rise();
+    const double c1 = slope_a * width;
+    const double c2 = 3.0 * rise - 2.0 * c1 - b.rise_slope() * width;
+    const double c3 = rise - c1 - c2;
+    const double q = -c2 - std::copysign(std::sqrt(c2 * c2 - 3.0 * c1 * c3), c2);
+    for (const double part : {q / (3.0 * c3), c1 / q}) {
+      if (!(part > shortest_part && part < 1.0 - shortest_part)) continue;
+      const double height = a.rise() + part * (c1 + part * (c2 + part * c3));
+      const double distance = a.distance + part * width;
+      const double most = ray_->rise * (1.0 + shortest_part);
+      if (distance < result_.distance && (height < 0.0 || height > most)) return distance;
+    }
+    a = b;
+    slope_a = b.rise_slope();
+  }
+  return std::nullopt;
 }
 
 }  // namespace nablafit::detail

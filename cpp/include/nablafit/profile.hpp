@@ -6,7 +6,8 @@
 /// linear in t, and its slope is exact: ds/dt = (gradient of the held parameters) . direction / s.
 /// Newton's method, kept between the last points on both sides and replaced by bisection where it
 /// gains too little, solves s(t) = sqrt(rise) in two or three fits, each started from the point
-/// that covariance and previous fit predict.
+/// that covariance and previous fit predict. Where values and slopes tell that the profile may have
+/// fallen below the minimum in between, or crossed earlier, further fits look there.
 #ifndef NABLAFIT_PROFILE_HPP
 #define NABLAFIT_PROFILE_HPP
 
