@@ -67,7 +67,7 @@ def compare_with_mncontour(
     """Every point of MINUIT is on our polygon, in units of the errors."""
     ours = nf.contour(model, data, names, levels=0.68, n_points=100)
     minuit = nf.fit(model, data, minimizer="minuit", tolerance=1e-2).minuit
-    theirs = minuit.mncontour(*names, cl=0.68, size=12)
+    theirs = minuit.mncontour(*names, cl=0.68, size=8)
     scale = np.sqrt(np.diag(ours.covariance))
     polygon = (ours[0].points - ours.best) / scale
     ends = np.roll(polygon, -1, axis=0)

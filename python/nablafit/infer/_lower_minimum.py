@@ -10,6 +10,9 @@ from .._record import Record
 
 __all__ = ["LowerMinimum"]
 
+# Parameters that the text names at most.
+_MOST_NAMES = 3
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LowerMinimum(Record):
@@ -30,10 +33,10 @@ class LowerMinimum(Record):
     in units of their errors first."""
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name} = {value:.4g}" for name, value in self.differs_in.items())
-        depth = -self.twice_delta_nll
-        where = f" at {values}" if values else ""
-        return f"A minimum {depth:.3g} lower in -2 log L than the best fit was met{where}."
+        pairs = list(self.differs_in.items())[:_MOST_NAMES]
+        where = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+        depth = f"{-self.twice_delta_nll:.3g} lower in -2 log L than the best fit"
+        return f"A minimum {depth} was met{' at ' if where else ''}{where}."
 
     def _repr_html_(self) -> str:
         return f"<div>{escape(repr(self))}</div>"

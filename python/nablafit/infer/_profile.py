@@ -87,20 +87,18 @@ class Reference:
         return rows
 
     def lower_minimum(self, x: FloatArray, twice_delta_nll: float) -> LowerMinimum:
-        """Describe a minimum below this one, and warn of it."""
+        """Describe a minimum below this one."""
         names = self.result.parameters
         errors = np.asarray(self.result.errors)
         usable = np.isfinite(errors) & (errors > 0)
         shift = np.abs(x - self.x) / np.where(usable, errors, 1.0)
         order = [i for i in np.argsort(-shift, kind="stable").tolist() if shift[i] > _TELLING]
-        found = LowerMinimum(
+        return LowerMinimum(
             parameters=names,
             x=np.array(x),
             twice_delta_nll=twice_delta_nll,
             differs_in={names[i]: float(x[i]) for i in order[:_MOST_NAMES]},
         )
-        warnings.warn(f"{found!r} Fit again from .new_minimum.x", FitWarning, stacklevel=4)
-        return found
 
     def crossings(
         self,
@@ -125,6 +123,12 @@ class Reference:
             n_threads=thread_count(n_threads),
             progress=progress,
         )
+
+
+def warn_of(minimum: LowerMinimum | None) -> None:
+    """Warn the caller of a public function of a lower minimum, if there is one."""
+    if minimum is not None:
+        warnings.warn(f"{minimum!r} Fit again from .new_minimum.x", FitWarning, stacklevel=3)
 
 
 def make_reference(

@@ -10,7 +10,7 @@ import numpy as np
 from .._arrays import FloatArray
 from ..errors import ArgumentError, Interrupted, located
 from ._contour_result import Contour, ContourResult
-from ._profile import Reference, is_positive_definite, make_reference, rise_of_level
+from ._profile import Reference, is_positive_definite, make_reference, rise_of_level, warn_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +102,7 @@ def contour(
     search = _Search(reference, names, rises, n_threads, progress)
     exception = search.run(n_points)
     outcome = _result(search, names, levels, complete=exception is None)
+    warn_of(outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome

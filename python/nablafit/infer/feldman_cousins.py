@@ -100,7 +100,8 @@ def feldman_cousins(
     Error
         If there is no best fit.
     Interrupted
-        At Ctrl-C: its `result` has the toys that were done; pass it on as `resume`.
+        At Ctrl-C: its `result` has the toys that were done; pass it on as `resume`. (Before the
+        first toy it is a plain KeyboardInterrupt.)
     """
     _check(level, n_toys, seed, start)
     reference = make_reference(model, data, result, initial, bounds, fixed)
@@ -109,7 +110,10 @@ def feldman_cousins(
         values, seed, start = resume.values, resume.seed, resume.start
     tested = _values(reference, name, values, level, n_threads)
     grid = ProfileGrid(reference, reference.indices([name]), (tested,), n_threads)
-    grid.run(None)
+    try:
+        grid.run(None)
+    except Interrupted as interrupted:
+        raise KeyboardInterrupt from interrupted
     empty = _without_toys(grid, name, level, seed, start)
     fits = ToyFits(grid, seed, start, n_toys)
     if resume is not None:

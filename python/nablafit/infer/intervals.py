@@ -12,7 +12,7 @@ from scipy import stats
 from .._arrays import FloatArray
 from ..errors import ArgumentError, Interrupted, located
 from ._intervals_result import IntervalsResult
-from ._profile import Reference, make_reference, rise_of_level
+from ._profile import Reference, make_reference, rise_of_level, warn_of
 
 if TYPE_CHECKING:
     from .._arrays import ParameterValues
@@ -87,9 +87,12 @@ def intervals(
 
     Notes
     -----
-    The search starts from the error that the covariance gives and finds the first crossing that
-    Newton's method leads to; a profile that falls and rises again can have more: scan it. Bounds of
-    all parameters are respected, and no transformation of bounded parameters disturbs the ends.
+    Newton's method on the root of the rise, with the exact slope, starts from the error that the
+    covariance gives; each constrained fit starts from the one before. Where values and slopes tell
+    that the profile may cross the target earlier, or dip below the best fit, fits look there. What
+    neither shows, such as another branch of the profile that only other starts lead to, is not
+    found: `nablafit.fit` with `starts` looks for it. Bounds of all parameters hold, and no
+    transformation of bounded parameters disturbs the ends.
 
     Examples
     --------
@@ -103,6 +106,7 @@ def intervals(
     rises = np.full(len(held), rise)
     found, exception = reference.crossings(held, directions, rises, n_threads, progress)
     outcome = _result(reference, names, rise, found, complete=exception is None)
+    warn_of(outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._arrays import FloatArray, float_array, index_of
 from ..errors import ArgumentError, Interrupted, located
-from ._profile import Reference, make_reference
+from ._profile import Reference, make_reference, warn_of
 from ._profile_grid import ProfileGrid
 from ._scan_result import ScanResult
 
@@ -104,6 +104,7 @@ def scan(
     except Interrupted as interrupted:
         exception = interrupted
     outcome = _result(grid, names, axes, kept, complete=exception is None)
+    warn_of(outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome
