@@ -193,10 +193,11 @@ const MinimizeSummary& RaySearch::fit(double distance) {
   const double bend = last > 0.0 ? (distance / last) * (distance / last) : 0.0;
   for (std::size_t j = 0; j < start.size(); ++j) {
     const double curved = last_x_[j] - origin_.x[j] - slope_[j] * last;
-    start[j] += slope_[j] * distance + bend * curved;
+    const double predicted = start[j] + slope_[j] * distance + bend * curved;
+    start[j] = std::isfinite(predicted) ? predicted : last_x_[j];
   }
-  const MinimizeSummary& predicted = fit_from(start, distance);
-  if (is_minimum(predicted.status)) return predicted;
+  const MinimizeSummary& first = fit_from(start, distance);
+  if (is_minimum(first.status)) return first;
   const MinimizeSummary& near = fit_from(last_x_, distance);
   const bool is_over = is_minimum(near.status) || near.status == MinimizeStatus::infeasible_start;
   return is_over ? near : fit_from(origin_.x, distance);

@@ -1,6 +1,8 @@
 """Commands for the profile likelihood, end to end."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+from nablafit import _cli_intervals
 from nablafit.cli import main
 from nablafit.infer import ContourResult, FeldmanCousinsResult, IntervalsResult, ScanResult
 
@@ -82,6 +85,35 @@ def test_feldman_cousins_continues_its_file(
     np.testing.assert_array_equal(expected.toys[:, :20], first.toys)
 
 
+def test_an_interrupted_run_keeps_its_toys(
+    path: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(n_done: int) -> None:
+        if n_done > 40:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def stopping(*_: object) -> Iterator[Callable[[int], None]]:
+        yield stop
+
+    output = tmp_path / "fc.json"
+    arguments = ("feldman-cousins", path, "-o", output, "--n-toys", 100, "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(_cli_intervals, "progress_bar", stopping)
+        code, _, err = run(capsys, *arguments)
+    assert (code, err.strip()) == (130, "nablafit: interrupted")
+    partial = nf.load_result(output)
+    assert isinstance(partial, FeldmanCousinsResult)
+    assert 0 < np.sum(partial.n_done) < partial.toys.size
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    output.unlink()
+    assert run(capsys, *arguments)[1] == out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -113,7 +145,7 @@ def test_another_result_is_not_continued(
     assert "expected a Feldman-Cousins result to continue, got a IntervalsResult" in err
 
 
-def test_an_unknown_side_has_exit_code_1(
+def test_a_bound_is_no_failure(
     document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document["channels"][0]["samples"][0]["data"] = [0.0, 0.0]

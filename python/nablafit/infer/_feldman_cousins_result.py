@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -33,8 +34,6 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """Confidence level."""
     values: FloatArray
     """Tested values of the parameter, ascending."""
-    bounds: tuple[float, float]
-    """The physical region of the parameter."""
     best: float
     """Best fit to the observed data."""
     twice_delta_nll: FloatArray
@@ -70,6 +69,8 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """What the reader should know, a sentence each."""
     complete: bool
     """False if the call was interrupted."""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """The physical region of the parameter."""
 
     @classmethod
     def merge(cls, shards: Sequence[FeldmanCousinsResult]) -> FeldmanCousinsResult:
