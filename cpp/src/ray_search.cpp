@@ -21,6 +21,8 @@ constexpr double far_away = 1e6;
 constexpr double jump_width = 1e-6;
 /// Relative height between two such points that is none.
 constexpr double no_jump = 1e-2;
+/// Relative distance of s from the target that ends the search where its slope is a guess.
+constexpr double small_miss = 1e-6;
 /// Fits that may fail before the ray does: after each, half the step is tried.
 constexpr int max_failures = 4;
 /// Fits to see whether the profile did something unexpected between two points, and how near to one
@@ -211,9 +213,20 @@ double RaySearch::along_ray(const std::vector<double>& gradient) const {
   return slope;
 }
 
+/// Slope of s between a new point and the nearest one that was visited: where a yield is held at
+/// zero, the gradient along the ray lacks the force that holds it.
+double RaySearch::chord_slope(const Point& point) const {
+  Point nearest;
+  for (const Point& other : visited_) {
+    const double distance = std::abs(other.distance - point.distance);
+    if (distance < std::abs(nearest.distance - point.distance)) nearest = other;
+  }
+  return (point.s - nearest.s) / (point.distance - nearest.distance);
+}
+
 RaySearch::Outcome RaySearch::evaluate(double distance, Point& point) {
   const MinimizeSummary& summary = fit(distance);
-  point = {distance, infinity, 0.0};
+  point = {distance, infinity, 0.0, true};
   if (summary.status == MinimizeStatus::infeasible_start) return Outcome::ok;
   if (!is_minimum(summary.status)) return Outcome::failed;
   result_.rise = 2.0 * (summary.value - origin_value_);
@@ -222,7 +235,12 @@ RaySearch::Outcome RaySearch::evaluate(double distance, Point& point) {
     return Outcome::lower;
   }
   point.s = std::sqrt(std::max(result_.rise, 0.0));
-  if (point.s > 0.0) point.slope = along_ray(summary.gradient) / point.s;
+  if (summary.status == MinimizeStatus::converged_at_zero_yield) {
+    point.is_exact = false;
+    point.slope = chord_slope(point);
+  } else if (point.s > 0.0) {
+    point.slope = along_ray(summary.gradient) / point.s;
+  }
   const auto after = std::find_if(visited_.begin(), visited_.end(),
                                   [&](const Point& other) { return other.distance > distance; });
   visited_.insert(after, point);
@@ -253,7 +271,8 @@ void RaySearch::finish(CrossingStatus status, double distance) {
 /// Takes a point into account; true if the search is over.
 bool RaySearch::note(const Point& point) {
   const double miss = std::abs(point.s - target_);
-  if (miss <= options_.tolerance * target_ && point.slope > 0.0) {
+  const double tolerance = point.is_exact ? options_.tolerance : small_miss;
+  if (miss <= tolerance * target_ && point.slope > 0.0) {
     const double root = point.distance - (point.s - target_) / point.slope;
     const double most = has_above_ ? above_.distance : limit_;
     finish(CrossingStatus::found, std::clamp(root, below_.distance, most));
@@ -327,7 +346,7 @@ std::optional<double> RaySearch::inspect() {
 /// Where, before the end of the ray, a cubic through two neighbouring points with their slopes
 /// leaves the range from 0 to the target; for a parabola, and what is near to one, nowhere.
 std::optional<double> RaySearch::suspect() const {
-  Point a{0.0, 0.0, 0.0};
+  Point a;
   double slope_a = origin_slope_;
   for (const Point& b : visited_) {
     if (a.distance >= result_.distance) break;

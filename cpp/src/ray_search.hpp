@@ -24,8 +24,9 @@ class RaySearch {
   /// The profile at one distance.
   struct Point {
     double distance = 0.0;
-    double s = 0.0;      ///< root of the rise of -2 log L; infinite where the likelihood is zero
-    double slope = 0.0;  ///< ds/d(distance)
+    double s = 0.0;        ///< root of the rise of -2 log L; infinite where the likelihood is zero
+    double slope = 0.0;    ///< ds/d(distance)
+    bool is_exact = true;  ///< the slope is a derivative
 
     double rise() const { return s * s; }
     double rise_slope() const { return 2.0 * s * slope; }
@@ -42,6 +43,7 @@ class RaySearch {
   const MinimizeSummary& fit_from(const std::vector<double>& x, double distance);
   void hold(double distance);
   double along_ray(const std::vector<double>& gradient) const;
+  double chord_slope(const Point& point) const;
   void find_lower_minimum(const MinimizeSummary& constrained);
 
   bool search(double distance);

@@ -2,16 +2,19 @@
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from iminuit import Minuit
 from scipy.optimize import brentq
 
 import nablafit as nf
 from locations import SHARED_DATA
 from nablafit.infer import IntervalsResult
-from profile_models import counting, load, published, turning
+from profile_models import compile_quietly, counting, load, published, turning
+from pyhf_specs import workspaces
 
 needs_data = pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="published workspaces are missing")
 
@@ -346,3 +349,27 @@ def test_a_minimum_that_newton_steps_over_is_found() -> None:
         above = values[outside & (values > alpha.value)][0]
         below = values[outside & (values < alpha.value)][-1]
         assert alpha.ends == pytest.approx((below, above), abs=0.0101)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(workspaces())
+def test_ends_of_random_models_are_not_too_near(document: dict[str, Any]) -> None:
+    """No constrained fit finds a lower value at an end than the search did."""
+    model, data = compile_quietly(document)
+    best = nf.fit(model, data)
+    if not best.valid or not best.n_free:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nf.FitWarning)
+        result = nf.intervals(model, data, result=best, sigma=1.5)
+    sides = [(result.lower, result.lower_status), (result.upper, result.upper_status)]
+    ends = [
+        {name: result.values[i] + distances[i]}
+        for distances, status in sides
+        for i, name in enumerate(result.parameters)
+        if status[i] == "found"
+    ]
+    if ends:
+        fits = nf.fit_many(model, data, fixed=ends, initial=best.x, errors=False)
+        rise = 2.0 * (fits.value[fits.valid] - best.value)
+        assert np.all(rise > 1.5**2 - 1e-4)
