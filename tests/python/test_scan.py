@@ -95,13 +95,14 @@ def test_where_the_likelihood_is_zero_the_scan_is_infinite() -> None:
     assert ScanResult.from_json(scan.to_json()) == scan
 
 
-def test_a_lower_minimum_is_reported() -> None:
-    model, data = counting(50.0, 3.0)
-    best = nf.fit(model, data, bounds={"mu": (0.0, 100.0)})
-    raised = nf.fit(model, data, fixed={"mu": 40.0})
-    assert nf.scan(model, data, "mu", result=best).new_minimum is None
-    with pytest.raises(nf.ArgumentError, match="mu: is fixed"):
-        nf.scan(model, data, "mu", result=raised)
+def test_a_result_brings_bounds_and_fixed_parameters(model: nf.Model, data: nf.Data) -> None:
+    best = nf.fit(model, data, bounds={"mu": (0.5, 2.0)}, fixed=["scale"])
+    scan = nf.scan(model, data, "mu", result=best)
+    assert (scan.values[0], scan.values[-1]) == (0.5, 2.0)
+    assert scan == nf.scan(model, data, "mu", bounds={"mu": (0.5, 2.0)}, fixed=["scale"])
+    assert np.all(scan["scale"] == best["scale"].value)
+    with pytest.raises(nf.ArgumentError, match=r"^scale: is fixed"):
+        nf.scan(model, data, "scale", result=best)
 
 
 @needs_data
