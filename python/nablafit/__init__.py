@@ -26,7 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
-from .infer import breakdown, correlation, pulls, ranking
+from .infer import breakdown, contour, correlation, feldman_cousins, intervals, pulls, ranking, scan
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -60,14 +60,18 @@ __all__ = [
     "breakdown",
     "build_config",
     "cmake_dir",
+    "contour",
     "correlation",
+    "feldman_cousins",
     "fit",
     "fit_many",
     "from_pyhf",
     "infer",
+    "intervals",
     "load_result",
     "pulls",
     "ranking",
+    "scan",
     "spec",
     "surgery",
     "toys",

@@ -762,6 +762,21 @@ def find_minima(
     tuple[tuple[MinimizeSummary, float, tuple[int, ...], tuple[int, ...]], ...],
     BaseException | None,
 ]: ...
+def profile_crossings(
+    likelihood: Likelihood,
+    *,
+    x: _Array,
+    covariance: _Array,
+    lower: _Array,
+    upper: _Array,
+    fixed: NDArray[np.bool_],
+    parameters: NDArray[np.int64],
+    directions: _Array,
+    rises: _Array,
+    options: MinimizeOptions,
+    n_threads: int,
+    progress: Callable[[int], object] | None,
+) -> tuple[dict[str, Any], BaseException | None]: ...
 def draw_starts(
     model: Model,
     global_observables: _Array,

@@ -30,6 +30,7 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
@@ -97,6 +98,9 @@ def _cli() -> None:
 for _command in (convert, combine, prune, rename):
     _cli.add_command(_command)
 for _command in (ranking, impacts, pulls, breakdown, correlation):
+    _cli.add_command(_command)
+
+for _command in (intervals, scan, contour, feldman_cousins_command):
     _cli.add_command(_command)
 
 

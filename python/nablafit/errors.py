@@ -41,7 +41,9 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
     @classmethod
-    def or_original(cls, exception: BaseException, result: FitManyResult | Toys) -> BaseException:
+    def or_original(
+        cls, exception: BaseException, result: FitManyResult | Toys | Record
+    ) -> BaseException:
         """Return an Interrupted for a KeyboardInterrupt; any other exception as it is."""
         if not isinstance(exception, KeyboardInterrupt):
             return exception
