@@ -1,7 +1,11 @@
 """Statistical inference: results of fits turned into what an analysis quotes."""
 
+from .asimov import asimov_data
+from .hypotest import hypotest
 from .limit_results import LimitGridResult, LimitResult
+from .limits import upper_limit
 from .results import HypotestResult, SignificanceResult
+from .significance import significance
 from .toy_distribution import ToyDistribution
 
 __all__ = [
@@ -10,4 +14,8 @@ __all__ = [
     "LimitResult",
     "SignificanceResult",
     "ToyDistribution",
+    "asimov_data",
+    "hypotest",
+    "significance",
+    "upper_limit",
 ]

@@ -212,8 +212,8 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         end = "" if self.complete else ": INTERRUPTED"
         return [
             (
-                f"{100 * self.level:g} % {self.criterion} upper limits on {self.poi} of {len(self)} "
-                f"signals from {self.source}{end}"
+                f"{100 * self.level:g} % {self.criterion} upper limits on {self.poi} of "
+                f"{len(self)} signals from {self.source}{end}"
             ),
             f"  {counts}; {self.criterion} at {self.poi} = {self.tested:g}",
         ]

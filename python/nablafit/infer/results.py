@@ -90,7 +90,7 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
         ArgumentError
             If they differ in anything but their toys, overlap, leave a gap or have none.
         """
-        from ._toy_test import merge_tests
+        from ._tests import merge_tests
 
         return merge_tests(shards)
 

@@ -78,6 +78,13 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
         codes: list[int] = self.status_codes[~self.valid].tolist()
         return dict(Counter(STATUSES[code] for code in codes).most_common())
 
+    def first(self, n: int) -> ToyDistribution:
+        """Return the first `n` toys."""
+        if n >= len(self):
+            return self
+        parts = ("values", "poi_hat", "status_codes")
+        return replace(self, **{name: getattr(self, name)[:n].copy() for name in parts})
+
     def p_value(self, observed: float) -> tuple[float, float]:
         """Return the fraction of toys at or above a value, and its standard deviation.
 

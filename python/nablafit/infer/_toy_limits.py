@@ -1,0 +1,160 @@
+"""Upper limits from toys at the values of a grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._arrays import FloatArray
+from ..errors import ArgumentError, Interrupted, located
+from ._asymptotic_limits import Preparation, limit_from, prepare
+from ._hypothesis import Hypothesis
+from ._limit_report import LimitParts, make_limit
+from ._limit_search import Criterion, LimitSearch
+from ._limit_tables import Table, interpolate_limits
+from ._toy_p_values import toy_p_values
+from ._toy_runs import ToyJob, alternative_seed, run_jobs
+from .toy_distribution import ToyDistribution
+
+if TYPE_CHECKING:
+    from ..data import Data
+    from .limit_results import LimitResult
+
+__all__ = ["ToyPlan", "toy_limit"]
+
+_N_VALUES = 12
+_MARGINS = (0.6, 1.4)  # of the default grid, relative to the asymptotic limits
+
+
+@dataclass(frozen=True)
+class ToyPlan:
+    """How many toys, which, and how they are run."""
+
+    n_toys: int
+    seed: int
+    start: int
+    n_threads: int | None
+    progress: Callable[[int], object] | None
+
+    def __post_init__(self) -> None:
+        bounds = (("n_toys", 2**63), ("seed", 2**64), ("start", 2**63))
+        for name, most in bounds:
+            if not 0 <= getattr(self, name) < most:
+                message = f"expected a number from 0 to {most - 1}, got {getattr(self, name)}"
+                raise located(ArgumentError, message, name)
+
+
+def toy_limit(
+    hypothesis: Hypothesis,
+    data: Data,
+    criterion: Criterion,
+    grid: FloatArray | None,
+    plan: ToyPlan,
+    *,
+    interpolation: str,
+) -> LimitResult:
+    """Return the limits; arguments as in `upper_limit`."""
+    ready = prepare(hypothesis, data, criterion, n_threads=plan.n_threads)
+    if grid is None and ready.search is not None and ready.hypothesis.has_effect():
+        grid = _default_grid(ready.search)
+    if grid is not None and grid[-1] > ready.hypothesis.ranges[0][1]:
+        ready = prepare(hypothesis.widened(), data, criterion, n_threads=plan.n_threads)
+    search = ready.search
+    if grid is None or search is None or not ready.hypothesis.has_effect():
+        return replace(limit_from(ready, criterion, None, interpolation), calculator="toys")
+    search.evaluate(grid.tolist())
+    jobs = _jobs(ready, search, grid, plan)
+    exception = run_jobs(jobs, n_threads=plan.n_threads, progress=plan.progress)
+    result = _collect(ready, search, criterion, grid, jobs, interpolation, exception is None)
+    if exception is not None:
+        raise Interrupted.or_original(exception, result)
+    return result
+
+
+def _default_grid(search: LimitSearch) -> FloatArray:
+    """Return values about the asymptotic limits."""
+    found = [value for value, _ in search.solve() if math.isfinite(value) and value > 0]
+    if not found:
+        message = "no asymptotic limit was found that says where to look; give values"
+        raise located(ArgumentError, message, "values")
+    return np.linspace(_MARGINS[0] * min(found), _MARGINS[1] * max(found), _N_VALUES)
+
+
+def _jobs(ready: Preparation, search: LimitSearch, grid: FloatArray, plan: ToyPlan) -> list[ToyJob]:
+    """Return one job per value, with signal, and one without signal that serves all values."""
+    fitted = [mu for mu in grid.tolist() if search.observed.held[mu].valid]
+    places = [(np.array([mu]), search.observed.held[mu].x, plan.seed) for mu in fitted]
+    tested = [[values] for values, _, _ in places]
+    alternative = ready.seen.alternative.x
+    places.append((ready.hypothesis.alternative, alternative, alternative_seed(plan.seed)))
+    tested.append([values for values, _, _ in places[:-1]])
+    return [
+        ToyJob(
+            hypothesis=ready.hypothesis,
+            tested=values,
+            drawn_at=at,
+            x=x,
+            seed=seed,
+            start=plan.start,
+            n=plan.n_toys,
+        )
+        for values, (at, x, seed) in zip(tested, places, strict=True)
+    ]
+
+
+def _collect(
+    ready: Preparation,
+    search: LimitSearch,
+    criterion: Criterion,
+    grid: FloatArray,
+    jobs: Sequence[ToyJob],
+    interpolation: str,
+    complete: bool,
+) -> LimitResult:
+    n = min(job.n_done for job in jobs)
+    *signal, alternative = [[toys.first(n) for toys in job.distributions()] for job in jobs]
+    pairs = {
+        toys[0].tested[0]: (toys[0], other) for toys, other in zip(signal, alternative, strict=True)
+    }
+    table = _table(search, criterion, grid, pairs)
+    limits, errors = interpolate_limits(table, 1 - criterion.level, interpolation)
+    return make_limit(
+        LimitParts(
+            hypothesis=ready.hypothesis,
+            criterion=criterion,
+            calculator="toys",
+            method=interpolation,
+            poi_hat=search.observed.estimate if search.observed.free.valid else math.nan,
+            table=table,
+            limits=limits,
+            errors=errors,
+            n_fits=ready.n_fits + search.n_fits,
+            failure=ready.failure,
+            toys=tuple(toys for pair in pairs.values() for toys in pair),
+            complete=complete,
+        )
+    )
+
+
+def _table(
+    search: LimitSearch,
+    criterion: Criterion,
+    grid: FloatArray,
+    pairs: dict[float, tuple[ToyDistribution, ToyDistribution]],
+) -> Table:
+    name = "cls" if criterion.name == "CLs" else "clsb"
+    p, errors = np.full((len(grid), 6), np.nan), np.full((len(grid), 6), np.nan)
+    q = np.array([search.observed.statistic(mu)[0] for mu in grid.tolist()])
+    for i, mu in enumerate(grid.tolist()):
+        if mu not in pairs or pairs[mu][0].n_valid == 0 or pairs[mu][1].n_valid == 0:
+            continue
+        found = toy_p_values(criterion.statistic, q[i], *pairs[mu])
+        p[i] = [*getattr(found.observed, name), *getattr(found.expected, name)]
+        errors[i] = [*getattr(found.observed_errors, name), *getattr(found.expected_errors, name)]
+    status = tuple(search.observed.held[mu].status for mu in grid.tolist())
+    good = tuple("ok" if state.startswith("converged") else state for state in status)
+    return Table(grid, p, errors, q, np.full(len(grid), np.nan), good)
