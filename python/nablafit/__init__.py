@@ -26,6 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer import hypotest, limit_grid, significance, upper_limit
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -61,10 +62,14 @@ __all__ = [
     "fit",
     "fit_many",
     "from_pyhf",
+    "hypotest",
+    "limit_grid",
     "load_result",
+    "significance",
     "spec",
     "surgery",
     "toys",
+    "upper_limit",
 ]
 
 

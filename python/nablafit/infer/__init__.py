@@ -1,6 +1,7 @@
 """Statistical inference: results of fits turned into what an analysis quotes."""
 
 from .asimov import asimov_data
+from .grid import limit_grid
 from .hypotest import hypotest
 from .limit_results import LimitGridResult, LimitResult
 from .limits import upper_limit
@@ -16,6 +17,7 @@ __all__ = [
     "ToyDistribution",
     "asimov_data",
     "hypotest",
+    "limit_grid",
     "significance",
     "upper_limit",
 ]

@@ -93,7 +93,7 @@ def asymptotic_limit(
     criterion: Criterion,
     grid: FloatArray | None,
     *,
-    interpolation: str = "linear",
+    interpolation: str = "log",
     tolerance: float = 1e-8,
     n_threads: int | None = None,
     start: FloatArray | None = None,

@@ -265,7 +265,7 @@ class LimitSearch:
         # Newton's last step is wrong by about its square.
         if z == 0 or step**2 <= self._tolerance * mu**2:
             root.value, root.status = (mu if z == 0 else mu + step), "converged"
-        elif root.high - root.low <= self._tolerance * root.high:
+        elif math.isfinite(root.high) and root.high - root.low <= self._tolerance * root.high:
             root.value, root.status = 0.5 * (root.low + root.high), "converged"
         elif root.low == 0 and mu < _NEGLIGIBLE * self._scale:
             root.value, root.status = 0.0, "below_zero"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["upper_limit"]
+__all__ = ["check_choice", "check_choices", "upper_limit"]
 
 
 def upper_limit(
@@ -34,7 +34,7 @@ def upper_limit(
     statistic: str = "qtilde",
     criterion: str = "CLs",
     calculator: str = "asymptotic",
-    interpolation: str = "linear",
+    interpolation: str = "log",
     tolerance: float = 1e-8,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
@@ -69,8 +69,8 @@ def upper_limit(
         What falls to 1 - level.
     calculator : {"asymptotic", "toys"}
         As in `hypotest`.
-    interpolation : {"linear", "log"}
-        Between `values`: linear in the p-value, as in pyhf, or in its logarithm.
+    interpolation : {"log", "linear"}
+        Between `values`: linear in the logarithm of the p-value, or in itself as in pyhf.
     tolerance : float
         Accepted relative error of the search.
     bounds, fixed
@@ -92,7 +92,9 @@ def upper_limit(
     Interrupted
         At Ctrl-C while toys run: its `result` is made of the toys that are done.
     """
-    _check(statistic, criterion, calculator, interpolation, level, tolerance)
+    check_choices(statistic, criterion, level, tolerance)
+    check_choice("calculator", calculator, CALCULATORS)
+    check_choice("interpolation", interpolation, ("log", "linear"))
     hypothesis = make_hypothesis(
         model, 1.0, poi=poi, statistic=statistic, bounds=bounds, fixed=fixed
     )
@@ -112,26 +114,18 @@ def upper_limit(
     return toy_limit(hypothesis, data, rule, grid, plan, interpolation=interpolation)
 
 
-def _check(
-    statistic: str,
-    criterion: str,
-    calculator: str,
-    interpolation: str,
-    level: float,
-    tolerance: float,
-) -> None:
-    choices = {
-        "statistic": (statistic, ("qtilde", "q")),
-        "criterion": (criterion, ("CLs", "CLs+b")),
-        "calculator": (calculator, CALCULATORS),
-        "interpolation": (interpolation, ("linear", "log")),
-    }
-    for name, (found, known) in choices.items():
-        if found not in known:
-            message = f"expected {' or '.join(known)}, got {found!r}"
+def check_choices(statistic: str, criterion: str, level: float, tolerance: float) -> None:
+    """Raise ArgumentError for what is no limit."""
+    check_choice("statistic", statistic, ("qtilde", "q"))
+    check_choice("criterion", criterion, ("CLs", "CLs+b"))
+    for name, value in (("level", level), ("tolerance", tolerance)):
+        if not 0 < value < 1:
+            message = f"expected a number between 0 and 1, got {value}"
             raise located(ArgumentError, message, name)
-    if not 0 < level < 1:
-        raise located(ArgumentError, f"expected a number between 0 and 1, got {level}", "level")
-    if not 0 < tolerance < 1:
-        message = f"expected a number between 0 and 1, got {tolerance}"
-        raise located(ArgumentError, message, "tolerance")
+
+
+def check_choice(name: str, found: str, known: Sequence[str]) -> None:
+    """Raise ArgumentError for a word that is not known."""
+    if found not in known:
+        message = f"expected {' or '.join(known)}, got {found!r}"
+        raise located(ArgumentError, message, name)
