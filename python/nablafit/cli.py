@@ -30,6 +30,12 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_limits import (
+    hypotest_command,
+    limit_command,
+    show_command,
+    significance_command,
+)
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
@@ -93,7 +99,10 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
-for _command in (convert, combine, prune, rename):
+for _command in (
+    *(convert, combine, prune, rename),
+    *(limit_command, hypotest_command, significance_command, show_command),
+):
     _cli.add_command(_command)
 
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from ..data import Data
     from .limit_results import LimitResult
 
-__all__ = ["ToyPlan", "toy_limit"]
+__all__ = ["N_VALUES", "ToyPlan", "toy_limit"]
 
-_N_VALUES = 12
+N_VALUES = 12
+"""Number of values of the default grid."""
 _MARGINS = (0.6, 1.4)  # of the default grid, relative to the asymptotic limits
 
 
@@ -81,7 +82,7 @@ def _default_grid(search: LimitSearch) -> FloatArray:
     if not found:
         message = "no asymptotic limit was found that says where to look; give values"
         raise located(ArgumentError, message, "values")
-    return np.linspace(_MARGINS[0] * min(found), _MARGINS[1] * max(found), _N_VALUES)
+    return np.linspace(_MARGINS[0] * min(found), _MARGINS[1] * max(found), N_VALUES)
 
 
 def _jobs(ready: Preparation, search: LimitSearch, grid: FloatArray, plan: ToyPlan) -> list[ToyJob]:
