@@ -97,7 +97,8 @@ def limit_command(
     output: Path | None,
 ) -> int:
     """Upper limits on the parameter of interest of WORKSPACE, observed and expected."""
-    common = {"level": level, "statistic": statistic, "criterion": criterion, "n_threads": threads}
+    common: dict[str, Any] = {"level": level, "statistic": statistic, "criterion": criterion}
+    common["n_threads"] = threads
     if patchset is not None:
         _refuse("is not for signal grids", values=values, fix=fix, toys=n_toys)
         common |= {"measurement": measurement, "poi": poi, "names": signals or None}

@@ -14,7 +14,7 @@ from ._hypothesis import Hypothesis
 from ._limit_report import LimitParts, make_limit
 from ._limit_search import Criterion, LimitSearch, Profile
 from ._limit_tables import Table, interpolate_limits
-from ._profile import Fit, Observation, Row, fit_rows, observe
+from ._profile import Fit, Observation, Row, failure_sentence, fit_rows, observe
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -63,7 +63,7 @@ def prepare(
     asimov = hypothesis.model.asimov(x)
     free = fit_rows(hypothesis, [Row(asimov, x, None)], n_threads=n_threads)[0]
     if not free.valid:
-        message = f"The free fit to Asimov data failed ({free.status})."
+        message = failure_sentence(hypothesis, "free", free, to=" to Asimov data")
         return Preparation(seen, None, seen.n_fits + 1, message)
     index = hypothesis.indices[0]
     model = hypothesis.model

@@ -119,13 +119,13 @@ class Observation:
         return None
 
 
-def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit) -> str:
+def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit, to: str = "") -> str:
     """Say which fit failed, how, and what can be done."""
     values = {"tested": hypothesis.tested, "alternative": hypothesis.alternative}.get(name)
-    what = "The free fit"
+    what = f"The free fit{to}"
     if values is not None:
         pairs = zip(hypothesis.poi, values, strict=True)
-        what = "The fit with " + ", ".join(f"{poi} = {value:g}" for poi, value in pairs)
+        what = f"The fit{to} with " + ", ".join(f"{poi} = {value:g}" for poi, value in pairs)
     if fit.status == "forbidden_start":
         return (
             f"{what} failed: the likelihood is zero there, e.g. because events were observed where "

@@ -12,7 +12,7 @@ import numpy as np
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._asymptotics import PValues, expected_p_values, p_values
-from ._profile import Fit, Observation, Row, fit_rows
+from ._profile import Fit, Observation, Row, failure_sentence, fit_rows
 from ._statistic import statistic_value
 from ._toy_p_values import toy_p_values
 from ._toy_runs import ToyJob, alternative_seed
@@ -72,8 +72,9 @@ def asymptotic_test(
         if free.valid and tested.valid:
             qa = _statistic(hypothesis, tested, free)
         else:
-            bad = free if not free.valid else tested
-            failure = failure or f"A fit to Asimov data failed ({bad.status})."
+            name, bad = ("free", free) if not free.valid else ("tested", tested)
+            sentence = failure_sentence(hypothesis, name, bad, to=" to Asimov data")
+            failure = failure or sentence
     n_poi = len(hypothesis.poi)
     observed = p_values(hypothesis.statistic, np.array(q), np.array(qa), n_poi)
     expected = expected_p_values(hypothesis.statistic, np.array(qa), n_poi)
@@ -202,7 +203,7 @@ def _outcome(
     if failure:
         return "fit_failed", failure
     if not hypothesis.has_effect():
-        message = f"{names} changes no expected yield: nothing can be excluded, CLs is 1."
+        message = f"{names} changes no expected yield: the data say nothing about it."
         return "no_effect", message
     tested = tuple(hypothesis.tested.tolist())
     about = (hypothesis.statistic, hypothesis.poi, tested, seen.poi_hat, hypothesis.ranges)
@@ -228,7 +229,7 @@ def _sentences(
     if statistic in ("q", "qtilde") and hat >= tested[0]:
         first = f"The best fit of {name} is not below the tested value: the statistic is 0."
     elif statistic == "q0" and hat <= 0:
-        first = f"The best fit of {name} is not above 0: no excess, so p0 says nothing."
+        first = f"The best fit of {name} is not above 0: the data show no excess, q0 is 0."
     elif statistic in ("qtilde", "ttilde") and hat == 0:
         first = f"The best fit of {name} is at its bound 0."
     return [first] + [
