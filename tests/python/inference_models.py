@@ -2,15 +2,18 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyhf
+import pytest
 
 import nablafit as nf
+from nablafit.infer import _profile
+from nablafit.infer._hypothesis import Hypothesis
 
 
 def counting(
@@ -75,17 +78,45 @@ def pyhf_model(document: dict[str, Any]) -> tuple[Any, list[float]]:
     return model, workspace.data(model)
 
 
-def pyhf_test(document: dict[str, Any], value: float, **options: Any) -> np.ndarray:
+def pyhf_test(
+    document: dict[str, Any],
+    value: float,
+    *,
+    test_stat: str = "qtilde",
+    bounds: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Return CLs+b, CLb, CLs and the five expected CLs; with q0 p-values instead of CLs."""
     with precise_pyhf():
         model, data = pyhf_model(document)
-        bounds = options.pop("bounds", None)
+        ranges = model.config.suggested_bounds()
         if bounds is not None:
-            options["par_bounds"] = model.config.suggested_bounds()
-            options["par_bounds"][model.config.poi_index] = bounds
-        found = pyhf.infer.hypotest(
-            value, data, model, return_tail_probs=True, return_expected_set=True, **options
+            ranges[model.config.poi_index] = bounds
+        main, tails, expected = pyhf.infer.hypotest(
+            value,
+            data,
+            model,
+            test_stat=test_stat,
+            par_bounds=ranges,
+            return_tail_probs=True,
+            return_expected_set=True,
         )
-    main, tails, expected = found
-    head = [main, *tails] if options.get("test_stat") == "q0" else [*tails, main]
+    head = [main, *tails] if test_stat == "q0" else [*tails, main]
     return np.array([*map(float, head), *map(float, expected)])
+
+
+def spoil_fits(monkeypatch: pytest.MonkeyPatch, fails: Callable[[float], bool]) -> None:
+    """Let fits fail where the parameter of interest is held at some values."""
+    original = _profile._fit_once
+
+    def spoiled(
+        hypothesis: Hypothesis, rows: Sequence[_profile.Row], **options: bool
+    ) -> list[_profile.Fit]:
+        fits = original(hypothesis, rows, **options)
+        return [
+            _profile.Fit(fit.x, fit.value, "stalled")
+            if row.at is not None and fails(row.at[0])
+            else fit
+            for row, fit in zip(rows, fits, strict=True)
+        ]
+
+    monkeypatch.setattr(_profile, "_fit_once", spoiled)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,17 @@ import pytest
 from scipy import stats
 
 import nablafit as nf
-from inference_models import counting, opened, precise_pyhf, pyhf_model, pyhf_test
-from nablafit.infer import HypotestResult, ToyDistribution, asimov_data
+from inference_models import (
+    counting,
+    opened,
+    precise_pyhf,
+    pyhf_model,
+    pyhf_test,
+    spoil_fits,
+)
+from nablafit.infer import HypotestResult, ToyDistribution, _profile, asimov_data
 from nablafit.infer._asymptotics import expected_p_values, p_values
+from nablafit.infer._hypothesis import Hypothesis
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonschema, by pyhf
 
@@ -28,9 +37,7 @@ def test_qtilde_is_that_of_pyhf(
 ) -> None:
     result = nf.hypotest(model, data, value)
     assert result.status == "ok"
-    np.testing.assert_allclose(
-        observed_and_expected(result), pyhf_test(document, value), rtol=1e-5
-    )
+    np.testing.assert_allclose(observed_and_expected(result), pyhf_test(document, value), rtol=1e-5)
 
 
 def test_negative_estimates(document: dict[str, Any]) -> None:
@@ -186,9 +193,7 @@ def test_expected_toys_are_those_of_pyhf(
     np.testing.assert_allclose(result.expected_cls, cls, rtol=1e-6)
 
 
-def test_shards_merge_to_the_same_bits(
-    model: nf.Model, data: nf.Data, tmp_path: Path
-) -> None:
+def test_shards_merge_to_the_same_bits(model: nf.Model, data: nf.Data, tmp_path: Path) -> None:
     def run(n: int, start: int, n_threads: int) -> HypotestResult:
         return nf.hypotest(
             model, data, 2.0, calculator="toys", n_toys=n, start=start, n_threads=n_threads
@@ -308,7 +313,11 @@ def test_missing_parameter_of_interest(document: dict[str, Any]) -> None:
     ],
 )
 def test_misuse(
-    model: nf.Model, data: nf.Data, value: Any, options: dict[str, Any], message: str
+    model: nf.Model,
+    data: nf.Data,
+    value: float | dict[str, float],
+    options: dict[str, Any],
+    message: str,
 ) -> None:
     with pytest.raises(nf.ArgumentError, match=message):
         nf.hypotest(model, data, value, **options)
@@ -345,13 +354,13 @@ def test_free_fits_that_end_too_high_are_repeated(
     model: nf.Model, data: nf.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A free fit above a fit with the parameter held is a wrong minimum."""
-    from nablafit.infer import _profile
-
     expected = nf.hypotest(model, data, 2.0)
     original, calls = _profile._fit_once, []
 
-    def spoiled(*args: Any, **kwargs: Any) -> list[_profile.Fit]:
-        fits = original(*args, **kwargs)
+    def spoiled(
+        hypothesis: Hypothesis, rows: Sequence[_profile.Row], **options: bool
+    ) -> list[_profile.Fit]:
+        fits = original(hypothesis, rows, **options)
         if not calls:
             fits[0] = _profile.Fit(fits[0].x, fits[0].value + 5.0, "converged")
         calls.append(1)
@@ -361,24 +370,33 @@ def test_free_fits_that_end_too_high_are_repeated(
     assert nf.hypotest(model, data, 2.0).q == pytest.approx(expected.q, rel=1e-6)
 
 
-def test_failed_fits_are_tried_again(
+def test_failed_fits_are_reported(
     model: nf.Model, data: nf.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nablafit.infer import _profile
-
-    original = _profile._fit_once
-
-    def failing(hypothesis: Any, rows: Any, **kwargs: Any) -> list[_profile.Fit]:
-        fits = original(hypothesis, rows, **kwargs)
-        return [
-            _profile.Fit(fit.x, fit.value, "stalled") if row.at is not None and row.at[0] else fit
-            for row, fit in zip(rows, fits, strict=True)
-        ]
-
-    monkeypatch.setattr(_profile, "_fit_once", failing)
+    spoil_fits(monkeypatch, lambda mu: mu == 2.0)
     result = nf.hypotest(model, data, 2.0)
     assert result.status == "fit_failed"
     assert "The fit with mu = 2 failed (stalled)" in result.message
+
+
+def test_failed_fits_are_tried_again(
+    model: nf.Model, data: nf.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = nf.hypotest(model, data, 2.0)
+    original, calls = _profile._fit_once, []
+
+    def spoiled(
+        hypothesis: Hypothesis, rows: Sequence[_profile.Row], **options: bool
+    ) -> list[_profile.Fit]:
+        calls.append(len(rows))
+        fits = original(hypothesis, rows, **options)
+        if len(calls) == 1:
+            fits[1] = _profile.Fit(fits[1].x, fits[1].value, "stalled")
+        return fits
+
+    monkeypatch.setattr(_profile, "_fit_once", spoiled)
+    assert nf.hypotest(model, data, 2.0).cls == pytest.approx(expected.cls, rel=1e-6)
+    assert calls == [3, 1, 2]
 
 
 def test_asimov_data(model: nf.Model, data: nf.Data) -> None:
@@ -412,9 +430,7 @@ def test_profiled_asimov_data_are_those_of_pyhf(
     np.testing.assert_allclose(asimov_data(model, data, at=0.0).to_pyhf(), expected, rtol=1e-5)
 
 
-def test_results_are_readable_and_saved(
-    model: nf.Model, data: nf.Data, tmp_path: Path
-) -> None:
+def test_results_are_readable_and_saved(model: nf.Model, data: nf.Data, tmp_path: Path) -> None:
     for result in (
         nf.hypotest(model, data, 2.0),
         nf.hypotest(model, data, 2.0, statistic="t"),

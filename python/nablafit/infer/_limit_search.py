@@ -263,7 +263,7 @@ class LimitSearch:
             root.high = min(root.high, mu)
         step = -z / dz if dz > 0 and math.isfinite(z / dz) else math.nan
         # Newton's last step is wrong by about its square.
-        if z == 0 or step**2 <= self._tolerance * mu**2:
+        if z == 0 or abs(step) <= math.sqrt(self._tolerance) * mu:
             root.value, root.status = (mu if z == 0 else mu + step), "converged"
         elif math.isfinite(root.high) and root.high - root.low <= self._tolerance * root.high:
             root.value, root.status = 0.5 * (root.low + root.high), "converged"
