@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import special
 
 from .._arrays import FloatArray
 
@@ -57,7 +57,7 @@ def p_values(statistic: str, q: FloatArray, qa: FloatArray, n_poi: int = 1) -> P
     """
     q, qa = np.asarray(q, float), np.asarray(qa, float)
     if statistic == "t":
-        return _two_sided(stats.chi2.sf(q, n_poi))
+        return _two_sided(special.chdtrc(n_poi, q))
     if statistic == "ttilde":
         return _two_sided(_ttilde_p_value(q, qa))
     return _one_sided(*tail_coordinates(statistic, q, qa))
@@ -74,7 +74,7 @@ def expected_p_values(statistic: str, qa: FloatArray, n_poi: int = 1) -> PValues
         return _one_sided(NSIGMA + np.sqrt(qa), np.broadcast_to(NSIGMA, (*qa.shape[:-1], 5)))
     share = special.ndtr(NSIGMA)
     if statistic == "t":
-        return _two_sided(stats.chi2.sf(stats.ncx2.ppf(share, n_poi, qa), n_poi))
+        return _two_sided(special.chdtrc(n_poi, special.chndtrix(share, n_poi, qa)))
     shape = np.broadcast_shapes(qa.shape, share.shape)
     pairs = zip(np.broadcast_to(share, shape).flat, np.broadcast_to(qa, shape).flat, strict=True)
     quantiles = np.array([_ttilde_quantile(p, a) for p, a in pairs]).reshape(shape)
@@ -107,6 +107,8 @@ def _ttilde_quantile(share: float, ta: float) -> float:
     With x = mu_hat / sigma normal about 0 and b = mu / sigma, t = (x - b)^2 for x >= 0, else
     b^2 - 2 b x.
     """
+    from scipy import optimize
+
     b = float(np.sqrt(ta))
     if b == 0.0:  # t = x^2 for x >= 0 and 0 below
         return float(special.ndtri(share)) ** 2 if share > 0.5 else 0.0

@@ -193,7 +193,9 @@ def _collect(
     return LimitGridResult(
         labels=patches.labels,
         names=tuple(patch.name for patch in chosen),
-        points=tuple(patch.values for patch in chosen),
+        points=tuple(
+            tuple(v if isinstance(v, str) else float(v) for v in patch.values) for patch in chosen
+        ),
         poi=poi,
         level=settings.criterion.level,
         statistic=settings.statistic,

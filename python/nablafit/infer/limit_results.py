@@ -223,7 +223,7 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         rows = []
         for i, name in enumerate(self.names):
             numbers = (self.observed[i], *self.expected[i], self.cls_observed[i])
-            values = (str(value) for value in self.points[i])
+            values = (v if isinstance(v, str) else f"{v:g}" for v in self.points[i])
             state = "" if self.status[i] == "ok" else self.status[i]
             rows.append((name, *values, *map(number, numbers), state))
         return header, rows
