@@ -300,6 +300,18 @@ def test_toys_beyond_the_bounds(document: dict[str, Any]) -> None:
     assert abs(toys.observed - asymptotic.observed) < 4 * toys.observed_error + 0.5
 
 
+def test_shards_merge_to_the_same_bits(model: nf.Model, data: nf.Data) -> None:
+    def run(n: int, start: int) -> LimitResult:
+        grid = [0.5, 1.5, 2.5, 3.5]
+        return nf.upper_limit(model, data, calculator="toys", n_toys=n, start=start, values=grid)
+
+    assert LimitResult.merge([run(70, 30), run(30, 0)]) == run(100, 0)
+    with pytest.raises(nf.ArgumentError, match="starts at toy 30, got 40"):
+        LimitResult.merge([run(30, 0), run(10, 40)])
+    with pytest.raises(nf.ArgumentError, match="has 0 sets of toys"):
+        LimitResult.merge([nf.upper_limit(model, data)])
+
+
 def test_interrupted_toys_give_limits(model: nf.Model, data: nf.Data) -> None:
     def stop(n_done: int) -> None:
         if n_done > 2000:

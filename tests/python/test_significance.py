@@ -81,6 +81,13 @@ def test_no_toy_above() -> None:
     assert math.isinf(result.z_error)
 
 
+def test_shards_merge_to_the_same_bits(model: nf.Model, data: nf.Data) -> None:
+    def run(n: int, start: int) -> SignificanceResult:
+        return nf.significance(model, data, calculator="toys", n_toys=n, start=start)
+
+    assert SignificanceResult.merge([run(70, 30), run(30, 0)]) == run(100, 0)
+
+
 def test_interruption_keeps_toys(model: nf.Model, data: nf.Data) -> None:
     def stop(n_done: int) -> None:
         if n_done > 300:

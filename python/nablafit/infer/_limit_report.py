@@ -15,9 +15,10 @@ from ._limit_tables import Table
 from .limit_results import LimitResult
 from .toy_distribution import ToyDistribution
 
-__all__ = ["LimitParts", "make_limit"]
+__all__ = ["LimitParts", "make_limit", "merged_notes", "outcome"]
 
 _FOUND = ("converged", "interpolated", "below_zero")
+_LEFT_OUT = "toys failed and are left out"
 _NAMES = ("observed", *BANDS)
 
 
@@ -44,7 +45,14 @@ def make_limit(parts: LimitParts) -> LimitResult:
     """Return the result."""
     hypothesis, table = parts.hypothesis, parts.table
     values = [value for value, _ in parts.limits]
-    status, message = _outcome(parts)
+    status, message = outcome(
+        hypothesis.poi[0],
+        parts.criterion,
+        table,
+        parts.limits,
+        parts.failure,
+        complete=parts.complete,
+    )
     return LimitResult(
         poi=hypothesis.poi[0],
         level=parts.criterion.level,
@@ -75,44 +83,43 @@ def make_limit(parts: LimitParts) -> LimitResult:
     )
 
 
-def _outcome(parts: LimitParts) -> tuple[str, str]:
-    kinds = [status for _, status in parts.limits]
+def outcome(
+    name: str,
+    criterion: Criterion,
+    table: Table,
+    limits: Sequence[tuple[float, str]],
+    failure: str | None = None,
+    *,
+    complete: bool = True,
+) -> tuple[str, str]:
+    """Return status and message of a result; `name` is that of the parameter of interest."""
+    kinds = [status for _, status in limits]
     n_found = sum(kind in _FOUND for kind in kinds)
-    name = parts.hypothesis.poi[0]
     if "no_effect" in kinds:
-        message = f"{name} changes no expected yield: no value of it can be excluded."
-        return "no_effect", message
-    if not parts.complete:
+        return "no_effect", f"{name} changes no expected yield: no value of it can be excluded."
+    if not complete:
         return "interrupted", "Interrupted: the limits are those of the toys that were done."
     if n_found == len(kinds):
         return "ok", "All limits were found."
     missing = [curve for curve, kind in zip(_NAMES, kinds, strict=True) if kind not in _FOUND]
-    sentence = f"Not found: {', '.join(missing)}. {_remedy(parts, kinds)}"
-    return ("incomplete" if n_found else "failed"), sentence
+    remedy = failure or _remedy(name, criterion, table, kinds)
+    return ("incomplete" if n_found else "failed"), f"Not found: {', '.join(missing)}. {remedy}"
 
 
-def _remedy(parts: LimitParts, kinds: Sequence[str]) -> str:
-    name = parts.hypothesis.poi[0]
-    if parts.failure:
-        return parts.failure
+def _remedy(name: str, criterion: Criterion, table: Table, kinds: Sequence[str]) -> str:
+    alpha = 1 - criterion.level
     if "outside_grid" in kinds:
-        return _beyond_grid(parts)
+        if np.any(table.p[-1] >= alpha):
+            return f"Values above {table.values[-1]:g} have to be tested."
+        return f"Values below {table.values[0]:g} have to be tested."
     if "not_reached" in kinds:
         return (
-            f"{parts.criterion.name} stays above {1 - parts.criterion.level:.3g} however large "
-            f"{name} becomes: the data hardly depend on it."
+            f"{criterion.name} stays above {alpha:.3g} however large {name} becomes: the data "
+            "hardly depend on it."
         )
     if "fit_failed" in kinds:
         return "Fits failed near the limit; `point_status` says where and how."
     return "The search did not converge; test values of your own with `values`."
-
-
-def _beyond_grid(parts: LimitParts) -> str:
-    """Say to which side the grid has to grow."""
-    values, p, alpha = parts.table.values, parts.table.p, 1 - parts.criterion.level
-    if np.any(p[-1] >= alpha):
-        return f"Values above {values[-1]:g} have to be tested."
-    return f"Values below {values[0]:g} have to be tested."
 
 
 def _notes(parts: LimitParts) -> tuple[str, ...]:
@@ -140,8 +147,17 @@ def _notes(parts: LimitParts) -> tuple[str, ...]:
     failed = sum(status != "ok" for status in table.status)
     if failed:
         notes.append(f"fits failed at {failed} of {len(table.values)} tested values")
-    n_failed = sum(toys.n_failed for toys in parts.toys)
-    if n_failed:
-        n_toys = sum(map(len, parts.toys))
-        notes.append(f"{n_failed} of {n_toys} toys failed and are left out")
-    return tuple(notes)
+    return (*notes, *toy_notes(parts.toys))
+
+
+def toy_notes(toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
+    """Say how many toys failed, if any did."""
+    n_failed = sum(distribution.n_failed for distribution in toys)
+    if n_failed == 0:
+        return ()
+    return (f"{n_failed} of {sum(map(len, toys))} {_LEFT_OUT}",)
+
+
+def merged_notes(notes: Sequence[str], toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
+    """Return the notes of a result with other toys."""
+    return (*(note for note in notes if not note.endswith(_LEFT_OUT)), *toy_notes(toys))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 from .._arrays import FloatArray
+from .._record import Record
 from ..errors import ArgumentError, located
 from ._asymptotics import PValues, expected_p_values, p_values
 from ._profile import Fit, Observation, Row, failure_sentence, fit_rows
 from ._statistic import statistic_value
-from ._toy_p_values import toy_p_values
+from ._toy_p_values import ToyPValues, toy_p_values
 from ._toy_runs import ToyJob, alternative_seed
 from .results import HypotestResult
 from .toy_distribution import ToyDistribution
@@ -23,10 +24,30 @@ if TYPE_CHECKING:
     from ..data import Data
     from ._hypothesis import Hypothesis
 
-__all__ = ["asymptotic_test", "merge_tests", "test_jobs", "toy_test"]
+__all__ = [
+    "asymptotic_test",
+    "check_same",
+    "merge_tests",
+    "merge_toys",
+    "sentences",
+    "test_jobs",
+    "toy_numbers",
+    "toy_test",
+]
+
+ResultT = TypeVar("ResultT", bound=Record)
+
+
+class HasToys(Protocol):
+    """A result with toys."""
+
+    @property
+    def toys(self) -> tuple[ToyDistribution, ...]:
+        """Its toys."""
+
 
 _SHARED = ("poi", "tested", "alternative", "poi_hat", "bounds", "statistic", "calculator", "q")
-_NOTHING = PValues(np.array(math.nan), np.array(math.nan), np.array(math.nan))
+_NOTHING = PValues(np.full(1, np.nan), np.full(1, np.nan), np.full(1, np.nan))
 _NO_BANDS = PValues(np.full(5, np.nan), np.full(5, np.nan), np.full(5, np.nan))
 
 
@@ -79,7 +100,14 @@ def asymptotic_test(
     observed = p_values(hypothesis.statistic, np.array(q), np.array(qa), n_poi)
     expected = expected_p_values(hypothesis.statistic, np.array(qa), n_poi)
     return _result(
-        seen, "asymptotic", q, qa, (observed, _NOTHING, expected, _NO_BANDS), points, (), failure
+        seen,
+        "asymptotic",
+        q,
+        qa,
+        ToyPValues(observed, _NOTHING, expected, _NO_BANDS),
+        points,
+        (),
+        failure,
     )
 
 
@@ -130,18 +158,16 @@ def toy_test(
     n = min((len(distribution) for distribution in toys), default=0)
     toys = [distribution.first(n) for distribution in toys]
     q = observed_statistic(seen)
-    numbers = _toy_numbers(seen.hypothesis.statistic, q, toys)
+    numbers = toy_numbers(seen.hypothesis.statistic, q, toys)
     points, failure = _observed_points(seen), seen.failure()
     return _result(seen, "toys", q, math.nan, numbers, points, toys, failure, complete=complete)
 
 
-def _toy_numbers(
-    statistic: str, q: float, toys: Sequence[ToyDistribution]
-) -> tuple[PValues, PValues, PValues, PValues]:
+def toy_numbers(statistic: str, q: float, toys: Sequence[ToyDistribution]) -> ToyPValues:
+    """Return the p-values from toys of two hypotheses, NaN if there are none."""
     if len(toys) != 2 or any(distribution.n_valid == 0 for distribution in toys):
-        return _NOTHING, _NOTHING, _NO_BANDS, _NO_BANDS
-    found = toy_p_values(statistic, q, *toys)
-    return found.observed, found.observed_errors, found.expected, found.expected_errors
+        return ToyPValues(_NOTHING, _NOTHING, _NO_BANDS, _NO_BANDS)
+    return toy_p_values(statistic, q, *toys)
 
 
 def _observed_points(seen: Observation) -> dict[str, Fit]:
@@ -153,7 +179,7 @@ def _result(
     calculator: str,
     q: float,
     qa: float,
-    numbers: tuple[PValues, PValues, PValues, PValues],
+    numbers: ToyPValues,
     points: dict[str, Fit],
     toys: Sequence[ToyDistribution],
     failure: str | None,
@@ -182,16 +208,15 @@ def _result(
     )
 
 
-def _members(numbers: tuple[PValues, PValues, PValues, PValues]) -> dict[str, Any]:
+def _members(numbers: ToyPValues) -> dict[str, Any]:
     """Return the p-values by the names of the members of a result."""
-    observed, errors, expected, expected_errors = numbers
     members: dict[str, float | FloatArray] = {}
     for name in ("clsb", "clb", "cls"):
-        members[name] = float(np.ravel(getattr(observed, name))[0])
-        members[f"{name}_error"] = float(np.ravel(getattr(errors, name))[0])
-        members[f"expected_{name}"] = np.array(getattr(expected, name), float)
-    members["expected_clsb_error"] = np.array(expected_errors.clsb, float)
-    members["expected_cls_error"] = np.array(expected_errors.cls, float)
+        members[name] = float(np.ravel(getattr(numbers.observed, name))[0])
+        members[f"{name}_error"] = float(np.ravel(getattr(numbers.observed_errors, name))[0])
+        members[f"expected_{name}"] = np.array(getattr(numbers.expected, name), float)
+    members["expected_clsb_error"] = np.array(numbers.expected_errors.clsb, float)
+    members["expected_cls_error"] = np.array(numbers.expected_errors.cls, float)
     return members
 
 
@@ -207,23 +232,24 @@ def _outcome(
         return "no_effect", message
     tested = tuple(hypothesis.tested.tolist())
     about = (hypothesis.statistic, hypothesis.poi, tested, seen.poi_hat, hypothesis.ranges)
-    sentences = [*_sentences(*about), *_toy_sentences(toys)]
+    said = sentences(*about, toys)
     if not complete:
-        sentences.append("Interrupted: the p-values are those of the toys that were done.")
-        return "interrupted", " ".join(sentences)
+        said.append("Interrupted: the p-values are those of the toys that were done.")
+        return "interrupted", " ".join(said)
     if toys and any(distribution.n_valid == 0 for distribution in toys):
-        return "fit_failed", " ".join(["No toy could be fitted.", *sentences[1:]])
-    return "ok", " ".join(sentences)
+        return "fit_failed", " ".join(["No toy could be fitted.", *said[1:]])
+    return "ok", " ".join(said)
 
 
-def _sentences(
+def sentences(
     statistic: str,
     poi: tuple[str, ...],
     tested: tuple[float, ...],
     poi_hat: tuple[float, ...],
     bounds: tuple[tuple[float, float], ...],
+    toys: Sequence[ToyDistribution] = (),
 ) -> list[str]:
-    """Say what the estimate means for the statistic, and where it is at a bound other than 0."""
+    """Say what the estimate means, where it is at a bound other than 0, and which toys failed."""
     name, hat = poi[0], poi_hat[0]
     first = "All fits converged."
     if statistic in ("q", "qtilde") and hat >= tested[0]:
@@ -232,12 +258,13 @@ def _sentences(
         first = f"The best fit of {name} is not above 0: the data show no excess, q0 is 0."
     elif statistic in ("qtilde", "ttilde") and hat == 0:
         first = f"The best fit of {name} is at its bound 0."
-    return [first] + [
+    at_bound = [
         f"The best fit has {name} at its bound {hat:g}: the data prefer a value beyond it; choose "
         "wider `bounds`."
         for name, hat, pair in zip(poi, poi_hat, bounds, strict=True)
         if hat in pair and hat != 0.0
     ]
+    return [first, *at_bound, *_toy_sentences(toys)]
 
 
 def _toy_sentences(toys: Sequence[ToyDistribution]) -> list[str]:
@@ -252,24 +279,37 @@ def _toy_sentences(toys: Sequence[ToyDistribution]) -> list[str]:
     return [f"{n_failed} of {n} toys failed and are left out ({listed})."]
 
 
-def merge_tests(shards: Sequence[HypotestResult]) -> HypotestResult:
-    """Join the toys of several results and count again."""
+def check_same(shards: Sequence[ResultT], names: Sequence[str]) -> ResultT:
+    """Return the first result; raise ArgumentError if others differ in these members."""
     if not shards:
         raise located(ArgumentError, "expected at least one result, got none", "shards")
-    first = shards[0]
+    for shard in shards:
+        for name in names:
+            mine, theirs = getattr(shards[0], name), getattr(shard, name)
+            if not np.array_equal(mine, theirs):
+                message = f"results differ in {name}: {theirs} and {mine}"
+                raise located(ArgumentError, message, "shards")
+    return shards[0]
+
+
+def merge_toys(shards: Sequence[HasToys]) -> tuple[ToyDistribution, ...]:
+    """Join the toys of results, distribution by distribution."""
+    n = len(shards[0].toys)
     for i, shard in enumerate(shards):
-        if len(shard.toys) != 2:
-            raise located(ArgumentError, "has no toys to merge", f"shards[{i}]")
-        for name in _SHARED:
-            if getattr(shard, name) != getattr(first, name):
-                found = f"{getattr(shard, name)} and {getattr(first, name)}"
-                raise located(ArgumentError, f"results differ in {name}: {found}", "shards")
-    toys = tuple(ToyDistribution.merge([shard.toys[k] for shard in shards]) for k in (0, 1))
+        if len(shard.toys) != n or n == 0:
+            raise located(ArgumentError, f"has {len(shard.toys)} sets of toys", f"shards[{i}]")
+    return tuple(ToyDistribution.merge([shard.toys[k] for shard in shards]) for k in range(n))
+
+
+def merge_tests(shards: Sequence[HypotestResult]) -> HypotestResult:
+    """Join the toys of several results and count again."""
+    first = check_same(shards, _SHARED)
+    toys = merge_toys(shards)
     about = (first.statistic, first.poi, first.tested, first.poi_hat, first.bounds)
     return dataclasses.replace(
         first,
         toys=toys,
-        **_members(_toy_numbers(first.statistic, first.q, toys)),
+        **_members(toy_numbers(first.statistic, first.q, toys)),
         status="ok" if first.status == "interrupted" else first.status,
-        message=" ".join([*_sentences(*about), *_toy_sentences(toys)]),
+        message=" ".join(sentences(*about, toys)),
     )

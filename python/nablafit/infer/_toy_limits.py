@@ -13,9 +13,10 @@ from .._arrays import FloatArray
 from ..errors import ArgumentError, Interrupted, located
 from ._asymptotic_limits import Preparation, limit_from, prepare
 from ._hypothesis import Hypothesis
-from ._limit_report import LimitParts, make_limit
+from ._limit_report import LimitParts, make_limit, merged_notes, outcome
 from ._limit_search import Criterion, LimitSearch
 from ._limit_tables import Table, interpolate_limits
+from ._tests import check_same, merge_toys
 from ._toy_p_values import toy_p_values
 from ._toy_runs import ToyJob, alternative_seed, run_jobs
 from .toy_distribution import ToyDistribution
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from ..data import Data
     from .limit_results import LimitResult
 
-__all__ = ["N_VALUES", "ToyPlan", "toy_limit"]
+__all__ = ["N_VALUES", "ToyPlan", "merge_limits", "toy_limit"]
 
 N_VALUES = 12
 """Number of values of the default grid."""
+_SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 _MARGINS = (0.6, 1.4)  # of the default grid, relative to the asymptotic limits
 
 
@@ -121,7 +123,11 @@ def _collect(
     pairs = {
         toys[0].tested[0]: (toys[0], other) for toys, other in zip(signal, alternative, strict=True)
     }
-    table = _table(search, criterion, grid, pairs)
+    values = grid.tolist()
+    q = np.array([search.observed.statistic(mu)[0] for mu in values])
+    status = [search.observed.held[mu].status for mu in values]
+    good = tuple("ok" if state.startswith("converged") else state for state in status)
+    table = _table(criterion, grid, q, good, pairs)
     limits, errors = interpolate_limits(table, 1 - criterion.level, interpolation)
     return make_limit(
         LimitParts(
@@ -142,20 +148,49 @@ def _collect(
 
 
 def _table(
-    search: LimitSearch,
     criterion: Criterion,
     grid: FloatArray,
+    q: FloatArray,
+    status: tuple[str, ...],
     pairs: dict[float, tuple[ToyDistribution, ToyDistribution]],
 ) -> Table:
+    """Return the criterion at the values of the grid, NaN where there are no toys."""
     name = "cls" if criterion.name == "CLs" else "clsb"
     p, errors = np.full((len(grid), 6), np.nan), np.full((len(grid), 6), np.nan)
-    q = np.array([search.observed.statistic(mu)[0] for mu in grid.tolist()])
     for i, mu in enumerate(grid.tolist()):
         if mu not in pairs or pairs[mu][0].n_valid == 0 or pairs[mu][1].n_valid == 0:
             continue
         found = toy_p_values(criterion.statistic, q[i], *pairs[mu])
         p[i] = [*getattr(found.observed, name), *getattr(found.expected, name)]
         errors[i] = [*getattr(found.observed_errors, name), *getattr(found.expected_errors, name)]
-    status = tuple(search.observed.held[mu].status for mu in grid.tolist())
-    good = tuple("ok" if state.startswith("converged") else state for state in status)
-    return Table(grid, p, errors, q, np.full(len(grid), np.nan), good)
+    return Table(grid, p, errors, q, np.full(len(grid), np.nan), status)
+
+
+def merge_limits(shards: Sequence[LimitResult]) -> LimitResult:
+    """Join the toys of several results and interpolate again."""
+    first = check_same(shards, _SHARED)
+    toys = merge_toys(shards)
+    criterion = Criterion(first.criterion, first.statistic, first.level)
+    pairs = {
+        signal.tested[0]: (signal, other)
+        for signal, other in zip(toys[::2], toys[1::2], strict=True)
+    }
+    table = _table(criterion, first.values, first.q, first.point_status, pairs)
+    limits, errors = interpolate_limits(table, 1 - first.level, first.method)
+    status, message = outcome(first.poi, criterion, table, limits)
+    return replace(
+        first,
+        toys=toys,
+        observed=limits[0][0],
+        expected=np.array([limit for limit, _ in limits[1:]]),
+        observed_error=errors[0],
+        expected_error=np.array(errors[1:]),
+        curve_status=tuple(kind for _, kind in limits),
+        cls_observed=table.p[:, 0].copy(),
+        cls_expected=table.p[:, 1:].copy(),
+        cls_observed_error=table.errors[:, 0].copy(),
+        cls_expected_error=table.errors[:, 1:].copy(),
+        notes=merged_notes(first.notes, toys),
+        status=status,
+        message=message,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,19 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
     def valid(self) -> bool:
         """True if all six limits were found."""
         return self.status == "ok"
+
+    @classmethod
+    def merge(cls, shards: Sequence[LimitResult]) -> LimitResult:
+        """Join limits by toys number `start` on to what one call would have found.
+
+        Raises
+        ------
+        ArgumentError
+            If they differ in anything but their toys, overlap, leave a gap or have none.
+        """
+        from ._toy_limits import merge_limits
+
+        return merge_limits(shards)
 
     @property
     def limits(self) -> tuple[float, ...]:

@@ -178,6 +178,13 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
         """True if the numbers mean what they say, be it with fewer toys than asked for."""
         return self.status in ("ok", "no_effect", "interrupted")
 
+    @classmethod
+    def merge(cls, shards: Sequence[SignificanceResult]) -> SignificanceResult:
+        """Join results of toys number `start` on, as `HypotestResult.merge` does."""
+        from .significance import merge_significances
+
+        return merge_significances(shards)
+
     def _head(self) -> list[str]:
         verdict = "" if self.status == "ok" else f": {self.status.upper()}"
         lines = [

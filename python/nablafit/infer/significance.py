@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -15,7 +16,15 @@ from ..result import FitResult
 from ._asymptotics import NSIGMA
 from ._hypothesis import Hypothesis, make_hypothesis
 from ._profile import Observation, observe
-from ._tests import asymptotic_test, test_jobs, toy_test
+from ._tests import (
+    asymptotic_test,
+    check_same,
+    merge_toys,
+    sentences,
+    test_jobs,
+    toy_numbers,
+    toy_test,
+)
 from ._toy_runs import run_jobs
 from .hypotest import CALCULATORS
 from .results import HypotestResult, SignificanceResult
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from .toy_distribution import ToyDistribution
 
-__all__ = ["significance"]
+__all__ = ["merge_significances", "significance"]
 
 
 def significance(
@@ -156,26 +165,49 @@ def _toy_result(
     seen: Observation, toys: Sequence[ToyDistribution], asimov: str, *, complete: bool
 ) -> SignificanceResult:
     test = toy_test(seen, toys, complete=complete)
-    z, z_error = _significance(np.array([test.clsb]), np.array([test.clsb_error]))
-    p0, p0_error = test.expected_clsb[::-1], test.expected_clsb_error[::-1]
-    expected_z, expected_z_error = _significance(p0, p0_error)
     return SignificanceResult(
         poi=test.poi[0],
         poi_hat=test.poi_hat[0],
         q0=test.q,
-        p0=test.clsb,
-        z=float(z[0]),
-        p0_error=test.clsb_error,
-        z_error=float(z_error[0]),
         expected_at=test.alternative[0],
         asimov=asimov,
-        expected_p0=p0.copy(),
-        expected_z=expected_z,
-        expected_z_error=expected_z_error,
         calculator="toys",
         toys=test.toys,
         status=test.status,
         message=test.message,
+        **_toy_members(test.q, test.toys),
+    )
+
+
+def _toy_members(q0: float, toys: Sequence[ToyDistribution]) -> dict[str, Any]:
+    """Return p-values and significances by the names of the members of a result."""
+    found = toy_numbers("q0", q0, toys)
+    z, z_error = _significance(found.observed.clsb, found.observed_errors.clsb)
+    p0, p0_error = found.expected.clsb[::-1], found.expected_errors.clsb[::-1]
+    expected_z, expected_z_error = _significance(p0, p0_error)
+    return {
+        "p0": float(found.observed.clsb[0]),
+        "p0_error": float(found.observed_errors.clsb[0]),
+        "z": float(z[0]),
+        "z_error": float(z_error[0]),
+        "expected_p0": p0.copy(),
+        "expected_z": expected_z,
+        "expected_z_error": expected_z_error,
+    }
+
+
+def merge_significances(shards: Sequence[SignificanceResult]) -> SignificanceResult:
+    """Join the toys of several results and count again."""
+    first = check_same(shards, ("poi", "poi_hat", "q0", "expected_at", "asimov"))
+    toys = merge_toys(shards)
+    return dataclasses.replace(
+        first,
+        toys=toys,
+        status="ok" if first.status == "interrupted" else first.status,
+        message=" ".join(
+            sentences("q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys)
+        ),
+        **_toy_members(first.q0, toys),
     )
 
 
