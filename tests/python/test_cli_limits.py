@@ -2,16 +2,15 @@
 
 import copy
 import json
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nablafit as nf
+from nablafit import _cli_common
 from nablafit._cli_limits import parse_tested, parse_values
 from nablafit.infer import HypotestResult, LimitGridResult, LimitResult, SignificanceResult
 from nablafit.io.patchset import digest
@@ -151,20 +150,51 @@ def test_options_are_parsed(model: nf.Model) -> None:
     assert parse_tested(("stat[0]=1", "mu=2"), model) == {"stat[0]": 1.0, "mu": 2.0}
 
 
+_INTERRUPTED = """
+import os, signal, sys
+import nablafit.infer._toy_runs as runs
+from nablafit.cli import main
+
+original, n_blocks = runs.run_block, 0
+
+def counted(*arguments):
+    global n_blocks
+    original(*arguments)
+    n_blocks += 1
+    if n_blocks == 5:
+        os.kill(os.getpid(), signal.SIGINT)
+
+runs.run_block = counted
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_interruption_saves_what_is_done(path: Path, tmp_path: Path) -> None:
     output = tmp_path / "toys.json"
-    command = [
-        *(sys.executable, "-m", "nablafit", "hypotest", str(path)),
-        *("--toys", "1000000000", "-o", str(output)),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(6.0)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "toys.json: what was done until the interruption" in errors
+    arguments = ("hypotest", path, "--toys", "1000000000", "-o", output)
+    finished = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 130, finished.stderr
+    assert "toys.json: what was done until the interruption" in finished.stderr
     result = nf.load_result(output)
     assert isinstance(result, HypotestResult)
     assert result.status == "interrupted"
-    assert len(result.toys[0]) > 0
+    assert len(result.toys[0]) > 64
+
+
+def test_long_runs_write_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_cli_common, "_SECONDS_BETWEEN_LINES", 0.0)
+    with _cli_common.progress_bar(30, "toys") as progress:
+        progress(10)
+    monkeypatch.setattr(_cli_common, "_SECONDS_BETWEEN_LINES", 1e9)
+    with _cli_common.progress_bar(30, "toys") as progress:
+        progress(20)
+    assert capsys.readouterr().err == "10 of 30 toys\n"
