@@ -202,15 +202,15 @@ class LimitSearch:
         for i, profile in enumerate(profiles):
             for mu, fit in zip(new, fits[i * len(new) :], strict=False):
                 profile.add(mu, fit)
-        changed = [self._repair(profile) for profile in profiles]
+        changed = [self._repair(profile, new) for profile in profiles]
         for mu in self.values if any(changed) else new:
             q, dq = self.observed.statistic(mu)
             qa, dqa = self.asimov.statistic(mu)
             self._coordinates[mu] = self._criterion.coordinates(q, dq, qa, dqa)
 
-    def _repair(self, profile: Profile) -> bool:
+    def _repair(self, profile: Profile, new: Sequence[float]) -> bool:
         """Repeat a free fit that ended above one with the parameter held; say whether it fell."""
-        start = lower_start(self._hypothesis, profile.free, list(profile.held.values()))
+        start = lower_start(self._hypothesis, profile.free, [profile.held[mu] for mu in new])
         if start is None or not profile.free.valid:
             return False
         self.n_fits += 1
