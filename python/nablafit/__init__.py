@@ -26,7 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
-from .infer import hypotest, limit_grid, significance, upper_limit
+from .infer import asimov_data, hypotest, limit_grid, significance, upper_limit
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -57,6 +57,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "__version__",
+    "asimov_data",
     "build_config",
     "cmake_dir",
     "fit",

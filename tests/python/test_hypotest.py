@@ -330,6 +330,7 @@ def test_values_beyond_the_bounds(document: dict[str, Any]) -> None:
     assert "mu at its bound 10" in inside.message
     beyond = nf.hypotest(model, data, 20.0)
     assert beyond.bounds == ((0.0, math.inf),)
+    assert "Fitted without upper bound: mu." in beyond.message
     assert 10 < beyond.poi_hat[0] < 20
     assert beyond.q > 0
 

@@ -116,6 +116,7 @@ def test_impossible_background() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"expected_at": 0.0}, "expected_at: expected a positive"),
         ({"asimov": "best"}, "asimov: expected"),
         ({"calculator": "toy"}, "calculator: expected one of"),
         ({"poi": "nu"}, "nu"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -80,7 +80,7 @@ class Hypothesis:
     def widened(self) -> Hypothesis:
         """Return the same without upper bounds of the parameters of interest."""
         ranges = tuple((low, math.inf) for low, _ in self.ranges)
-        return Hypothesis(**{**vars(self), "ranges": ranges})
+        return replace(self, ranges=ranges)
 
 
 def make_hypothesis(

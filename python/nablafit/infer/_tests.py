@@ -16,7 +16,7 @@ from ._asymptotics import PValues, expected_p_values, p_values
 from ._profile import Fit, Observation, Row, failure_sentence, fit_rows
 from ._statistic import statistic_value
 from ._toy_p_values import ToyPValues, toy_p_values
-from ._toy_runs import ToyJob, alternative_seed
+from ._toy_runs import ToyJob, alternative_seed, check_toys
 from .results import HypotestResult
 from .toy_distribution import ToyDistribution
 
@@ -124,14 +124,7 @@ def fit_asimov(seen: Observation, asimov: Data, *, n_threads: int | None) -> tup
 
 def test_jobs(seen: Observation, n_toys: int, seed: int, start: int) -> list[ToyJob]:
     """Return the toys to make: at the tested and at the alternative values."""
-    for name, number, most in (
-        ("n_toys", n_toys, 2**63),
-        ("seed", seed, 2**64),
-        ("start", start, 2**63),
-    ):
-        if not 0 <= number < most:
-            message = f"expected a number from 0 to {most - 1}, got {number}"
-            raise located(ArgumentError, message, name)
+    check_toys(n_toys, seed, start)
     hypothesis = seen.hypothesis
     places = (
         (hypothesis.tested, seen.tested.x, seed),
@@ -264,6 +257,9 @@ def sentences(
         for name, hat, pair in zip(poi, poi_hat, bounds, strict=True)
         if hat in pair and hat != 0.0
     ]
+    unbounded = [name for name, pair in zip(poi, bounds, strict=True) if pair[1] == math.inf]
+    if unbounded:
+        at_bound.append(f"Fitted without upper bound: {', '.join(unbounded)}.")
     return [first, *at_bound, *_toy_sentences(toys)]
 
 

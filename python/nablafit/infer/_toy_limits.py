@@ -18,7 +18,7 @@ from ._limit_search import Criterion, LimitSearch
 from ._limit_tables import Table, interpolate_limits
 from ._tests import check_same, merge_toys
 from ._toy_p_values import toy_p_values
-from ._toy_runs import ToyJob, alternative_seed, run_jobs
+from ._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
 from .toy_distribution import ToyDistribution
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ class ToyPlan:
     progress: Callable[[int], object] | None
 
     def __post_init__(self) -> None:
-        bounds = (("n_toys", 2**63), ("seed", 2**64), ("start", 2**63))
-        for name, most in bounds:
-            if not 0 <= getattr(self, name) < most:
-                message = f"expected a number from 0 to {most - 1}, got {getattr(self, name)}"
-                raise located(ArgumentError, message, name)
+        check_toys(self.n_toys, self.seed, self.start)
 
 
 def toy_limit(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
+from ..errors import ArgumentError, located
 from ..toys import toys
 from ._statistic import is_zero, likelihood_ratio
 from .toy_distribution import ToyDistribution
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..toys import Toys
     from ._hypothesis import Hypothesis
 
-__all__ = ["ToyJob", "alternative_seed", "run_jobs"]
+__all__ = ["ToyJob", "alternative_seed", "check_toys", "run_jobs"]
 
 _FIRST_BLOCK = 64
 _LARGEST_BLOCK = 4096
@@ -75,6 +76,18 @@ class ToyJob:
             )
             for i, tested in enumerate(self.tested)
         ]
+
+
+def check_toys(n_toys: int, seed: int, start: int) -> None:
+    """Raise ArgumentError for numbers that the core cannot take."""
+    for name, number, most in (
+        ("n_toys", n_toys, 2**63),
+        ("seed", seed, 2**64),
+        ("start", start, 2**63),
+    ):
+        if not 0 <= number < most:
+            message = f"expected a number from 0 to {most - 1}, got {number}"
+            raise located(ArgumentError, message, name)
 
 
 def alternative_seed(seed: int) -> int:

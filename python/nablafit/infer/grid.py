@@ -166,10 +166,12 @@ def _run(
                 _, pending = wait(pending, return_when=FIRST_COMPLETED)
                 if progress is not None:
                     progress(len(futures) - len(pending))
-        except KeyboardInterrupt as interrupted:
-            interruption = interrupted
+        except BaseException as error:
             for future in futures:
                 future.cancel()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            interruption = error
     done = [f.result() if f.done() and not f.cancelled() else None for f in futures]
     return done + [None] * (len(patches) - len(done)), interruption
 

@@ -97,6 +97,9 @@ def significance(
     if calculator not in CALCULATORS:
         message = f"expected one of {', '.join(CALCULATORS)}, got {calculator!r}"
         raise located(ArgumentError, message, "calculator")
+    if not expected_at > 0:
+        message = f"expected a positive signal strength, got {expected_at}"
+        raise located(ArgumentError, message, "expected_at")
     hypothesis = make_hypothesis(
         model,
         None,
