@@ -26,7 +26,21 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
-from .infer import breakdown, contour, correlation, feldman_cousins, intervals, pulls, ranking, scan
+from .infer import (
+    asimov_data,
+    breakdown,
+    contour,
+    correlation,
+    feldman_cousins,
+    hypotest,
+    intervals,
+    limit_grid,
+    pulls,
+    ranking,
+    scan,
+    significance,
+    upper_limit,
+)
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -57,6 +71,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "__version__",
+    "asimov_data",
     "breakdown",
     "build_config",
     "cmake_dir",
@@ -66,15 +81,19 @@ __all__ = [
     "fit",
     "fit_many",
     "from_pyhf",
+    "hypotest",
     "infer",
     "intervals",
+    "limit_grid",
     "load_result",
     "pulls",
     "ranking",
     "scan",
+    "significance",
     "spec",
     "surgery",
     "toys",
+    "upper_limit",
 ]
 
 

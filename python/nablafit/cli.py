@@ -31,6 +31,12 @@ from ._cli_common import (
     workspace_argument,
 )
 from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
+from ._cli_limits import (
+    hypotest_command,
+    limit_command,
+    show_command,
+    significance_command,
+)
 from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
@@ -95,7 +101,10 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
-for _command in (convert, combine, prune, rename):
+for _command in (
+    *(convert, combine, prune, rename),
+    *(limit_command, hypotest_command, significance_command, show_command),
+):
     _cli.add_command(_command)
 for _command in (ranking, impacts, pulls, breakdown, correlation):
     _cli.add_command(_command)

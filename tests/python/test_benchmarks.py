@@ -53,3 +53,22 @@ def test_benchmark_of_rankings(tmp_path: Path) -> None:
     assert found["valid_fit"]
     assert found["refits"] > 2 * found["parameters"] > 100
     assert 0 < found["linear_cpu"] < found["cpu_1"]
+
+
+def test_benchmark_of_inference(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / "infer.py"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    command = [sys.executable, script, workspace, "--toys", "20", "--skip", "pyhf"]
+    finished = subprocess.run(
+        [*map(str, command), "--output", str(output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    found = json.loads(output.read_text("utf-8"))["workspaces"]["multichannel"]
+    assert found["status"] == "ok"
+    assert found["limit"] > 0
+    assert found["toy"] > 0

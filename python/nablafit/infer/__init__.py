@@ -9,14 +9,22 @@ from ._lower_minimum import LowerMinimum
 from ._parameter_tables import ParameterWarning
 from ._scan_result import ScanResult
 from ._selection import Patterns
+from .asimov import asimov_data
 from .breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
 from .contour import contour
 from .correlation import CorrelationResult, correlation
 from .feldman_cousins import feldman_cousins
+from .grid import limit_grid
+from .hypotest import hypotest
 from .intervals import intervals
+from .limit_results import LimitGridResult, LimitResult
+from .limits import upper_limit
 from .pulls import PullsResult, pulls
 from .ranking import RankingResult, ranking
+from .results import HypotestResult, SignificanceResult
 from .scan import scan
+from .significance import significance
+from .toy_distribution import ToyDistribution
 
 __all__ = [
     "BreakdownResult",
@@ -24,22 +32,32 @@ __all__ = [
     "ContourResult",
     "CorrelationResult",
     "FeldmanCousinsResult",
+    "HypotestResult",
     "Interval",
     "IntervalsResult",
+    "LimitGridResult",
+    "LimitResult",
     "LowerMinimum",
     "ParameterWarning",
     "Patterns",
     "PullsResult",
     "RankingResult",
     "ScanResult",
+    "SignificanceResult",
+    "ToyDistribution",
     "UncertaintyGroup",
+    "asimov_data",
     "breakdown",
     "contour",
     "correlation",
     "default_groups",
     "feldman_cousins",
+    "hypotest",
     "intervals",
+    "limit_grid",
     "pulls",
     "ranking",
     "scan",
+    "significance",
+    "upper_limit",
 ]

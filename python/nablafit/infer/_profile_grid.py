@@ -12,7 +12,7 @@ from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
 from ..errors import Interrupted
 from ..fit import fit
-from ._profile import NEW_MINIMUM, Reference
+from ._best_fit import NEW_MINIMUM, Reference
 
 if TYPE_CHECKING:
     from ._lower_minimum import LowerMinimum

@@ -9,8 +9,8 @@ import numpy as np
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, Interrupted, located
+from ._best_fit import Reference, is_positive_definite, make_reference, rise_of_level, warn_of
 from ._contour_result import Contour, ContourResult
-from ._profile import Reference, is_positive_definite, make_reference, rise_of_level, warn_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ import numpy as np
 
 from .._arrays import FloatArray, float_vector
 from ..errors import ArgumentError, Interrupted, located
+from ._best_fit import Reference, make_reference, rise_of_level
 from ._feldman_cousins_result import FeldmanCousinsResult
 from ._feldman_cousins_toys import ToyFits
-from ._profile import Reference, make_reference, rise_of_level
 from ._profile_grid import ProfileGrid
 
 if TYPE_CHECKING:

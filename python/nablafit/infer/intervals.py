@@ -11,8 +11,8 @@ from scipy import special
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, Interrupted, located
+from ._best_fit import Reference, make_reference, rise_of_level, warn_of
 from ._intervals_result import IntervalsResult
-from ._profile import Reference, make_reference, rise_of_level, warn_of
 
 if TYPE_CHECKING:
     from .._arrays import ParameterValues

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._arrays import FloatArray, float_array, index_of
 from ..errors import ArgumentError, Interrupted, located
-from ._profile import Reference, make_reference, warn_of
+from ._best_fit import Reference, make_reference, warn_of
 from ._profile_grid import ProfileGrid
 from ._scan_result import ScanResult
 
