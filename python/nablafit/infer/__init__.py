@@ -1,0 +1,1 @@
+"""What an analysis quotes, from models and fits: every function returns a frozen result."""
