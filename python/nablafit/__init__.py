@@ -26,6 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer.yields import yields
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -65,6 +66,7 @@ __all__ = [
     "spec",
     "surgery",
     "toys",
+    "yields",
 ]
 
 
