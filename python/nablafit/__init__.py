@@ -26,6 +26,7 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer.goodness_of_fit import goodness_of_fit
 from .infer.yields import yields
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
@@ -62,6 +63,7 @@ __all__ = [
     "fit",
     "fit_many",
     "from_pyhf",
+    "goodness_of_fit",
     "load_result",
     "spec",
     "surgery",

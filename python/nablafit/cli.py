@@ -31,6 +31,7 @@ from ._cli_common import (
     workspace_argument,
 )
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
+from ._cli_yields import goodness_of_fit_command, yields_command
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
@@ -93,7 +94,7 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
-for _command in (convert, combine, prune, rename):
+for _command in (convert, combine, prune, rename, yields_command, goodness_of_fit_command):
     _cli.add_command(_command)
 
 

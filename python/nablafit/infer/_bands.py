@@ -80,9 +80,7 @@ def _block_variances(jacobian: csr_array, covariance: FloatArray) -> FloatArray:
     return result
 
 
-def _mark(
-    result: FloatArray, jacobian: csr_array, undetermined: NDArray[np.bool_]
-) -> FloatArray:
+def _mark(result: FloatArray, jacobian: csr_array, undetermined: NDArray[np.bool_]) -> FloatArray:
     """Clear negative rounding, and make infinite what depends on an undetermined parameter."""
     result = np.maximum(result, 0.0)
     if np.any(undetermined):

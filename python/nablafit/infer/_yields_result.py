@@ -79,7 +79,7 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
     """
 
     kind: str
-    """"prefit" (initial values, constraint widths) or "postfit" (values and covariance of a fit)."""
+    """"prefit": initial values, constraint widths; "postfit": values and covariance of a fit."""
     model: str
     """Name of the model."""
     message: str

@@ -43,7 +43,7 @@ class Column:
         return f"{self.observed / self.total[0]:.3f}"
 
 
-# --- plain text and HTML ---------------------------------------------------------------------------
+# --- plain text and HTML --------------------------------------------------------------------------
 
 
 def result_text(result: YieldsResult) -> str:
@@ -115,7 +115,7 @@ def _cells(what: str, columns: Sequence[Column]) -> tuple[list[str], list[list[s
     return header, rows
 
 
-# --- comma-separated values ------------------------------------------------------------------------
+# --- comma-separated values -----------------------------------------------------------------------
 
 
 def to_csv(result: YieldsResult, by: str) -> str:
@@ -150,7 +150,7 @@ def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
     return repr(float(channel.edges[first])), repr(float(channel.edges[last]))
 
 
-# --- LaTeX -----------------------------------------------------------------------------------------
+# --- LaTeX ----------------------------------------------------------------------------------------
 
 
 def to_latex(result: YieldsResult, by: str) -> str:
@@ -185,7 +185,7 @@ def _escape_latex(text: str) -> str:
     return text.replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
 
 
-# --- shared ----------------------------------------------------------------------------------------
+# --- shared ---------------------------------------------------------------------------------------
 
 
 def _check(by: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, located
 from ._bands import covariance_matrix, diagonal_variances, variances
+from ._yield_sums import YieldSums
 from ._yields_result import ChannelYields, YieldsResult
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
     from ..result import FitResult
-    from ..spec import Channel
 
 __all__ = ["ChannelYields", "YieldsResult", "yields"]
 
@@ -87,8 +87,7 @@ def yields(
     """
     point = _prefit(model, data) if result is None else _postfit(model, result)
     observed = None if data is None else _counts(model, data)
-    sums = _Sums(model)
-    estimates, bins = sums.estimates(model, point)
+    estimates, bins = _estimates(model, point)
     return YieldsResult(
         kind=point.kind,
         model=model.spec.name,
@@ -151,71 +150,25 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + more
 
 
-# --- sums ----------------------------------------------------------------------------------------
+# --- what ----------------------------------------------------------------------------------------
 
 
-class _Sums:
-    """Which rows (channel by channel, sample by sample, bin by bin) go into which sum."""
+def _estimates(model: Model, point: _Point) -> tuple[_Estimates, csr_array]:
+    """Return values and errors of everything, and the derivatives of the bins."""
+    from scipy.sparse import csr_array, vstack
 
-    def __init__(self, model: Model) -> None:
-        channels = model.spec.channels
-        bins, samples = [np.zeros(0, dtype=int)], [np.zeros(0, dtype=int)]
-        n_samples = 0
-        for first, channel in zip(_first_bins(channels), channels, strict=True):
-            n = len(channel.samples)
-            bins.append(np.tile(np.arange(first, first + channel.n_bins), n))
-            samples.append(np.repeat(np.arange(n_samples, n_samples + n), channel.n_bins))
-            n_samples += n
-        sizes = [channel.n_bins for channel in channels]
-        self._to_bins = _sum_matrix(np.concatenate(bins), model.n_bins)
-        self._to_samples = _sum_matrix(np.concatenate(samples), n_samples)
-        self._to_channels = _sum_matrix(np.repeat(np.arange(len(sizes)), sizes), len(sizes))
-        floors = [np.nan if c.yield_floor is None else c.yield_floor for c in channels]
-        self._floors = np.repeat(np.array(floors, dtype=float), sizes)
-
-    def estimates(self, model: Model, point: _Point) -> tuple[_Estimates, csr_array]:
-        """Return values and errors of everything, and the derivatives of the bins."""
-        from scipy.sparse import csr_array, vstack
-
-        values, jacobian = model._core.expected_by_sample(point.x), model.yield_jacobian(point.x)
-        bin_values, bins = self._bins(values, jacobian)
-        channel_values, channels = self._to_channels @ bin_values, self._to_channels @ bins
-        total = csr_array(channels.sum(axis=0).reshape(1, -1))
-        stack = [
-            (values, jacobian),
-            (bin_values, bins),
-            (self._to_samples @ values, self._to_samples @ jacobian),
-            (channel_values, channels),
-            (np.array([channel_values.sum()]), total),
-        ]
-        errors = _errors(vstack([part for _, part in stack], format="csr"), point)
-        ends = np.cumsum([value.size for value, _ in stack])
-        parts = np.split(errors, ends[:-1])
-        pairs = [(value, part) for (value, _), part in zip(stack, parts, strict=True)]
-        return _Estimates(*pairs), bins
-
-    def _bins(self, values: FloatArray, jacobian: csr_array) -> tuple[FloatArray, csr_array]:
-        """Add the samples; where the floor of a channel acts, nothing changes the bin."""
-        from scipy.sparse import diags_array
-
-        bins, derivatives = self._to_bins @ values, self._to_bins @ jacobian
-        floored = bins <= self._floors
-        if np.any(floored):
-            bins = np.fmax(bins, self._floors)
-            derivatives = (diags_array((~floored).astype(float)) @ derivatives).tocsr()
-        return bins, derivatives
-
-
-def _first_bins(channels: Iterable[Channel]) -> list[int]:
-    return np.cumsum([0, *(channel.n_bins for channel in channels)])[:-1].tolist()
-
-
-def _sum_matrix(targets: FloatArray, n_targets: int) -> csr_array:
-    """Return the matrix of zeros and ones that adds element i to sum `targets[i]`."""
-    from scipy.sparse import csr_array
-
-    n = targets.size
-    return csr_array((np.ones(n), (targets, np.arange(n))), shape=(n_targets, n))
+    sums = YieldSums(model)
+    rows = model._core.expected_by_sample(point.x), model.yield_jacobian(point.x)
+    bins = sums.bins(*rows)
+    channels = sums.to_channels @ bins[0], sums.to_channels @ bins[1]
+    samples = sums.to_samples @ rows[0], sums.to_samples @ rows[1]
+    total = np.array([channels[0].sum()]), csr_array(channels[1].sum(axis=0).reshape(1, -1))
+    parts = (rows, bins, samples, channels, total)
+    errors = _errors(vstack([jacobian for _, jacobian in parts], format="csr"), point)
+    ends = np.cumsum([values.size for values, _ in parts])
+    split = np.split(errors, ends[:-1])
+    pairs = [(values, error) for (values, _), error in zip(parts, split, strict=True)]
+    return _Estimates(*pairs), bins[1]
 
 
 def _errors(jacobian: csr_array, point: _Point) -> FloatArray:
