@@ -106,10 +106,6 @@ def test_bands_agree_with_brute_force(
         "channels": (np.array([control.total_error, signal_region.total_error]), channels),
         "total": (np.array([postfit.total_error]), bins.sum(axis=0, keepdims=True)),
     }
-    assert signal_region.samples == ("background", "signal") or signal_region.samples == (
-        "signal",
-        "background",
-    )
     for found, jacobian in check.values():
         np.testing.assert_allclose(found, errors(jacobian), rtol=1e-7)
     assert postfit.bin_covariance is not None
@@ -365,9 +361,8 @@ def test_csv_has_every_number(postfit: nf.infer.YieldsResult) -> None:
 
 def test_text_and_html(postfit: nf.infer.YieldsResult, model: nf.Model) -> None:
     text = repr(postfit)
-    assert text.startswith("Post-fit yields of nominal\n") or text.startswith("Post-fit yields of")
+    assert text.startswith("Post-fit yields of ")
     lines = text.splitlines()
-    assert lines[-3].split()[:1] == ["─" * len(lines[-3])] or "─" in lines[-3]
     assert lines[-1].startswith("signal_region")
     assert " ± " in lines[-1]
     assert "data/total" in lines[-4]
