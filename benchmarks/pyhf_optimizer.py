@@ -2,7 +2,8 @@
 
     python benchmarks/pyhf_optimizer.py WORKSPACE... [--output FILE]
 
-Background-only workspaces get a signal in the last bin of their smallest channel. benchmarks/README.md says what each number is.
+Background-only workspaces get a signal in the last bin of their smallest channel.
+benchmarks/README.md says what each number is.
 """
 
 from __future__ import annotations

@@ -106,11 +106,11 @@ class NablafitOptimizer:
             return OptimizerMixin.minimize(fallback, *arguments, **options)
         flags = {name: options.pop(name, False) for name in _FLAGS}
         result = _result(problem, _newton.minimize(problem, self._with(options)))
-        if not result.success:
+        if not result["success"]:
             raise pyhf.exceptions.FailedMinimization(result)
         _to_tensors(result, with_uncertainties=flags["return_uncertainties"])
-        returned = [result.x]
-        values = (result.corr, result.fun, result)
+        returned = [result["x"]]
+        values = (result["corr"], result["fun"], result)
         returned += [value for name, value in zip(_RETURNS, values, strict=True) if flags[name]]
         return tuple(returned) if len(returned) > 1 else returned[0]
 
@@ -206,7 +206,7 @@ def _check_agreement(
 # --- out -----------------------------------------------------------------------------------------
 
 
-class _Result(OptimizeResult):  # type: ignore[misc]
+class _Result(OptimizeResult):
     """What pyhf returns with `return_result_obj`; `minuit` is made when it is asked for."""
 
     def __missing__(self, key: str) -> Any:  # noqa: ANN401
@@ -224,19 +224,22 @@ def _result(problem: FitProblem, minimum: Minimum) -> _Result:
     with np.errstate(invalid="ignore", divide="ignore"):
         # As in iminuit: 1 on the diagonal, 0 for fixed parameters.
         correlation = np.nan_to_num(covariance / np.outer(sigma, sigma), nan=0.0)
-    return _Result(
-        x=minimum.x,
-        unc=np.where(problem.fixed, 0.0, sigma),
-        corr=correlation,
-        success=minimum.status.startswith("converged"),
-        fun=2.0 * (likelihood(minimum.x) + likelihood.constant),
-        hess_inv=minimum.covariance,
-        message=minimum.message,
-        nfev=minimum.n_calls,
-        njev=minimum.n_gradients,
-        problem=problem,
-        minimum=minimum,
-    )
+    members = {
+        "x": minimum.x,
+        "unc": np.where(problem.fixed, 0.0, sigma),
+        "corr": correlation,
+        "success": minimum.status.startswith("converged"),
+        "fun": 2.0 * (likelihood(minimum.x) + likelihood.constant),
+        "hess_inv": minimum.covariance,
+        "message": minimum.message,
+        "nfev": minimum.n_calls,
+        "njev": minimum.n_gradients,
+        "problem": problem,
+        "minimum": minimum,
+    }
+    result = _Result()
+    result.update(members)
+    return result
 
 
 def _to_tensors(result: _Result, *, with_uncertainties: bool) -> None:
@@ -244,7 +247,7 @@ def _to_tensors(result: _Result, *, with_uncertainties: bool) -> None:
     for name in ("x", "unc", "corr", "fun"):
         result[name] = tensorlib.astensor(result[name])
     if with_uncertainties:
-        result.x = tensorlib.stack([result.x, result.unc], axis=1)
+        result["x"] = tensorlib.stack([result["x"], result["unc"]], axis=1)
 
 
 class _TwiceNll:
