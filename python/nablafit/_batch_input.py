@@ -101,7 +101,7 @@ def _checked(matrix: FloatArray, n_columns: int) -> FloatArray:
 def _start_matrix(model: Model, initial: ParameterValues | None) -> FloatArray:
     if initial is None or isinstance(initial, Mapping):
         return model.point(initial).reshape(1, -1)
-    matrix = np.atleast_2d(float_array(initial, "initial"))
+    matrix = np.array(np.atleast_2d(float_array(initial, "initial")))
     if matrix.ndim != 2 or matrix.shape[1] != model.n_parameters:
         n = model.n_parameters
         message = f"expected shape ({n},) or (n_fits, {n}), got {np.shape(initial)}"

@@ -11,6 +11,9 @@ import nablafit as nf
 from nablafit import spec as s
 from nablafit.infer import GoodnessOfFitResult
 
+# jsonschema warns, called by pyhf.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 def simple_model(nominal: list[float], *, free: bool = True) -> nf.Model:
     """One channel, a norm factor, a rate systematic and a gamma per bin."""

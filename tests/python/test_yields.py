@@ -15,6 +15,9 @@ import nablafit as nf
 from nablafit import spec as s
 from nablafit._arrays import FloatArray
 
+# jsonschema warns, called by pyhf.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def result(model: nf.Model, data: nf.Data) -> nf.FitResult:
@@ -52,7 +55,7 @@ def linear_model() -> nf.Model:
     """Linear in every parameter: symmetric histograms, gammas, a norm factor."""
     nominal = np.array([20.0, 30.0, 25.0])
     shift = np.array([1.5, -2.0, 0.5])
-    gammas = [f"gamma[{b}]" for b in range(3)]
+    gammas = [f"stat[{b}]" for b in range(3)]
     background = s.Sample(
         "background",
         nominal,

@@ -30,6 +30,11 @@ __all__ = ["NablafitOptimizer", "replaced_minuit"]
 
 Tensor: TypeAlias = Any
 
+# Fits with a parameter held at its bound, and driven there, end at the same minimum. pyhf divides by
+# a difference of such minima: where it is exactly zero and the numerator, another such difference, is
+# a rounding error, it gets NaN. So -2 log L is rounded to multiples of this, and
+# `optimizer` asks for minima that are closer than that.
+_RESOLUTION = 2.0**-33
 # Relative difference of nablafit's and pyhf's -2 log L that is rounding, by pyhf's precision.
 _ROUNDING = {"64b": 1e-9, "32b": 1e-4}
 _KNOWN_OPTIONS = ("maxiter", "tolerance", "strategy")
@@ -194,7 +199,8 @@ def _check_agreement(
     problem = _problem(likelihood, init_pars, par_bounds, ())
     shifted = np.clip(problem.initial + 0.3 * problem.step, problem.lower, problem.upper)
     for x in (problem.initial, shifted):
-        theirs = float(_to_numpy(twice_nll(tensorlib.astensor(x), tensorlib.astensor(data), pdf)))
+        value = twice_nll(tensorlib.astensor(x), tensorlib.astensor(data), pdf)
+        theirs = float(_to_numpy(value).item())
         ours = 2.0 * (likelihood(x) + likelihood.constant)
         if not np.isfinite(theirs) or not np.isfinite(ours):
             continue  # pyhf has NaN where a yield is negative
@@ -229,7 +235,7 @@ def _result(problem: FitProblem, minimum: Minimum) -> _Result:
         "unc": np.where(problem.fixed, 0.0, sigma),
         "corr": correlation,
         "success": minimum.status.startswith("converged"),
-        "fun": 2.0 * (likelihood(minimum.x) + likelihood.constant),
+        "fun": 2.0 * likelihood.constant + _rounded(2.0 * likelihood(minimum.x)),
         "hess_inv": minimum.covariance,
         "message": minimum.message,
         "nfev": minimum.n_calls,
@@ -240,6 +246,10 @@ def _result(problem: FitProblem, minimum: Minimum) -> _Result:
     result = _Result()
     result.update(members)
     return result
+
+
+def _rounded(value: float) -> float:
+    return round(value / _RESOLUTION) * _RESOLUTION if np.isfinite(value) else value
 
 
 def _to_tensors(result: _Result, *, with_uncertainties: bool) -> None:

@@ -63,7 +63,7 @@ def from_pyhf(pyhf_model: pyhf.Model) -> Model:
 
 def optimizer(
     *,
-    tolerance: float | None = None,
+    tolerance: float = 1e-11,
     maxiter: int | None = None,
     fallback: OptimizerMixin | None = None,
 ) -> NablafitOptimizer:
@@ -75,8 +75,11 @@ def optimizer(
 
     Parameters
     ----------
-    tolerance, maxiter : optional
-        As in `nablafit.fit` (there `max_calls`); options of a single fit come first.
+    tolerance : float
+        As in `nablafit.fit`. The default makes minima equal to rounding, which pyhf needs where the
+        best fit is at a bound: it divides by differences of them.
+    maxiter : int, optional
+        Largest number of Newton iterations. Options of a single fit come before both.
     fallback : pyhf optimizer, optional
         What does the fits that nablafit cannot; by default pyhf's MINUIT.
 
@@ -106,7 +109,7 @@ def optimizer(
 
 
 def replace_minuit(
-    *, tolerance: float | None = None, maxiter: int | None = None
+    *, tolerance: float = 1e-11, maxiter: int | None = None
 ) -> AbstractContextManager[None]:
     """Return a context in which pyhf's `minuit_optimizer` runs on nablafit's core.
 
