@@ -30,9 +30,9 @@ __all__ = ["NablafitOptimizer", "replaced_minuit"]
 
 Tensor: TypeAlias = Any
 
-# Fits with a parameter held at its bound, and driven there, end at the same minimum. pyhf divides by
-# a difference of such minima: where it is exactly zero and the numerator, another such difference, is
-# a rounding error, it gets NaN. So -2 log L is rounded to multiples of this, and
+# Fits with a parameter held at its bound, and driven there, end at the same minimum. pyhf divides
+# by a difference of such minima: where it is exactly zero and the numerator, another such
+# difference, is a rounding error, it gets NaN. So -2 log L is rounded to multiples of this, and
 # `optimizer` asks for minima that are closer than that.
 _RESOLUTION = 2.0**-33
 # Relative difference of nablafit's and pyhf's -2 log L that is rounding, by pyhf's precision.
@@ -285,6 +285,7 @@ def _make_minuit(problem: FitProblem, minimum: Minimum) -> Minuit:
     minuit.errors = problem.step
     minuit.fixed = problem.fixed
     minuit.strategy = 0
+    minuit.print_level = 0  # others, such as cabinetry's, raise it for all objects
     minuit.migrad()
     return minuit
 
