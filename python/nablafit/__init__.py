@@ -41,6 +41,8 @@ from .infer import (
     significance,
     upper_limit,
 )
+from .infer.goodness_of_fit import goodness_of_fit
+from .infer.yields import yields
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -81,6 +83,7 @@ __all__ = [
     "fit",
     "fit_many",
     "from_pyhf",
+    "goodness_of_fit",
     "hypotest",
     "infer",
     "intervals",
@@ -94,6 +97,7 @@ __all__ = [
     "surgery",
     "toys",
     "upper_limit",
+    "yields",
 ]
 
 

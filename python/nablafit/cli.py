@@ -39,6 +39,7 @@ from ._cli_limits import (
 )
 from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
+from ._cli_yields import goodness_of_fit_command, yields_command
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
@@ -101,15 +102,15 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
-for _command in (
+_COMMANDS = (
     *(convert, combine, prune, rename),
-    *(limit_command, hypotest_command, significance_command, show_command),
-):
-    _cli.add_command(_command)
-for _command in (ranking, impacts, pulls, breakdown, correlation):
-    _cli.add_command(_command)
-
-for _command in (intervals, scan, contour, feldman_cousins_command):
+    *(limit_command, hypotest_command, significance_command),
+    *(intervals, scan, contour, feldman_cousins_command),
+    *(ranking, impacts, pulls, breakdown, correlation),
+    *(yields_command, goodness_of_fit_command),
+    *(show_command),
+)
+for _command in _COMMANDS:
     _cli.add_command(_command)
 
 

@@ -15,6 +15,8 @@ from .data import Data
 from .likelihood import Likelihood
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from .spec import ModelSpec, Observations
 
 __all__ = ["Model"]
@@ -172,6 +174,26 @@ class Model:
                 samples[sample.name] = rows[start : start + channel.n_bins]
                 start += channel.n_bins
         return result
+
+    def yield_jacobian(self, x: ParameterValues) -> csr_array:
+        """Return the exact derivatives of expected events with respect to the parameters at `x`.
+
+        Parameters
+        ----------
+        x : array_like or mapping
+            Parameter values.
+
+        Returns
+        -------
+        scipy.sparse.csr_array, shape (n_rows, n_parameters)
+            In events per unit of the parameter; rows as in `expected_by_sample`: channel by
+            channel, sample by sample, bin by bin. Floors of channels are not applied.
+        """
+        from scipy.sparse import csr_array
+
+        offsets, parameters, values = self._core.jacobian_by_sample(self.point(x))
+        shape = (offsets.size - 1, self.n_parameters)
+        return csr_array((values, parameters, offsets), shape=shape)
 
     def asimov(self, x: ParameterValues | None = None) -> Data:
         """Return the data that equal their expectation at `x` (default: the initial values)."""

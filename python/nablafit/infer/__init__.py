@@ -14,6 +14,7 @@ from .breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_gro
 from .contour import contour
 from .correlation import CorrelationResult, correlation
 from .feldman_cousins import feldman_cousins
+from .goodness_of_fit import ChannelDeviance, GoodnessOfFitResult, ToyRange, goodness_of_fit
 from .grid import limit_grid
 from .hypotest import hypotest
 from .intervals import intervals
@@ -25,13 +26,17 @@ from .results import HypotestResult, SignificanceResult
 from .scan import scan
 from .significance import significance
 from .toy_distribution import ToyDistribution
+from .yields import ChannelYields, YieldsResult, yields
 
 __all__ = [
     "BreakdownResult",
+    "ChannelDeviance",
+    "ChannelYields",
     "Contour",
     "ContourResult",
     "CorrelationResult",
     "FeldmanCousinsResult",
+    "GoodnessOfFitResult",
     "HypotestResult",
     "Interval",
     "IntervalsResult",
@@ -45,13 +50,16 @@ __all__ = [
     "ScanResult",
     "SignificanceResult",
     "ToyDistribution",
+    "ToyRange",
     "UncertaintyGroup",
+    "YieldsResult",
     "asimov_data",
     "breakdown",
     "contour",
     "correlation",
     "default_groups",
     "feldman_cousins",
+    "goodness_of_fit",
     "hypotest",
     "intervals",
     "limit_grid",
@@ -60,4 +68,5 @@ __all__ = [
     "scan",
     "significance",
     "upper_limit",
+    "yields",
 ]
