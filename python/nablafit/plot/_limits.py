@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
+from scipy.interpolate import LinearNDInterpolator, PchipInterpolator
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["limit", "limit_grid"]
 
+_MAX_MARKERS = 40
+"""More tested values than this are a line without markers."""
+
 
 def limit(
     result: LimitResult,
@@ -38,7 +41,7 @@ def limit(
 ) -> StyledFigure:
     """Draw CLs against the parameter of interest, observed and expected with bands.
 
-    Points are the tested values; lines between them are straight.
+    Points are the tested values; lines between them interpolate the logarithm of the p-value (PCHIP).
 
     Parameters
     ----------
@@ -76,25 +79,52 @@ def limit(
     with new_figure(figsize or (6.4, 5.4), label) as figure:
         axes = figure.subplots()
         axes.set_yscale(y_scale)
-        _draw_bands(axes, result.values, result.cls_expected)
-        marker = {"marker": "o", "ms": 4} if len(result.values) <= 40 else {}
-        shown = np.isfinite(result.cls_observed)
-        observed = f"observed: {_number(result.observed)}"
-        axes.plot(result.values[shown], result.cls_observed[shown], "-", color="black",
-                  label=observed, **marker)  # fmt: skip
+        _draw_curves(axes, result)
         axes.axhline(1.0 - result.level, color=RED, lw=1.2)
         axes.text(0.99, 1.0 - result.level, f"{100 * result.level:g} % CL", color=RED, ha="right",
                   va="bottom", fontsize=10, transform=axes.get_yaxis_transform())  # fmt: skip
-        axes.set_xlim(result.values[0], result.values[-1])
         axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         criterion = {"CLs": r"$CL_{s}$", "CLs+b": r"$CL_{s+b}$"}
         axes.set_ylabel(y_label or criterion.get(result.criterion, result.criterion))
-        _order_legend(axes, f"expected: {_number(float(result.expected[2]))}")
-        label_axes(axes, label)
+        legend = _order_legend(axes, f"expected: {_number(float(result.expected[2]))}")
+        boxes = [legend, *label_axes(axes, label)]
+        tops = np.fmax(result.cls_observed, result.cls_expected[:, 4])
+        edges = np.append(result.values, result.values[-1])
+        lowest = 0.02 * (1.0 - result.level) if y_scale == "log" else 0.0
+        make_room(axes, boxes, edges, np.nan_to_num(tops), lowest)
         if not result.valid:
             note_below(axes, plain(result.message))
     save_figure(figure, save)
     return figure
+
+
+def _draw_curves(axes: Axes, result: LimitResult) -> None:
+    x = _refined(result.values)
+    _draw_bands(
+        axes, x, np.column_stack([_smooth(result.values, c, x) for c in result.cls_expected.T])
+    )
+    shown = np.isfinite(result.cls_observed)
+    axes.plot(x, _smooth(result.values, result.cls_observed, x), "-", color="black",
+              label=f"observed: {_number(result.observed)}")  # fmt: skip
+    if len(result.values) <= _MAX_MARKERS:
+        axes.plot(result.values[shown], result.cls_observed[shown], "o", color="black", ms=4)
+    axes.set_xlim(result.values[0], result.values[-1])
+
+
+def _refined(values: FloatArray) -> FloatArray:
+    """Return the tested values and points between them."""
+    fine = np.linspace(values[0], values[-1], 201)
+    refined: FloatArray = np.unique(np.concatenate([values, fine]))
+    return refined
+
+
+def _smooth(values: FloatArray, p: FloatArray, x: FloatArray) -> FloatArray:
+    """Interpolate the logarithm of p-values, without overshooting; NaN outside the known ones."""
+    known = np.isfinite(p) & (p > 0)
+    if known.sum() < 2:
+        return np.full(len(x), np.nan)
+    curve = PchipInterpolator(values[known], np.log(p[known]), extrapolate=False)
+    return np.exp(curve(x))
 
 
 def _number(value: float) -> str:
@@ -172,7 +202,7 @@ def limit_grid(
         If the signals have no values that are numbers and vary, or not those asked for.
     """
     columns = _axes_of_grid(result, x, y)
-    (x_name, x_values), *rest = columns.items()
+    x_values, *rest = columns.values()
     text = display_names([*columns, result.poi], names)
     with new_figure(figsize or (6.8, 5.6), label) as figure:
         axes = figure.subplots()
@@ -183,7 +213,7 @@ def limit_grid(
             axes.set_ylabel(y_label or f"{100 * result.level:g} % CL limit on {text[-1]}")
         else:
             axes.set_ylabel(axis_label(text[1] if y_label is None else y_label, unit))
-            y_values = rest[0][1]
+            y_values = rest[0]
             _draw_exclusion(axes, np.column_stack([x_values, y_values]), result, show_values, label)
         n_missing = int(np.sum(np.isnan(result.observed)))
         if n_missing:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .._arrays import FloatArray
 from .._rounding import pdg_round
@@ -41,7 +42,7 @@ def pulls(
     figsize: tuple[float, float] | None = None,
     save: Save | None = None,
 ) -> StyledFigure:
-    """Draw how far the fit moved constrained parameters, and their uncertainties after the fit.
+    r"""Draw how far the fit moved constrained parameters, and their uncertainties after the fit.
 
     Points are (fitted value - centre of the constraint) / width of the constraint, bars the
     uncertainty after the fit in the same unit. For a fit result a second panel shows the parameters
@@ -56,7 +57,7 @@ def pulls(
     n_max : int
         Draw at most so many in each panel: those with the largest pulls. A note says so.
     names : mapping, optional
-        What to write for a parameter, e.g. `{"alpha_jes": r"$\\alpha_{JES}$"}`.
+        What to write for a parameter, e.g. `{"alpha_jes": r"$\alpha_{JES}$"}`.
     label : Label, optional
         Experiment, energy, luminosity, style.
     x_label : str
@@ -166,7 +167,8 @@ def ranking(
     """Draw impacts as bars (upper axis) and pulls as points (lower axis), the largest on top.
 
     Filled bars are impacts of one standard deviation after the fit, hollow ones of one width of the
-    constraint before it. Parameters without a constraint have no pull: their value is with the name.
+    constraint before it. Parameters without a constraint have no pull; their value is given with
+    the name.
 
     Parameters
     ----------
@@ -201,15 +203,19 @@ def ranking(
         bars = axes.twiny()
         axes.set_zorder(bars.get_zorder() + 1)
         axes.patch.set_visible(False)
-        reach = _draw_impacts(bars, top)
+        _draw_impacts(bars, top)
         bars.set_xlabel(impact_label or rf"$\Delta$ {poi_text}", loc="right")
-        _draw_ranked_pulls(axes, top, reach)
+        _draw_ranked_pulls(axes, top)
         axes.set_xlabel(x_label)
         _list_names(axes, _names_with_values(top, names))
-        figure.legend(handles=_ranking_legend(top), loc="outside upper left", ncols=2, fontsize=9)
         if len(top) < len(one):
             note_below(axes, f"{len(top)} of {len(one)} parameters: the largest impacts")
-        label_figure(figure, label)
+        handles = _ranking_legend(top)
+        below = label_figure(figure, label, reserved=0.22 * ((len(handles) + 1) // 2) + 0.1)
+        legend = figure.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, below), ncols=2, fontsize=9
+        )
+        legend.set_in_layout(False)
     save_figure(figure, save)
     return figure
 
@@ -217,8 +223,7 @@ def ranking(
 _BARS = (("up", ORANGE, r"$+1\sigma$"), ("down", BLUE, r"$-1\sigma$"))
 
 
-def _draw_impacts(axes: Axes, top: RankingResult) -> float:
-    """Draw the bars and return the largest impact."""
+def _draw_impacts(axes: Axes, top: RankingResult) -> None:
     rows = np.arange(len(top))
     reach = 0.0
     for side, colour, _ in _BARS:
@@ -229,10 +234,10 @@ def _draw_impacts(axes: Axes, top: RankingResult) -> float:
         reach = max(reach, *np.abs(prefit), *np.abs(postfit))
     axes.set_xlim(-1.1 * reach or -1.0, 1.1 * reach or 1.0)
     axes.tick_params(axis="x", which="both", bottom=False, top=True)
-    return reach
+    axes.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
 
 
-def _draw_ranked_pulls(axes: Axes, top: RankingResult, reach: float) -> None:
+def _draw_ranked_pulls(axes: Axes, top: RankingResult) -> None:
     shown = np.isfinite(top.pulls)
     pull, error = top.pulls[shown], np.nan_to_num(top.constraints[shown])
     for x in (-1.0, 0.0, 1.0):

@@ -254,7 +254,7 @@ def feldman_cousins(
     level = f"{100 * result.level:.4g} %"
     with new_figure(figsize or (6.4, 5.2), label) as figure:
         axes = figure.subplots()
-        for i, (low, high) in enumerate(result.intervals):
+        for low, high in result.intervals:
             range_text = f"{level} CL: [{low:.3g}, {high:.3g}]"
             axes.axvspan(low, high, color=BLUE, alpha=0.2, lw=0, label=range_text)
         axes.plot(result.values, result.twice_delta_nll, "o-", color="black", ms=4,

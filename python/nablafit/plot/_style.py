@@ -196,20 +196,25 @@ def make_room(
     axes.set_ylim(lowest, 10**top if axes.get_yscale() == "log" else top)
 
 
-def label_figure(figure: StyledFigure, label: Label | None) -> None:
-    """Put the label into a strip at the top, for plots whose names take much of the width."""
+def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float = 0.0) -> float:
+    """Put the label into a strip at the top, for plots whose names take much of the width.
+
+    Below it `reserved` inches are kept free; returns their upper end as a fraction of the figure.
+    """
     label = label or Label()
     left, right = _name(label), _text(_outside(label))
     rows = [[left, right]] if not label.text else [[left, right], [_text(label.text), None]]
     rows = [row for row in rows if any(row)]
-    height = 0.28 * len(rows) / figure.get_figheight()
+    inch = 1.0 / figure.get_figheight()
+    below = 1.0 - 0.28 * len(rows) * inch
     engine = figure.get_layout_engine()
-    if rows and engine is not None:
-        engine.set(rect=(0.0, 0.0, 1.0, 1.0 - height))  # type: ignore[call-arg]
+    if engine is not None:
+        engine.set(rect=(0.0, 0.0, 1.0, below - reserved * inch))  # type: ignore[call-arg]
     for i, row in enumerate(rows):
-        y = 1.0 - 0.28 * i / figure.get_figheight()
+        y = 1.0 - 0.28 * i * inch
         for box, place, x in zip(row, ("upper left", "upper right"), (0.0, 1.0), strict=True):
             _anchor(figure, [box], place, (x, y), pad=0.3)
+    return below
 
 
 def _outside(label: Label) -> str:
