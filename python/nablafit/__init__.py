@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import spec, surgery
 from ._core import __version__, build_config
+from ._make_report import make_report
 from ._record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
@@ -30,6 +31,7 @@ from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
 from .model import Model
+from .report import Report
 from .result import FitResult
 from .spec import Interpolation, ModelSpec
 from .toys import Toys, toys
@@ -51,6 +53,7 @@ __all__ = [
     "ModelSpec",
     "ModelWarning",
     "PatchSet",
+    "Report",
     "SpecError",
     "Toys",
     "Workspace",
@@ -62,6 +65,7 @@ __all__ = [
     "fit_many",
     "from_pyhf",
     "load_result",
+    "make_report",
     "spec",
     "surgery",
     "toys",

@@ -30,6 +30,7 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_plots import plot_command, report_command
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
@@ -94,6 +95,8 @@ def _cli() -> None:
 
 
 for _command in (convert, combine, prune, rename):
+    _cli.add_command(_command)
+for _command in (plot_command, report_command):
     _cli.add_command(_command)
 
 

@@ -16,6 +16,7 @@ except ImportError as _error:
     _message = "nablafit.plot needs matplotlib: pip install 'nablafit[plot]'"
     raise ImportError(_message) from _error
 
+from ._dispatch import plots_of
 from ._distributions import goodness_of_fit, toys
 from ._limits import limit, limit_grid
 from ._matrices import breakdown, correlation
@@ -34,6 +35,7 @@ __all__ = [
     "goodness_of_fit",
     "limit",
     "limit_grid",
+    "plots_of",
     "pulls",
     "ranking",
     "scan",

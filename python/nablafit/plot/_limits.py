@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 from scipy.interpolate import LinearNDInterpolator, PchipInterpolator
 
 from .._arrays import FloatArray
@@ -41,7 +42,7 @@ def limit(
 ) -> StyledFigure:
     """Draw CLs against the parameter of interest, observed and expected with bands.
 
-    Points are the tested values; lines between them interpolate the logarithm of the p-value (PCHIP).
+    Points are the tested values; between them, the logarithm of the p-value is interpolated (PCHIP).
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ def limit(
         _draw_curves(axes, result)
         axes.axhline(1.0 - result.level, color=RED, lw=1.2)
         axes.text(0.99, 1.0 - result.level, f"{100 * result.level:g} % CL", color=RED, ha="right",
-                  va="bottom", fontsize=10, transform=axes.get_yaxis_transform())  # fmt: skip
+                  va="bottom", fontsize=10, transform=axes.get_yaxis_transform(),
+                  path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
         axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         criterion = {"CLs": r"$CL_{s}$", "CLs+b": r"$CL_{s+b}$"}
         axes.set_ylabel(y_label or criterion.get(result.criterion, result.criterion))
