@@ -84,15 +84,16 @@ def toys(
         axes = figure.subplots()
         edges = _edges(samples, observed, n_columns)
         heights = _draw_histograms(axes, samples, texts, edges)
+        line = axes.axvline(observed, color="black", lw=1.8)
         if np.isfinite(observed):
-            axes.axvline(observed, color="black", lw=1.8, label=f"observed: {observed:.3g}")
+            line.set_label(f"observed: {observed:.3g}")
         axes.set_xlim(edges[0], edges[-1])
         axes.set_yscale("log")
         axes.set_xlabel(x_label or _SYMBOLS.get(members[0].statistic, members[0].statistic))
         axes.set_ylabel(y_label)
         boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
         least = 0.5 * min(1.0 / len(sample) for sample in samples if len(sample))
-        make_room(axes, boxes, edges, heights, least)
+        line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
     save_figure(figure, save)
     return figure
 
@@ -181,12 +182,13 @@ def goodness_of_fit(
             text = rf"$\chi^2$({result.dof}): p = {result.p_asymptotic:.3g}"
             axes.plot(x[1:], density, color=RED, label=text)
             heights = np.maximum(heights, chi2.pdf(0.5 * (edges[1:] + edges[:-1]), result.dof))
-        axes.axvline(result.statistic, color="black", label=f"observed: {result.statistic:.4g}")
+        text = f"observed: {result.statistic:.4g}"
+        line = axes.axvline(result.statistic, color="black", label=text)
         axes.set_xlim(edges[0], edges[-1])
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label or "Probability density")
         boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
-        make_room(axes, boxes, edges, heights, 0.0)
+        line.set_ydata([0.0, make_room(axes, boxes, edges, heights, 0.0)])
     save_figure(figure, save)
     return figure
 

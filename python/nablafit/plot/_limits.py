@@ -42,7 +42,7 @@ def limit(
 ) -> StyledFigure:
     """Draw CLs against the parameter of interest, observed and expected with bands.
 
-    Points are the tested values; between them, the logarithm of the p-value is interpolated (PCHIP).
+    Points are tested values; between them, the logarithm of the p-value is interpolated (PCHIP).
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def _draw_exclusion(
         axes.plot([], [], color=colour, ls=style, lw=2, label=text)
     if show_values:
         for (x, y), value in zip(points, result.observed, strict=True):
-            axes.text(x, y, _number(value), color=GREY, fontsize=6.5, ha="center", va="center")
+            axes.text(x, y, _number(value), color="#555555", fontsize=6.5, ha="center", va="center")
     else:
         axes.plot(*points.T, ".", color=GREY, ms=3)
     legend = _order_legend(axes, "expected")

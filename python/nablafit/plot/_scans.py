@@ -12,11 +12,12 @@ from .._rounding import pdg_round
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
 from ._output import Save, save_figure
-from ._style import Label, StyledFigure, label_axes, new_figure
+from ._style import Label, StyledFigure, keep_below, label_axes, new_figure
 from ._text import axis_label, display_names, note_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from ..infer._contour_result import ContourResult
     from ..infer._feldman_cousins_result import FeldmanCousinsResult
@@ -110,11 +111,12 @@ def _draw_curves(
     heights = [scan.twice_delta_nll for scan in scans.values()]
     reached = max(float(np.max(h[np.isfinite(h)])) for h in heights)
     top = y_max or (min(9.0, reached) or 1.0)
+    lines: list[Line2D] = []
     for i, (key, result) in enumerate(scans.items()):
         value, error = pdg_round(float(result.best[0]), float(result.errors[0]))
         best = f"{text} = {value}" + (f" ± {error}" if error else "")
         finite = np.isfinite(result.twice_delta_nll)
-        axes.plot(
+        lines += axes.plot(
             result.values[finite],
             result.twice_delta_nll[finite],
             color="black" if i == 0 else PETROFF6[(i - 1) % 6],
@@ -131,7 +133,8 @@ def _draw_curves(
             axes.text(0.99, threshold, level, transform=axes.get_yaxis_transform(), ha="right",
                       va="bottom", fontsize=9, color="#555555")  # fmt: skip
     lowest = min(float(np.min(h[np.isfinite(h)])) for h in heights)
-    axes.set_ylim(min(0.0, 1.1 * lowest), 1.35 * top)
+    axes.set_ylim(bottom=min(0.0, 1.1 * lowest))
+    keep_below(axes, lines, top)
     axes.legend(loc="upper right")
 
 
@@ -257,8 +260,9 @@ def feldman_cousins(
         for low, high in result.intervals:
             range_text = f"{level} CL: [{low:.3g}, {high:.3g}]"
             axes.axvspan(low, high, color=BLUE, alpha=0.2, lw=0, label=range_text)
-        axes.plot(result.values, result.twice_delta_nll, "o-", color="black", ms=4,
-                  label="observed")  # fmt: skip
+        curve = axes.plot(
+            result.values, result.twice_delta_nll, "o-", color="black", ms=4, label="observed"
+        )
         axes.errorbar(
             result.values,
             result.critical_values,
@@ -269,8 +273,10 @@ def feldman_cousins(
             elinewidth=1.2,
             label=f"critical value ({level}, toys)",
         )
-        top = np.nanmax(result.critical_values) if np.isfinite(result.critical_values).any() else 4
-        axes.set_ylim(0.0, 2.2 * float(top))
+        known = result.critical_values[np.isfinite(result.critical_values)]
+        axes.set_xlim(result.values[0], result.values[-1])
+        axes.set_ylim(bottom=0.0)
+        keep_below(axes, curve, 1.8 * float(np.max(known, initial=1.0)))
         axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         axes.set_ylabel(y_label)
         axes.legend(loc="upper right")

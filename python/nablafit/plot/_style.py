@@ -13,7 +13,9 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, OffsetBox, TextArea, VPacker
+from matplotlib.patches import Rectangle
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
@@ -21,7 +23,15 @@ from ..errors import ArgumentError, located
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
 
-__all__ = ["Label", "StyledFigure", "label_axes", "label_figure", "make_room", "new_figure"]
+__all__ = [
+    "Label",
+    "StyledFigure",
+    "keep_below",
+    "label_axes",
+    "label_figure",
+    "make_room",
+    "new_figure",
+]
 
 _STYLES = ("plain", "ATLAS", "CMS")
 
@@ -174,11 +184,11 @@ def label_axes(axes: Axes, label: Label | None, lines: Sequence[str] = ()) -> li
 
 def make_room(
     axes: Axes, boxes: Sequence[Artist], edges: FloatArray, tops: FloatArray, lowest: float
-) -> None:
+) -> float:
     """Set the range of the y axis so that a histogram stays below labels and legends.
 
     `tops` are the heights of what is drawn between neighbouring `edges`; the axis starts at
-    `lowest`.
+    `lowest`. Returns the fraction of the axes that is below all labels and legends.
     """
     figure = axes.figure
     scale = np.log10 if axes.get_yscale() == "log" else np.asarray
@@ -186,14 +196,28 @@ def make_room(
     figure.draw_without_rendering()
     heights = scale(np.maximum(tops, lowest)) - scale(lowest)
     span = 1.08 * float(np.max(heights, initial=0.0)) or 1.0
+    free = 1.0
     for box in boxes:
         extent = box.get_window_extent().transformed(axes.transAxes.inverted())
         left, right = axes.get_xlim()
         low, high = (left + (right - left) * x for x in (extent.x0 - 0.01, extent.x1 + 0.01))
         below = heights[(edges[1:] > low) & (edges[:-1] < high)]
+        free = min(free, float(extent.y0) - 0.04)
         span = max(span, float(np.max(below, initial=0.0)) / max(extent.y0 - 0.04, 0.3))
     top = float(scale(lowest)) + span
     axes.set_ylim(lowest, 10**top if axes.get_yscale() == "log" else top)
+    return free
+
+
+def keep_below(axes: Axes, lines: Sequence[Line2D], top: float) -> None:
+    """Cut curves off at a height, and leave the space above it to labels and legends."""
+    left, right = axes.get_xlim()
+    bottom = axes.get_ylim()[0]
+    for line in lines:
+        corner = (left, bottom)
+        area = Rectangle(corner, right - left, top - bottom, transform=axes.transData)
+        line.set_clip_path(area)
+    axes.set_ylim(bottom, bottom + 1.35 * (top - bottom))
 
 
 def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float = 0.0) -> float:
