@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import style as mpl_style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -125,17 +125,17 @@ class StyledFigure(Figure):
 
     def __init__(self, rc: Mapping[str, Any], **arguments: Any) -> None:  # noqa: ANN401
         self.rc = dict(rc)
-        with rc_context(self.rc):
+        with _in_force(self.rc):
             super().__init__(**arguments)
 
     def draw(self, renderer: RendererBase) -> None:
         """Draw with the style of this figure."""
-        with rc_context(self.rc):
+        with _in_force(self.rc):
             super().draw(renderer)
 
     def savefig(self, fname: Any, **arguments: Any) -> None:  # noqa: ANN401
         """Save with the style of this figure."""
-        with rc_context(self.rc):
+        with _in_force(self.rc):
             super().savefig(fname, **arguments)
 
     def _repr_png_(self) -> bytes:
@@ -144,11 +144,16 @@ class StyledFigure(Figure):
         return target.getvalue()
 
 
+def _in_force(rc: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Replace all settings of the user by those of matplotlib and ours, for a while."""
+    return mpl_style.context(["default", dict(rc)])
+
+
 @contextmanager
 def new_figure(size: tuple[float, float], label: Label | None = None) -> Iterator[StyledFigure]:
     """Yield an empty figure of `size` in inches, with the style in force until the end."""
     rc = _settings(label or Label())
-    with rc_context(rc):
+    with _in_force(rc):
         yield StyledFigure(rc, figsize=size, layout="constrained")
 
 

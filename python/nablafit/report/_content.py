@@ -13,6 +13,7 @@ class Table:
 
     caption: str
     header: tuple[str, ...]
+    """Empty for a list of names and values."""
     rows: tuple[tuple[str, ...], ...]
     text_columns: tuple[int, ...] = (0,)
     """Columns of words; the others hold numbers and are aligned to the right."""

@@ -76,7 +76,7 @@ def _summary(report: Report) -> Section:
         expected = _number(float(limit.expected[2]))
         text = f"observed {_number(limit.observed)}, expected {expected}"
         rows.append((f"{100 * limit.level:g} % limit on {limit.poi}", text))
-    table = Table(caption="Results", header=("", ""), rows=tuple(rows), text_columns=(0, 1))
+    table = Table(caption="Results", header=(), rows=tuple(rows), text_columns=(0, 1))
     warnings = (*inventory.get("warnings", ()), *inventory.get("notes", ()))
     if not fit.valid:
         warnings = (fit.message, *warnings)
@@ -141,9 +141,7 @@ def _fit(report: Report) -> Section:
             rows.append(("condition of the scaled Hessian", f"{found.condition:.3g}"))
         warnings += [f"{b.parameter} is at its {b.side} bound." for b in found.active_bounds]
         warnings += [f"{name} changes nothing." for name in found.without_effect]
-    table = Table(
-        caption="Outcome of the fit", header=("", ""), rows=tuple(rows), text_columns=(0, 1)
-    )
+    table = Table(caption="Outcome of the fit", header=(), rows=tuple(rows), text_columns=(0, 1))
     return Section(
         anchor="fit",
         title="Fit",
@@ -176,7 +174,7 @@ def _provenance(report: Report) -> Section:
     rows += list(report.options.items())
     table = Table(
         caption="Input, versions and options",
-        header=("", ""),
+        header=(),
         rows=tuple(rows),
         text_columns=(0, 1),
     )
