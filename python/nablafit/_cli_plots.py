@@ -53,7 +53,7 @@ def _label(values: dict[str, Any]) -> Label:
     from .plot import Label
 
     names = ("experiment", "status", "energy", "luminosity", "text", "style")
-    return Label(**{name: values.pop(name) for name in names})
+    return Label(**{name: values.pop(name) for name in names if name in values})
 
 
 @click.command("plot")

@@ -346,6 +346,7 @@ def limit_result(**changes: Any) -> LimitResult:  # noqa: ANN401
         "expected_error": np.full(5, np.nan),
         "curve_status": ("converged",) * 6,
         "poi_hat": 0.2,
+        "bounds": (0.0, 10.0),
         "values": values,
         "cls_observed": observed,
         "cls_expected": expected,

@@ -10,6 +10,8 @@ from scipy.stats import chi2
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
+from ..infer.results import HypotestResult, SignificanceResult
+from ..infer.toy_distribution import ToyDistribution
 from ._colours import BLUE, ORANGE, RED
 from ._output import Save, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..infer._gof_result import GoodnessOfFitResult
-    from ..infer.results import HypotestResult, SignificanceResult
-    from ..infer.toy_distribution import ToyDistribution
 
 __all__ = ["goodness_of_fit", "toys"]
 
@@ -73,12 +73,12 @@ def toys(
     ArgumentError
         If the result was made without toys, or none of them is valid.
     """
-    members = getattr(result, "toys", (result,))
+    members = (result,) if isinstance(result, ToyDistribution) else result.toys
     samples = [member.values[member.valid] for member in members]
     if not samples or not any(map(len, samples)):
         message = "this result has no valid toys; make it with calculator='toys'"
         raise located(ArgumentError, message, "result")
-    observed = getattr(result, "q", getattr(result, "q0", float("nan")))
+    observed = float("nan") if isinstance(result, ToyDistribution) else _observed(result)
     texts = [_hypothesis(member, names) for member in members]
     with new_figure(figsize or (6.4, 5.2), label) as figure:
         axes = figure.subplots()
@@ -96,6 +96,10 @@ def toys(
         line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
     save_figure(figure, save)
     return figure
+
+
+def _observed(result: HypotestResult | SignificanceResult) -> float:
+    return result.q0 if isinstance(result, SignificanceResult) else result.q
 
 
 def _hypothesis(member: ToyDistribution, names: Mapping[str, str] | None) -> str:
@@ -196,7 +200,7 @@ def goodness_of_fit(
 def _gof_edges(result: GoodnessOfFitResult, sample: FloatArray, n: int) -> FloatArray:
     ends = [result.statistic] if np.isfinite(result.statistic) else []
     if result.dof >= 1:
-        ends += chi2.ppf([1e-4, 1.0 - 1e-4], result.dof).tolist()
+        ends += [float(chi2.ppf(share, result.dof)) for share in (1e-4, 1.0 - 1e-4)]
     if len(sample):
         ends += [float(sample.min()), float(sample.max())]
     low, high = min(ends), max(ends)

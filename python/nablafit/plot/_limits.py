@@ -17,8 +17,8 @@ from ._style import Label, StyledFigure, label_axes, make_room, new_figure
 from ._text import axis_label, display_names, note_below, plain
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
     from ..infer.limit_results import LimitGridResult, LimitResult
 
@@ -141,7 +141,7 @@ def _draw_bands(axes: Axes, x: FloatArray, expected: FloatArray) -> None:
     axes.plot(x, median, "--", color="black", label="expected")
 
 
-def _order_legend(axes: Axes, expected: str) -> Artist:
+def _order_legend(axes: Axes, expected: str) -> Legend:
     """Put observed before expected, and say how large the latter is."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     texts = sorted(found, key=lambda text: (not text.startswith("observed"), len(text), text))

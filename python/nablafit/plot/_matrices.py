@@ -18,7 +18,8 @@ from ._text import display_names, note_below, wanted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..infer import BreakdownResult, CorrelationResult
+    from ..infer._breakdown_result import BreakdownResult
+    from ..infer.correlation import CorrelationResult
 
 __all__ = ["breakdown", "correlation"]
 
@@ -60,7 +61,7 @@ def correlation(
     """
     matrix = result.correlation if isinstance(result, FitResult) else result.matrix
     if matrix is None:
-        raise located(ArgumentError, f"the fit gave no covariance: {result.message}", "result")
+        raise located(ArgumentError, "the fit gave no covariance", "result")
     chosen = np.array(wanted(result.parameters, parameters), dtype=np.intp)
     n_pruned = 0 if isinstance(result, FitResult) else result.n_pruned
     if isinstance(result, FitResult):
@@ -134,8 +135,8 @@ def breakdown(
     matplotlib.figure.Figure
     """
     groups = sorted(result.groups, key=lambda group: -np.nan_to_num(group.uncertainty, nan=-1.0))
-    totals = (("total", result.total), ("statistical", result.statistical))
-    totals += (("systematic", result.systematic),)
+    totals = [("total", result.total), ("statistical", result.statistical)]
+    totals.append(("systematic", result.systematic))
     rows = [*totals, *((group.name, group.uncertainty) for group in groups)]
     texts = display_names([name for name, _ in rows], names)
     colours = [GREY, BLUE, BLUE, *[ORANGE] * len(groups)]

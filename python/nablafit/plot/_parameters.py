@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from ..infer import PullsResult, RankingResult
+    from ..infer._pulls_result import PullsResult
+    from ..infer._ranking_result import RankingResult
 
 __all__ = ["pulls", "ranking"]
 
@@ -80,7 +81,7 @@ def pulls(
     movable = chosen[~result.fixed[chosen]]
     prefit = result.prefit_errors[movable]
     constrained, n_all = _largest(movable[prefit > 0], np.abs(np.asarray(result.pulls)), n_max)
-    free = movable[~(prefit > 0)][:n_max] if isinstance(result, FitResult) else movable[:0]
+    free = movable[~(prefit > 0)][:n_max]
     if not len(constrained) + len(free):
         raise located(ArgumentError, "there is no free parameter to draw", "parameters")
     rows = [len(part) for part in (constrained, free) if len(part)]
@@ -130,18 +131,21 @@ def _draw_pulls(
 
 
 def _draw_values(
-    axes: Axes, result: FitResult, positions: NDArray[np.intp], texts: Sequence[str]
+    axes: Axes,
+    result: PullsResult | FitResult,
+    positions: NDArray[np.intp],
+    texts: Sequence[str],
 ) -> None:
     rows = np.arange(len(positions))
     error = np.nan_to_num(np.asarray(result.errors)[positions], posinf=0.0)
     axes.axvline(1.0, color="black", lw=0.8, ls="--")
-    axes.errorbar(result.x[positions], rows, xerr=error, **_POINTS)
+    axes.errorbar(np.asarray(result.values)[positions], rows, xerr=error, **_POINTS)
     axes.set_xlabel("value")
     axes.margins(x=0.1)
     _list_names(axes, [texts[i] for i in positions])
 
 
-_POINTS = {"fmt": "o", "color": "black", "ms": 4.0, "elinewidth": 1.4, "zorder": 5}
+_POINTS: dict[str, Any] = {"fmt": "o", "color": "black", "ms": 4.0, "elinewidth": 1.4, "zorder": 5}
 
 
 def _list_names(axes: Axes, texts: Sequence[str]) -> None:

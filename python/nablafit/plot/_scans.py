@@ -86,17 +86,15 @@ def scan(
         if other.parameters != result.parameters:
             message = f"expected a scan of {result.parameters}, got one of {other.parameters}"
             raise located(ArgumentError, message, key)
-    labels = [axis_label(texts[0] if x_label is None else x_label, unit), y_label]
     with new_figure(figsize or (6.4, 5.2), label) as figure:
         axes = figure.subplots()
         if len(result.parameters) == 1:
-            labels[1] = labels[1] or _HEIGHT
+            axes.set_ylabel(y_label or _HEIGHT)
             _draw_curves(axes, scans, texts[0], y_max)
         else:
-            labels[1] = labels[1] or texts[1]
+            axes.set_ylabel(y_label or texts[1])
             _draw_map(axes, result, y_max)
-        axes.set_xlabel(labels[0])
-        axes.set_ylabel(labels[1])
+        axes.set_xlabel(axis_label(texts[0] if x_label is None else x_label, unit))
         label_axes(axes, label)
         if not np.isfinite(result.twice_delta_nll).all():
             n = int(np.sum(~np.isfinite(result.twice_delta_nll)))

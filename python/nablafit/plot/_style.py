@@ -195,7 +195,8 @@ def make_room(
     `tops` are the heights of what is drawn between neighbouring `edges`; the axis starts at
     `lowest`. Returns the fraction of the axes that is below all labels and legends.
     """
-    figure = axes.figure
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - axes of a figure
     scale = np.log10 if axes.get_yscale() == "log" else np.asarray
     axes.set_ylim(bottom=lowest)
     figure.draw_without_rendering()
@@ -254,7 +255,7 @@ def _outside(label: Label) -> str:
 
 
 def _name(label: Label) -> OffsetBox | None:
-    parts = []
+    parts: list[Artist] = []
     if label.experiment:
         style = "normal" if label.style == "CMS" else "italic"
         font = {"fontweight": "bold", "fontstyle": style, "fontsize": 14}
@@ -276,7 +277,7 @@ def _anchor(
     at: tuple[float, float],
     pad: float = 0.0,
 ) -> AnchoredOffsetbox | None:
-    children = [box for box in boxes if box is not None]
+    children: list[Artist] = [box for box in boxes if box is not None]
     if not children:
         return None
     transform = parent.transAxes if isinstance(parent, Axes) else parent.transFigure

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import MultipleLocator
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from ..infer import YieldsResult
+    from ..infer._yields_result import YieldsResult
 
 __all__ = ["yields"]
 
 _TAIL = 0.158655
 """Probability outside a central interval of one standard deviation, on each side."""
-_DATA = {"fmt": "o", "color": "black", "ms": 4.5, "elinewidth": 1.2, "zorder": 6}
+_DATA: dict[str, Any] = {"fmt": "o", "color": "black", "ms": 4.5, "elinewidth": 1.2, "zorder": 6}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +236,8 @@ def poisson_interval(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     integers.
     """
     lower = np.where(counts > 0, gammaincinv(np.maximum(counts, 1e-300), _TAIL), 0.0)
-    return lower, gammaincinv(counts + 1.0, 1.0 - _TAIL)
+    upper: FloatArray = np.asarray(gammaincinv(counts + 1.0, 1.0 - _TAIL), dtype=np.float64)
+    return lower, upper
 
 
 def _draw_stack(
@@ -335,12 +336,12 @@ def _label_bins(
     if stack.ticks:
         step = 1 + (len(stack.ticks) - 1) // 40
         texts = display_names(stack.ticks[::step], names)
-        turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         long = max(map(len, texts)) > 3
         axes.set_xticks(_centres(stack)[::step], texts, **(turned if long else {}))
 
 
-def _hide_ticks(panels: Sequence[Axes]) -> None:
+def _hide_ticks(panels: Iterable[Axes]) -> None:
     for axes in panels:
         axes.tick_params(axis="x", which="both", length=0)
         axes.xaxis.minorticks_off()
@@ -379,5 +380,8 @@ def _tops(stack: _Stack, before: _Stack | None) -> FloatArray:
 def _lowest(stack: _Stack, scale: str) -> float:
     if scale == "linear":
         return 0.0
-    positive = stack.total[stack.total > 0]
-    return float(0.2 * min(np.min(positive, initial=1.0), 1.0)) if len(positive) else 0.1
+    heights = stack.total if stack.observed is None else np.append(stack.total, stack.observed)
+    positive = heights[heights > 0]
+    if not len(positive):
+        return 0.1
+    return max(0.05 * float(positive.min()), 1e-5 * float(positive.max()))
