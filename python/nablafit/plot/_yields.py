@@ -43,6 +43,8 @@ class _Stack:
     observed: FloatArray | None
     edges: FloatArray
     axis: str
+    colours: dict[str, str]
+    """The same in all channels of a result."""
     ticks: tuple[str, ...]
     """Names of the columns, where they are no intervals of an observable."""
 
@@ -144,6 +146,7 @@ def yields(
 
 _KINDS = {"prefit": "Pre-fit", "postfit": "Post-fit"}
 _OTHER = "Other"
+_COLOUR_OF_OTHERS = "#d0d0d0"
 
 
 def _stack(result: YieldsResult, channel: str | None) -> _Stack:
@@ -161,6 +164,7 @@ def _stack(result: YieldsResult, channel: str | None) -> _Stack:
             observed=found.observed,
             edges=numbered if found.edges is None else found.edges,
             axis=plain(found.axis) if found.edges is not None else "bin",
+            colours=_summary(result).colours,
             ticks=ticks,
         )
     return _summary(result)
@@ -175,7 +179,7 @@ def _summary(result: YieldsResult) -> _Stack:
         rows = [samples.index(name) for name in channel.samples]
         by_sample[rows, j] = channel.sample_totals
     observed = np.array([channel.observed_total for channel in channels])
-    return _Stack(
+    stack = _Stack(
         title="",
         kind=result.kind,
         samples=samples,
@@ -185,8 +189,16 @@ def _summary(result: YieldsResult) -> _Stack:
         observed=None if np.isnan(observed).any() else observed,
         edges=np.arange(len(channels) + 1.0),
         axis="",
+        colours={},
         ticks=tuple(channel.name for channel in channels),
     )
+    return replace(stack, colours=_colours(stack))
+
+
+def _colours(stack: _Stack) -> dict[str, str]:
+    """Return colours of samples by decreasing yield of all columns."""
+    order = np.argsort(-stack.by_sample.sum(axis=1), kind="stable").tolist()
+    return {stack.samples[i]: PETROFF10[k % 10] for k, i in enumerate(order)}
 
 
 def _ordered(stack: _Stack, samples: Sequence[str] | None) -> _Stack:
@@ -247,13 +259,10 @@ def _draw_stack(
     names: Mapping[str, str],
     colours: Mapping[str, str],
 ) -> None:
-    base = np.zeros(len(stack.total))
-    cycle = [*PETROFF10, *PETROFF10]
     texts = display_names([shorten(name, 28) for name in stack.samples], {})
     for i, name in reversed(list(enumerate(stack.samples))):
         base = stack.by_sample[:i].sum(axis=0)
-        position = len(stack.samples) - 1 - i
-        colour = colours.get(name, cycle[position % len(cycle)])
+        colour = colours.get(name, stack.colours.get(name, _COLOUR_OF_OTHERS))
         text = names.get(name, texts[i])
         axes.stairs(base + stack.by_sample[i], stack.edges, baseline=base, fill=True, color=colour,
                     label=text, lw=0)  # fmt: skip
@@ -297,14 +306,14 @@ def _draw_ratio(
     total = np.where(stack.total > 0, stack.total, np.nan)
     ratio = observed / total
     lower, upper = poisson_interval(observed)
-    low, high = limits or _ratio_range(ratio, stack.error / total)
+    bars = (ratio - lower / total, upper / total - ratio)
+    low, high = limits or _ratio_range(ratio, np.array(bars), stack.error / total)
     axes.axhline(1.0, color="black", lw=0.8)
     relative = np.nan_to_num(stack.error / total, nan=0.0, posinf=1e3)
     _draw_band(axes, stack.edges, 1.0 - relative, 1.0 + relative)
     if before is not None:
         axes.stairs(before.total / total, stack.edges, baseline=None, color="#1845fb", ls="--",
                     lw=1.4)  # fmt: skip
-    bars = (ratio - lower / total, upper / total - ratio)
     axes.errorbar(_centres(stack), ratio, yerr=bars, **_DATA)
     for outside, marker, y in ((ratio > high, "^", 0.93), (ratio < low, "v", 0.07)):
         axes.plot(
@@ -320,9 +329,10 @@ def _draw_ratio(
         axes.yaxis.set_major_locator(MultipleLocator((high - low) / 4))
 
 
-def _ratio_range(ratio: FloatArray, error: FloatArray) -> tuple[float, float]:
-    """Return the narrowest usual range with all points and bands, or the widest one."""
-    sizes = np.concatenate([np.abs(ratio - 1.0), error])
+def _ratio_range(ratio: FloatArray, bars: FloatArray, error: FloatArray) -> tuple[float, float]:
+    """Return the narrowest usual range with all points, bars and bands, or the widest one."""
+    ends = np.abs(ratio - 1.0 + bars * [[-1.0], [1.0]])
+    sizes = np.concatenate([*ends, error])
     largest = np.max(sizes[np.isfinite(sizes)], initial=0.0)
     half = next((half for half in (0.2, 0.5) if largest < 0.9 * half), 1.0)
     return 1.0 - half, 1.0 + half

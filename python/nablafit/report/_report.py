@@ -53,7 +53,7 @@ class Report:
     label: Label | None = None
     """What stands on the plots about the experiment."""
     n_channels: int = 12
-    """Plot at most so many channels bin by bin, the first ones."""
+    """Plot at most so many channels with several bins, the first ones."""
     source: str = ""
     """Where the model came from."""
     digest: str = ""

@@ -10,7 +10,7 @@ from ._content import Picture, Section, Table
 from ._figures import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..infer._yields_result import ChannelYields, YieldsResult
     from ._report import Report
@@ -22,10 +22,12 @@ def yields_section(report: Report) -> Section:
     """Show plots of channels and tables of totals."""
     postfit, prefit = report.postfit, report.prefit
     assert postfit is not None  # noqa: S101 - the caller has looked
-    n, shown = len(postfit.channels), postfit.channels[: report.n_channels]
+    several = [c for c in postfit.channels if c.n_bins > 1 or len(postfit.channels) == 1]
+    shown = several[: report.n_channels]
     paragraphs = ["Uncertainties come from the covariance of the parameters."]
-    if len(shown) < n:
-        paragraphs.append(f"Plots of single channels: the first {len(shown)} of {n}.")
+    if len(shown) < len(several):
+        text = f"Plots of channels: the first {len(shown)} of {len(several)} with several bins."
+        paragraphs.append(text)
     tables = [_totals(postfit, "After the fit")]
     if prefit is not None:
         tables.append(_totals(prefit, "Before the fit"))
@@ -41,7 +43,7 @@ def yields_section(report: Report) -> Section:
 
 
 def _pictures(
-    report: Report, result: YieldsResult, shown: tuple[ChannelYields, ...]
+    report: Report, result: YieldsResult, shown: Sequence[ChannelYields]
 ) -> Iterator[Picture]:
     if len(result.channels) > 1:
         figure = plot.yields(result, prefit=report.prefit, label=report.label)
