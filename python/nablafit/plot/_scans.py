@@ -207,7 +207,9 @@ def contour(
         axes.plot(*result.best, "P", color="black", ms=8, ls="", label="best fit")
         for marker, (text, at) in zip("*sDv^", (points or {}).items(), strict=False):
             axes.plot(*at, marker, color=RED, ms=9, ls="", label=text)
-        axes.margins(x=0.08, y=0.22)
+        axes.margins(x=0.08, y=0.08)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, low + 1.42 * (high - low))
         axes.set_xlabel(axis_label(texts[0] if x_label is None else x_label, units[0]))
         axes.set_ylabel(axis_label(texts[1] if y_label is None else y_label, units[1]))
         axes.legend(loc="upper right")

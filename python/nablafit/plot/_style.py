@@ -196,10 +196,10 @@ def make_room(
     `lowest`. Returns the fraction of the axes that is below all labels and legends.
     """
     figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - axes of a figure
     scale = np.log10 if axes.get_yscale() == "log" else np.asarray
     axes.set_ylim(bottom=lowest)
-    figure.draw_without_rendering()
+    if figure is not None and (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     heights = scale(np.maximum(tops, lowest)) - scale(lowest)
     span = 1.08 * float(np.max(heights, initial=0.0)) or 1.0
     free = 1.0
