@@ -96,7 +96,7 @@ def plot_command(result: Path, kind: str | None, **options: Any) -> None:  # noq
     if "names" in options:
         options["names"] = dict(map(_renaming, options["names"]))
     if "prefit" in options:
-        options["prefit"] = load_result(options["prefit"])
+        options["prefit"] = _same_kind(found, options["prefit"])
     function = _function(found, kind)
     known = inspect.signature(function).parameters
     for name in options:
@@ -107,6 +107,14 @@ def plot_command(result: Path, kind: str | None, **options: Any) -> None:  # noq
     function(found, **arguments, **options)
     for path in arguments["save"]:
         click.echo(path)
+
+
+def _same_kind(result: Any, path: Path) -> Any:  # noqa: ANN401
+    other = load_result(path)
+    if type(other) is not type(result):
+        message = f"expected a {type(result).__name__}, got a {type(other).__name__}"
+        raise located(ArgumentError, message, str(path))
+    return other
 
 
 def _function(result: Any, kind: str | None) -> Callable[..., Any]:  # noqa: ANN401
@@ -120,7 +128,7 @@ def _function(result: Any, kind: str | None) -> Callable[..., Any]:  # noqa: ANN
 
 
 def _renaming(item: str) -> tuple[str, str]:
-    name, equals, text = item.rpartition("=") if "$" not in item else item.partition("=")
+    name, equals, text = item.partition("=")
     if not equals:
         raise located(ArgumentError, f"expected NAME=TEXT, got {item!r}", "--rename")
     return name, text

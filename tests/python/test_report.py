@@ -207,6 +207,7 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     [
         (["--channel", "SR"], "--channel: does not apply to the plot 'limit'"),
         (["--kind", "pulls"], "--kind: expected one of limit, got 'pulls'"),
+        (["--prefit", "FIT"], "fit.json: expected a LimitResult, got a FitResult"),
         (["--rename", "mu"], "--rename: expected NAME=TEXT, got 'mu'"),
     ],
 )
@@ -214,6 +215,8 @@ def test_plot_command_refuses_what_does_not_fit(
     options: list[str], message: str, tmp_path: Path
 ) -> None:
     results.limit_result().save(tmp_path / "limit.json")
+    (tmp_path / "fit.json").write_text(results.fit_result().to_json())
+    options = [str(tmp_path / "fit.json") if item == "FIT" else item for item in options]
     finished = run("plot", tmp_path / "limit.json", "-o", tmp_path / "a.png", *options)
     assert finished.returncode == 2
     assert message in finished.stderr

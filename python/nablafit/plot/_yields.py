@@ -112,13 +112,16 @@ def yields(
     Raises
     ------
     ArgumentError
-        For an unknown channel, sample or scale.
+        For an unknown channel, sample or scale, or if `prefit` has other bins.
     """
     if y_scale not in (None, "linear", "log"):
         message = f"expected 'linear', 'log' or None, got {y_scale!r}"
         raise located(ArgumentError, message, "y_scale")
     stack = _merged(_ordered(_stack(result, channel), samples), n_samples)
     before = None if prefit is None else _stack(prefit, channel)
+    if before is not None and before.total.shape != stack.total.shape:
+        message = f"expected {len(stack.total)} columns as in the result, got {len(before.total)}"
+        raise located(ArgumentError, message, "prefit")
     scale = y_scale or ("log" if _spread(stack.total) > 100 else "linear")
     with new_figure(figsize or _size(stack), label) as figure:
         n_panels = 1 if stack.observed is None else 2
