@@ -174,6 +174,13 @@ def test_many_pulls_are_cut_to_the_largest() -> None:
     assert "25 of 299 constrained parameters: the largest pulls" in texts(figure)
 
 
+def test_fit_without_errors_is_drawn_without_bars() -> None:
+    fit = results.fit_result(covariance=None)
+    axes, values = plot.pulls(fit, label=None).axes
+    np.testing.assert_allclose(points(axes)[:, 0], fit.x[1:5])
+    np.testing.assert_allclose(points(values)[0], [1.3, 0.0])
+
+
 def test_parameters_are_chosen_by_pattern() -> None:
     axes = plot.pulls(results.pulls_result(12), parameters=["alpha_1*", "Q$cale"]).axes[0]
     assert names_of_rows(axes) == [r"Q\$cale", "alpha_10"]

@@ -56,7 +56,8 @@ def pulls(
     parameters : sequence of str, optional
         Names or patterns (`*`, `?`) of the parameters to draw.
     n_max : int
-        Draw at most so many in each panel: those with the largest pulls. A note says so.
+        Draw at most so many in each panel: those with the largest pulls, and the first of those
+        without a constraint. A note says so.
     names : mapping, optional
         What to write for a parameter, e.g. `{"alpha_jes": r"$\alpha_{JES}$"}`.
     label : Label, optional
@@ -81,7 +82,8 @@ def pulls(
     movable = chosen[~result.fixed[chosen]]
     prefit = result.prefit_errors[movable]
     constrained, n_all = _largest(movable[prefit > 0], np.abs(np.asarray(result.pulls)), n_max)
-    free = movable[~(prefit > 0)][:n_max]
+    unconstrained = movable[~(prefit > 0)]
+    free = unconstrained[:n_max]
     if not len(constrained) + len(free):
         raise located(ArgumentError, "there is no free parameter to draw", "parameters")
     rows = [len(part) for part in (constrained, free) if len(part)]
@@ -93,9 +95,12 @@ def pulls(
             _draw_pulls(panels[0, 0], result, constrained, texts, x_label)
         if len(free):
             _draw_values(panels[-1, 0], result, free, texts)
+        notes = []
         if len(constrained) < n_all:
-            note = f"{len(constrained)} of {n_all} constrained parameters: the largest pulls"
-            note_below(panels[-1, 0], note)
+            notes.append(f"{len(constrained)} of {n_all} constrained parameters: the largest pulls")
+        if len(free) < len(unconstrained):
+            notes.append(f"{len(free)} of {len(unconstrained)} free parameters: the first")
+        note_below(panels[-1, 0], "; ".join(notes))
         label_figure(figure, label)
     save_figure(figure, save)
     return figure
@@ -119,12 +124,13 @@ def _draw_pulls(
     rows = np.arange(len(positions))
     pull = np.asarray(result.pulls)[positions]
     error = np.asarray(result.errors)[positions] / result.prefit_errors[positions]
-    reach = np.nanmax(np.abs(pull) + np.nan_to_num(error), initial=2.0)
+    error = np.where(np.isfinite(error), error, 0.0)
+    reach = np.nanmax(np.abs(pull) + error, initial=2.0)
     axes.axvspan(-2, 2, color=TWO_SIGMA, alpha=0.55, lw=0)
     axes.axvspan(-1, 1, color="white", lw=0)
     axes.axvspan(-1, 1, color=ONE_SIGMA, alpha=0.55, lw=0)
     axes.axvline(0.0, color="black", lw=0.8, ls="--")
-    axes.errorbar(pull, rows, xerr=np.nan_to_num(error), **_POINTS)
+    axes.errorbar(pull, rows, xerr=error, **_POINTS)
     axes.set_xlim(-1.08 * max(reach, 2.2), 1.08 * max(reach, 2.2))
     axes.set_xlabel(x_label)
     _list_names(axes, [texts[i] for i in positions])
@@ -231,8 +237,8 @@ def _draw_impacts(axes: Axes, top: RankingResult) -> None:
     rows = np.arange(len(top))
     reach = 0.0
     for side, colour, _ in _BARS:
-        prefit = np.nan_to_num(getattr(top, f"prefit_{side}")[0])
-        postfit = np.nan_to_num(getattr(top, f"postfit_{side}")[0])
+        prefit = np.nan_to_num(getattr(top, f"prefit_{side}")[0], posinf=0.0, neginf=0.0)
+        postfit = np.nan_to_num(getattr(top, f"postfit_{side}")[0], posinf=0.0, neginf=0.0)
         axes.barh(rows, postfit, height=0.72, color=colour, alpha=0.75, lw=0)
         axes.barh(rows, prefit, height=0.72, fill=False, edgecolor=colour, lw=1.2)
         reach = max(reach, *np.abs(prefit), *np.abs(postfit))
@@ -243,7 +249,7 @@ def _draw_impacts(axes: Axes, top: RankingResult) -> None:
 
 def _draw_ranked_pulls(axes: Axes, top: RankingResult) -> None:
     shown = np.isfinite(top.pulls)
-    pull, error = top.pulls[shown], np.nan_to_num(top.constraints[shown])
+    pull, error = top.pulls[shown], np.nan_to_num(top.constraints[shown], posinf=0.0)
     for x in (-1.0, 0.0, 1.0):
         axes.axvline(x, color="black", lw=0.8, ls="--" if x else "-", alpha=0.6)
     axes.errorbar(pull, np.arange(len(top))[shown], xerr=error, **_POINTS)

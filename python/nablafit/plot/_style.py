@@ -95,7 +95,7 @@ class Label:
     """
 
     experiment: str = ""
-    """In bold italics, e.g. "ATLAS"."""
+    """In bold, e.g. "ATLAS"."""
     status: str = ""
     """E.g. "Internal" or "Preliminary"."""
     energy: float | None = None
