@@ -195,10 +195,10 @@ def make_room(
     `tops` are the heights of what is drawn between neighbouring `edges`; the axis starts at
     `lowest`. Returns the fraction of the axes that is below all labels and legends.
     """
-    figure = axes.get_figure(root=True)
+    figure = axes.figure
     scale = np.log10 if axes.get_yscale() == "log" else np.asarray
     axes.set_ylim(bottom=lowest)
-    if figure is not None and (engine := figure.get_layout_engine()) is not None:
+    if isinstance(figure, Figure) and (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
     heights = scale(np.maximum(tops, lowest)) - scale(lowest)
     span = 1.08 * float(np.max(heights, initial=0.0)) or 1.0
