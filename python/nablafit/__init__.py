@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import infer, spec, surgery
 from ._core import __version__, build_config
+from ._make_report import make_report
 from ._record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
@@ -47,6 +48,7 @@ from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
 from .model import Model
+from .report import Report
 from .result import FitResult
 from .spec import Interpolation, ModelSpec
 from .toys import Toys, toys
@@ -68,6 +70,7 @@ __all__ = [
     "ModelSpec",
     "ModelWarning",
     "PatchSet",
+    "Report",
     "SpecError",
     "Toys",
     "Workspace",
@@ -89,6 +92,7 @@ __all__ = [
     "intervals",
     "limit_grid",
     "load_result",
+    "make_report",
     "pulls",
     "ranking",
     "scan",

@@ -38,6 +38,7 @@ from ._cli_limits import (
     significance_command,
 )
 from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
+from ._cli_plots import plot_command, report_command
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
 from ._cli_yields import goodness_of_fit_command, yields_command
 from ._summary import summarise
@@ -108,7 +109,7 @@ _COMMANDS = (
     *(intervals, scan, contour, feldman_cousins_command),
     *(ranking, impacts, pulls, breakdown, correlation),
     *(yields_command, goodness_of_fit_command),
-    *(show_command),
+    *(plot_command, report_command, show_command),
 )
 for _command in _COMMANDS:
     _cli.add_command(_command)
