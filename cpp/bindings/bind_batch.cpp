@@ -3,7 +3,6 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,88 +11,18 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "evaluator_pool.hpp"
+#include "matrices.hpp"
 #include "minimize_arguments.hpp"
 #include "nablafit/batch.hpp"
 #include "nablafit/find_minima.hpp"
 #include "nablafit/toys.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
 
-/// Lets signals and a progress function through while threads work without the GIL. Only the
-/// calling thread polls.
-class PythonPoll {
- public:
-  PythonPoll(std::size_t n_threads, py::object progress) : progress_(std::move(progress)) {
-    options_.n_threads = n_threads;
-    options_.poll = [this](std::size_t n_done) { return poll(n_done); };
-  }
-
-  const RunOptions& options() const noexcept { return options_; }
-  /// The exception that stopped the run, or None.
-  py::object exception() const { return exception_; }
-
- private:
-  bool poll(std::size_t n_done) {
-    if (stopped_) return false;
-    const py::gil_scoped_acquire acquire;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      if (!progress_.is_none()) progress_(n_done);
-    } catch (py::error_already_set& error) {
-      exception_ = error.value();
-      stopped_ = true;
-    }
-    return !stopped_;
-  }
-
-  RunOptions options_;
-  py::object progress_;
-  py::object exception_ = py::none();
-  bool stopped_ = false;
-};
-
-template <typename T>
-using Matrix = py::array_t<T, py::array::c_style>;
-
-/// The rows of a C-contiguous matrix with `length` columns; none for None. Throws ArgumentError for
-/// anything else.
-template <typename T, typename Element>
-Rows<T> rows_of(const py::handle& object, std::size_t length, const char* name) {
-  if (object.is_none()) return {};
-  if (py::isinstance<Matrix<Element>>(object)) {
-    const auto matrix = py::reinterpret_borrow<Matrix<Element>>(object);
-    if (matrix.ndim() == 2 && static_cast<std::size_t>(matrix.shape(1)) == length) {
-      return {reinterpret_cast<const T*>(matrix.data()), static_cast<std::size_t>(matrix.shape(0))};
-    }
-  }
-  throw ArgumentError("expected a C-contiguous array of shape (n, " + std::to_string(length) +
-                          "), got " + describe(object),
-                      name);
-}
-
 Rows<double> numbers_of(const py::dict& arguments, const char* name, std::size_t length) {
   return rows_of<double, double>(arguments[name], length, name);
-}
-
-/// A NumPy array that owns `values`, with one row per item.
-template <typename T>
-py::object own(std::vector<T>&& values, std::size_t n_rows, std::size_t n_columns) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  T* data = owned->data();
-  const py::capsule owner(owned.release(),
-                          [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
-  return py::array_t<T>({n_rows, n_columns}, data, owner);
-}
-
-template <typename T>
-py::object own(std::vector<T>&& values) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  const std::size_t size = owned->size();
-  T* data = owned->data();
-  const py::capsule owner(owned.release(),
-                          [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
-  return py::array_t<T>(size, data, owner);
 }
 
 py::object codes_of(const std::vector<FitStatus>& status) {

@@ -139,6 +139,21 @@ py::object expected(const py::handle& self, const py::handle& x) {
   return yields;
 }
 
+py::tuple deviances(const py::handle& self, const py::handle& x) {
+  const Likelihood& likelihood = pool_of(self).likelihood();
+  const Model& model = likelihood.model();
+  const ParameterVector vector(self, x, model.n_parameters());
+  py::object bins = new_vector(model.n_bins());
+  py::object constraints = new_vector(model.constrained_parameters().size());
+  double* of_bins = data_of(bins);
+  double* of_constraints = data_of(constraints);
+  {
+    const py::gil_scoped_release release;
+    likelihood.deviances(vector.data(), of_bins, of_constraints);
+  }
+  return py::make_tuple(std::move(bins), std::move(constraints));
+}
+
 py::tuple as_tuple(const py::handle& values) { return py::reinterpret_borrow<py::object>(values); }
 
 std::unique_ptr<EvaluatorPool> make_pool(const Model& model, const py::handle& counts,
@@ -208,6 +223,8 @@ void bind_likelihood(py::module_& module) {
           },
           py::arg("x"))
       .def("expected", &expected, py::arg("x"))
+      .def("deviances", &deviances, py::arg("x"),
+           "The terms whose sum is the value: one per bin, one per constrained parameter.")
       .def(
           "_evaluation",
           [](const py::handle& self, const py::handle& x) {

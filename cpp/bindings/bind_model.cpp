@@ -2,6 +2,8 @@
 /// The compiled model.
 #include <pybind11/stl.h>
 
+#include <utility>
+
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "nablafit/digest.hpp"
@@ -42,6 +44,27 @@ py::tuple data_arrays(const Model& model, const Observations& observations) {
 
 std::vector<double> copy_of(const Array& vector) {
   return {vector.data(), vector.data() + vector.size()};
+}
+
+template <class T>
+py::object own_array(std::vector<T>&& values) {
+  auto* owned = new std::vector<T>(std::move(values));
+  const py::capsule owner(owned,
+                          [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
+  return py::array_t<T>(owned->size(), owned->data(), owner);
+}
+
+/// Offsets, parameters and derivatives: what scipy.sparse.csr_array is made of.
+py::tuple jacobian_arrays(const Model& model, py::handle x) {
+  const double* parameters = require_vector(x, model.n_parameters(), "x");
+  YieldJacobian jacobian;
+  {
+    const py::gil_scoped_release release;
+    jacobian = model.jacobian_by_sample(parameters);
+  }
+  return py::make_tuple(own_array(std::move(jacobian.offsets)),
+                        own_array(std::move(jacobian.parameters)),
+                        own_array(std::move(jacobian.derivatives)));
 }
 
 void define_sizes(py::class_<Model>& type) {
@@ -95,6 +118,9 @@ void bind_model(py::module_& module) {
             return evaluate<&Model::expected_by_sample>(self, x, self.n_rows());
           },
           py::arg("x"), "Expected events per row, shape (n_rows,).")
+      .def("jacobian_by_sample", &jacobian_arrays, py::arg("x"),
+           "Derivatives of the expected events per row in compressed sparse rows: offsets, "
+           "parameters, derivatives.")
       .def(
           "expected_global_observables",
           [](const Model& self, py::handle x) {

@@ -34,4 +34,5 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_likelihood(module);
   nablafit::bindings::bind_minimize(module);
   nablafit::bindings::bind_batch(module);
+  nablafit::bindings::bind_profile(module);
 }

@@ -1,7 +1,6 @@
 #include "hessian_assembler.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "ad/derivatives.hpp"
@@ -26,29 +25,8 @@ double additive_second(std::uint8_t code, double alpha) {
   }
 }
 
-/// `data`: of one factor, lanes apart (see SweepModel::factor_data).
-double factor_second(std::uint8_t code, double alpha, const double* data) {
-  const auto at = [data](std::size_t slot) { return data[slot * lanes]; };
-  switch (static_cast<Interpolation>(code)) {
-    case Interpolation::polynomial_linear_multiplicative:
-      return derivatives::factor_polynomial_linear_second(alpha, at(0), at(1));
-    case Interpolation::polynomial_exponential:
-      return derivatives::factor_polynomial_exponential_second(alpha, at(0), at(1), at(2), at(3),
-                                                               at(4), at(5), at(6), at(7));
-    default:
-      return derivatives::factor_exponential_second(alpha, at(0), at(1));
-  }
-}
-
 /// Products smaller than this are not divided by.
 constexpr double smallest_divisor = 1e-100;
-
-bool acts_on_lane(const double* factor_data, std::size_t lane) {
-  for (std::size_t slot = 0; slot < 8; ++slot) {
-    if (factor_data[slot * lanes + lane] != 0.0) return true;
-  }
-  return false;
-}
 
 /// The term as it would be if its global observable had the value expected at `x`.
 ConstraintTerm with_expected_observation(ConstraintTerm term, double x) {
@@ -58,43 +36,6 @@ ConstraintTerm with_expected_observation(ConstraintTerm term, double x) {
 }
 
 }  // namespace
-
-/// Products of all values but one or two, without dividing by zero.
-class ProductOfOthers {
- public:
-  template <typename Elements>
-  explicit ProductOfOthers(const Elements& elements) {
-    for (std::size_t i = 0; i < elements.size(); ++i) {
-      if (elements[i].value != 0.0) {
-        nonzero_ *= elements[i].value;
-      } else {
-        if (n_zeros_ < 2) zeros_[n_zeros_] = i;
-        ++n_zeros_;
-      }
-    }
-  }
-
-  double all() const { return n_zeros_ > 0 ? 0.0 : nonzero_; }
-
-  double without(std::size_t i, double value) const {
-    if (n_zeros_ == 0) return nonzero_ / value;
-    return n_zeros_ == 1 && zeros_[0] == i ? nonzero_ : 0.0;
-  }
-
-  /// i < j
-  double without(std::size_t i, double value_i, std::size_t j, double value_j) const {
-    if (n_zeros_ == 0) return nonzero_ / value_i / value_j;
-    if (n_zeros_ == 2) return zeros_[0] == i && zeros_[1] == j ? nonzero_ : 0.0;
-    if (n_zeros_ > 2) return 0.0;
-    if (zeros_[0] == i) return nonzero_ / value_j;
-    return zeros_[0] == j ? nonzero_ / value_i : 0.0;
-  }
-
- private:
-  double nonzero_ = 1.0;
-  std::size_t n_zeros_ = 0;
-  std::array<std::size_t, 2> zeros_{};
-};
 
 void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double* matrix) {
   const std::size_t n_dense = structure.n_dense();
@@ -126,11 +67,7 @@ void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double
 }
 
 HessianAssembler::HessianAssembler(const CompiledLikelihood& likelihood)
-    : model_(&likelihood.model.compiled()) {
-  inputs_.likelihood = &likelihood;
-  inputs_.model = model_;
-  inputs_.n_dense = model_->arrow.n_dense();
-  set_structure();
+    : model_(&likelihood.model.compiled()), inputs_(likelihood) {
   rows_.resize(n_partials());
 }
 
@@ -143,79 +80,22 @@ std::size_t HessianAssembler::n_partials() const {
   return std::min(fitting, model_->partitions.size() - 1);
 }
 
-void HessianAssembler::set_structure() {
-  const CompiledModel& model = *model_;
-  inputs_.kind.assign(model.n_multipliers, MultiplierKind::derived);
-  inputs_.arrow_row.assign(model.n_multipliers, 0);
-  std::fill_n(inputs_.kind.begin(), model.parameter_multiplier, MultiplierKind::scope);
-  inputs_.kind[model.one_multiplier] = MultiplierKind::one;
-  for (std::size_t p = 0; p < model.names.size(); ++p) {
-    const bool dense = model.arrow_row[p] < inputs_.n_dense;
-    inputs_.kind[model.parameter_multiplier + p] =
-        dense ? MultiplierKind::dense : MultiplierKind::local;
-    inputs_.arrow_row[model.parameter_multiplier + p] =
-        dense ? model.arrow_row[p]
-              : model.arrow_row[p] - static_cast<std::uint32_t>(inputs_.n_dense);
-  }
-  for (const std::uint32_t pull : model.term_pull) {
-    inputs_.term_row.push_back(model.arrow_row[model.pulls[pull].parameter]);
-  }
-  set_scope_factors();
-  inputs_.block_of_local.resize(model.arrow.n_local());
-  for (std::size_t b = 0; b < model.arrow.n_blocks(); ++b) {
-    std::fill(
-        inputs_.block_of_local.begin() + static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b]),
-        inputs_.block_of_local.begin() +
-            static_cast<std::ptrdiff_t>(model.arrow.block_offsets[b + 1]),
-        static_cast<std::uint32_t>(b));
-  }
-  inputs_.term_slope.resize(inputs_.term_row.size());
-  inputs_.term_scale.resize(inputs_.term_row.size());
-  inputs_.gradient_begin.resize(model.n_multipliers);
-  inputs_.gradient_end.resize(model.n_multipliers);
-}
-
-void HessianAssembler::set_scope_factors() {
-  const CompiledModel& model = *model_;
-  scope_factors_.resize(model.parameter_multiplier);
-  for (std::size_t b = 0; b < model.scope_blocks.size(); ++b) {
-    for (std::uint32_t f = model.scope_blocks[b].factor_begin; f < model.scope_blocks[b].factor_end;
-         ++f) {
-      for (std::size_t l = 0; l < lanes; ++l) {
-        if (acts_on_lane(model.factor_data.data() + 8 * lanes * f, l)) {
-          scope_factors_[b * lanes + l].push_back(f);
-        }
-      }
-    }
-  }
-}
-
-void HessianAssembler::prepare(const double* x, const SweepState& state, ArrowHessian& hessian) {
-  const CompiledModel& model = *model_;
+void HessianAssembler::prepare(ArrowHessian& hessian) {
+  const ArrowStructure& arrow = model_->arrow;
   hessian.dense.assign(inputs_.n_dense * inputs_.n_dense, 0.0);
-  hessian.coupling.assign(model.arrow.n_local() * inputs_.n_dense, 0.0);
-  hessian.blocks.assign(model.arrow.block_entries.back(), 0.0);
+  hessian.coupling.assign(arrow.n_local() * inputs_.n_dense, 0.0);
+  hessian.blocks.assign(arrow.block_entries.back(), 0.0);
   for (HessianRows& rows : rows_) rows.clear(inputs_);
-  for (std::size_t t = 0; t < inputs_.term_row.size(); ++t) {
-    const PullArgument& pull = model.pulls[model.term_pull[t]];
-    inputs_.term_scale[t] = pull_first(pull, x[pull.parameter]);
-    const bool additive = t < model.n_additive_terms;
-    inputs_.term_slope[t] = additive ? state.scratch().shape_slope[t] * inputs_.term_scale[t] : 0.0;
-  }
-  inputs_.gradients.clear();
-  for (std::uint32_t i = 0; i < model.n_multipliers; ++i) {
-    inputs_.gradient_begin[i] = inputs_.gradient_end[i] =
-        static_cast<std::uint32_t>(inputs_.gradients.size());
-    if (inputs_.kind[i] != MultiplierKind::dense) continue;
-    inputs_.gradients.push_back({inputs_.arrow_row[i], 1.0});
-    inputs_.gradient_end[i] = static_cast<std::uint32_t>(inputs_.gradients.size());
-  }
 }
 
 void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowHessian& hessian) {
-  prepare(x, state, hessian);
-  set_derived_gradients(state);
-  set_scope_gradients(state);
+  prepare(hessian);
+  const double* adjoints = state.scratch().multiplier_adjoint;
+  inputs_.set(x, state,
+              [&](std::uint32_t scope, const std::vector<ScopeElement>& elements,
+                  const ProductOfOthers& product) {
+                add_scope_curvature(scope, adjoints[scope], elements, product);
+              });
   add_rows(state, hessian);
   add_derived_curvature(state);
   add_pull_curvature(x, state);
@@ -251,104 +131,21 @@ void HessianAssembler::assemble_information(const double* x, SweepState& state,
 
 // --- multipliers ---------------------------------------------------------------------------------
 
-void HessianAssembler::set_derived_gradients(const SweepState& state) {
-  const SweepScratch& s = state.scratch();
-  for (const DerivedFactor& factor : model_->derived_factors) {
-    const std::size_t n = factor.parameters.size();
-    arguments_.resize(n);
-    slopes_.resize(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      arguments_[i] = s.multiplier[model_->parameter_multiplier + factor.parameters[i]];
-    }
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
-    inputs_.gradient_begin[factor.multiplier] =
-        static_cast<std::uint32_t>(inputs_.gradients.size());
-    for (std::size_t i = 0; i < n; ++i) {
-      inputs_.gradients.push_back({model_->arrow_row[factor.parameters[i]], slopes_[i]});
-    }
-    inputs_.gradient_end[factor.multiplier] = static_cast<std::uint32_t>(inputs_.gradients.size());
+void HessianAssembler::add_scope_curvature(std::uint32_t scope, double adjoint,
+                                           const std::vector<ScopeElement>& elements,
+                                           const ProductOfOthers& product) {
+  if (adjoint == 0.0) return;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const ScopeElement& e = elements[i];
+    rows_.front().half_row(e.row)[e.row] += 0.5 * adjoint * product.without(i, e.value) * e.second;
   }
-  for (const AdditiveFactor& factor : model_->additive_factors) {
-    inputs_.gradient_begin[factor.multiplier] =
-        static_cast<std::uint32_t>(inputs_.gradients.size());
-    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
-      const std::uint32_t t = factor.terms[i];
-      inputs_.gradients.push_back(
-          {inputs_.term_row[t], inputs_.term_scale[t] * factor.symmetric[i] +
-                                    inputs_.term_slope[t] * factor.asymmetric[i]});
-    }
-    inputs_.gradient_end[factor.multiplier] = static_cast<std::uint32_t>(inputs_.gradients.size());
-  }
-}
-
-void HessianAssembler::collect_elements(const SweepState& state, std::uint32_t scope) {
-  const SweepScratch& s = state.scratch();
-  const ScopeBlock& block = model_->scope_blocks[scope / lanes];
-  const std::size_t lane = scope % lanes;
-  elements_.clear();
-  const auto add_gathers = [&](std::uint32_t begin, std::uint32_t end) {
-    for (std::uint32_t g = begin; g < end; ++g) {
-      const auto i = static_cast<std::uint32_t>(model_->scope_gathers[g * lanes + lane]);
-      if (inputs_.kind[i] == MultiplierKind::one) continue;
-      const bool derived = inputs_.kind[i] == MultiplierKind::derived;
-      elements_.push_back(
-          {s.multiplier[i], 1.0, 0.0, inputs_.arrow_row[i], derived ? i : no_multiplier});
-    }
-  };
-  if (s.scope_inside[scope] < model_->scope_floor[scope]) {
-    elements_.push_back({model_->scope_floor[scope], 0.0, 0.0, 0, no_multiplier});
+  const bool only_parameters =
+      std::all_of(elements.begin(), elements.end(),
+                  [](const ScopeElement& e) { return e.derived == no_multiplier; });
+  if (only_parameters && std::abs(product.all()) > smallest_divisor) {
+    add_pairs_of_gradients(scope, adjoint / product.all());
   } else {
-    for (const std::uint32_t f : scope_factors_[scope]) {
-      const std::uint32_t t = model_->factor_term[f];
-      const double second = factor_second(model_->term_code[t], s.alpha[t],
-                                          model_->factor_data.data() + 8 * lanes * f + lane);
-      elements_.push_back({s.factor_value[f * lanes + lane],
-                           s.factor_slope[f * lanes + lane] * inputs_.term_scale[t],
-                           second * inputs_.term_scale[t] * inputs_.term_scale[t],
-                           inputs_.term_row[t], no_multiplier});
-    }
-    add_gathers(block.gather_begin, block.gather_floor);
-  }
-  add_gathers(block.gather_floor, block.gather_end);
-}
-
-void HessianAssembler::append_gradient(std::size_t element, double others) {
-  const Element& e = elements_[element];
-  if (e.derived == no_multiplier) {
-    inputs_.gradients.push_back({e.row, others * e.first});
-    return;
-  }
-  for (std::uint32_t k = inputs_.gradient_begin[e.derived]; k < inputs_.gradient_end[e.derived];
-       ++k) {
-    inputs_.gradients.push_back({inputs_.gradients[k].index, others * inputs_.gradients[k].value});
-  }
-}
-
-void HessianAssembler::set_scope_gradients(const SweepState& state) {
-  const SweepScratch& s = state.scratch();
-  for (std::uint32_t scope = 0; scope < model_->parameter_multiplier; ++scope) {
-    collect_elements(state, scope);
-    const ProductOfOthers product(elements_);
-    const bool only_parameters =
-        std::all_of(elements_.begin(), elements_.end(),
-                    [](const Element& e) { return e.derived == no_multiplier; });
-    inputs_.gradient_begin[scope] = static_cast<std::uint32_t>(inputs_.gradients.size());
-    for (std::size_t i = 0; i < elements_.size(); ++i) {
-      append_gradient(i, product.without(i, elements_[i].value));
-    }
-    inputs_.gradient_end[scope] = static_cast<std::uint32_t>(inputs_.gradients.size());
-    const double adjoint = s.multiplier_adjoint[scope];
-    if (adjoint == 0.0) continue;
-    for (std::size_t i = 0; i < elements_.size(); ++i) {
-      const Element& e = elements_[i];
-      rows_.front().half_row(e.row)[e.row] +=
-          0.5 * adjoint * product.without(i, e.value) * e.second;
-    }
-    if (only_parameters && std::abs(product.all()) > smallest_divisor) {
-      add_pairs_of_gradients(scope, adjoint / product.all());
-    } else {
-      add_pairs_of_elements(product, adjoint);
-    }
+    add_pairs_of_elements(elements, product, adjoint);
   }
 }
 
@@ -363,9 +160,10 @@ void HessianAssembler::add_pairs_of_gradients(std::uint32_t scope, double weight
   }
 }
 
-void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, double adjoint) {
+void HessianAssembler::add_pairs_of_elements(const std::vector<ScopeElement>& elements,
+                                             const ProductOfOthers& product, double adjoint) {
   // A derived element stands for several derivatives: its list; any other for one.
-  const auto list = [this](const Element& e, SparseEntry& single) {
+  const auto list = [this](const ScopeElement& e, SparseEntry& single) {
     if (e.derived == no_multiplier) {
       single = {e.row, e.first};
       return std::pair<const SparseEntry*, const SparseEntry*>(&single, &single + 1);
@@ -374,13 +172,13 @@ void HessianAssembler::add_pairs_of_elements(const ProductOfOthers& product, dou
     return std::pair<const SparseEntry*, const SparseEntry*>(
         all + inputs_.gradient_begin[e.derived], all + inputs_.gradient_end[e.derived]);
   };
-  for (std::size_t i = 0; i < elements_.size(); ++i) {
-    for (std::size_t j = i + 1; j < elements_.size(); ++j) {
-      const double others = adjoint * product.without(i, elements_[i].value, j, elements_[j].value);
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    for (std::size_t j = i + 1; j < elements.size(); ++j) {
+      const double others = adjoint * product.without(i, elements[i].value, j, elements[j].value);
       if (others == 0.0) continue;
       SparseEntry single_i{}, single_j{};
-      const auto [i_begin, i_end] = list(elements_[i], single_i);
-      const auto [j_begin, j_end] = list(elements_[j], single_j);
+      const auto [i_begin, i_end] = list(elements[i], single_i);
+      const auto [j_begin, j_end] = list(elements[j], single_j);
       for (const SparseEntry* p = i_begin; p != i_end; ++p) {
         for (const SparseEntry* q = j_begin; q != j_end; ++q) {
           rows_.front().half_row(p->index)[q->index] += others * p->value * q->value;

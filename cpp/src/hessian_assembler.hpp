@@ -26,8 +26,6 @@ namespace nablafit::detail {
 /// Dense matrix from arrow form: n_parameters squared values, row-major.
 void expand(const ArrowStructure& structure, const ArrowHessian& hessian, double* matrix);
 
-class ProductOfOthers;
-
 /// Owns scratch; one per evaluator. The likelihood must outlive it.
 class HessianAssembler {
  public:
@@ -40,23 +38,14 @@ class HessianAssembler {
   void assemble_information(const double* x, SweepState& state, ArrowHessian& hessian);
 
  private:
-  /// One factor of a scope: its value and derivatives with respect to the parameter of `row`.
-  struct Element {
-    double value, first, second;
-    std::uint32_t row;
-    std::uint32_t derived;  ///< multiplier index if the factor is a derived one, else no_multiplier
-  };
-
   std::size_t n_partials() const;
-  void set_structure();
-  void set_scope_factors();
-  void prepare(const double* x, const SweepState& state, ArrowHessian& hessian);
-  void set_scope_gradients(const SweepState& state);
-  void collect_elements(const SweepState& state, std::uint32_t scope);
+  void prepare(ArrowHessian& hessian);
+  void add_scope_curvature(std::uint32_t scope, double adjoint,
+                           const std::vector<ScopeElement>& elements,
+                           const ProductOfOthers& product);
   void add_pairs_of_gradients(std::uint32_t scope, double weight);
-  void add_pairs_of_elements(const ProductOfOthers& product, double adjoint);
-  void append_gradient(std::size_t element, double others);
-  void set_derived_gradients(const SweepState& state);
+  void add_pairs_of_elements(const std::vector<ScopeElement>& elements,
+                             const ProductOfOthers& product, double adjoint);
 
   void add_rows(const SweepState& state, ArrowHessian& hessian);
   void add_pull_curvature(const double* x, const SweepState& state);
@@ -69,9 +58,7 @@ class HessianAssembler {
   HessianInputs inputs_;
   std::vector<HessianRows>
       rows_;  ///< one per partial sum; what is no sum over rows is in the first
-  std::vector<std::vector<std::uint32_t>> scope_factors_;  ///< per scope: factors that act on it
-  std::vector<Element> elements_;                          ///< of one scope
-  std::vector<double> arguments_, slopes_, curvatures_;    ///< of one derived factor
+  std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
 };
 
 }  // namespace nablafit::detail

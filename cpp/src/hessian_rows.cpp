@@ -1,5 +1,6 @@
 #include "hessian_rows.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -20,6 +21,18 @@ double bin_curvature(const HessianInputs& inputs, std::uint32_t bin, double lamb
 }
 
 }  // namespace
+
+HessianInputs::HessianInputs(const CompiledLikelihood& of)
+    : FirstDerivatives(of.model.compiled()),
+      likelihood(&of),
+      block_of_local(model->arrow.n_local()) {
+  const std::vector<std::size_t>& offsets = model->arrow.block_offsets;
+  for (std::size_t b = 0; b < model->arrow.n_blocks(); ++b) {
+    std::fill(block_of_local.begin() + static_cast<std::ptrdiff_t>(offsets[b]),
+              block_of_local.begin() + static_cast<std::ptrdiff_t>(offsets[b + 1]),
+              static_cast<std::uint32_t>(b));
+  }
+}
 
 void HessianRows::clear(const HessianInputs& inputs) {
   n_dense_ = inputs.n_dense;

@@ -9,34 +9,18 @@
 
 #include "arrow_hessian.hpp"
 #include "compiled_likelihood.hpp"
+#include "first_derivatives.hpp"
 #include "sweep_state.hpp"
 
 namespace nablafit::detail {
 
-/// What a multiplier index stands for. Dense and local are parameters, see ArrowStructure.
-enum class MultiplierKind : std::uint8_t { scope, dense, local, one, derived };
+/// What the sums over rows read: first derivatives at one point, and what they are summed with.
+struct HessianInputs : FirstDerivatives {
+  explicit HessianInputs(const CompiledLikelihood& of);
 
-inline constexpr std::uint32_t no_multiplier = 0xFFFFFFFFU;
-
-/// What the sums over rows read: structure of the model, and first derivatives at one point.
-struct HessianInputs {
   const CompiledLikelihood* likelihood;
-  const CompiledModel* model;
-  std::size_t n_dense;
   bool information = false;  ///< data equal to the yields, see assemble_information
-
-  // Structure.
-  std::vector<MultiplierKind> kind;      ///< per multiplier
-  std::vector<std::uint32_t> arrow_row;  ///< per multiplier: dense or local row of its parameter
-  std::vector<std::uint32_t> term_row;   ///< per term: dense row of its parameter
   std::vector<std::uint32_t> block_of_local;  ///< per local row
-
-  // At the point.
-  std::vector<double> term_slope;             ///< per term: dg/dx; 0 for multiplicative ones
-  std::vector<double> term_scale;             ///< per term: dalpha/dx
-  std::vector<std::uint32_t> gradient_begin;  ///< per multiplier, into gradients
-  std::vector<std::uint32_t> gradient_end;
-  std::vector<SparseEntry> gradients;  ///< index: dense row
 };
 
 /// Sums over the rows of a range of chunks. Owns scratch; one per partition of a Hessian.

@@ -1,6 +1,8 @@
 #include "nablafit/likelihood.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "ad/derivatives.hpp"
@@ -205,5 +207,31 @@ Likelihood::Likelihood(std::shared_ptr<const detail::CompiledLikelihood> compile
 const Model& Likelihood::model() const noexcept { return compiled_->model; }
 const Data& Likelihood::data() const noexcept { return compiled_->data; }
 double Likelihood::constant() const noexcept { return compiled_->constant; }
+
+void Likelihood::deviances(const double* x, double* bins, double* constraints) const {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  model().expected(x, bins);
+  for (std::size_t b = 0; b < model().n_bins(); ++b) {
+    const double count = data().counts[b];
+    const bool defined = kernels::is_possible(count, bins[b]) && std::isfinite(bins[b]);
+    bins[b] = defined ? kernels::poisson_deviance(count, bins[b]) : infinity;
+  }
+  const std::vector<std::size_t>& constrained = model().constrained_parameters();
+  const auto place = [&](std::size_t parameter) -> double& {
+    const auto found = std::lower_bound(constrained.begin(), constrained.end(), parameter);
+    return constraints[found - constrained.begin()];
+  };
+  std::fill_n(constraints, constrained.size(), 0.0);
+  const detail::GaussianTerms& gaussians = compiled_->gaussians;
+  for (std::size_t i = 0; i < gaussians.parameter.size(); ++i) {
+    const std::uint32_t p = gaussians.parameter[i];
+    place(p) = kernels::gaussian_deviance(gaussians.observed[i], x[p], gaussians.sigma[i]);
+  }
+  for (const detail::ConstraintTerm& term : compiled_->others) {
+    const double value = x[term.parameter];
+    place(term.parameter) =
+        detail::in_support(term, value) ? detail::deviance(term, value) : infinity;
+  }
+}
 
 }  // namespace nablafit

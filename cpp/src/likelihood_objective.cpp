@@ -87,20 +87,6 @@ bool LikelihoodObjective::information(const double* x, ArrowHessian& information
   return evaluation.status == EvaluationStatus::ok;
 }
 
-std::size_t LikelihoodObjective::n_bins() const noexcept { return likelihood().model().n_bins(); }
-
-void LikelihoodObjective::yields(const double* x, double* yields) {
-  likelihood().model().expected(x, yields);
-}
-
-void LikelihoodObjective::yield_gradient(const double* x, std::size_t bin, double* gradient) {
-  evaluator_.yield_gradient(x, bin, gradient);
-}
-
-bool LikelihoodObjective::is_empty(std::size_t bin) const {
-  return likelihood().data().counts[bin] == 0.0;
-}
-
 std::vector<double> typical_widths(const ModelSpec& spec) {
   std::vector<double> widths;
   widths.reserve(spec.parameters.size());

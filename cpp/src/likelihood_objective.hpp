@@ -18,10 +18,6 @@ class LikelihoodObjective final : public Objective {
   Evaluation value_and_gradient(const double* x, double* gradient) override;
   void hessian(const double* x, ArrowHessian& hessian) override;
   bool information(const double* x, ArrowHessian& information) override;
-  std::size_t n_bins() const noexcept override;
-  void yields(const double* x, double* yields) override;
-  void yield_gradient(const double* x, std::size_t bin, double* gradient) override;
-  bool is_empty(std::size_t bin) const override;
 
   const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }
 

@@ -7,6 +7,7 @@
 #include "likelihood_objective.hpp"
 #include "nablafit/error.hpp"
 #include "newton_solver.hpp"
+#include "zero_yields.hpp"
 
 namespace nablafit {
 
@@ -120,6 +121,10 @@ const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
   Implementation& self = *implementation_;
   self.set_problem(arguments);
   self.solver->run(*self.objective, self.problem, self.options, self.summary);
+  if (self.solver->met_negative_yield() && self.summary.status != MinimizeStatus::converged) {
+    detail::approach_zero_yields(*self.solver, likelihood(), self.problem, self.options,
+                                 self.summary);
+  }
   return self.summary;
 }
 

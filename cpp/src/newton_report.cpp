@@ -67,9 +67,6 @@ void NewtonSolver::report_bounds() {
       summary.without_effect.push_back(j);
     }
   }
-  for (std::size_t k = 0; k < n_walls_; ++k) {
-    if (walls_[k].holds) summary.zero_yield_bins.push_back(walls_[k].bin);
-  }
 }
 
 void NewtonSolver::report_infeasibility() {

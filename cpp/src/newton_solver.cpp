@@ -19,6 +19,8 @@ constexpr double clear_saddle_curvature = -1e-3;
 /// row are allowed.
 constexpr double crawling_decrease = 1e-4;
 constexpr int max_crawls = 8;
+/// The same for steps that were cut short by negative yields.
+constexpr int max_cuts = 3;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
 /// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
@@ -55,8 +57,7 @@ NewtonSolver::NewtonSolver(const ArrowStructure& structure)
       trial_(n_),
       trial_gradient_(n_),
       scratch_(n_),
-      clamped_(n_),
-      wall_force_(n_) {
+      clamped_(n_) {
   const std::size_t n_dense = structure_.n_dense();
   hessian_.dense.resize(n_dense * n_dense);
   hessian_.coupling.resize(structure_.n_local() * n_dense);
@@ -65,7 +66,9 @@ NewtonSolver::NewtonSolver(const ArrowStructure& structure)
 
 Evaluation NewtonSolver::evaluate(const double* x, double* gradient) {
   ++summary_->n_gradients;
-  return objective_->value_and_gradient(x, gradient);
+  const Evaluation evaluation = objective_->value_and_gradient(x, gradient);
+  met_negative_yield_ |= evaluation.status == EvaluationStatus::negative_yield;
+  return evaluation;
 }
 
 /// Hessian at the current point. Where it overflows (yields next to zero), a diagonal one that
@@ -100,17 +103,13 @@ double NewtonSolver::value_noise() const { return value_rounding * (1.0 + std::a
 void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
                          const MinimizeOptions& options, MinimizeSummary& summary) {
   objective_ = &objective;
-  yields_.resize(objective.n_bins());
-  trial_yields_.resize(objective.n_bins());
   problem_ = &problem;
   options_ = &options;
   summary_ = &summary;
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
-  n_walls_ = 0;
-  std::fill(wall_force_.begin(), wall_force_.end(), 0.0);
   accepted_fraction_ = 0.0;
-  n_wall_retries_ = n_crawls_ = 0;
-  wall_is_new_ = confined_ = false;
+  n_crawls_ = n_cuts_ = 0;
+  met_negative_yield_ = confined_ = false;
   used_information_ = false;
   edm_ = newton_edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
   std::fill(pinned_.begin(), pinned_.end(), char{0});
@@ -144,16 +143,12 @@ bool NewtonSolver::has_converged() const {
 }
 
 MinimizeStatus NewtonSolver::converged_status() const {
-  for (std::size_t k = 0; k < n_walls_; ++k) {
-    if (walls_[k].holds) return MinimizeStatus::converged_at_zero_yield;
-  }
   const bool at_kink =
       std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned == 2; });
   return at_kink ? MinimizeStatus::converged_at_kink : MinimizeStatus::converged;
 }
 
 std::optional<MinimizeStatus> NewtonSolver::iterate() {
-  wall_is_new_ = false;
   settle_kinks();
   evaluate_hessian();
   find_free_parameters();
@@ -167,17 +162,10 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   const bool exact = factorization_.is_exact();
   const double previous = value_;
   confine_step();
-  if (!descend()) {
-    if (wall_is_new_) {
-      ++n_wall_retries_;
-      return std::nullopt;
-    }
-    return judge_failed_search();
-  }
-  n_wall_retries_ = 0;
+  if (!descend()) return judge_failed_search();
   const bool crawls = previous - value_ <= crawling_decrease * std::min(edm_, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
-  if (n_crawls_ > max_crawls) return judge_failed_search();
+  if (n_crawls_ > max_crawls || n_cuts_ > max_cuts) return judge_failed_search();
   ++summary_->iterations;
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();
@@ -186,13 +174,12 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
 }
 
 /// Where the gradient vanishes: a minimum, unless the curvature is negative in a direction that
-/// neither walls nor bounds forbid.
+/// bounds do not forbid.
 std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
   const MinimizeStatus status = converged_status();
-  if (factorization_.most_negative_curvature() > saddle_curvature) return status;
-  saddle_direction_ = factorization_.negative_direction();
-  const double curvature = project_direction(saddle_direction_);
+  const double curvature = factorization_.most_negative_curvature();
   if (curvature > saddle_curvature) return status;
+  saddle_direction_ = factorization_.negative_direction();
   if (leave_saddle()) {
     ++summary_->iterations;
     return std::nullopt;
@@ -219,7 +206,6 @@ void NewtonSolver::hold_degenerate_bounds() {
 /// factorisation. True if that shows convergence and nothing else needs the Hessian.
 bool NewtonSolver::refine_with_old_factors() {
   const bool needs_hessian = options_->covariance != CovarianceKind::none || options_->diagnostics;
-  if (n_walls_ != 0) return false;
   for (int i = 0; i < max_refinements; ++i) {
     for (std::size_t j = 0; j < n_; ++j) {
       if (free_[j] != 0 ? is_binding(j) : is_released(j)) return false;
@@ -246,8 +232,8 @@ bool NewtonSolver::refine_with_old_factors() {
   return false;
 }
 
-/// Where no step lowers the value: rounding, if the estimated distance is small. With a Hessian that
-/// had to be modified it may be too small; then single parameters show it.
+/// Where no step lowers the value: rounding, if the estimated distance is small. With a Hessian
+/// that had to be modified it may be too small; then single parameters show it.
 std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
   const double limit = std::max(acceptable_edm, 10.0 * value_noise());
   const double single = 0.5 * projected_gradient_ * projected_gradient_;

@@ -13,14 +13,6 @@
 
 namespace nablafit::detail {
 
-/// A yield that stops the descent: normal . step <= slack keeps it from turning negative.
-struct YieldWall {
-  std::size_t bin;
-  double slack;                ///< the yield at the current point
-  bool holds;                  ///< it limits the current step
-  std::vector<double> normal;  ///< minus the gradient of the yield
-};
-
 /// Next to a kink, above (sign 1) or below (-1): near enough to be equal, far enough to choose the
 /// branch of a formula.
 double beside_kink(double position, double sign);
@@ -35,6 +27,9 @@ class NewtonSolver {
 
   void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options,
            MinimizeSummary& summary);
+
+  /// Whether the last run came to points with negative yields.
+  bool met_negative_yield() const noexcept { return met_negative_yield_; }
 
  private:
   // newton_solver.cpp
@@ -85,14 +80,6 @@ class NewtonSolver {
   double change_along_gradient() const;
   bool is_acceptable(const Evaluation& trial, double predicted) const;
 
-  // newton_walls.cpp
-  void update_walls();
-  bool note_wall(const Evaluation& trial);
-  bool solve_for_walls();
-  bool return_to_walls();
-  double project_direction(std::vector<double>& direction);
-  void project_on_walls();
-
   // newton_report.cpp
   void finish(MinimizeStatus status);
   void report_bounds();
@@ -123,14 +110,9 @@ class NewtonSolver {
   std::vector<double> diagonal_;  ///< of the Hessian
   std::vector<double> step_, newton_, trial_, trial_gradient_, scratch_, clamped_;
   std::vector<double> saddle_direction_;
-  std::vector<double> wall_solution_;  ///< M^-1 normal of each wall
-  std::vector<double> wall_force_;     ///< sum of the multipliers times the normals
-  std::vector<double> yields_, trial_yields_;
-  std::vector<YieldWall> walls_;
-  std::size_t n_walls_ = 0;
-  bool wall_is_new_ = false;  ///< the last search met one that its step did not respect
-  int n_wall_retries_ = 0;
+  bool met_negative_yield_ = false;
   int n_crawls_ = 0;
+  int n_cuts_ = 0;  ///< steps in a row that negative yields made much shorter
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;
   double accepted_fraction_ = 0.0;  ///< of the last step

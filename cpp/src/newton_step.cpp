@@ -18,14 +18,14 @@ constexpr double far_edm = 100.0;
 constexpr double close_edm = 1e-2;
 constexpr double slow_reduction = 0.3;
 constexpr int max_blends = 5;
-/// Corrections of a step that crossed a curved border of the domain.
-constexpr int max_returns = 4;
 constexpr int max_releases = 6;
 constexpr int max_confinements = 30;
 /// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
 constexpr double smallest_fraction_uphill = 1e-3;
 /// Distances to a bound below this many widths are rounding.
 constexpr double snap_widths = 1e-14;
+/// Part of a step that is left of it where it counts as cut by negative yields.
+constexpr double short_cut = 0.1;
 
 }  // namespace
 
@@ -74,8 +74,7 @@ void NewtonSolver::measure_gradient() {
   for (std::size_t j = 0; j < n_; ++j) {
     if (free_[j] == 0) continue;
     const double width = diagonal_[j] > 0.0 ? 1.0 / std::sqrt(diagonal_[j]) : problem_->widths[j];
-    projected_gradient_ =
-        std::max(projected_gradient_, std::abs(gradient_[j] + wall_force_[j]) * width);
+    projected_gradient_ = std::max(projected_gradient_, std::abs(gradient_[j]) * width);
   }
 }
 
@@ -135,8 +134,6 @@ void NewtonSolver::newton_step(bool carefully) {
   has_factors_ = factorization_.is_exact();
   factorization_.solve(gradient_.data(), step_.data());
   for (std::size_t j = 0; j < n_; ++j) step_[j] = -step_[j];
-  update_walls();
-  project_on_walls();
   double slope = 0.0;
   for (std::size_t j = 0; j < n_; ++j) slope += gradient_[j] * step_[j];
   edm_ = -0.5 * slope;
@@ -196,7 +193,6 @@ void NewtonSolver::confine_step() {
     for (std::size_t j = 0; j < n_; ++j) {
       step_[j] = free_[j] != 0 && model_free_[j] == 0 ? clamped_[j] : -step_[j];
     }
-    project_on_walls();
   }
 }
 
@@ -204,7 +200,6 @@ void NewtonSolver::confine_step() {
 /// at the bounds; then steepest descent.
 bool NewtonSolver::descend() {
   if (search_line(confined_ ? shortest_confined : smallest_fraction)) return true;
-  if (wall_is_new_) return false;
   if (confined_) {
     std::copy(newton_.begin(), newton_.end(), step_.begin());
     if (search_line(shortest_confined)) return true;
@@ -262,7 +257,7 @@ bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) cons
 /// was.
 bool NewtonSolver::search_line(double shortest) {
   double fraction = 1.0;
-  int n_returns = 0;
+  bool was_cut = false;
   while (fraction > shortest) {
     move_along(fraction);
     const double predicted = change_along_gradient();
@@ -273,6 +268,7 @@ bool NewtonSolver::search_line(double shortest) {
       gradient_.swap(trial_gradient_);
       value_ = trial.value;
       accepted_fraction_ = fraction;
+      n_cuts_ = was_cut && fraction < short_cut ? n_cuts_ + 1 : 0;
       return true;
     }
     if (trial.status == EvaluationStatus::ok && std::isfinite(trial.value)) {
@@ -280,9 +276,7 @@ bool NewtonSolver::search_line(double shortest) {
       const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
       fraction *= std::clamp(best, 0.1, 0.5);
     } else {
-      if (note_wall(trial)) return false;
-      if (fraction == 1.0 && n_walls_ != 0 && n_returns++ < max_returns && return_to_walls())
-        continue;
+      was_cut = true;
       fraction *= 0.5;
     }
   }

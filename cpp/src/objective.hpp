@@ -26,13 +26,6 @@ class Objective {
   /// A positive semidefinite matrix that behaves like the Hessian far from the minimum, where that
   /// may be indefinite. False if there is none.
   virtual bool information(const double* /*x*/, ArrowHessian& /*information*/) { return false; }
-
-  /// Yields that must not become negative; none by default.
-  virtual std::size_t n_bins() const noexcept { return 0; }
-  virtual void yields(const double* /*x*/, double* /*yields*/) {}
-  virtual void yield_gradient(const double* /*x*/, std::size_t /*bin*/, double* /*gradient*/) {}
-  /// True where the value does not grow without limit as the yield goes to zero.
-  virtual bool is_empty(std::size_t /*bin*/) const { return false; }
 };
 
 /// A parameter value where derivatives may jump.

@@ -44,6 +44,20 @@ void Model::expected_global_observables(Span<const double> x, Span<double> value
   expected_global_observables(x.data(), values.data());
 }
 
+YieldJacobian Model::jacobian_by_sample(Span<const double> x) const {
+  expect_parameters(*this, x.size(), "x");
+  return jacobian_by_sample(x.data());
+}
+
+void Likelihood::deviances(Span<const double> x, Span<double> bins,
+                           Span<double> constraints) const {
+  expect_parameters(model(), x.size(), "x");
+  expect_size(bins.size(), model().n_bins(), "bin", "bins");
+  expect_size(constraints.size(), model().constrained_parameters().size(), "constrained parameter",
+              "constraints");
+  deviances(x.data(), bins.data(), constraints.data());
+}
+
 Evaluation Evaluator::value(Span<const double> x) {
   expect_parameters(likelihood().model(), x.size(), "x");
   return value(x.data());

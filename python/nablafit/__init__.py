@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, spec, surgery
+from . import _core, infer, spec, surgery
 from ._core import __version__, build_config
 from ._inputs import Inputs
+from ._make_report import make_report
 from ._record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
@@ -27,10 +28,28 @@ from .errors import (
     WorkspaceError,
 )
 from .fit import FitOptions, fit
+from .infer import (
+    asimov_data,
+    breakdown,
+    contour,
+    correlation,
+    feldman_cousins,
+    hypotest,
+    intervals,
+    limit_grid,
+    pulls,
+    ranking,
+    scan,
+    significance,
+    upper_limit,
+)
+from .infer.goodness_of_fit import goodness_of_fit
+from .infer.yields import yields
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
 from .model import Model
+from .report import Report
 from .result import FitResult
 from .spec import Interpolation, ModelSpec
 from .toys import Toys, toys
@@ -53,21 +72,39 @@ __all__ = [
     "ModelSpec",
     "ModelWarning",
     "PatchSet",
+    "Report",
     "SpecError",
     "Toys",
     "Workspace",
     "WorkspaceError",
     "__version__",
+    "asimov_data",
+    "breakdown",
     "build_config",
     "cmake_dir",
+    "contour",
+    "correlation",
+    "feldman_cousins",
     "fit",
     "fit_many",
     "from_pyhf",
+    "goodness_of_fit",
+    "hypotest",
+    "infer",
+    "intervals",
+    "limit_grid",
     "load_result",
+    "make_report",
     "pkgconfig_dir",
+    "pulls",
+    "ranking",
+    "scan",
+    "significance",
     "spec",
     "surgery",
     "toys",
+    "upper_limit",
+    "yields",
 ]
 
 

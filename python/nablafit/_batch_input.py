@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FixedMany: TypeAlias = (
     "str | Iterable[str] | Mapping[str, ArrayLike | bool] | "
-    "Sequence[Mapping[str, float | bool] | None]"
+    "Sequence[Mapping[str, float | bool] | None] | NDArray[np.bool_]"
 )
 
 
@@ -101,7 +101,7 @@ def _checked(matrix: FloatArray, n_columns: int) -> FloatArray:
 def _start_matrix(model: Model, initial: ParameterValues | None) -> FloatArray:
     if initial is None or isinstance(initial, Mapping):
         return model.point(initial).reshape(1, -1)
-    matrix = np.atleast_2d(float_array(initial, "initial"))
+    matrix = np.array(np.atleast_2d(float_array(initial, "initial")))
     if matrix.ndim != 2 or matrix.shape[1] != model.n_parameters:
         n = model.n_parameters
         message = f"expected shape ({n},) or (n_fits, {n}), got {np.shape(initial)}"
@@ -116,6 +116,8 @@ def _fix(
     flags = np.array([model.fixed], dtype=bool)
     if fixed is None:
         return starts, flags
+    if isinstance(fixed, np.ndarray) and fixed.dtype == np.bool_:
+        return starts, _flag_matrix(model, fixed)
     if isinstance(fixed, str):
         fixed = [fixed]
     if isinstance(fixed, Mapping):
@@ -128,6 +130,15 @@ def _fix(
             flags[0, index_of(model.parameters, str(name))] = True
         return starts, flags
     return _fix_rows(model, starts, items)
+
+
+def _flag_matrix(model: Model, fixed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    flags = np.ascontiguousarray(np.atleast_2d(fixed))
+    if flags.ndim != 2 or flags.shape[1] != model.n_parameters:
+        n = model.n_parameters
+        message = f"expected shape ({n},) or (n_fits, {n}), got {fixed.shape}"
+        raise located(ArgumentError, message, "fixed")
+    return flags
 
 
 def _fix_column(

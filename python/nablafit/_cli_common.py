@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 _WIDTH_OF_FILES = 200
+_SECONDS_BETWEEN_LINES = 10.0
 
 workspace_argument = click.argument("workspace", type=click.Path(path_type=Path))
 measurement_option = click.option(
@@ -48,12 +50,27 @@ output_option = click.option(
 
 @contextmanager
 def progress_bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Show progress on stderr if that is a terminal."""
+    """Show progress on stderr: a bar on a terminal, else a line now and then in a long run."""
+    if not sys.stderr.isatty():
+        yield _progress_lines(total, what)
+        return
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda n_done: progress.update(task, completed=n_done)
+
+
+def _progress_lines(total: int, what: str) -> Callable[[int], None]:
+    """Return a function that writes a line if the last one is old."""
+    last = time.monotonic()
+
+    def report(n_done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            click.echo(f"{n_done} of {total} {what}", err=True)
+
+    return report
 
 
 @contextmanager

@@ -54,6 +54,42 @@ class PrefitTable:
             centers[p], widths[p] = prefit_estimate(constraint, float(values[i]))
         return centers, widths
 
+    def fluctuations(self, observed: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Say how far global observables fluctuate, and how that pulls at the parameters.
+
+        Parameters
+        ----------
+        observed : array, shape (n_constrained,)
+            Global observables; their variance is estimated by themselves.
+        x : array, shape (n_parameters,)
+            Where the likelihood has its minimum.
+
+        Returns
+        -------
+        deviations : array, shape (n_parameters,)
+            Standard deviation of the global observable, in its units: sigma, sqrt(observed) of a
+            count, observed log(kappa). NaN where there is no term.
+        widths : array, shape (n_parameters,)
+            1 / |d2(-log L)/(dx d observed)| / deviation: a shift of the observable by a deviation
+            changes the gradient of -log L by -1 / width.
+        """
+        deviations, widths = np.full((2, self._size), np.nan)
+        position, parameter, sigma = self._gaussians
+        deviations[parameter] = widths[parameter] = sigma
+        position, parameter, _ = self._poissons
+        deviations[parameter] = np.sqrt(observed[position])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            widths[parameter] = x[parameter] / deviations[parameter]
+        for i, p, constraint in self._others:
+            value = float(observed[i])
+            if isinstance(constraint, LogNormalConstraint):
+                deviations[p] = value * math.log(constraint.kappa)
+                widths[p] = x[p] * math.log(constraint.kappa)
+            elif isinstance(constraint, GammaConstraint):
+                deviations[p] = math.sqrt(value)
+                widths[p] = x[p] / deviations[p] if value > 0 else math.inf
+        return deviations, widths
+
 
 def _columns(terms: Sequence[tuple[int, int, float]]) -> tuple[IntArray, IntArray, FloatArray]:
     table = np.array(terms, dtype=float).reshape(-1, 3).T

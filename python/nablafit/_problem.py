@@ -134,7 +134,7 @@ def make_problem(
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
-    for name, value in _fixed_items(fixed):
+    for name, value in fixed_items(fixed):
         index = index_of(model.parameters, name)
         constant[index] = value is not False
         if not isinstance(value, bool):
@@ -144,7 +144,7 @@ def make_problem(
     return FitProblem(likelihood, start, lower, upper, constant)
 
 
-def _fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
+def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
     if fixed is None:
         return ()
     if isinstance(fixed, str):

@@ -182,6 +182,8 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
 def _decode_union(value: Any, members: tuple[Any, ...], where: str) -> Any:
     """Decode an optional member. NaN is None too, so a number is never optional."""
     kinds = [kind for kind in members if kind is not type(None)]
+    if isinstance(value, str) and str in kinds:
+        return value
     if value is None and float not in kinds:
         return None
     return _decode(value, kinds[0], where)

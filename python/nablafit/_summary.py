@@ -89,7 +89,7 @@ def _parameter_groups(model: Model) -> list[dict[str, Any]]:
     for channel in model.spec.channels:
         for sample in channel.samples:
             for modifier in sample.modifiers:
-                for name in _parameters_of(modifier):
+                for name in parameters_of(modifier):
                     types.setdefault(name, set()).add(modifier.type)
     groups: dict[tuple[str, str], list[Parameter]] = {}
     for parameter in model.spec.parameters:
@@ -107,7 +107,8 @@ def _parameter_groups(model: Model) -> list[dict[str, Any]]:
     ]
 
 
-def _parameters_of(modifier: Modifier) -> tuple[str, ...]:
+def parameters_of(modifier: Modifier) -> tuple[str, ...]:
+    """Return the parameters that a modifier depends on."""
     if isinstance(modifier, StatError | ShapeSys | ShapeFactor | FormulaFactor):
         return modifier.parameters
     return (modifier.parameter,)

@@ -248,9 +248,11 @@ def fit_many(
         bounds are moved to them.
     bounds : mapping or sequence, optional
         As in `nablafit.fit`.
-    fixed : str, iterable of str, mapping, or sequence of mappings, optional
+    fixed : str, iterable of str, mapping, sequence of mappings, or bool array, optional
         As in `nablafit.fit`; values of a mapping may be arrays with one value per fit, which makes
-        a scan. A sequence has one mapping (or None) per fit.
+        a scan. A sequence has one mapping (or None) per fit. An array, of shape (n_parameters,) or
+        (n_fits, n_parameters), says of every parameter whether it is held at its start value, in
+        place of what the model fixes.
     parameters : sequence of str, optional
         Keep only these in the result, to save memory; by default all.
     errors : bool

@@ -30,7 +30,17 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
+from ._cli_limits import (
+    hypotest_command,
+    limit_command,
+    show_command,
+    significance_command,
+)
+from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
+from ._cli_plots import plot_command, report_command
 from ._cli_workspaces import combine, convert, prune, rename, show_graph
+from ._cli_yields import goodness_of_fit_command, yields_command
 from ._summary import summarise
 from ._toys_command import ToyRun, parse_shard, run_toys
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
@@ -107,7 +117,15 @@ def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
 
 
-for _command in (convert, combine, prune, rename):
+_COMMANDS = (
+    *(convert, combine, prune, rename),
+    *(limit_command, hypotest_command, significance_command),
+    *(intervals, scan, contour, feldman_cousins_command),
+    *(ranking, impacts, pulls, breakdown, correlation),
+    *(yields_command, goodness_of_fit_command),
+    *(plot_command, report_command, show_command),
+)
+for _command in _COMMANDS:
     _cli.add_command(_command)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
 
 if TYPE_CHECKING:
+    from ._record import Record
     from .batch import FitManyResult
     from .toys import Toys
 
@@ -35,12 +36,14 @@ class FitWarning(UserWarning):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a long call; `result` is what was done until then."""
 
-    def __init__(self, message: str, result: FitManyResult | Toys) -> None:
+    def __init__(self, message: str, result: FitManyResult | Toys | Record) -> None:
         super().__init__(message)
         self.result = result
 
     @classmethod
-    def or_original(cls, exception: BaseException, result: FitManyResult | Toys) -> BaseException:
+    def or_original(
+        cls, exception: BaseException, result: FitManyResult | Toys | Record
+    ) -> BaseException:
         """Return an Interrupted for a KeyboardInterrupt; any other exception as it is."""
         if not isinstance(exception, KeyboardInterrupt):
             return exception

@@ -15,6 +15,8 @@ from .data import Data
 from .likelihood import Likelihood
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from .spec import ModelSpec, Observations
 
 __all__ = ["Model"]
@@ -185,6 +187,26 @@ class Model:
                 start += channel.n_bins
         return result
 
+    def yield_jacobian(self, x: ParameterValues) -> csr_array:
+        """Return the exact derivatives of expected events with respect to the parameters at `x`.
+
+        Parameters
+        ----------
+        x : array_like or mapping
+            Parameter values.
+
+        Returns
+        -------
+        scipy.sparse.csr_array, shape (n_rows, n_parameters)
+            In events per unit of the parameter; rows as in `expected_by_sample`: channel by
+            channel, sample by sample, bin by bin. Floors of channels are not applied.
+        """
+        from scipy.sparse import csr_array
+
+        offsets, parameters, values = self._core.jacobian_by_sample(self.point(x))
+        shape = (offsets.size - 1, self.n_parameters)
+        return csr_array((values, parameters, offsets), shape=shape)
+
     def asimov(self, x: ParameterValues | None = None) -> Data:
         """Return the data that equal their expectation at `x` (default: the initial values)."""
         point = self.point(x)
@@ -219,6 +241,31 @@ class Model:
         tuple of array
             In the units of the parameters; NaN where a parameter has no constraint term.
         """
+        return self._prefit_table().estimates(None if data is None else data.global_observables)
+
+    def fluctuations(self, data: Data, x: ParameterValues) -> tuple[FloatArray, FloatArray]:
+        """Return by how much global observables fluctuate, and 1 / their pull at parameters.
+
+        Parameters
+        ----------
+        data : Data
+            Where the global observables come from; counts among them have a variance equal to
+            themselves.
+        x : array_like or mapping
+            Where the likelihood has its minimum.
+
+        Returns
+        -------
+        deviations : array, shape (n_parameters,)
+            Standard deviation of the global observable of every parameter, in its own units; NaN
+            without a constraint term.
+        widths : array, shape (n_parameters,)
+            In the units of the parameter: a shift of the global observable by one deviation changes
+            the derivative of -log L by -1 / width.
+        """
+        return self._prefit_table().fluctuations(data.global_observables, self.point(x))
+
+    def _prefit_table(self) -> PrefitTable:
         if self._prefit is None:
             self._prefit = PrefitTable(self.spec.parameters, self._core.constrained_parameters)
-        return self._prefit.estimates(None if data is None else data.global_observables)
+        return self._prefit

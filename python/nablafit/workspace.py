@@ -243,7 +243,12 @@ class Workspace:
 
     @classmethod
     def _from_patched(cls, document: Mapping[str, Any], source: str) -> Workspace:
-        return cls(PyhfDocument(source, json.dumps(document).encode()))
+        return cls._from_content(json.dumps(document).encode(), source)
+
+    @classmethod
+    def _from_content(cls, content: bytes, source: str) -> Workspace:
+        """Read pyhf JSON that has a name of its own in messages."""
+        return cls(PyhfDocument(source, content))
 
     def to_pyhf(
         self, measurement: str | None = None, dataset: str | None = None, *, lossy: bool = False

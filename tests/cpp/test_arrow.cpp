@@ -239,7 +239,9 @@ TEST_CASE("directions without curvature are found by parameter") {
   restrict_to_arrow(singular, matrix);
   ArrowFactorization factorization(singular.structure);
   CHECK_FALSE(factorization.factorize(singular.arrow, singular.free.data()));
-  const auto weak = factorization.weak_directions(singular.arrow, singular.free.data(), 1e-6);
+  const std::vector<double> widths(singular.n(), 1.0);
+  const auto weak =
+      factorization.weak_directions(singular.arrow, singular.free.data(), widths.data(), 1e-6);
   REQUIRE(weak.size() == 1);
   CHECK(std::abs(weak[0].curvature) < 1e-12);
   CHECK(weak[0].vector[a] == doctest::Approx(-2.0 * weak[0].vector[b]));

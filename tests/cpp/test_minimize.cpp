@@ -129,7 +129,7 @@ TEST_CASE("the likelihood ends where an empty bin would get a negative yield") {
   CHECK(summary.x[0] == doctest::Approx(-0.5).epsilon(1e-6));
   CHECK(summary.zero_yield_bins == std::vector<std::size_t>{0});
   CHECK(summary.message.find("bin 0 of channel region") != std::string::npos);
-  CHECK(summary.iterations <= 10);
+  CHECK(summary.iterations <= 100);
   // With events in that bin there is a barrier, and an ordinary minimum.
   const Likelihood barrier =
       Builder({2.0, 1.0}, {1.0, 30.0}).poi_range(-10.0, 10.0).measure({1e-3, 25.0});
@@ -186,7 +186,7 @@ TEST_CASE("gammas with Poisson constraints: the profiled minimum in closed form"
     const MinimizeSummary summary = minimize(likelihood, arguments);
     CHECK(summary.status == MinimizeStatus::converged);
     CHECK(summary.x[1] == doctest::Approx(55.0 / 45.0));
-    CHECK(summary.iterations <= 10);
+    CHECK(summary.iterations <= 100);
     CHECK(summary.errors[1] == doctest::Approx(std::sqrt(55.0) / 45.0));
   }
 }

@@ -52,6 +52,9 @@ TEST_CASE("functions of spans do what those of pointers do") {
   CHECK(a == b);
   model.expected_global_observables(x, nablafit::Span<double>(a.data(), 1));
   CHECK(a[0] == 0.4);
+  likelihood.deviances(x, pair, nablafit::Span<double>(b.data(), 1));
+  CHECK(a[0] + a[1] + b[0] == doctest::Approx(evaluator->value(x).value).epsilon(1e-12));
+  CHECK(model.jacobian_by_sample(x).derivatives == model.jacobian_by_sample(x.data()).derivatives);
   const nablafit::Toys toys = nablafit::generate_toys(model, x, 3, 1);
   CHECK(toys.counts == nablafit::generate_toys(model, x.data(), 3, 1).counts);
 }
@@ -72,6 +75,9 @@ TEST_CASE("spans of another length are refused") {
   CHECK_THROWS_AS(model.expected(x, three), ArgumentError);
   CHECK_THROWS_AS(model.expected_by_sample(x, three), ArgumentError);
   CHECK_THROWS_AS(model.expected_global_observables(x, two), ArgumentError);
+  CHECK_THROWS_AS(likelihood.deviances(x, three, two), ArgumentError);
+  CHECK_THROWS_AS(likelihood.deviances(x, two, two), ArgumentError);
+  CHECK_THROWS_AS(model.jacobian_by_sample(three), ArgumentError);
   CHECK_THROWS_AS(nablafit::generate_toys(model, three, 1, 1), ArgumentError);
 }
 

@@ -16,6 +16,7 @@
 #include "nablafit/likelihood.hpp"
 #include "nablafit/minimize.hpp"
 #include "nablafit/model.hpp"
+#include "nablafit/profile.hpp"
 #include "nablafit/span.hpp"
 #include "nablafit/spec.hpp"
 #include "nablafit/toys.hpp"

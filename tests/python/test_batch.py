@@ -95,6 +95,19 @@ def test_ranking_fixes_other_parameters_in_every_fit(model: nf.Model, data: nf.D
         np.testing.assert_allclose(ranked.x[i], single.x, rtol=1e-8, atol=1e-10)
 
 
+def test_a_matrix_says_what_is_held(model: nf.Model, data: nf.Data) -> None:
+    starts = np.array([model.point({"mu": 1.5}), model.point({"lumi": 1.01})])
+    held = np.zeros((2, model.n_parameters), dtype=bool)
+    held[0, model.index("mu")] = held[1, model.index("lumi")] = True
+    found = nf.fit_many(model, data, initial=starts, fixed=held)
+    listed = nf.fit_many(model, data, fixed=[{"mu": 1.5}, {"lumi": 1.01}])
+    np.testing.assert_allclose(found.x, listed.x, atol=1e-4 * listed.errors[1].max())
+    assert found["mu"][0] == 1.5
+    assert found["lumi"][1] == 1.01
+    one = nf.fit_many(model, data, initial=starts, fixed=held[0])
+    np.testing.assert_array_equal(one["mu"], starts[:, model.index("mu")])
+
+
 def test_bounds_and_starts(model: nf.Model, data: nf.Data) -> None:
     box = {"bounds": {"mu": (1.5, 2.0)}}
     starts = np.repeat(model.point().reshape(1, -1), 3, axis=0)
@@ -127,6 +140,7 @@ def test_only_some_parameters_are_kept(
         ({"initial": np.zeros((2, 2))}, "initial: expected shape"),
         ({"initial": np.ones((3, 7)), "fixed": {"mu": [1.0, 2.0]}}, "one per fit"),
         ({"fixed": {"nu": 1.0}}, "unknown parameter"),
+        ({"fixed": np.zeros(7, dtype=bool)}, r"fixed: expected shape \(6,\) or \(n_fits, 6\)"),
         ({"fixed": [{"mu": 1.0}, 3]}, r"fixed\[1\]: expected a mapping"),
         ({"parameters": ["nu"]}, "nu"),
         ({"n_threads": 0}, "n_threads"),

@@ -37,3 +37,38 @@ def test_benchmark_of_the_example(name: str, tmp_path: Path) -> None:
         assert found["fits"]["nablafit newton"]["says_valid"]
         assert found["fits"]["nablafit newton"]["above_lowest"] < 1e-6
         assert found["ratios"]["nablafit MINUIT / newton"] > 0
+
+
+def test_benchmark_of_rankings(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / "ranking.py"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    command = [sys.executable, script, workspace, "--skip", "cabinetry", "--output", output]
+    finished = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "skipped" in finished.stdout
+    found = json.loads(output.read_text("utf-8"))["workspaces"]["multichannel"]
+    assert found["valid_fit"]
+    assert found["refits"] > 2 * found["parameters"] > 100
+    assert 0 < found["linear_cpu"] < found["cpu_1"]
+
+
+def test_benchmark_of_inference(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / "infer.py"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    command = [sys.executable, script, workspace, "--toys", "20", "--skip", "pyhf"]
+    finished = subprocess.run(
+        [*map(str, command), "--output", str(output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    found = json.loads(output.read_text("utf-8"))["workspaces"]["multichannel"]
+    assert found["status"] == "ok"
+    assert found["limit"] > 0
+    assert found["toy"] > 0

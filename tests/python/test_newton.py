@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import nablafit as nf
 import pyhf_specs
 from locations import SHARED_DATA, published_workspaces
+from nablafit._arrays import FloatArray
 
 pytestmark = pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
 
@@ -127,7 +128,6 @@ def test_several_starts_find_the_lowest_minimum_known(path: Path) -> None:
 @settings(
     max_examples=60,
     deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(document=pyhf_specs.workspaces(), seed=st.integers(0, 2**32 - 1))
@@ -143,7 +143,7 @@ def test_no_other_minimiser_finds_less(document: dict[str, Any], seed: int) -> N
 
 
 def check_minimum(likelihood: nf.Likelihood, seed: int) -> nf.FitResult:
-    """Fit, and again with others from near the minimum: none may find less."""
+    """Fit, and again with others from near the minimum: none may find less in its basin."""
     ours = nf.fit(likelihood)
     if not ours.valid:
         return ours
@@ -153,8 +153,17 @@ def check_minimum(likelihood: nf.Likelihood, seed: int) -> nf.FitResult:
     if likelihood.status(start):
         for minimizer in ("minuit", "scipy:L-BFGS-B"):
             theirs = nf.fit(likelihood, initial=start, minimizer=minimizer)
-            assert ours.value <= theirs.value + 1e-6, (minimizer, ours.message, theirs.message)
+            lower = theirs.value < ours.value - 1e-6
+            if lower and not is_separate(likelihood, ours, theirs.x):
+                pytest.fail(f"{minimizer} found {theirs.value}, lower than {ours.value}: {ours}")
     return ours
+
+
+def is_separate(likelihood: nf.Likelihood, minimum: nf.FitResult, x: FloatArray) -> bool:
+    """Whether the likelihood falls between a minimum and another point: a line search may jump."""
+    parts = np.linspace(0.0, 1.0, 401)[1:]
+    heights = np.array([likelihood((1 - part) * minimum.x + part * x) for part in parts])
+    return bool(np.any(heights > minimum.value + 1e-7))
 
 
 def test_weak_directions_and_useless_parameters_are_named() -> None:

@@ -2,8 +2,10 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,26 +27,34 @@ def commands() -> list[str]:
     return [line.partition(" #")[0].strip() for line in lines if line.strip()]
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the examples, where commands leave their files for later ones."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(REPOSITORY / "examples", place / "examples")
+    return place
+
+
+def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
     """Run one command line of nablafit with the interpreter of this test."""
     words = shlex.split(command)
     assert words[0] == "nablafit"
     return subprocess.run(
         [sys.executable, "-m", *words],
-        cwd=REPOSITORY,
+        cwd=place,
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
-def test_first_command_fits_the_example() -> None:
+def test_first_command_fits_the_example(place: Path) -> None:
     """Installation is what made this test possible; the rest of the line is run."""
     install, _, fit = commands()[0].partition(" && ")
     assert install == "pip install ."
     assert fit == f"nablafit fit {EXAMPLE}"
-    finished = run(fit)
+    finished = run(fit, place)
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
     assert "valid" in finished.stdout
@@ -55,12 +65,12 @@ def nablafit_commands() -> list[str]:
     return [command for command in commands() if command.startswith("nablafit ")]
 
 
-@pytest.mark.parametrize("command", nablafit_commands())
-def test_command_line(command: str) -> None:
+def test_command_lines_in_their_order(place: Path) -> None:
     """`workspace.json` stands for a workspace of the user."""
-    finished = run(command.replace(" workspace.json", f" {EXAMPLE}"))
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stdout
+    for command in nablafit_commands():
+        finished = run(command.replace(" workspace.json", f" {EXAMPLE}"), place)
+        assert finished.returncode == 0, f"{command}: {finished.stderr}"
+        assert finished.stdout, command
 
 
 def test_there_are_commands() -> None:

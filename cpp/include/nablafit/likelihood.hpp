@@ -62,6 +62,12 @@ class NABLAFIT_API Likelihood {
   /// -log of the saturated likelihood: depends on data, widths and taus only.
   double constant() const noexcept;
 
+  /// The terms whose sum is value(x), each >= 0 and +infinity where it is not defined: those of the
+  /// bins into `bins` (Model::n_bins() values), those of the constraints into `constraints`
+  /// (Model::constrained_parameters().size() values).
+  void deviances(Span<const double> x, Span<double> bins, Span<double> constraints) const;
+  void deviances(const double* x, double* bins, double* constraints) const;
+
   const detail::CompiledLikelihood& compiled() const noexcept { return *compiled_; }
 
  private:

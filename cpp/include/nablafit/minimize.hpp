@@ -5,7 +5,8 @@
 /// held; the others take a Newton step from the arrow-form Hessian, confined to the box by an
 /// active set on the quadratic model, and shortened until the value decreases enough. Indefinite
 /// Hessians are modified to positive definite ones; kinks of piecewise interpolation act as
-/// temporary bounds; bins without events whose yield would turn negative act as constraints.
+/// temporary bounds. Where the yields of bins without events reach zero, the border of the domain
+/// is approached from inside, by fits with ever fewer events in these bins.
 #ifndef NABLAFIT_MINIMIZE_HPP
 #define NABLAFIT_MINIMIZE_HPP
 
@@ -28,6 +29,7 @@ enum class CovarianceKind {
 };
 
 struct MinimizeOptions {
+  /// Of one descent. Where yields of bins without events reach zero there are several.
   int max_iterations = 200;
   /// Stop when the estimated distance to the minimum in -log L, g^T H^-1 g / 2 over the free
   /// parameters (MINUIT's EDM for its objective -2 log L is twice this), is below.

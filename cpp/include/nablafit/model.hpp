@@ -4,6 +4,7 @@
 #define NABLAFIT_MODEL_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,15 @@ struct CompiledModel;
 struct Data {
   std::vector<double> counts;
   std::vector<double> global_observables;
+};
+
+/// First derivatives of yields with respect to parameters, in compressed sparse rows: those of row
+/// r are entries offsets[r] to offsets[r + 1] of the other two, parameters ascending, each at most
+/// once. What is not listed is zero.
+struct YieldJacobian {
+  std::vector<std::int64_t> offsets;     ///< size: rows + 1
+  std::vector<std::int64_t> parameters;  ///< index of the parameter
+  std::vector<double> derivatives;       ///< events per unit of the parameter
 };
 
 /// A ModelSpec compiled for evaluation. Immutable; copies share the compiled arrays; every member
@@ -69,6 +79,10 @@ class NABLAFIT_API Model {
   /// channel floor acts.
   void expected_by_sample(Span<const double> x, Span<double> yields) const;
   void expected_by_sample(const double* x, double* yields) const;
+  /// Derivatives of expected_by_sample at `x`, before channel floors. At a kink they are those of
+  /// the branch that the kernels take there.
+  YieldJacobian jacobian_by_sample(Span<const double> x) const;
+  YieldJacobian jacobian_by_sample(const double* x) const;
   /// Expected values of the global observables (the mean of each constraint's density), into
   /// `values` (constrained_parameters().size() values).
   void expected_global_observables(Span<const double> x, Span<double> values) const;

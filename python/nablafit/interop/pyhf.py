@@ -1,4 +1,4 @@
-"""Models of pyhf."""
+"""Models of pyhf, and pyhf's inference on nablafit's core."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from ..model import Model
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import pyhf
+    from pyhf.optimize.mixins import OptimizerMixin
 
     from ..spec import ModelSpec
+    from ._pyhf_optimizer import NablafitOptimizer
 
-__all__ = ["from_pyhf"]
+__all__ = ["from_pyhf", "optimizer", "replace_minuit"]
 
 
 def from_pyhf(pyhf_model: pyhf.Model) -> Model:
@@ -57,11 +61,77 @@ def from_pyhf(pyhf_model: pyhf.Model) -> Model:
     return Model(_in_order(spec, tuple(pyhf_model.config.par_names)))
 
 
+def optimizer(
+    *,
+    tolerance: float = 1e-11,
+    maxiter: int | None = None,
+    fallback: OptimizerMixin | None = None,
+) -> NablafitOptimizer:
+    """Return an optimizer with which pyhf's own functions run on nablafit's core.
+
+    `pyhf.set_backend("numpy", nablafit.interop.pyhf.optimizer())`, and `pyhf.infer` fits with exact
+    derivatives; the code that calls it stays as it is. For code that chooses pyhf's MINUIT by
+    itself, as cabinetry does for every fit, there is `replace_minuit`.
+
+    Parameters
+    ----------
+    tolerance : float
+        As in `nablafit.fit`. The default makes minima equal to rounding, which pyhf needs where the
+        best fit is at a bound: it divides by differences of them.
+    maxiter : int, optional
+        Largest number of Newton iterations. Options of a single fit come before both.
+    fallback : pyhf optimizer, optional
+        What does the fits that nablafit cannot; by default pyhf's MINUIT.
+
+    Returns
+    -------
+    NablafitOptimizer
+        It compiles each pyhf model at its first fit, checks that -2 log L agrees with pyhf's there,
+        and keeps it as long as the pyhf model lives. Values, bounds, constness and data are those
+        that pyhf passes, so a change of the model's configuration counts at once; templates count
+        as they were when the pyhf model was made.
+
+    Raises
+    ------
+    ImportError
+        If pyhf is not installed.
+
+    Notes
+    -----
+    A model that cannot be compiled, or an objective other than `pyhf.infer.mle.twice_nll`, is left
+    to the fallback with a FitWarning. Uncertainties are those of the exact Hessian: for parameters
+    with bounds they differ from MINUIT's by up to a percent, which come from its sine transform.
+    """
+    _require_pyhf()
+    from ._pyhf_optimizer import NablafitOptimizer
+
+    return NablafitOptimizer(tolerance=tolerance, maxiter=maxiter, fallback=fallback)
+
+
+def replace_minuit(
+    *, tolerance: float = 1e-11, maxiter: int | None = None
+) -> AbstractContextManager[None]:
+    """Return a context in which pyhf's `minuit_optimizer` runs on nablafit's core.
+
+    cabinetry chooses pyhf's MINUIT for every fit, whatever was set before:
+
+    >>> with nablafit.interop.pyhf.replace_minuit():
+    ...     cabinetry.fit.ranking(model, data)
+
+    Arguments, cache and fallback are those of `optimizer`. Inside the context all of the process is
+    affected, other threads included.
+    """
+    ours = optimizer(tolerance=tolerance, maxiter=maxiter)
+    from ._pyhf_optimizer import replaced_minuit
+
+    return replaced_minuit(ours)
+
+
 def _require_pyhf() -> None:
     try:
         import pyhf  # noqa: F401
     except ImportError as error:
-        raise ImportError("from_pyhf needs pyhf: pip install pyhf") from error
+        raise ImportError("this needs pyhf: pip install pyhf") from error
 
 
 def _check_supported(pyhf_model: pyhf.Model) -> None:

@@ -173,11 +173,15 @@ def digest(document: Mapping[str, Any], algorithm: str = "sha256") -> str:
 def apply_operations(
     document: Mapping[str, Any], operations: Operations, name: str = "patch"
 ) -> dict[str, Any]:
-    """Return a copy of `document` with a JSON patch applied; WorkspaceError if it does not fit."""
+    """Return `document` with a JSON patch applied; WorkspaceError if it does not fit.
+
+    Only containers that the patch changes are copied: the result shares the rest with `document`.
+    """
     import jsonpatch
     import jsonpointer
 
-    patched: Any = json.loads(json.dumps(document))
+    patched: Any = dict(document)
+    owned = {id(patched)}
     copied = 0
     for index, operation in enumerate(operations):
         where = f"{name}: operation {index}"
@@ -188,6 +192,8 @@ def apply_operations(
                 if copied > MAX_COPIED_CHARACTERS:
                     message = f"copies more than {MAX_COPIED_CHARACTERS} characters"
                     raise located(WorkspaceError, message, where)
+            for member in ("path", "from"):
+                _own(patched, operation.get(member), owned)
             patched = jsonpatch.apply_patch(patched, [operation], in_place=True)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
             raise located(WorkspaceError, f"does not fit the workspace: {error}", where) from error
@@ -199,6 +205,26 @@ def apply_operations(
     if not isinstance(patched, dict):
         raise located(WorkspaceError, "the patched document is no JSON object", name)
     return patched
+
+
+def _own(document: Any, pointer: object, owned: set[int]) -> None:  # noqa: ANN401 - JSON
+    """Replace the containers on the way to a place by copies, once each, so that it may change."""
+    if not isinstance(pointer, str):
+        return
+    node = document
+    for part in pointer.split("/")[1:-1]:
+        key: Any = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list):
+            if not key.isdecimal() or int(key) >= len(node):
+                return
+            key = int(key)
+        elif not isinstance(node, dict) or key not in node:
+            return
+        child = node[key]
+        if isinstance(child, dict | list) and id(child) not in owned:
+            child = node[key] = child.copy()
+            owned.add(id(child))
+        node = child
 
 
 def _parse(source: Source) -> tuple[str, Any]:

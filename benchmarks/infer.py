@@ -1,0 +1,169 @@
+"""Time upper limits and toy-based CLs next to pyhf.
+
+    python benchmarks/infer.py WORKSPACE... [--toys N] [--pyhf-toys N] [--output FILE]
+
+Workspaces without a signal get one. Times are processor times of all threads, ratios those of one
+run. benchmarks/README.md says what each number is.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import (
+    argument_parser,
+    environment,
+    print_environment,
+    print_table,
+    seconds_text,
+    write_json,
+)
+from _signals import with_signal
+
+import nablafit as nf
+
+ROUNDS = 5
+
+
+class Rival:
+    """pyhf with NumPy and MINUIT in their usual configuration."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        import pyhf
+
+        self._pyhf = pyhf
+        pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer())
+        workspace = pyhf.Workspace(document, validate=False)
+        self._model = workspace.model(validate=False)
+        self._data = workspace.data(self._model)
+
+    def limits(self) -> list[float]:
+        """Search for the six limits with the default tolerance."""
+        found = self._pyhf.infer.intervals.upper_limits.upper_limit(self._data, self._model)
+        return [float(found[0]), *map(float, found[1])]
+
+    def toys(self, n: int) -> list[float]:
+        """Draw and fit n toys with and n without signal; return the values of the statistic."""
+        calculator = self._pyhf.infer.calculators.ToyCalculator(
+            self._data, self._model, ntoys=n, track_progress=False
+        )
+        distributions = calculator.distributions(1.0)
+        return [float(value) for d in distributions for value in d.samples]
+
+
+def cpu_seconds(call: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.process_time()
+    value = call()
+    return value, time.process_time() - started
+
+
+def median_of_rounds(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the last value and the median time of some rounds, after one that does not count."""
+    call()
+    values, seconds = zip(*(cpu_seconds(call) for _ in range(ROUNDS)), strict=True)
+    return values[-1], statistics.median(seconds)
+
+
+def measure(path: Path, n_toys: int, n_pyhf_toys: int, skip: list[str]) -> dict[str, Any]:
+    """Return times and limits of one workspace."""
+    document = with_signal(path)
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    data = workspace.data(model)
+    limit, seconds = median_of_rounds(lambda: nf.upper_limit(model, data, n_threads=1))
+    found: dict[str, Any] = {
+        "sizes": {"parameters": model.n_parameters, "bins": model.n_bins},
+        "limits": list(limit.limits),
+        "status": limit.status,
+        "fits": limit.n_fits,
+        "limit": seconds,
+    }
+    test, seconds = cpu_seconds(
+        lambda: nf.hypotest(model, data, calculator="toys", n_toys=n_toys, n_threads=1)
+    )
+    found |= {"toys": n_toys, "toy": seconds / (2 * n_toys), "cls": test.cls}
+    found |= {"cls_error": test.cls_error, "failed_toys": sum(t.n_failed for t in test.toys)}
+    if "pyhf" not in skip:
+        found |= measure_pyhf(document, found, n_pyhf_toys)
+    return found
+
+
+def measure_pyhf(document: dict[str, Any], ours: Mapping[str, Any], n_toys: int) -> dict[str, Any]:
+    rival = Rival(document)
+    found: dict[str, Any] = {}
+    try:
+        limits, found["pyhf_limit"] = cpu_seconds(rival.limits)
+    except Exception as error:  # noqa: BLE001
+        found["pyhf_limit_failed"] = f"{type(error).__name__}: {error}"[:120]
+    else:
+        found["limit_ratio"] = found["pyhf_limit"] / ours["limit"]
+        differences = np.abs(np.array(limits) / np.array(ours["limits"]) - 1)
+        found["largest_difference"] = float(np.max(differences))
+    if n_toys:
+        _, seconds = cpu_seconds(lambda: rival.toys(n_toys))
+        found["pyhf_toy"] = seconds / (2 * n_toys)
+        found["toy_ratio"] = found["pyhf_toy"] / ours["toy"]
+    return found
+
+
+def optional(found: Mapping[str, Any], key: str, text: Callable[[float], str]) -> str:
+    return text(found[key]) if key in found else "-"
+
+
+def print_workspaces(found: Mapping[str, Mapping[str, Any]]) -> None:
+    header = ("limits", "fits", "nablafit", "pyhf", "pyhf / ours", "largest difference")
+    rows = [
+        (
+            name,
+            str(f["fits"]),
+            seconds_text(f["limit"]),
+            f.get("pyhf_limit_failed") or optional(f, "pyhf_limit", seconds_text),
+            optional(f, "limit_ratio", lambda value: f"{value:.0f}"),
+            optional(f, "largest_difference", lambda value: f"{value:.1e}"),
+        )
+        for name, f in found.items()
+    ]
+    print_table("Observed and expected upper limits", header, rows)
+    header = ("toys", "toys", "per toy", "pyhf per toy", "pyhf / ours", "CLs", "failed")
+    rows = [
+        (
+            name,
+            f"2 x {f['toys']}",
+            seconds_text(f["toy"]),
+            optional(f, "pyhf_toy", seconds_text),
+            optional(f, "toy_ratio", lambda value: f"{value:.0f}"),
+            f"{f['cls']:.4f} ± {f['cls_error']:.4f}",
+            str(f["failed_toys"]),
+        )
+        for name, f in found.items()
+    ]
+    print_table("CLs at 1 by toys", header, rows)
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--toys", type=int, default=10_000, help="of each hypothesis (default: 10000)"
+    )
+    parser.add_argument("--pyhf-toys", type=int, default=3, help="the same (default: 3)")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
+    record = environment("cpu")
+    print_environment(record)
+    found = {
+        path.stem: measure(path, arguments.toys, arguments.pyhf_toys, arguments.skip)
+        for path in arguments.workspaces
+    }
+    print_workspaces(found)
+    write_json(arguments.output, {**record, "workspaces": found})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

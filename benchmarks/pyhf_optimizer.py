@@ -1,0 +1,150 @@
+"""Time pyhf's own hypotest and fit with its MINUIT and on nablafit's core.
+
+    python benchmarks/pyhf_optimizer.py WORKSPACE... [--output FILE]
+
+Background-only workspaces get a signal in the last bin of their smallest channel.
+benchmarks/README.md says what each number is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyhf
+from _common import (
+    CLOCKS,
+    argument_parser,
+    environment,
+    print_environment,
+    print_table,
+    seconds_text,
+    write_json,
+)
+
+from nablafit.interop.pyhf import optimizer
+
+Outcome: TypeAlias = Any  # what pyhf returns
+
+SIGNAL = 0.3  # of the background in the bins of the signal
+
+
+def load(path: Path) -> tuple[pyhf.Model, list[float]]:
+    """Return model and data of a workspace, with a signal if it has none."""
+    document = json.loads(path.read_text("utf-8"))
+    poi = document["measurements"][0]["config"]["poi"]
+    names = {m["name"] for c in document["channels"] for s in c["samples"] for m in s["modifiers"]}
+    if poi not in names:
+        document["measurements"][0]["config"]["poi"] = poi or "mu_SIG"
+        add_signal(document, poi or "mu_SIG")
+    workspace = pyhf.Workspace(document)
+    model = workspace.model()
+    return model, workspace.data(model)
+
+
+def add_signal(document: dict[str, Any], poi: str) -> None:
+    """Add a signal to the last bin of the channel with the fewest events per bin."""
+    channel = min(
+        document["channels"],
+        key=lambda c: sum(sum(s["data"]) for s in c["samples"]) / len(c["samples"][0]["data"]),
+    )
+    totals = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
+    shape = np.zeros_like(totals)
+    shape[-1] = SIGNAL * totals[-1]
+    modifier = {"name": poi, "type": "normfactor", "data": None}
+    rate = {"name": "signal_rate", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
+    channel["samples"].append(
+        {"name": "signal", "data": shape.tolist(), "modifiers": [modifier, rate]}
+    )
+
+
+def clocked(call: Callable[[], Any], clock: str, n: int) -> tuple[Any, float]:
+    """Return what the last of `n` calls returns, and the median time of one."""
+    now, times = CLOCKS[clock], []
+    for _ in range(n):
+        started = now()
+        value = call()
+        times.append(now() - started)
+    return value, float(np.median(times))
+
+
+def measure(path: Path, clock: str) -> dict[str, Any]:
+    """Time both optimizers on one workspace, and compare what they return."""
+    model, data = load(path)
+    options: dict[str, Any] = {"test_stat": "qtilde", "return_expected_set": True}
+    tasks: dict[str, Callable[[], Any]] = {
+        "hypotest": lambda: pyhf.infer.hypotest(1.0, data, model, **options),
+        "fit": lambda: pyhf.infer.mle.fit(
+            data, model, return_fitted_val=True, return_uncertainties=True
+        ),
+    }
+    ours = optimizer()
+    found: dict[str, Any] = {"parameters": model.config.npars}
+    pyhf.set_backend("numpy", ours)
+    started = time.perf_counter()
+    tasks["fit"]()
+    found["first fit"] = time.perf_counter() - started
+    for name, task in tasks.items():
+        pyhf.set_backend("numpy", ours)
+        value, seconds = clocked(task, clock, 5)
+        pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer())
+        try:
+            reference, theirs = clocked(task, clock, 1)
+        except pyhf.exceptions.FailedMinimization as error:
+            found[name] = {"ours": seconds, "pyhf": None, "reason": str(error)}
+            continue
+        found[name] = {"ours": seconds, "pyhf": theirs, "ratio": theirs / seconds}
+        found[name] |= compare(name, value, reference)
+    return found
+
+
+def compare(name: str, ours: Outcome, theirs: Outcome) -> dict[str, Any]:
+    """Return CLs of both, or how much higher pyhf's minimum is."""
+    if name == "fit":
+        return {"pyhf above, -2 log L": float(theirs[1]) - float(ours[1])}
+    expected = np.abs(np.array(ours[1]) - np.array(theirs[1]))
+    return {
+        "CLs": [float(ours[0]), float(theirs[0])],
+        "difference": float(max(abs(ours[0] - theirs[0]), expected.max())),
+    }
+
+
+def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
+    header = ("", "parameters", "call", "nablafit", "pyhf MINUIT", "ratio", "agreement")
+    rows = []
+    for workspace, f in found.items():
+        for name in ("hypotest", "fit"):
+            t = f[name]
+            if t["pyhf"] is None:
+                rows.append((workspace, "", name, seconds_text(t["ours"]), "-", "-", t["reason"]))
+                continue
+            what = (
+                f"CLs within {t['difference']:.1e}"
+                if name == "hypotest"
+                else f"pyhf above by {t['pyhf above, -2 log L']:.1e}"
+            )
+            times = (seconds_text(t["ours"]), seconds_text(t["pyhf"]))
+            parameters = str(f["parameters"])
+            rows.append((workspace, parameters, name, *times, f"{t['ratio']:.0f}", what))
+    print_table("pyhf's functions", header, rows)
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
+    record = environment(arguments.clock)
+    print_environment(record)
+    found = {path.stem: measure(path, arguments.clock) for path in arguments.workspaces}
+    print_workspaces(found)
+    write_json(arguments.output, {**record, "workspaces": found})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Time a full ranking by refits, next to cabinetry.
+
+    python benchmarks/ranking.py WORKSPACE... [--parameters N] [--output FILE]
+
+Every parameter is held at plus and minus its error before and after the fit. benchmarks/README.md
+says what each number is.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import (
+    argument_parser,
+    environment,
+    print_environment,
+    print_table,
+    seconds_text,
+    write_json,
+)
+
+import nablafit as nf
+from nablafit.infer.ranking import VARIATIONS
+
+REPEATS = 5
+
+
+def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Return what a call returns, its wall time and the processor time of all its threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    value = call()
+    return value, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def with_parameter_of_interest(document: dict[str, Any]) -> dict[str, Any]:
+    """Add a signal if the parameter of interest acts nowhere, as in background-only files.
+
+    It has sqrt(background) events in every bin, and no systematic variations.
+    """
+    poi = document["measurements"][0]["config"]["poi"] or "mu_SIG"
+    modifiers = [m for c in document["channels"] for s in c["samples"] for m in s["modifiers"]]
+    if poi in {modifier["name"] for modifier in modifiers}:
+        return document
+    for channel in document["channels"]:
+        total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
+        signal = np.sqrt(np.maximum(total, 0.01)).tolist()
+        factor = {"name": poi, "type": "normfactor", "data": None}
+        channel["samples"].append({"name": "signal", "data": signal, "modifiers": [factor]})
+    document["measurements"][0]["config"]["poi"] = poi
+    return document
+
+
+def measure(path: Path, n_rival: int) -> dict[str, Any]:
+    """Return seconds of one workspace, everything with the same fit to begin with."""
+    document = with_parameter_of_interest(json.loads(path.read_text(encoding="utf-8")))
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    data = workspace.data(model)
+    best = nf.fit(model, data)
+    found: dict[str, Any] = {"valid_fit": best.valid}
+    for n_threads in (1, 2):
+        times = []
+        for _ in range(REPEATS):
+            ranked, wall, cpu = clocked(
+                lambda n=n_threads: nf.ranking(model, data, result=best, n_threads=n)
+            )
+            times.append((wall, cpu))
+        walls, cpus = zip(*times, strict=True)
+        found[f"wall_{n_threads}"] = statistics.median(walls)
+        found[f"cpu_{n_threads}"] = statistics.median(cpus)
+    _, _, found["linear_cpu"] = clocked(
+        lambda: nf.ranking(model, data, result=best, method="linear")
+    )
+    statuses = [status for row in ranked.statuses.values() for status in row]
+    is_refit = [status not in ("no_prefit_width", "no_error", "fixed") for status in statuses]
+    found |= {
+        "parameters": len(ranked),
+        "refits": sum(is_refit),
+        "failed": sum(w.kind == "failed" for w in ranked.warnings),
+    }
+    return found | (measure_cabinetry(document, best, ranked, n_rival) if n_rival else {})
+
+
+def measure_cabinetry(
+    document: dict[str, Any], best: nf.FitResult, ranked: nf.infer.RankingResult, n: int
+) -> dict[str, Any]:
+    """Let cabinetry rank some parameters, evenly spread over the list."""
+    import cabinetry
+    import pyhf
+
+    workspace = pyhf.Workspace(document)
+    model = workspace.model(measurement_name=document["measurements"][0]["name"])
+    data = workspace.data(model)
+    constrained = [p for p in ranked.parameters if np.isfinite(best.prefit_errors[_at(best, p)])]
+    chosen = constrained[:: max(1, len(constrained) // n)][:n]
+    wanted = np.isin(model.config.par_names, chosen)
+    widths = np.where(wanted, cabinetry.model_utils.prefit_uncertainties(model), 0.0)
+    # It skips shifts of size zero, and so all other parameters.
+    cabinetry.model_utils.prefit_uncertainties = lambda _: widths
+    start = cabinetry.fit.FitResults(
+        best.x, np.where(wanted, best.errors, 0.0), list(best.parameters), best.correlation, 0.0
+    )
+    assert tuple(model.config.par_names) == best.parameters
+    theirs, wall, cpu = clocked(lambda: cabinetry.fit.ranking(model, data, fit_results=start))
+    return {
+        "cabinetry_parameters": chosen,
+        "cabinetry_wall_per_refit": wall / (4 * len(chosen)),
+        "cabinetry_cpu_per_refit": cpu / (4 * len(chosen)),
+        "largest_difference": difference(theirs, ranked, chosen),
+    }
+
+
+def _at(best: nf.FitResult, name: str) -> int:
+    return best.parameters.index(name)
+
+
+def difference(theirs: Any, ours: nf.infer.RankingResult, names: Sequence[str]) -> float:  # noqa: ANN401
+    """Return the largest difference of impacts, in errors of the parameter of interest."""
+    largest = 0.0
+    for name in names:
+        i, j = theirs.labels.index(name), ours.parameters.index(name)
+        for key in VARIATIONS:
+            distance = abs(getattr(theirs, key)[i] - getattr(ours, key)[0, j])
+            largest = max(largest, float(distance / ours.poi_errors[0]))
+    return largest
+
+
+def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
+    header = (
+        "ranking", "parameters", "refits", "failed", "1 thread", "CPU", "2 threads", "linear, CPU",
+        "cabinetry per refit, CPU", "all, scaled", "cabinetry / ours (CPU)", "largest difference",
+    )  # fmt: skip
+    rows = []
+    for name, f in found.items():
+        theirs = ("skipped", "-", "-", "-")
+        if "cabinetry_cpu_per_refit" in f:
+            scaled = f["cabinetry_cpu_per_refit"] * f["refits"]
+            theirs = (
+                seconds_text(f["cabinetry_cpu_per_refit"]),
+                seconds_text(scaled),
+                f"{scaled / f['cpu_1']:.0f}",
+                f"{f['largest_difference']:.1e} errors",
+            )
+        rows.append(
+            (
+                name,
+                str(f["parameters"]),
+                str(f["refits"]),
+                str(f["failed"]),
+                seconds_text(f["wall_1"]),
+                seconds_text(f["cpu_1"]),
+                seconds_text(f["wall_2"]),
+                seconds_text(f["linear_cpu"]),
+                *theirs,
+            )
+        )
+    print_table("Rankings by refits", header, rows)
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--parameters", type=int, default=5, help="to rank with cabinetry (default: 5)"
+    )
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
+    record = environment("wall and cpu")
+    print_environment(record)
+    n_rival = 0 if "cabinetry" in arguments.skip else arguments.parameters
+    found = {path.stem: measure(path, n_rival) for path in arguments.workspaces}
+    print_workspaces(found)
+    write_json(arguments.output, {**record, "workspaces": found})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

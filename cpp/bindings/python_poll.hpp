@@ -1,0 +1,52 @@
+/// \file
+/// Ctrl-C and progress during long calls.
+#ifndef NABLAFIT_BINDINGS_PYTHON_POLL_HPP
+#define NABLAFIT_BINDINGS_PYTHON_POLL_HPP
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "nablafit/batch.hpp"
+
+namespace nablafit::bindings {
+
+namespace py = pybind11;
+
+/// Lets signals and a progress function through while threads work without the GIL. Only the
+/// calling thread polls.
+class PythonPoll {
+ public:
+  PythonPoll(std::size_t n_threads, py::object progress) : progress_(std::move(progress)) {
+    options_.n_threads = n_threads;
+    options_.poll = [this](std::size_t n_done) { return poll(n_done); };
+  }
+
+  const RunOptions& options() const noexcept { return options_; }
+  /// The exception that stopped the run, or None.
+  py::object exception() const { return exception_; }
+
+ private:
+  bool poll(std::size_t n_done) {
+    if (stopped_) return false;
+    const py::gil_scoped_acquire acquire;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      if (!progress_.is_none()) progress_(n_done);
+    } catch (py::error_already_set& error) {
+      exception_ = error.value();
+      stopped_ = true;
+    }
+    return !stopped_;
+  }
+
+  RunOptions options_;
+  py::object progress_;
+  py::object exception_ = py::none();
+  bool stopped_ = false;
+};
+
+}  // namespace nablafit::bindings
+
+#endif  // NABLAFIT_BINDINGS_PYTHON_POLL_HPP

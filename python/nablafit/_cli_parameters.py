@@ -1,0 +1,300 @@
+"""Commands about nuisance parameters: ranking, impacts, pulls, breakdown, correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from . import infer
+from ._cli_common import (
+    json_option,
+    measurement_option,
+    open_workspace,
+    output_option,
+    poi_option,
+    progress_bar,
+    threads_option,
+    warnings_on_stderr,
+    workspace_argument,
+)
+from ._record import Record, load_result
+from .errors import ArgumentError, FitWarning, Interrupted, located
+from .fit import fit
+from .infer.breakdown import METHODS as BREAKDOWN_METHODS
+from .infer.correlation import ORDERS
+from .infer.ranking import METHODS as RANKING_METHODS
+from .result import FitResult
+
+if TYPE_CHECKING:
+    from .data import Data
+    from .model import Model
+
+__all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
+
+_PATTERN = "NAME, wildcard pattern or re:REGEX; may be repeated."
+_fit_option = click.option(
+    "--fit",
+    "fit_path",
+    type=click.Path(path_type=Path),
+    help="Result of `nablafit fit -o`, in place of a fit.",
+)
+_parameters_option = click.option(
+    "--parameters", multiple=True, metavar="PATTERN", help=f"Only these: {_PATTERN}"
+)
+_exclude_option = click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help=f"Without these: {_PATTERN}"
+)
+_top_option = click.option(
+    "--top", type=click.IntRange(min=1), help="Print so many; JSON has all of them."
+)
+
+
+def _common(command: CommandT) -> CommandT:
+    """Add the options that all commands here have."""
+    options = (workspace_argument, measurement_option, poi_option, _fit_option)
+    for option in reversed((*options, json_option, output_option)):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_common
+@_parameters_option
+@_exclude_option
+@click.option(
+    "--method", type=click.Choice(RANKING_METHODS), default="refit", show_default=True,
+    help="How to get impacts.",
+)  # fmt: skip
+@_top_option
+@threads_option
+def ranking(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    fit_path: Path | None,
+    as_json: bool,
+    output: Path | None,
+    parameters: tuple[str, ...],
+    exclude: tuple[str, ...],
+    method: str,
+    top: int | None,
+    threads: int | None,
+) -> int:
+    """Rank the parameters of WORKSPACE by their impact on the parameter of interest.
+
+    Every parameter is held at plus and minus its error after and before the fit, and all others are
+    fitted again; other methods are impacts from the covariance, and impacts of shifted global
+    observables.
+    """
+    model, data, best = _open(workspace, measurement, poi, fit_path)
+    rank = partial(
+        infer.ranking,
+        model,
+        data,
+        parameters=parameters or None,
+        exclude=exclude or None,
+        result=best,
+    )
+    quick = rank(method="global_observables" if method.startswith("global") else "linear")
+    total = sum(status == "linear" for row in quick.statuses.values() for status in row)
+    bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
+    with saved_if_interrupted(output), bar as progress:
+        result = rank(method=method, n_threads=threads, progress=progress)
+    _show(result, as_json, output, result if top is None else result.first(top))
+    return 1 if {warning.kind for warning in result.warnings} & {"invalid_fit", "failed"} else 0
+
+
+@click.command()
+@_common
+@_parameters_option
+@_exclude_option
+@click.option(
+    "--global-observables", is_flag=True, help="Shift global observables, not parameters."
+)
+@_top_option
+def impacts(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    fit_path: Path | None,
+    as_json: bool,
+    output: Path | None,
+    parameters: tuple[str, ...],
+    exclude: tuple[str, ...],
+    global_observables: bool,
+    top: int | None,
+) -> int:
+    """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
+    model, data, best = _open(workspace, measurement, poi, fit_path)
+    result = infer.ranking(
+        model,
+        data,
+        parameters=parameters or None,
+        exclude=exclude or None,
+        result=best,
+        method="global_observables" if global_observables else "linear",
+    )
+    _show(result, as_json, output, result if top is None else result.first(top))
+    return 0 if best.valid else 1
+
+
+@click.command()
+@_common
+@_parameters_option
+@_exclude_option
+@click.option(
+    "--over-constrained", type=float, default=0.7, show_default=True,
+    help="Warn of constraints below.",
+)  # fmt: skip
+@click.option("--pulled", type=float, default=2.0, show_default=True, help="Warn of pulls above.")
+@click.option(
+    "--one-sided", type=float, default=0.5, show_default=True,
+    help="Warn if up and down variations agree by more.",
+)  # fmt: skip
+def pulls(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    fit_path: Path | None,
+    as_json: bool,
+    output: Path | None,
+    parameters: tuple[str, ...],
+    exclude: tuple[str, ...],
+    over_constrained: float,
+    pulled: float,
+    one_sided: float,
+) -> int:
+    """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
+    model, _, best = _open(workspace, measurement, poi, fit_path)
+    result = infer.pulls(
+        best,
+        model=model,
+        parameters=parameters or None,
+        exclude=exclude or None,
+        over_constrained=over_constrained,
+        pulled=pulled,
+        one_sided=one_sided,
+    )
+    _show(result, as_json, output)
+    return 0 if best.valid else 1
+
+
+@click.command()
+@_common
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME=PATTERN[,...]",
+    help="Parameters that make a group; may be repeated. Default: by kind of modifier.",
+)  # fmt: skip
+@click.option(
+    "--method", type=click.Choice(BREAKDOWN_METHODS), default="linear", show_default=True,
+    help="How to get contributions.",
+)  # fmt: skip
+@threads_option
+def breakdown(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    fit_path: Path | None,
+    as_json: bool,
+    output: Path | None,
+    groups: tuple[str, ...],
+    method: str,
+    threads: int | None,
+) -> int:
+    """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
+    wanted = _parse_groups(groups)
+    model, data, best = _open(workspace, measurement, poi, fit_path)
+    with saved_if_interrupted(output):
+        result = infer.breakdown(
+            model, data, groups=wanted, result=best, method=method, n_threads=threads
+        )
+    _show(result, as_json, output)
+    return 1 if result.warnings else 0
+
+
+@click.command()
+@_common
+@_parameters_option
+@_exclude_option
+@click.option(
+    "--threshold", type=float, default=0.2, show_default=True,
+    help="Leave out parameters whose correlations are all smaller.",
+)  # fmt: skip
+@click.option(
+    "--order", type=click.Choice(ORDERS), default="model", show_default=True,
+    help="Of the parameters.",
+)  # fmt: skip
+def correlation(
+    workspace: Path,
+    measurement: str | None,
+    poi: str | None,
+    fit_path: Path | None,
+    as_json: bool,
+    output: Path | None,
+    parameters: tuple[str, ...],
+    exclude: tuple[str, ...],
+    threshold: float,
+    order: str,
+) -> int:
+    """Show correlations between the parameters of WORKSPACE after a fit."""
+    _, _, best = _open(workspace, measurement, poi, fit_path)
+    result = infer.correlation(
+        best,
+        parameters=parameters or None,
+        exclude=exclude or None,
+        threshold=threshold,
+        order=order,
+    )
+    _show(result, as_json, output)
+    return 0 if best.valid else 1
+
+
+def _open(
+    workspace: Path, measurement: str | None, poi: str | None, fit_path: Path | None
+) -> tuple[Model, Data, FitResult]:
+    """Return the model, its data and their fit, from a file if there is one."""
+    _, model, data = open_workspace(workspace, measurement, poi)
+    if fit_path is None:
+        with warnings_on_stderr(FitWarning):
+            return model, data, fit(model, data)
+    best = load_result(fit_path)
+    if not isinstance(best, FitResult):
+        message = f"expected the result of a fit, got {type(best).__name__}"
+        raise located(ArgumentError, message, str(fit_path))
+    return model, data, best
+
+
+@contextmanager
+def saved_if_interrupted(output: Path | None) -> Iterator[None]:
+    """Write what was done until Ctrl-C."""
+    try:
+        yield
+    except Interrupted as interrupted:
+        if output is not None and isinstance(interrupted.result, Record):
+            interrupted.result.save(output)
+        raise
+
+
+def _show(result: Record, as_json: bool, output: Path | None, shown: Record | None = None) -> None:
+    """Write the result to a file, and print it or its most important part."""
+    if output is not None:
+        result.save(output)
+    click.echo(result.to_json(indent=1) if as_json else repr(result if shown is None else shown))
+
+
+def _parse_groups(items: tuple[str, ...]) -> dict[str, infer.Patterns] | None:
+    """Read NAME=PATTERN,PATTERN; a name that comes again adds to its group."""
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        name, equals, patterns = item.partition("=")
+        if not (name and equals and patterns):
+            raise located(ArgumentError, f"expected NAME=PATTERN, got {item!r}", "--group")
+        groups.setdefault(name, []).extend(patterns.split(","))
+    return {name: list(patterns) for name, patterns in groups.items()} or None

@@ -1,0 +1,215 @@
+"""What profile likelihoods share: the best fit that they start from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from .. import _core
+from .._arrays import FloatArray, index_of
+from .._newton import minimize_options, require_native
+from .._problem import FitOptions
+from ..batch import thread_count
+from ..errors import ArgumentError, Error, FitWarning, located
+from ..fit import fit
+from ..likelihood import Likelihood
+from ._lower_minimum import LowerMinimum
+
+if TYPE_CHECKING:
+    from .._arrays import ParameterValues
+    from .._problem import Bounds, Fixed
+    from ..data import Data
+    from ..model import Model
+    from ..result import FitResult
+
+# -2 log L below that of the best fit by more than this is another minimum.
+NEW_MINIMUM = 1e-5
+# Parameters by which two minima differ that are named at most.
+_MOST_NAMES = 10
+# Differences in units of the error that tell two minima apart.
+_TELLING = 0.1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The minimum that a profile likelihood refers to, from the native minimiser."""
+
+    likelihood: Likelihood
+    result: FitResult
+
+    @property
+    def x(self) -> FloatArray:
+        """Best-fit values, shape (n_parameters,)."""
+        return self.result.x
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The box of the fit, as fits take it."""
+        return bounds_of(self.result)
+
+    @property
+    def fixed(self) -> dict[str, bool]:
+        """Which parameters the fit held, as fits take it."""
+        return fixed_of(self.result)
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Shape (n_parameters, n_parameters); a valid native fit always has one."""
+        assert self.result.covariance is not None  # noqa: S101
+        return self.result.covariance
+
+    def indices(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return positions of free parameters; raise ArgumentError for others."""
+        for name in names:
+            if self.result.fixed[index_of(self.result.parameters, name)]:
+                message = "is fixed, so it has no profile; release it: fixed={name: False}"
+                raise located(ArgumentError, message, name)
+        return np.array([self.result.parameters.index(name) for name in names], dtype=np.int64)
+
+    def response(self, held: NDArray[np.int64]) -> FloatArray:
+        """Return dx/d(held) of the conditional minimum to first order, shape (n_held, n).
+
+        It is (C_kk)^-1 C_kx, with k the held parameters; zero where the covariance does not say.
+        """
+        n = len(self.x)
+        block = self.covariance[np.ix_(held, held)]
+        rows = np.zeros((len(held), n))
+        if is_positive_definite(block):
+            shared = self.covariance[held]
+            rows[:] = np.linalg.solve(block, np.where(np.isfinite(shared), shared, 0.0))
+        rows[:, held] = np.eye(len(held))
+        return rows
+
+    def lower_minimum(self, x: FloatArray, twice_delta_nll: float) -> LowerMinimum:
+        """Describe a minimum below this one."""
+        names = self.result.parameters
+        errors = np.asarray(self.result.errors)
+        usable = np.isfinite(errors) & (errors > 0)
+        shift = np.abs(x - self.x) / np.where(usable, errors, 1.0)
+        order = [i for i in np.argsort(-shift, kind="stable").tolist() if shift[i] > _TELLING]
+        return LowerMinimum(
+            parameters=names,
+            x=np.array(x),
+            twice_delta_nll=twice_delta_nll,
+            differs_in={names[i]: float(x[i]) for i in order[:_MOST_NAMES]},
+        )
+
+    def crossings(
+        self,
+        held: NDArray[np.int64],
+        directions: FloatArray,
+        rises: FloatArray,
+        n_threads: int | None,
+        progress: Callable[[int], object] | None,
+    ) -> tuple[dict[str, Any], BaseException | None]:
+        """Follow rays, see `profile.hpp`; held and directions have shape (n_rays, n_held)."""
+        return _core.profile_crossings(
+            self.likelihood,
+            x=np.array(self.x),
+            covariance=np.ascontiguousarray(self.covariance),
+            lower=np.ascontiguousarray(self.result.lower),
+            upper=np.ascontiguousarray(self.result.upper),
+            fixed=np.ascontiguousarray(self.result.fixed),
+            parameters=np.ascontiguousarray(held, dtype=np.int64),
+            directions=np.ascontiguousarray(directions, dtype=np.float64),
+            rises=np.ascontiguousarray(rises, dtype=np.float64),
+            options=minimize_options(FitOptions(), _core.CovarianceKind.none, diagnostics=False),
+            n_threads=thread_count(n_threads),
+            progress=progress,
+        )
+
+
+def warn_of(minimum: LowerMinimum | None) -> None:
+    """Warn the caller of a public function of a lower minimum, if there is one."""
+    if minimum is not None:
+        warnings.warn(f"{minimum!r} Fit again from .new_minimum.x", FitWarning, stacklevel=3)
+
+
+def make_reference(
+    model: Model | Likelihood,
+    data: Data | None,
+    result: FitResult | None,
+    initial: ParameterValues | None,
+    bounds: Bounds | None,
+    fixed: Fixed | None,
+) -> Reference:
+    """Find the best fit, or take over the one given.
+
+    A result of another minimiser is the start of a native fit, since MINUIT stops further from the
+    minimum than profiles can bear.
+
+    Raises
+    ------
+    ArgumentError
+        If `result` belongs to another model or other data, or comes with bounds, fixed or initial.
+    Error
+        If there is no minimum.
+    """
+    likelihood = model if isinstance(model, Likelihood) else None
+    if result is None:
+        result = fit(model, data, initial=initial, bounds=bounds, fixed=fixed)
+    elif initial is not None or bounds is not None or fixed is not None:
+        message = "a result has start, bounds and fixed parameters of its own: pass either"
+        raise located(ArgumentError, message, "result")
+    if likelihood is None:
+        if data is None:
+            message = "a Model needs data; get them from workspace.data(model)"
+            raise located(ArgumentError, message, "data")
+        likelihood = model.likelihood(data)  # type: ignore[union-attr]
+    require_native(likelihood)
+    _check_result(likelihood, result)
+    if result.minimizer != "newton" or result.covariance is None:
+        result = _continue(likelihood, result)
+    if not result.valid:
+        message = f"there is no best fit to start from: {result.message}"
+        raise located(Error, message, "fit")
+    return Reference(likelihood, result)
+
+
+def _check_result(likelihood: Likelihood, result: FitResult) -> None:
+    if result.parameters != likelihood.parameters:
+        message = "belongs to another model: its parameters differ"
+        raise located(ArgumentError, message, "result")
+    value = likelihood(result.x)
+    if value != result.value and not abs(value - result.value) <= 1e-8 * max(1.0, abs(value)):
+        message = (
+            f"belongs to other data: its -log L is {result.value + result.constant:.10g}, here it "
+            f"is {value + likelihood.constant:.10g} at the same point"
+        )
+        raise located(ArgumentError, message, "result")
+
+
+def _continue(likelihood: Likelihood, result: FitResult) -> FitResult:
+    return fit(likelihood, initial=result.x, bounds=bounds_of(result), fixed=fixed_of(result))
+
+
+def bounds_of(result: FitResult) -> dict[str, tuple[float, float]]:
+    """Return the bounds of a fit by name, without those that are a single value."""
+    rows = zip(result.parameters, result.lower.tolist(), result.upper.tolist(), strict=True)
+    return {name: (low, high) for name, low, high in rows if low < high}
+
+
+def fixed_of(result: FitResult) -> dict[str, bool]:
+    """Return whether each parameter was held."""
+    return dict(zip(result.parameters, result.fixed.tolist(), strict=True))
+
+
+def is_positive_definite(matrix: FloatArray) -> bool:
+    """Whether a small covariance can be inverted."""
+    if not np.all(np.isfinite(matrix)) or not np.all(np.diag(matrix) > 0):
+        return False
+    scale = np.sqrt(np.diag(matrix))
+    return bool(np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] > 1e-12)
+
+
+def rise_of_level(level: float, n_parameters: int) -> float:
+    """Return the rise of -2 log L at a confidence level, by Wilks' theorem (chi-square)."""
+    if not 0.0 < level < 1.0:
+        raise located(ArgumentError, f"expected a number between 0 and 1, got {level}", "level")
+    return float(special.chdtri(n_parameters, 1.0 - level))

@@ -1,0 +1,87 @@
+"""What functions of a fit share: its parameters of interest, its groups, its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._arrays import index_of
+from ..errors import ArgumentError, located
+from ..fit import fit
+from ._parameter_tables import ParameterWarning
+
+if TYPE_CHECKING:
+    from ..data import Data
+    from ..model import Model
+    from ..result import FitResult
+
+__all__ = ["choose_pois", "failure_warnings", "fit_of"]
+
+
+def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
+    """Return the fit of a model to data: `result` after checks, or a new one.
+
+    Raises
+    ------
+    ArgumentError
+        If `result` is a fit of something else.
+    """
+    if result is None:
+        return fit(model, data)
+    if result.parameters != model.parameters:
+        raise located(ArgumentError, "is no fit of this model: parameters differ", "result")
+    value = model.likelihood(data)(result.x)
+    if not abs(value - result.value) <= 1e-6 * (1.0 + abs(result.value)):
+        message = (
+            f"is no fit to these data: -log(L / L_saturated) at its values is {value:.8g}, in it "
+            f"{result.value:.8g}"
+        )
+        raise located(ArgumentError, message, "result")
+    return result
+
+
+def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult) -> list[int]:
+    """Return the positions of the parameters of interest, by default the model's first.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none, or one is unknown, named twice or fixed.
+    """
+    names = _default_poi(model) if poi is None else (poi,) if isinstance(poi, str) else tuple(poi)
+    if not names:
+        raise located(ArgumentError, "expected a parameter of interest, got none", "poi")
+    positions = [index_of(model.parameters, name) for name in names]
+    for i, position in enumerate(positions):
+        if position in positions[:i]:
+            raise located(ArgumentError, f"{names[i]} is named twice", "poi")
+        if result.fixed[position]:
+            message = f"{names[i]} is fixed, so nothing changes it; release it in the fit"
+            raise located(ArgumentError, message, "poi")
+    return positions
+
+
+def _default_poi(model: Model) -> tuple[str]:
+    if model.poi is not None:
+        return (model.poi,)
+    absent = ", ".join(model.parameters_of_interest)
+    found = f"names {absent}, which no channel has" if absent else "names none"
+    message = f"expected a parameter of interest: the model {found}; choose one with `poi`"
+    raise located(ArgumentError, message, "poi")
+
+
+def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...]:
+    """Warn of a fit that is not valid, or gave no error of the parameter of interest."""
+    name = result.parameters[poi]
+    if not result.valid:
+        kind, message = "invalid_fit", f"the fit is not valid: {result.message}"
+    elif not (np.isfinite(result.errors[poi]) and result.errors[poi] > 0):
+        kind, message = "no_error", f"{name}: the fit gave no error"
+        if result.at_bound[poi]:
+            message += ", for it is at its bound: fit with wider `bounds`"
+    else:
+        return ()
+    value = result.errors[poi]
+    return (ParameterWarning(kind=kind, parameter=name, value=value, message=message),)

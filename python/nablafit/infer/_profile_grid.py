@@ -1,0 +1,170 @@
+"""Constrained fits on a grid of one or two parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import FloatArray
+from ..batch import STATUSES, FitManyResult, fit_many
+from ..errors import Interrupted
+from ..fit import fit
+from ._best_fit import NEW_MINIMUM, Reference
+
+if TYPE_CHECKING:
+    from ._lower_minimum import LowerMinimum
+
+# A value this much lower in -log L at a point that a neighbour leads to starts another fit.
+_IMPROVEMENT = 1e-7
+_MAX_SWEEPS = 20
+_FORBIDDEN = STATUSES.index("forbidden_start")
+_NOT_FITTED = STATUSES.index("not_fitted")
+
+
+class ProfileGrid:
+    """Fits at all points, repeated where a neighbour leads lower."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        held: NDArray[np.int64],
+        axes: tuple[FloatArray, ...],
+        n_threads: int | None,
+    ) -> None:
+        self.reference = reference
+        self.held = held
+        self.points = _points(axes)
+        self.shape = tuple(len(axis) for axis in axes)
+        self.response = reference.response(held)
+        self.n_threads = n_threads
+        n = len(self.points)
+        self.x = np.full((n, len(reference.x)), np.nan)
+        self.value = np.full(n, np.nan)
+        self.codes = np.full(n, _NOT_FITTED, dtype=np.int8)
+        self._neighbours = _neighbours(self.shape)
+
+    def run(self, progress: Callable[[int], object] | None) -> None:
+        """Fit everywhere, then sweep until no neighbour leads lower."""
+        everywhere = np.arange(len(self.points))
+        origin = np.broadcast_to(self.reference.x, self.x.shape)
+        self._fit(everywhere, self._moved(origin, everywhere), progress)
+        for _ in range(_MAX_SWEEPS):
+            where, starts = self._better_starts()
+            if not where.size:
+                return
+            self._fit(where, starts, None)
+
+    def _moved(self, x: FloatArray, where: NDArray[np.intp]) -> FloatArray:
+        """Move minima, one per point of `where`, to what they predict there."""
+        lower, upper = self.reference.result.lower, self.reference.result.upper
+        moved = x + (self.points[where] - x[:, self.held]) @ self.response
+        free = ~self.reference.result.fixed
+        moved[:, free] = np.clip(moved[:, free], lower[free], upper[free])
+        moved[:, self.held] = self.points[where]
+        return moved
+
+    def _fit(
+        self,
+        where: NDArray[np.intp],
+        starts: FloatArray,
+        progress: Callable[[int], object] | None,
+    ) -> None:
+        try:
+            self._store(where, self._fit_many(where, starts, progress))
+        except Interrupted as interrupted:
+            if isinstance(interrupted.result, FitManyResult):
+                self._store(where, interrupted.result)
+            raise
+
+    def _fit_many(
+        self,
+        where: NDArray[np.intp],
+        starts: FloatArray,
+        progress: Callable[[int], object] | None,
+    ) -> FitManyResult:
+        best = self.reference.result
+        fixed: dict[str, Any] = dict(self.reference.fixed)
+        for k, parameter in enumerate(self.held.tolist()):
+            fixed[best.parameters[parameter]] = self.points[where, k]
+        return fit_many(
+            self.reference.likelihood.model,
+            self.reference.likelihood.data,
+            initial=starts,
+            bounds=self.reference.bounds,
+            fixed=fixed,
+            errors=False,
+            n_threads=self.n_threads,
+            progress=progress,
+        )
+
+    def _store(self, where: NDArray[np.intp], found: FitManyResult) -> None:
+        """Keep what is valid and lower, and any outcome where there is none yet."""
+        better = found.valid & ~(found.value >= self.value[where])
+        first = np.isnan(self.value[where]) & (found.status_codes != _NOT_FITTED)
+        self.codes[where[better | first]] = found.status_codes[better | first]
+        self.value[where[better]] = found.value[better]
+        self.x[where[better]] = found.x[better]
+
+    def _better_starts(self) -> tuple[NDArray[np.intp], FloatArray]:
+        """Return points whose value a neighbour's minimum undercuts, and the lowest such starts."""
+        lowest = np.where(np.isnan(self.value), np.inf, self.value - _IMPROVEMENT)
+        starts = np.zeros_like(self.x)
+        found = np.zeros(len(self.points), dtype=bool)
+        for source, target in self._neighbours:
+            known = ~np.isnan(self.value[source])
+            where = target[known]
+            moved = self._moved(self.x[source[known]], where)
+            value = np.array([self.reference.likelihood(x) for x in moved])
+            lower = value < lowest[where]
+            lowest[where[lower]] = value[lower]
+            starts[where[lower]] = moved[lower]
+            found[where[lower]] = True
+        where = np.flatnonzero(found)
+        return where, starts[where]
+
+    @property
+    def status(self) -> tuple[str, ...]:
+        """Outcome at each point, in C order."""
+        return tuple(STATUSES[code] for code in self.codes.tolist())
+
+    @property
+    def rise(self) -> FloatArray:
+        """-2 log L above the best fit at each point in C order; see `ScanResult`."""
+        rise = 2.0 * (self.value - self.reference.result.value)
+        rise[self.codes == _FORBIDDEN] = np.inf
+        return rise
+
+    def lower_minimum(self) -> LowerMinimum | None:
+        """Return the minimum that the lowest point leads to if that is below the best fit."""
+        rise = self.rise
+        if np.all(np.isnan(rise)) or not np.nanmin(rise) < -NEW_MINIMUM:
+            return None
+        reference = self.reference
+        lowest = int(np.nanargmin(rise))
+        start = self.x[lowest]
+        free = fit(
+            reference.likelihood, initial=start, bounds=reference.bounds, fixed=reference.fixed
+        )
+        height = 2.0 * (free.value - reference.result.value)
+        if not free.valid or height > rise[lowest]:
+            return reference.lower_minimum(start, float(rise[lowest]))
+        return reference.lower_minimum(free.x, height)
+
+
+def _points(axes: tuple[FloatArray, ...]) -> FloatArray:
+    """Return all points of the grid in C order, shape (n_points, n_scanned)."""
+    return np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1)
+
+
+def _neighbours(shape: tuple[int, ...]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return pairs (source, target) of flat indices, one per direction along an axis."""
+    grid = np.arange(int(np.prod(shape))).reshape(shape)
+    pairs = []
+    for axis in range(len(shape)):
+        first = np.take(grid, np.arange(shape[axis] - 1), axis=axis).ravel()
+        second = np.take(grid, np.arange(1, shape[axis]), axis=axis).ravel()
+        pairs += [(first, second), (second, first)]
+    return pairs

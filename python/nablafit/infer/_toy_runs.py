@@ -1,0 +1,175 @@
+"""Toys of a test statistic, block by block, so that an interruption keeps what is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import FloatArray
+from ..batch import STATUSES, FitManyResult, fit_many
+from ..errors import ArgumentError, located
+from ..toys import toys
+from ._statistic import is_zero, likelihood_ratio
+from .toy_distribution import ToyDistribution
+
+if TYPE_CHECKING:
+    from ..toys import Toys
+    from ._hypothesis import Hypothesis
+
+__all__ = ["ToyJob", "alternative_seed", "check_toys", "run_jobs"]
+
+_FIRST_BLOCK = 64
+_LARGEST_BLOCK = 4096
+_SECONDS_PER_BLOCK = 1.0
+_CONVERGED = STATUSES.index("converged")
+
+
+@dataclass
+class ToyJob:
+    """Toys drawn at one point, with the statistic for one or several tested values."""
+
+    hypothesis: Hypothesis
+    tested: Sequence[FloatArray]
+    """Tested values of the parameters of interest; all share toys and free fits."""
+    drawn_at: FloatArray
+    """Values of the parameters of interest in the toys."""
+    x: FloatArray
+    """All parameters, where toys are drawn."""
+    seed: int
+    start: int
+    n: int
+    blocks: list[tuple[FloatArray, FloatArray, NDArray[np.int8]]] = field(default_factory=list)
+    """Statistics (n_tested, n_block), estimates (n_block, n_poi), statuses (n_tested, n_block)."""
+
+    @property
+    def n_done(self) -> int:
+        """Number of toys whose fits were made."""
+        return sum(len(estimates) for _, estimates, _ in self.blocks)
+
+    def distributions(self) -> list[ToyDistribution]:
+        """Return one distribution per tested value, of the toys that are done."""
+        n_tested, n_poi = len(self.tested), len(self.hypothesis.poi)
+        empty = np.empty((n_tested, 0)), np.empty((0, n_poi)), np.empty((n_tested, 0), np.int8)
+        statistics, estimates, codes = zip(empty, *self.blocks, strict=True)
+        values = np.concatenate(statistics, axis=1)
+        statuses = np.concatenate(codes, axis=1)
+        poi_hat = np.concatenate(estimates)
+        return [
+            ToyDistribution(
+                poi=self.hypothesis.poi,
+                statistic=self.hypothesis.statistic,
+                tested=tuple(tested.tolist()),
+                drawn_at=tuple(self.drawn_at.tolist()),
+                bounds=self.hypothesis.ranges,
+                parameters=self.hypothesis.model.parameters,
+                x=self.x.copy(),
+                values=np.ascontiguousarray(values[i]),
+                poi_hat=poi_hat,
+                status_codes=np.ascontiguousarray(statuses[i]),
+                seed=self.seed,
+                start=self.start,
+            )
+            for i, tested in enumerate(self.tested)
+        ]
+
+
+def check_toys(n_toys: int, seed: int, start: int) -> None:
+    """Raise ArgumentError for numbers that the core cannot take."""
+    for name, number, most in (
+        ("n_toys", n_toys, 2**63),
+        ("seed", seed, 2**64),
+        ("start", start, 2**63),
+    ):
+        if not 0 <= number < most:
+            message = f"expected a number from 0 to {most - 1}, got {number}"
+            raise located(ArgumentError, message, name)
+
+
+def alternative_seed(seed: int) -> int:
+    """Return the seed of the toys of the alternative hypothesis: another random stream."""
+    return (seed + 2**63) % 2**64
+
+
+def run_jobs(
+    jobs: Sequence[ToyJob],
+    *,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> BaseException | None:
+    """Do all jobs, a block of each in turn; return the KeyboardInterrupt that stopped them."""
+    size = _FIRST_BLOCK
+    try:
+        while any(job.n_done < job.n for job in jobs):
+            started = time.monotonic()
+            for job in jobs:
+                run_block(job, min(size, job.n - job.n_done), n_threads)
+                if progress is not None:
+                    progress(sum(other.n_done for other in jobs))
+            if time.monotonic() - started < _SECONDS_PER_BLOCK * len(jobs) / 2:
+                size = min(2 * size, _LARGEST_BLOCK)
+    except KeyboardInterrupt as interruption:
+        return interruption
+    return None
+
+
+def run_block(job: ToyJob, n: int, n_threads: int | None) -> None:
+    """Draw and fit the next toys of a job."""
+    if n == 0:
+        return
+    hypothesis = job.hypothesis
+    start = job.start + job.n_done
+    drawn = toys(hypothesis.model, job.x, n, job.seed, start, n_threads=n_threads)
+    free = fit_many(
+        hypothesis.model,
+        drawn,
+        bounds=hypothesis.bounds,
+        fixed=hypothesis.free,
+        errors=False,
+        n_threads=n_threads,
+    )
+    estimates = free.x[:, hypothesis.indices]
+    estimates[~free.valid] = np.nan
+    statistics = np.empty((len(job.tested), n))
+    codes = np.empty((len(job.tested), n), np.int8)
+    for i, tested in enumerate(job.tested):
+        statistics[i], codes[i] = _statistic(hypothesis, tested, drawn, free, n_threads)
+    job.blocks.append((statistics, estimates, codes))
+
+
+def _statistic(
+    hypothesis: Hypothesis,
+    tested: FloatArray,
+    drawn: Toys,
+    free: FitManyResult,
+    n_threads: int | None,
+) -> tuple[FloatArray, NDArray[np.int8]]:
+    """Return statistic and status of each toy.
+
+    Where the estimate alone says that the statistic is zero, the fit at the tested value is not
+    made.
+    """
+    estimates = free.x[:, hypothesis.indices]
+    zero = is_zero(hypothesis.statistic, estimates[:, 0], float(tested[0]))
+    todo = np.flatnonzero(free.valid & ~zero)
+    values = np.where(free.valid, 0.0, np.nan)
+    codes = np.where(free.valid, _CONVERGED, free.status_codes).astype(np.int8)
+    if todo.size == 0:
+        return values, codes
+    data = np.concatenate([drawn.counts[todo], drawn.global_observables[todo]], axis=1)
+    held = fit_many(
+        hypothesis.model,
+        data,
+        initial=free.x[todo],
+        bounds=hypothesis.bounds,
+        fixed=hypothesis.at(tested),
+        errors=False,
+        n_threads=n_threads,
+    )
+    values[todo] = np.where(held.valid, likelihood_ratio(held.value, free.value[todo]), np.nan)
+    codes[todo] = np.where(held.valid, _CONVERGED, held.status_codes)
+    return values, codes

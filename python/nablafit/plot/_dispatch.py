@@ -1,0 +1,53 @@
+"""Which plot belongs to which result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from .._record import Record
+from ..errors import ArgumentError, located
+from ..result import FitResult
+from ._distributions import goodness_of_fit, toys
+from ._limits import limit, limit_grid
+from ._matrices import breakdown, correlation
+from ._parameters import pulls, ranking
+from ._scans import contour, feldman_cousins, scan
+from ._yields import yields
+
+__all__ = ["plots_of"]
+
+PlotFunction: TypeAlias = Callable[..., Any]
+
+_PLOTS: dict[str, tuple[PlotFunction, ...]] = {
+    "BreakdownResult": (breakdown,),
+    "ContourResult": (contour,),
+    "CorrelationResult": (correlation,),
+    "FeldmanCousinsResult": (feldman_cousins,),
+    "FitResult": (pulls, correlation),
+    "GoodnessOfFitResult": (goodness_of_fit,),
+    "HypotestResult": (toys,),
+    "LimitGridResult": (limit_grid,),
+    "LimitResult": (limit,),
+    "PullsResult": (pulls,),
+    "RankingResult": (ranking,),
+    "ScanResult": (scan,),
+    "SignificanceResult": (toys,),
+    "ToyDistribution": (toys,),
+    "YieldsResult": (yields,),
+}
+
+
+def plots_of(result: Record | FitResult) -> dict[str, PlotFunction]:
+    """Return the functions of this package that draw a result, by name; the usual one first.
+
+    Raises
+    ------
+    ArgumentError
+        If there is none.
+    """
+    kind = type(result).__name__
+    if kind not in _PLOTS:
+        message = f"expected one of {', '.join(_PLOTS)}: there is no plot of {kind}"
+        raise located(ArgumentError, message, "result")
+    return {function.__name__: function for function in _PLOTS[kind]}

@@ -1,0 +1,208 @@
+"""Plots of test statistics in toys: hypothesis tests and goodness of fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import chi2
+
+from .._arrays import FloatArray
+from ..errors import ArgumentError, located
+from ..infer.results import HypotestResult, SignificanceResult
+from ..infer.toy_distribution import ToyDistribution
+from ._colours import BLUE, ORANGE, RED
+from ._output import Save, save_figure
+from ._style import Label, StyledFigure, label_axes, make_room, new_figure
+from ._text import display_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..infer._gof_result import GoodnessOfFitResult
+
+__all__ = ["goodness_of_fit", "toys"]
+
+_SYMBOLS = {
+    "q": r"$q_{\mu}$",
+    "qtilde": r"$\tilde{q}_{\mu}$",
+    "t": r"$t_{\mu}$",
+    "ttilde": r"$\tilde{t}_{\mu}$",
+    "q0": r"$q_{0}$",
+}
+_COLOURS = (BLUE, ORANGE)
+
+
+def toys(
+    result: ToyDistribution | HypotestResult | SignificanceResult,
+    *,
+    n_columns: int = 50,
+    names: Mapping[str, str] | None = None,
+    label: Label | None = None,
+    x_label: str | None = None,
+    y_label: str = "Fraction of toys",
+    figsize: tuple[float, float] | None = None,
+    save: Save | None = None,
+) -> StyledFigure:
+    """Draw the distribution of a test statistic in toys, with the observed value if it is known.
+
+    Parameters
+    ----------
+    result : ToyDistribution, HypotestResult or SignificanceResult
+        What to draw; of a test both hypotheses.
+    n_columns : int
+        Columns of the histogram.
+    names : mapping, optional
+        What to write for a parameter of interest.
+    label : Label, optional
+        Experiment, energy, luminosity, style.
+    x_label, y_label : str, optional
+        Labels of the axes.
+    figsize : tuple, optional
+        Width and height in inches.
+    save : path or iterable of paths, optional
+        Files to write: .pdf, .png, .svg or .eps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ArgumentError
+        If the result was made without toys, or none of them is valid.
+    """
+    members = (result,) if isinstance(result, ToyDistribution) else result.toys
+    samples = [member.values[member.valid] for member in members]
+    if not samples or not any(map(len, samples)):
+        message = "this result has no valid toys; make it with calculator='toys'"
+        raise located(ArgumentError, message, "result")
+    observed = float("nan") if isinstance(result, ToyDistribution) else _observed(result)
+    texts = [_hypothesis(member, names) for member in members]
+    with new_figure(figsize or (6.4, 5.2), label) as figure:
+        axes = figure.subplots()
+        edges = _edges(samples, observed, n_columns)
+        heights = _draw_histograms(axes, samples, texts, edges)
+        line = axes.axvline(observed, color="black", lw=1.8)
+        if np.isfinite(observed):
+            line.set_label(f"observed: {observed:.3g}")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_yscale("log")
+        axes.set_xlabel(x_label or _SYMBOLS.get(members[0].statistic, members[0].statistic))
+        axes.set_ylabel(y_label)
+        boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
+        least = 0.5 * min(1.0 / len(sample) for sample in samples if len(sample))
+        line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
+    save_figure(figure, save)
+    return figure
+
+
+def _observed(result: HypotestResult | SignificanceResult) -> float:
+    return result.q0 if isinstance(result, SignificanceResult) else result.q
+
+
+def _hypothesis(member: ToyDistribution, names: Mapping[str, str] | None) -> str:
+    pairs = zip(display_names(member.poi, names), member.drawn_at, strict=True)
+    return "toys at " + ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+
+
+def _edges(samples: Sequence[FloatArray], observed: float, n: int) -> FloatArray:
+    """Return edges for nearly all values: the last few of long tails go into the last column."""
+    last = max(float(np.quantile(sample, 0.998)) for sample in samples if len(sample))
+    if np.isfinite(observed):
+        last = max(last, 1.1 * observed)
+    return np.linspace(0.0, 1.02 * last or 1.0, n + 1)
+
+
+def _draw_histograms(
+    axes: Axes, samples: Sequence[FloatArray], texts: Sequence[str], edges: FloatArray
+) -> FloatArray:
+    """Draw fractions per column and return the larger of them."""
+    heights = np.zeros(len(edges) - 1)
+    for sample, text, colour in zip(samples, texts, _COLOURS, strict=False):
+        if not len(sample):
+            continue
+        inside = np.clip(sample, edges[0], np.nextafter(edges[-1], 0.0))
+        counts = np.histogram(inside, edges)[0] / len(sample)
+        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.3, lw=0)
+        axes.stairs(counts, edges, color=colour, lw=1.6, label=f"{text} ({len(sample)})")
+        heights = np.maximum(heights, counts)
+    return heights
+
+
+def goodness_of_fit(
+    result: GoodnessOfFitResult,
+    *,
+    n_columns: int = 40,
+    label: Label | None = None,
+    x_label: str = r"$-2\,\ln\,(L / L_{saturated})$",
+    y_label: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    save: Save | None = None,
+) -> StyledFigure:
+    """Draw the observed goodness of fit with the chi-square distribution and toys, if there are.
+
+    Parameters
+    ----------
+    result : GoodnessOfFitResult
+        What to draw.
+    n_columns : int
+        Columns of the histogram of toys.
+    label : Label, optional
+        Experiment, energy, luminosity, style.
+    x_label, y_label : str, optional
+        Labels of the axes.
+    figsize : tuple, optional
+        Width and height in inches.
+    save : path or iterable of paths, optional
+        Files to write: .pdf, .png, .svg or .eps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ArgumentError
+        If there is neither a chi-square distribution (no degree of freedom) nor a toy.
+    """
+    sample = result.toys[np.isfinite(result.toys)]
+    if result.dof < 1 and not len(sample):
+        message = f"there is no distribution to draw: {result.message}"
+        raise located(ArgumentError, message, "result")
+    edges = _gof_edges(result, sample, n_columns)
+    width = edges[1] - edges[0]
+    with new_figure(figsize or (6.4, 5.2), label) as figure:
+        axes = figure.subplots()
+        heights = np.zeros(n_columns)
+        if len(sample):
+            text = f"{len(sample)} toys: p = {result.p_toys:.3g} ± {result.p_toys_error:.1g}"
+            heights = np.histogram(sample, edges)[0] / (len(sample) * width)
+            axes.stairs(heights, edges, fill=True, color=BLUE, alpha=0.45, label=text)
+        if result.dof >= 1:
+            x = np.linspace(edges[0], edges[-1], 400)
+            density = chi2.pdf(x[1:], result.dof)
+            text = rf"$\chi^2$({result.dof}): p = {result.p_asymptotic:.3g}"
+            axes.plot(x[1:], density, color=RED, label=text)
+            heights = np.maximum(heights, chi2.pdf(0.5 * (edges[1:] + edges[:-1]), result.dof))
+        text = f"observed: {result.statistic:.4g}"
+        line = axes.axvline(result.statistic, color="black", label=text)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label or "Probability density")
+        boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
+        line.set_ydata([0.0, make_room(axes, boxes, edges, heights, 0.0)])
+    save_figure(figure, save)
+    return figure
+
+
+def _gof_edges(result: GoodnessOfFitResult, sample: FloatArray, n: int) -> FloatArray:
+    ends = [result.statistic] if np.isfinite(result.statistic) else []
+    if result.dof >= 1:
+        ends += [float(chi2.ppf(share, result.dof)) for share in (1e-4, 1.0 - 1e-4)]
+    if len(sample):
+        ends += [float(sample.min()), float(sample.max())]
+    low, high = min(ends), max(ends)
+    pad = 0.06 * (high - low) or 1.0
+    return np.linspace(max(0.0, low - pad), high + pad, n + 1)

@@ -1,0 +1,295 @@
+"""How plots look: fonts, ticks, the label of the experiment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import style as mpl_style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, OffsetBox, TextArea, VPacker
+from matplotlib.patches import Rectangle
+
+from .._arrays import FloatArray
+from ..errors import ArgumentError, located
+
+if TYPE_CHECKING:
+    from matplotlib.backend_bases import RendererBase
+
+__all__ = [
+    "Label",
+    "StyledFigure",
+    "keep_below",
+    "label_axes",
+    "label_figure",
+    "make_room",
+    "new_figure",
+]
+
+_STYLES = ("plain", "ATLAS", "CMS")
+
+_RC: dict[str, Any] = {
+    "text.usetex": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "mathtext.default": "regular",
+    "font.size": 11.0,
+    "axes.labelsize": 12.0,
+    "axes.titlesize": 12.0,
+    "axes.linewidth": 1.0,
+    "axes.unicode_minus": True,
+    "axes.grid": False,
+    "axes.facecolor": "white",
+    "axes.edgecolor": "black",
+    "axes.labelcolor": "black",
+    "text.color": "black",
+    "figure.facecolor": "white",
+    "figure.dpi": 100.0,
+    "savefig.dpi": 200.0,
+    "xaxis.labellocation": "right",
+    "yaxis.labellocation": "top",
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.color": "black",
+    "ytick.color": "black",
+    "xtick.labelsize": 10.0,
+    "ytick.labelsize": 10.0,
+    "xtick.major.size": 6.0,
+    "ytick.major.size": 6.0,
+    "xtick.minor.size": 3.0,
+    "ytick.minor.size": 3.0,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "legend.frameon": False,
+    "legend.fontsize": 10.0,
+    "legend.handlelength": 1.6,
+    "legend.labelspacing": 0.35,
+    "lines.linewidth": 1.6,
+    "hatch.linewidth": 0.6,
+    "errorbar.capsize": 0.0,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "nablafit",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What stands on a plot about the experiment; one object serves all plots of a paper.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown style.
+    """
+
+    experiment: str = ""
+    """In bold, e.g. "ATLAS"."""
+    status: str = ""
+    """E.g. "Internal" or "Preliminary"."""
+    energy: float | None = None
+    """Centre-of-mass energy in TeV."""
+    luminosity: float | None = None
+    """Integrated luminosity in 1/fb."""
+    text: str = ""
+    """One more line, e.g. the region or the model."""
+    style: str = "plain"
+    """"plain", "ATLAS" or "CMS": where the label stands, and the fonts that mplhep ships."""
+
+    def __post_init__(self) -> None:
+        if self.style not in _STYLES:
+            message = f"expected one of {', '.join(_STYLES)}, got {self.style!r}"
+            raise located(ArgumentError, message, "label.style")
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Energy and luminosity, as far as they are known."""
+        energy = "" if self.energy is None else rf"$\sqrt{{s}}$ = {self.energy:g} TeV"
+        luminosity = "" if self.luminosity is None else rf"{self.luminosity:g} fb$^{{-1}}$"
+        return tuple(part for part in (energy, luminosity) if part)
+
+
+class StyledFigure(Figure):
+    """A figure that keeps its style wherever it is drawn: on screen, in a notebook, in a file."""
+
+    def __init__(self, rc: Mapping[str, Any], **arguments: Any) -> None:  # noqa: ANN401
+        self.rc = dict(rc)
+        with _in_force(self.rc):
+            super().__init__(**arguments)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw with the style of this figure."""
+        with _in_force(self.rc):
+            super().draw(renderer)
+
+    def savefig(self, fname: Any, **arguments: Any) -> None:  # noqa: ANN401
+        """Save with the style of this figure."""
+        with _in_force(self.rc):
+            super().savefig(fname, **arguments)
+
+    def _repr_png_(self) -> bytes:
+        target = io.BytesIO()
+        self.savefig(target, format="png", dpi=100)
+        return target.getvalue()
+
+
+def _in_force(rc: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Replace all settings of the user by those of matplotlib and ours, for a while."""
+    return mpl_style.context(["default", dict(rc)])
+
+
+@contextmanager
+def new_figure(size: tuple[float, float], label: Label | None = None) -> Iterator[StyledFigure]:
+    """Yield an empty figure of `size` in inches, with the style in force until the end."""
+    rc = _settings(label or Label())
+    with _in_force(rc):
+        yield StyledFigure(rc, figsize=size, layout="constrained")
+
+
+def _settings(label: Label) -> dict[str, Any]:
+    """Return our settings, with the fonts of mplhep for the styles of experiments."""
+    if label.style == "plain":
+        return _RC
+    try:
+        from mplhep import style
+    except ImportError as error:
+        message = f"the style {label.style!r} needs mplhep: pip install 'nablafit[plot]'"
+        raise ImportError(message) from error
+    fonts = [*getattr(style, label.style)["font.sans-serif"], *_RC["font.sans-serif"]]
+    return _RC | {"font.sans-serif": fonts, "mathtext.fontset": "stixsans"}
+
+
+def label_axes(axes: Axes, label: Label | None, lines: Sequence[str] = ()) -> list[Artist]:
+    """Put the label at axes that are as wide as the figure: inside for ATLAS, above otherwise.
+
+    Further lines follow inside, at the upper left. Returns what stands inside, for `make_room`.
+    """
+    label = label or Label()
+    texts = [_text(text) for text in (label.text, *lines)]
+    if label.style == "ATLAS":
+        inside = [_name(label), _text(", ".join(label.conditions)), *texts]
+    else:
+        inside = texts
+        _anchor(axes, [_name(label)], "lower left", (0.0, 1.0))
+        _anchor(axes, [_text(_outside(label))], "lower right", (1.0, 1.0))
+    box = _anchor(axes, inside, "upper left", (0.0, 1.0), pad=0.8)
+    return [] if box is None else [box]
+
+
+def make_room(
+    axes: Axes, boxes: Sequence[Artist], edges: FloatArray, tops: FloatArray, lowest: float
+) -> float:
+    """Set the range of the y axis so that a histogram stays below labels and legends.
+
+    `tops` are the heights of what is drawn between neighbouring `edges`; the axis starts at
+    `lowest`. Returns the fraction of the axes that is below all labels and legends.
+    """
+    figure = axes.figure
+    scale = np.log10 if axes.get_yscale() == "log" else np.asarray
+    axes.set_ylim(bottom=lowest)
+    if isinstance(figure, Figure) and (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+    heights = scale(np.maximum(tops, lowest)) - scale(lowest)
+    span = 1.08 * float(np.max(heights, initial=0.0)) or 1.0
+    free = 1.0
+    for box in boxes:
+        extent = box.get_window_extent().transformed(axes.transAxes.inverted())
+        left, right = axes.get_xlim()
+        low, high = (left + (right - left) * x for x in (extent.x0 - 0.01, extent.x1 + 0.01))
+        below = heights[(edges[1:] > low) & (edges[:-1] < high)]
+        free = min(free, float(extent.y0) - 0.04)
+        span = max(span, float(np.max(below, initial=0.0)) / max(extent.y0 - 0.04, 0.3))
+    top = float(scale(lowest)) + span
+    axes.set_ylim(lowest, 10**top if axes.get_yscale() == "log" else top)
+    return free
+
+
+def keep_below(axes: Axes, lines: Sequence[Line2D], top: float) -> None:
+    """Cut curves off at a height, and leave the space above it to labels and legends."""
+    left, right = axes.get_xlim()
+    bottom = axes.get_ylim()[0]
+    for line in lines:
+        corner = (left, bottom)
+        area = Rectangle(corner, right - left, top - bottom, transform=axes.transData)
+        line.set_clip_path(area)
+    axes.set_ylim(bottom, bottom + 1.35 * (top - bottom))
+
+
+def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float = 0.0) -> float:
+    """Put the label into a strip at the top, for plots whose names take much of the width.
+
+    Below it `reserved` inches are kept free; returns their upper end as a fraction of the figure.
+    """
+    label = label or Label()
+    left, right = _name(label), _text(_outside(label))
+    rows = [[left, right]] if not label.text else [[left, right], [_text(label.text), None]]
+    rows = [row for row in rows if any(row)]
+    inch = 1.0 / figure.get_figheight()
+    below = 1.0 - 0.28 * len(rows) * inch
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0.0, 0.0, 1.0, below - reserved * inch))  # type: ignore[call-arg]
+    for i, row in enumerate(rows):
+        y = 1.0 - 0.28 * i * inch
+        for box, place, x in zip(row, ("upper left", "upper right"), (0.0, 1.0), strict=True):
+            _anchor(figure, [box], place, (x, y), pad=0.3)
+    return below
+
+
+def _outside(label: Label) -> str:
+    """Energy and luminosity as they stand above a plot."""
+    if label.style == "CMS" and len(label.conditions) == 2:
+        return f"{label.luminosity:g} fb$^{{-1}}$ ({label.energy:g} TeV)"
+    return ", ".join(label.conditions)
+
+
+def _name(label: Label) -> OffsetBox | None:
+    parts: list[Artist] = []
+    if label.experiment:
+        style = "normal" if label.style == "CMS" else "italic"
+        font = {"fontweight": "bold", "fontstyle": style, "fontsize": 14}
+        parts.append(TextArea(label.experiment, textprops=font))
+    if label.status:
+        style = "italic" if label.style == "CMS" else "normal"
+        parts.append(TextArea(label.status, textprops={"fontstyle": style, "fontsize": 13}))
+    return HPacker(children=parts, align="baseline", pad=0, sep=5) if parts else None
+
+
+def _text(text: str) -> OffsetBox | None:
+    return TextArea(text, textprops={"fontsize": 11}) if text else None
+
+
+def _anchor(
+    parent: Axes | StyledFigure,
+    boxes: Sequence[OffsetBox | None],
+    place: str,
+    at: tuple[float, float],
+    pad: float = 0.0,
+) -> AnchoredOffsetbox | None:
+    children: list[Artist] = [box for box in boxes if box is not None]
+    if not children:
+        return None
+    transform = parent.transAxes if isinstance(parent, Axes) else parent.transFigure
+    box = AnchoredOffsetbox(
+        place,
+        child=VPacker(children=children, align="left", pad=0, sep=4),
+        bbox_to_anchor=at,
+        bbox_transform=transform,
+        frameon=False,
+        pad=0.2,
+        borderpad=pad,
+    )
+    box.set_in_layout(isinstance(parent, Axes))
+    parent.add_artist(box)
+    return box

@@ -1,0 +1,68 @@
+"""Names and notes as they stand on plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from ..errors import ArgumentError, located
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["axis_label", "display_names", "note_below", "plain", "shorten", "wanted"]
+
+MAX_NAME = 44
+
+
+def plain(text: str) -> str:
+    """Return text that matplotlib shows as it is: a dollar sign starts no formula."""
+    return text.replace("$", "\\$")
+
+
+def shorten(name: str, length: int = MAX_NAME) -> str:
+    """Leave out the middle of a long name: both its ends tell what it is."""
+    if len(name) <= length:
+        return name
+    head = (length - 1) * 3 // 5
+    return f"{name[:head]}…{name[head + 1 - length :]}"
+
+
+def display_names(names: Sequence[str], wanted: Mapping[str, str] | None) -> list[str]:
+    """Return what to write for each name: the user's text, which may hold formulas, or the name."""
+    texts = wanted or {}
+    return [texts[name] if name in texts else plain(shorten(name)) for name in names]
+
+
+def axis_label(name: str, unit: str) -> str:
+    """Return "name [unit]"."""
+    return f"{name} [{unit}]" if unit else name
+
+
+def wanted(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[int]:
+    """Return the positions of the names that match any of the patterns (`*` and `?`); all for None.
+
+    Raises
+    ------
+    ArgumentError
+        If a pattern matches none.
+    """
+    if patterns is None:
+        return list(range(len(names)))
+    listed = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    for pattern in listed:
+        if pattern not in names and not any(fnmatchcase(name, pattern) for name in names):
+            message = f"expected names or patterns of parameters, but none matches {pattern!r}"
+            raise located(ArgumentError, message, "parameters")
+    return [
+        i
+        for i, name in enumerate(names)
+        if any(name == pattern or fnmatchcase(name, pattern) for pattern in listed)
+    ]
+
+
+def note_below(axes: Axes, text: str) -> None:
+    """Write a remark under the axes, in small print."""
+    if text:
+        axes.figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color="#555555")

@@ -1,0 +1,400 @@
+"""Data and expectation: stacked histograms with uncertainty bands and a panel of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MultipleLocator
+from scipy.special import gammaincinv
+
+from .._arrays import FloatArray
+from ..errors import ArgumentError, located
+from ._colours import BAND, PETROFF10
+from ._output import Save, save_figure
+from ._style import Label, StyledFigure, label_axes, make_room, new_figure
+from ._text import axis_label, display_names, plain, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from ..infer._yields_result import YieldsResult
+
+__all__ = ["yields"]
+
+_TAIL = 0.158655
+"""Probability outside a central interval of one standard deviation, on each side."""
+_DATA: dict[str, Any] = {"fmt": "o", "color": "black", "ms": 4.5, "elinewidth": 1.2, "zorder": 6}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stack:
+    """What is drawn: one column per bin, or per channel."""
+
+    title: str
+    kind: str
+    samples: tuple[str, ...]
+    by_sample: FloatArray
+    total: FloatArray
+    error: FloatArray
+    observed: FloatArray | None
+    edges: FloatArray
+    axis: str
+    colours: dict[str, str]
+    """The same in all channels of a result."""
+    ticks: tuple[str, ...]
+    """Names of the columns, where they are no intervals of an observable."""
+
+
+def yields(
+    result: YieldsResult,
+    *,
+    channel: str | None = None,
+    prefit: YieldsResult | None = None,
+    samples: Sequence[str] | None = None,
+    n_samples: int = 9,
+    names: Mapping[str, str] | None = None,
+    colours: Mapping[str, str] | None = None,
+    y_scale: str | None = None,
+    ratio_range: tuple[float, float] | None = None,
+    label: Label | None = None,
+    x_label: str | None = None,
+    y_label: str | None = None,
+    unit: str = "",
+    figsize: tuple[float, float] | None = None,
+    save: Save | None = None,
+) -> StyledFigure:
+    """Draw observed and expected events, and their ratio.
+
+    Vertical bars on data are central Poisson intervals of 68.3 % (Garwood); hatched bands are the
+    uncertainties in the result.
+
+    Parameters
+    ----------
+    result : YieldsResult
+        What to draw.
+    channel : str, optional
+        Which channel to draw, bin by bin; by default the only one, or if there are several a
+        summary with one column per channel.
+    prefit : YieldsResult, optional
+        The same before the fit: its total is added as a dashed line.
+    samples : sequence of str, optional
+        What to put on top of the stack, in this order; the rest is ordered by yield, and so is all
+        of it by default.
+    n_samples : int
+        Draw at most so many; the smallest others together become "Other".
+    names : mapping, optional
+        What to write for a sample or channel.
+    colours : mapping, optional
+        Colour of a sample.
+    y_scale : {"linear", "log"}, optional
+        By default logarithmic if the columns differ by more than a factor of 100.
+    ratio_range : tuple, optional
+        Range of the lower panel. Arrows mark points outside.
+    label : Label, optional
+        Experiment, energy, luminosity, style.
+    x_label, y_label : str, optional
+        Labels of the axes; by default the observable and "Events", with the width of equal bins.
+    unit : str
+        Unit of the observable.
+    figsize : tuple, optional
+        Width and height in inches.
+    save : path or iterable of paths, optional
+        Files to write: .pdf, .png, .svg or .eps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown channel, sample or scale, or if `prefit` has other bins.
+    """
+    if y_scale not in (None, "linear", "log"):
+        message = f"expected 'linear', 'log' or None, got {y_scale!r}"
+        raise located(ArgumentError, message, "y_scale")
+    stack = _merged(_ordered(_stack(result, channel), samples), n_samples)
+    before = None if prefit is None else _stack(prefit, channel)
+    if before is not None and before.total.shape != stack.total.shape:
+        message = f"expected {len(stack.total)} columns as in the result, got {len(before.total)}"
+        raise located(ArgumentError, message, "prefit")
+    scale = y_scale or ("log" if _spread(stack.total) > 100 else "linear")
+    with new_figure(figsize or _size(stack), label) as figure:
+        n_panels = 1 if stack.observed is None else 2
+        panels = figure.subplots(
+            n_panels, 1, sharex=True, squeeze=False, height_ratios=[3.2, 1][:n_panels]
+        )
+        figure.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr,call-arg]
+        axes = panels[0, 0]
+        axes.set_yscale(scale)
+        _draw_stack(axes, stack, before, names or {}, colours or {})
+        _label_bins(panels[-1, 0], stack, names, x_label, unit)
+        axes.set_ylabel(y_label or _y_label(stack, unit))
+        title = [*display_names([stack.title], names), _KINDS.get(stack.kind, stack.kind)]
+        boxes = label_axes(axes, label, [line for line in title if line])
+        if stack.observed is not None:
+            _draw_ratio(panels[1, 0], stack, before, ratio_range)
+            axes.tick_params(labelbottom=False)
+        if stack.ticks:
+            _hide_ticks(panels[:, 0])
+        boxes.append(_legend(axes, len(stack.samples)))
+        make_room(axes, boxes, stack.edges, _tops(stack, before), _lowest(stack, scale))
+    save_figure(figure, save)
+    return figure
+
+
+_KINDS = {"prefit": "Pre-fit", "postfit": "Post-fit"}
+_OTHER = "Other"
+_COLOUR_OF_OTHERS = "#d0d0d0"
+
+
+def _stack(result: YieldsResult, channel: str | None) -> _Stack:
+    if channel is not None or len(result.channels) == 1:
+        found = result.channels[0] if channel is None else result[channel]
+        numbered = np.arange(found.n_bins + 1.0)
+        ticks = () if found.edges is not None else tuple(map(str, range(1, found.n_bins + 1)))
+        return _Stack(
+            title=found.name,
+            kind=result.kind,
+            samples=found.samples,
+            by_sample=found.by_sample,
+            total=found.by_bin,
+            error=found.by_bin_errors,
+            observed=found.observed,
+            edges=numbered if found.edges is None else found.edges,
+            axis=plain(found.axis) if found.edges is not None else "bin",
+            colours=_summary(result).colours,
+            ticks=ticks,
+        )
+    return _summary(result)
+
+
+def _summary(result: YieldsResult) -> _Stack:
+    """Return one column per channel."""
+    channels = result.channels
+    samples = tuple(dict.fromkeys(name for channel in channels for name in channel.samples))
+    by_sample = np.zeros((len(samples), len(channels)))
+    for j, channel in enumerate(channels):
+        rows = [samples.index(name) for name in channel.samples]
+        by_sample[rows, j] = channel.sample_totals
+    observed = np.array([channel.observed_total for channel in channels])
+    stack = _Stack(
+        title="",
+        kind=result.kind,
+        samples=samples,
+        by_sample=by_sample,
+        total=np.array([channel.total for channel in channels]),
+        error=np.array([channel.total_error for channel in channels]),
+        observed=None if np.isnan(observed).any() else observed,
+        edges=np.arange(len(channels) + 1.0),
+        axis="",
+        colours={},
+        ticks=tuple(channel.name for channel in channels),
+    )
+    return replace(stack, colours=_colours(stack))
+
+
+def _colours(stack: _Stack) -> dict[str, str]:
+    """Return colours of samples by decreasing yield of all columns."""
+    order = np.argsort(-stack.by_sample.sum(axis=1), kind="stable").tolist()
+    return {stack.samples[i]: PETROFF10[k % 10] for k, i in enumerate(order)}
+
+
+def _ordered(stack: _Stack, samples: Sequence[str] | None) -> _Stack:
+    order = np.argsort(stack.by_sample.sum(axis=1), kind="stable").tolist()
+    if samples is not None:
+        for name in samples:
+            if name not in stack.samples:
+                message = f"unknown sample; there are {', '.join(stack.samples)}"
+                raise located(ArgumentError, message, name)
+        named = [stack.samples.index(name) for name in samples]
+        order = [i for i in order if i not in named] + named
+    return _with_samples(stack, [stack.samples[i] for i in order], stack.by_sample[order])
+
+
+def _merged(stack: _Stack, n_max: int) -> _Stack:
+    """Add up the smallest samples so that at most `n_max` are left."""
+    n = len(stack.samples)
+    if n <= n_max:
+        return stack
+    small = np.sort(np.argsort(stack.by_sample.sum(axis=1), kind="stable")[: n - n_max + 1])
+    rest = [i for i in range(n) if i not in small]
+    other = stack.by_sample[small].sum(axis=0, keepdims=True)
+    names = [f"{_OTHER} ({len(small)})", *(stack.samples[i] for i in rest)]
+    return _with_samples(stack, names, np.concatenate([other, stack.by_sample[rest]]))
+
+
+def _with_samples(stack: _Stack, samples: Sequence[str], by_sample: FloatArray) -> _Stack:
+    return replace(stack, samples=tuple(samples), by_sample=by_sample)
+
+
+def _spread(total: FloatArray) -> float:
+    positive = total[total > 0]
+    return float(positive.max() / positive.min()) if len(positive) else 1.0
+
+
+def _size(stack: _Stack) -> tuple[float, float]:
+    """Make room for names of columns."""
+    if not stack.ticks or max(map(len, stack.ticks)) <= 3:
+        return (6.4, 6.0)
+    return (min(max(6.4, 1.5 + 0.42 * len(stack.ticks)), 14.0), 6.4)
+
+
+def poisson_interval(counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the central 68.3 % interval for the mean of Poisson counts, in events.
+
+    F. Garwood, Biometrika 28 (1936) 437; the lower end for no event is 0. Counts need not be
+    integers.
+    """
+    lower = np.where(counts > 0, gammaincinv(np.maximum(counts, 1e-300), _TAIL), 0.0)
+    upper: FloatArray = np.asarray(gammaincinv(counts + 1.0, 1.0 - _TAIL), dtype=np.float64)
+    return lower, upper
+
+
+def _draw_stack(
+    axes: Axes,
+    stack: _Stack,
+    before: _Stack | None,
+    names: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> None:
+    texts = display_names([shorten(name, 28) for name in stack.samples], {})
+    for i, name in reversed(list(enumerate(stack.samples))):
+        base = stack.by_sample[:i].sum(axis=0)
+        colour = colours.get(name, stack.colours.get(name, _COLOUR_OF_OTHERS))
+        text = names.get(name, texts[i])
+        axes.stairs(base + stack.by_sample[i], stack.edges, baseline=base, fill=True, color=colour,
+                    label=text, lw=0)  # fmt: skip
+    axes.stairs(stack.total, stack.edges, color="black", lw=1.0, baseline=None)
+    _draw_band(axes, stack.edges, stack.total - stack.error, stack.total + stack.error)
+    if before is not None:
+        axes.stairs(before.total, stack.edges, baseline=None, color="#1845fb", ls="--", lw=1.4,
+                    label="Pre-fit total", zorder=5)  # fmt: skip
+    if stack.observed is not None:
+        lower, upper = poisson_interval(stack.observed)
+        bars = (stack.observed - lower, upper - stack.observed)
+        axes.errorbar(_centres(stack), stack.observed, yerr=bars, label="Data", **_DATA)
+
+
+def _draw_band(axes: Axes, edges: FloatArray, low: FloatArray, high: FloatArray) -> None:
+    known = np.isfinite(low) & np.isfinite(high)
+    axes.stairs(
+        np.where(known, high, np.nan),
+        edges,
+        baseline=np.where(known, low, np.nan),
+        fill=True,
+        facecolor="none",
+        edgecolor=BAND,
+        hatch="//////",
+        lw=0,
+        label="Uncertainty",
+        zorder=4,
+    )
+
+
+def _centres(stack: _Stack) -> FloatArray:
+    centres: FloatArray = 0.5 * (stack.edges[1:] + stack.edges[:-1])
+    return centres
+
+
+def _draw_ratio(
+    axes: Axes, stack: _Stack, before: _Stack | None, limits: tuple[float, float] | None
+) -> None:
+    observed = stack.observed
+    assert observed is not None  # noqa: S101 - there is no panel without data
+    total = np.where(stack.total > 0, stack.total, np.nan)
+    ratio = observed / total
+    lower, upper = poisson_interval(observed)
+    bars = (ratio - lower / total, upper / total - ratio)
+    low, high = limits or _ratio_range(ratio, np.array(bars), stack.error / total)
+    axes.axhline(1.0, color="black", lw=0.8)
+    relative = np.nan_to_num(stack.error / total, nan=0.0, posinf=1e3)
+    _draw_band(axes, stack.edges, 1.0 - relative, 1.0 + relative)
+    if before is not None:
+        axes.stairs(before.total / total, stack.edges, baseline=None, color="#1845fb", ls="--",
+                    lw=1.4)  # fmt: skip
+    axes.errorbar(_centres(stack), ratio, yerr=bars, **_DATA)
+    for outside, marker, y in ((ratio > high, "^", 0.93), (ratio < low, "v", 0.07)):
+        axes.plot(
+            _centres(stack)[outside],
+            np.full(outside.sum(), low + y * (high - low)),
+            marker,
+            color="black",
+            ms=6,
+        )
+    axes.set_ylim(low, high)
+    axes.set_ylabel("Data / exp.", loc="center")
+    if limits is None:
+        axes.yaxis.set_major_locator(MultipleLocator((high - low) / 4))
+
+
+def _ratio_range(ratio: FloatArray, bars: FloatArray, error: FloatArray) -> tuple[float, float]:
+    """Return the narrowest usual range with all points, bars and bands, or the widest one."""
+    ends = np.abs(ratio - 1.0 + bars * [[-1.0], [1.0]])
+    sizes = np.concatenate([*ends, error])
+    largest = np.max(sizes[np.isfinite(sizes)], initial=0.0)
+    half = next((half for half in (0.2, 0.5) if largest < 0.9 * half), 1.0)
+    return 1.0 - half, 1.0 + half
+
+
+def _label_bins(
+    axes: Axes, stack: _Stack, names: Mapping[str, str] | None, x_label: str | None, unit: str
+) -> None:
+    axes.set_xlim(stack.edges[0], stack.edges[-1])
+    axes.set_xlabel(axis_label(stack.axis if x_label is None else x_label, unit))
+    if stack.ticks:
+        step = 1 + (len(stack.ticks) - 1) // 40
+        texts = display_names(stack.ticks[::step], names)
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        long = max(map(len, texts)) > 3
+        axes.set_xticks(_centres(stack)[::step], texts, **(turned if long else {}))
+
+
+def _hide_ticks(panels: Iterable[Axes]) -> None:
+    for axes in panels:
+        axes.tick_params(axis="x", which="both", length=0)
+        axes.xaxis.minorticks_off()
+
+
+def _y_label(stack: _Stack, unit: str) -> str:
+    widths = np.diff(stack.edges)
+    if stack.ticks or not np.allclose(widths, widths[0], rtol=1e-6):
+        return "Events" if stack.ticks else "Events / bin"
+    return f"Events / {widths[0]:.4g} {unit}".rstrip()
+
+
+def _legend(axes: Axes, n_samples: int) -> Artist:
+    handles, texts = axes.get_legend_handles_labels()
+    first = [i for i, text in enumerate(texts) if text in ("Data", "Uncertainty")]
+    first.sort(key=lambda i: texts[i])
+    order = first + [i for i in range(len(texts)) if i not in first]
+    return axes.legend(
+        [handles[i] for i in order],
+        [texts[i] for i in order],
+        loc="upper right",
+        ncols=1 if n_samples <= 4 else 2,
+        fontsize=9,
+        columnspacing=1.2,
+    )
+
+
+def _tops(stack: _Stack, before: _Stack | None) -> FloatArray:
+    """Return the height of what is drawn in each column."""
+    tops = np.fmax(stack.total, stack.total + np.where(np.isfinite(stack.error), stack.error, 0.0))
+    if stack.observed is not None:
+        tops = np.fmax(tops, poisson_interval(stack.observed)[1])
+    return tops if before is None else np.fmax(tops, before.total)
+
+
+def _lowest(stack: _Stack, scale: str) -> float:
+    if scale == "linear":
+        return 0.0
+    heights = stack.total if stack.observed is None else np.append(stack.total, stack.observed)
+    positive = heights[heights > 0]
+    if not len(positive):
+        return 0.1
+    return max(0.05 * float(positive.min()), 1e-5 * float(positive.max()))

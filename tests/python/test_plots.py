@@ -1,0 +1,375 @@
+"""What plots contain: numbers, names, labels; independent of pixels."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nablafit as nf
+
+matplotlib = pytest.importorskip("matplotlib")
+
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from scipy.stats import chi2, norm
+
+import plot_results as results
+from nablafit import plot
+from nablafit.plot._yields import poisson_interval
+
+EVERYTHING: dict[str, Any] = {
+    "pulls": lambda **o: plot.pulls(results.fit_result(), **o),
+    "many pulls": lambda **o: plot.pulls(results.pulls_result(300), **o),
+    "ranking": lambda **o: plot.ranking(results.ranking_result(), **o),
+    "breakdown": lambda **o: plot.breakdown(results.breakdown_result(), **o),
+    "correlation": lambda **o: plot.correlation(results.correlation_result(), **o),
+    "yields": lambda **o: plot.yields(results.yields_result(), channel="SR_high", **o),
+    "channels": lambda **o: plot.yields(results.yields_result(), **o),
+    "goodness of fit": lambda **o: plot.goodness_of_fit(results.gof_result(100), **o),
+    "scan": lambda **o: plot.scan(results.scan_result(), **o),
+    "map": lambda **o: plot.scan(results.scan_result_2d(), **o),
+    "contour": lambda **o: plot.contour(results.contour_result(), **o),
+    "Feldman-Cousins": lambda **o: plot.feldman_cousins(results.feldman_cousins_result(), **o),
+    "toys": lambda **o: plot.toys(results.hypotest_result(), **o),
+    "limit": lambda **o: plot.limit(results.limit_result(), **o),
+    "grid": lambda **o: plot.limit_grid(results.grid_result(), **o),
+    "limits": lambda **o: plot.limit_grid(results.grid_result(1), **o),
+}
+
+
+def texts(figure: Figure) -> list[str]:
+    """All that is written, as it was given."""
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def names_of_rows(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+def points(axes: Axes, label: str | None = None) -> np.ndarray[Any, Any]:
+    """Positions of the points with error bars, shape (n, 2)."""
+    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    chosen = next(c for c in bars if label is None or c.get_label() == label)
+    return chosen.lines[0].get_xydata()
+
+
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [(name, "plain") for name in EVERYTHING]
+    + [(name, style) for name in ("pulls", "yields", "limit") for style in ("ATLAS", "CMS")],
+)
+def test_labels_are_on_every_plot_and_nothing_is_cut_off(name: str, style: str) -> None:
+    if style != "plain":
+        pytest.importorskip("mplhep")
+    label = plot.Label(experiment="EXP", status="Draft", energy=13, luminosity=139, style=style)
+    figure = EVERYTHING[name](label=label)
+    assert isinstance(figure, Figure)
+    written = texts(figure)
+    assert {"EXP", "Draft"} <= set(written)
+    assert any("139" in text and "fb" in text for text in written)
+    figure.draw_without_rendering()
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text() and is_drawn(text, figure):
+            box = text.get_window_extent()
+            assert box.x0 >= -2, text
+            assert box.y0 >= -2, text
+            assert box.x1 <= figure.bbox.x1 + 2, text
+            assert box.y1 <= figure.bbox.y1 + 2, text
+
+
+def is_drawn(text: Text, figure: Figure) -> bool:
+    """Labels of ticks outside the range of an axis exist, but are not drawn."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if any(text in (tick.label1, tick.label2) for tick in axis.get_major_ticks()):
+                low, high = sorted(axis.get_view_interval())
+                position = text.get_position()[0 if axis is axes.xaxis else 1]
+                return bool(low <= position <= high)
+            if any(text in (tick.label1, tick.label2) for tick in axis.get_minor_ticks()):
+                return False
+    return True
+
+
+def test_settings_of_the_user_stay_and_do_not_matter(tmp_path: Path) -> None:
+    figure = plot.limit(results.limit_result(), save=tmp_path / "a.png")
+    with matplotlib.rc_context({"font.size": 30.0, "axes.facecolor": "red", "text.usetex": True}):
+        before = dict(matplotlib.rcParams)
+        plot.limit(results.limit_result(), save=tmp_path / "b.png")
+        figure.savefig(tmp_path / "c.png")
+        assert dict(matplotlib.rcParams) == before
+    expected = (tmp_path / "a.png").read_bytes()
+    assert (tmp_path / "b.png").read_bytes() == expected
+    assert (tmp_path / "c.png").read_bytes() == expected
+
+
+def test_pyplot_is_not_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, nablafit.plot, plot_results as r\n"
+        "nablafit.plot.pulls(r.fit_result(), save=sys.argv[1])\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{code}"]
+    subprocess.run([*command, str(tmp_path / "pulls.svg")], check=True)
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "jinja2"])
+def test_without_the_extra_the_message_says_what_to_install(missing: str) -> None:
+    use = "import nablafit.plot" if missing == "matplotlib" else "nablafit.Report(fit=None).html()"
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "import nablafit\n"
+        f"try:\n    {use}\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'nablafit[plot]'" in finished.stdout
+
+
+def test_files_are_written_and_reproducible(tmp_path: Path) -> None:
+    paths = [tmp_path / f"limit.{suffix}" for suffix in ("pdf", "png", "svg", "eps")]
+    plot.limit(results.limit_result(), save=paths[:3])
+    first = [path.read_bytes() for path in paths[:3]]
+    assert first[0].startswith(b"%PDF")
+    assert first[1].startswith(b"\x89PNG")
+    assert b"<svg" in first[2]
+    plot.limit(results.limit_result(), save=paths[:3])
+    assert [path.read_bytes() for path in paths[:3]] == first
+    with pytest.raises(nf.ArgumentError, match=r"limit\.bmp.*\.pdf"):
+        plot.limit(results.limit_result(), save=tmp_path / "limit.bmp")
+
+
+def test_unknown_style_is_refused() -> None:
+    with pytest.raises(nf.ArgumentError, match=r"label\.style.*ATLAS.*'LHCb'"):
+        plot.Label(style="LHCb")
+
+
+def test_pulls_and_constraints() -> None:
+    fit = results.fit_result()
+    axes, values = plot.pulls(fit, names={"jet_energy_scale": r"$\alpha$"}).axes
+    free = [1, 2, 3, 4]
+    np.testing.assert_allclose(points(axes)[:, 0], fit.x[free])
+    segments = axes.collections[-1].get_segments()
+    widths = [segment[1, 0] - segment[0, 0] for segment in segments]
+    np.testing.assert_allclose(widths, 2.0 * np.asarray(fit.errors)[free])
+    assert names_of_rows(axes) == [r"$\alpha$", "b^tag<eff>", r"Q\$cale", "lumi & pile-up"]
+    np.testing.assert_allclose(points(values), [[1.3, 0.0]])
+    assert names_of_rows(values) == ["mu"]
+
+
+def test_many_pulls_are_cut_to_the_largest() -> None:
+    found = results.pulls_result(300)
+    figure = plot.pulls(found, n_max=25)
+    drawn = points(figure.axes[0])[:, 0]
+    movable = np.abs(found.pulls[~found.fixed])
+    assert len(drawn) == 25
+    assert np.min(np.abs(drawn)) >= np.sort(movable)[-25]
+    assert "25 of 299 constrained parameters: the largest pulls" in texts(figure)
+
+
+def test_fit_without_errors_is_drawn_without_bars() -> None:
+    fit = results.fit_result(covariance=None)
+    axes, values = plot.pulls(fit, label=None).axes
+    np.testing.assert_allclose(points(axes)[:, 0], fit.x[1:5])
+    np.testing.assert_allclose(points(values)[0], [1.3, 0.0])
+
+
+def test_parameters_are_chosen_by_pattern() -> None:
+    axes = plot.pulls(results.pulls_result(12), parameters=["alpha_1*", "Q$cale"]).axes[0]
+    assert names_of_rows(axes) == [r"Q\$cale", "alpha_10"]
+    with pytest.raises(nf.ArgumentError, match="'beta_\\*'"):
+        plot.pulls(results.pulls_result(), parameters="beta_*")
+
+
+def test_long_names_keep_both_ends() -> None:
+    name = "alpha_" + "very_" * 20 + "long_uncertainty"
+    fit = results.fit_result(parameters=("mu", name, "b", "c", "d", "e"))
+    (shown, *_) = names_of_rows(plot.pulls(fit).axes[0])
+    assert shown.startswith("alpha_very")
+    assert shown.endswith("long_uncertainty")
+    assert len(shown) <= 44
+
+
+def test_ranking_bars_and_pulls() -> None:
+    found = results.ranking_result()
+    axes, bars = plot.ranking(found, n_max=5).axes
+    containers = [c for c in bars.containers if isinstance(c, BarContainer)]
+    widths = [[patch.get_width() for patch in container] for container in containers]
+    members = (found.postfit_up, found.prefit_up, found.postfit_down, found.prefit_down)
+    for drawn, impacts in zip(widths, members, strict=True):
+        np.testing.assert_allclose(drawn, np.nan_to_num(impacts[0, :5]))
+    with_pull = [0, 2, 3, 4]
+    np.testing.assert_allclose(points(axes)[:, 0], found.pulls[with_pull])
+    np.testing.assert_allclose(points(axes)[:, 1], with_pull)
+    assert names_of_rows(axes)[1].startswith("b^tag<eff> = 0.1 ± 0.")
+    assert axes.get_xlim()[0] == -axes.get_xlim()[1]
+    assert bars.get_xlim()[0] == -bars.get_xlim()[1]
+
+
+def test_correlation_matrix_and_its_cut() -> None:
+    found = results.correlation_result(30)
+    axes = plot.correlation(found, n_max=20).axes[0]
+    matrix = axes.images[0].get_array()
+    assert matrix.shape == (20, 20)
+    np.testing.assert_allclose(np.diag(matrix), 1.0)
+    assert len(axes.texts) == 400
+    fit = results.fit_result()
+    assert fit.correlation is not None
+    drawn = plot.correlation(fit).axes[0].images[0].get_array()
+    np.testing.assert_allclose(drawn, fit.correlation[:5, :5])
+    with pytest.raises(nf.ArgumentError, match="no covariance"):
+        plot.correlation(results.fit_result(covariance=None))
+
+
+def test_poisson_intervals() -> None:
+    """Eq. (40.76) of the Review of Particle Physics, by quantiles of chi-square."""
+    counts = np.array([0.0, 1.0, 3.0, 10.0, 2.5])
+    tail = norm.sf(1.0)
+    lower, upper = poisson_interval(counts)
+    np.testing.assert_allclose(lower[1:], 0.5 * chi2.ppf(tail, 2.0 * counts[1:]), rtol=1e-5)
+    np.testing.assert_allclose(upper, 0.5 * chi2.isf(tail, 2.0 * (counts + 1.0)), rtol=1e-5)
+    assert lower[0] == 0.0
+
+
+def test_stack_band_and_ratio() -> None:
+    found = results.yields_result()
+    channel = found["SR_high"]
+    assert channel.observed is not None
+    main, ratio = plot.yields(found, channel="SR_high", y_scale="linear").axes
+    np.testing.assert_allclose(points(main)[:, 1], channel.observed)
+    np.testing.assert_allclose(points(ratio)[:, 1], channel.observed / channel.by_bin)
+    stairs = {
+        patch.get_label(): patch.get_data() for patch in main.patches if hasattr(patch, "get_data")
+    }
+    order = ["sample_0", "sample_1", "sample_2", "sample_3"]
+    sums = np.cumsum([channel.by_sample[channel.samples.index(name)] for name in order], axis=0)
+    for name, top in zip(order, sums, strict=True):
+        np.testing.assert_allclose(stairs[name].values, top)
+    band = stairs["Uncertainty"]
+    np.testing.assert_allclose(band.values - band.baseline, 2.0 * channel.by_bin_errors)
+    assert main.get_ylabel() == "Events / 50"
+    assert ratio.get_xlabel() == "mass"
+
+
+def test_samples_on_top_and_other() -> None:
+    found = results.yields_result(n_samples=12)
+    figure = plot.yields(found, channel="SR_high", samples=["sample_0"], n_samples=5)
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["Data", "Uncertainty", *legend[2:]]
+    assert legend[2] == "sample_11"
+    assert "Other (8)" in legend
+    with pytest.raises(nf.ArgumentError, match="unknown sample"):
+        plot.yields(found, samples=["signal"])
+
+
+def test_histogram_stays_below_label_and_legend() -> None:
+    label = plot.Label(experiment="EXP", status="Draft", style="plain", text="one\ntwo\nthree")
+    for scale in ("linear", "log"):
+        figure = plot.yields(
+            results.yields_result(n_samples=9), channel="SR_high", y_scale=scale, label=label
+        )
+        axes = figure.axes[0]
+        figure.draw_without_rendering()
+        box = axes.get_legend().get_window_extent().transformed(axes.transData.inverted())
+        x, top = points(axes)[:, 0], results.yields_result()["SR_high"].by_bin
+        assert np.all(top[(x > box.x0) & (x < box.x1)] < box.y0)
+
+
+def test_points_outside_the_ratio_become_arrows() -> None:
+    ratio = plot.yields(results.yields_result(), ratio_range=(0.99, 1.01), channel="SR_high").axes[
+        1
+    ]
+    arrows = {line.get_marker(): line.get_xydata() for line in ratio.lines}
+    assert len(arrows["^"]) > 0
+    assert len(arrows["v"]) > 0
+
+
+def test_scan_levels_and_best_fit() -> None:
+    axes = plot.scan(results.scan_result(), unit="fb").axes[0]
+    (curve,) = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    np.testing.assert_allclose(curve.get_ydata(), results.scan_result().twice_delta_nll)
+    levels = [line.get_ydata()[0] for line in axes.lines if line is not curve]
+    assert levels == [1.0, 4.0]
+    assert axes.get_xlabel() == "mu [fb]"
+    assert axes.get_legend().get_texts()[0].get_text() == "mu = 1.3 ± 0.4"
+
+
+def test_map_has_the_contours_of_two_parameters() -> None:
+    axes = plot.scan(results.scan_result_2d()).axes[0]
+    levels = [c.levels[0] for c in axes.collections if hasattr(c, "levels")]
+    np.testing.assert_allclose(levels, [2.2957, 6.1800], rtol=1e-3)
+
+
+def test_contours_are_closed_only_if_they_are() -> None:
+    found = results.contour_result()
+    ring = plot.contour(found).axes[0].lines[0].get_xydata()
+    np.testing.assert_allclose(ring[0], ring[-1])
+    np.testing.assert_allclose(ring[:-1], found.contours[0].points)
+
+
+def test_limit_curves_pass_through_the_tested_values() -> None:
+    found = results.limit_result()
+    figure = plot.limit(found)
+    axes = figure.axes[0]
+    curves = {line.get_label(): line.get_xydata() for line in axes.lines}
+    for label, values in (
+        ("observed: 1.66", found.cls_observed),
+        ("expected", found.cls_expected[:, 2]),
+    ):
+        x, y = curves[label].T
+        np.testing.assert_allclose(np.interp(found.values, x, y), values, rtol=1e-9)
+    assert {"95 % CL", "observed: 1.66", "expected: 1.36"} <= set(texts(figure))
+    assert any(line.get_ydata()[0] == pytest.approx(0.05) for line in axes.lines)
+
+
+def test_limit_that_failed_says_so() -> None:
+    found = results.limit_result(
+        observed=np.nan, cls_observed=np.full(13, np.nan), status="incomplete", message="No limit."
+    )
+    written = texts(plot.limit(found))
+    assert {"observed: none", "No limit."} <= set(written)
+
+
+def test_exclusion_is_where_the_limit_is_one() -> None:
+    """The logarithm of these limits is linear in both masses, so interpolation is exact."""
+    axes = plot.limit_grid(results.grid_result()).axes[0]
+    lines = [c for c in axes.collections if hasattr(c, "levels") and not c.filled]
+    for line, factor in zip(lines, (1.0, 1.2), strict=True):
+        x, y = line.get_paths()[0].vertices.T
+        limit = factor * 0.1 * np.exp((x - 300.0) / 200.0 + y / 400.0)
+        np.testing.assert_allclose(limit, 1.0, rtol=2e-3)
+
+
+def test_grid_without_numbers_is_refused() -> None:
+    with pytest.raises(nf.ArgumentError, match="m_3"):
+        plot.limit_grid(results.grid_result(), x="m_3")
+
+
+def test_toys_are_fractions_and_failures_are_left_out() -> None:
+    axes = plot.toys(results.hypotest_result()).axes[0]
+    filled = [patch.get_data().values for patch in axes.patches]
+    np.testing.assert_allclose([values.sum() for values in filled], 1.0)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["toys at mu = 1 (1499)", "toys at mu = 0 (1499)", "observed: 2.4"]
+    with pytest.raises(nf.ArgumentError, match="toys"):
+        plot.toys(results.hypotest_result(toys=()))
+
+
+def test_goodness_of_fit_shows_both_p_values() -> None:
+    written = texts(plot.goodness_of_fit(results.gof_result(200)))
+    assert "200 toys: p = 0.44 ± 0.02" in written
+    assert r"$\chi^2$(9): p = 0.437" in written
+
+
+def test_every_kind_of_result_has_a_plot() -> None:
+    assert list(plot.plots_of(results.fit_result())) == ["pulls", "correlation"]
+    assert list(plot.plots_of(results.significance_result())) == ["toys"]
+    with pytest.raises(nf.ArgumentError, match="no plot of UncertaintyGroup"):
+        plot.plots_of(results.breakdown_result().groups[0])
