@@ -162,19 +162,6 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
           first};
 }
 
-void FusedEvaluator::yield_gradient(const double* x, std::size_t bin, double* gradient) {
-  const CompiledModel& model = state_.model();
-  SweepScratch& scratch = state_.scratch();
-  state_.set_parameters(x, true);
-  state_.forward_rows();
-  std::fill_n(scratch.weight, model.n_bins, 0.0);
-  scratch.weight[bin] = 1.0;
-  for (const Chunk& chunk : model.chunks) {
-    state_.functions().backward_rows(model.sweep, scratch, chunk);
-  }
-  state_.collect_gradient(x, gradient);
-}
-
 Evaluation FusedEvaluator::arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian) {
   const Evaluation evaluation = evaluate(x, gradient);
   if (evaluation.status == EvaluationStatus::ok) assembler_.assemble(x, state_, hessian);
