@@ -28,8 +28,7 @@ std::vector<double> work(const Likelihood& likelihood, std::size_t thread) {
   for (std::size_t i = 0; i < 20; ++i) {
     if ((i + thread) % 3 == 0) evaluator->hessian(model.initial().data(), matrix.data());
     if ((i + thread) % 3 == 1) model.expected(model.initial().data(), yields.data());
-    results[0] =
-        evaluator->value_and_gradient(model.initial().data(), results.data() + 1).value;
+    results[0] = evaluator->value_and_gradient(model.initial().data(), results.data() + 1).value;
   }
   const MinimizeSummary fit = minimize(likelihood);
   results.insert(results.end(), fit.x.begin(), fit.x.end());

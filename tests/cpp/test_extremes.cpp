@@ -123,9 +123,8 @@ void check_point(const Likelihood& likelihood, const Vector& x) {
   }
 }
 
-const Vector coordinates{0.0,    1.0,  -1.0,  0.999, 1e-10, -1e-300, 5.0,   -5.0,
-                         40.0,   -40., 1e3,   -1e3,  1e10,  -1e10,   1e150, -1e150,
-                         1e300, -1e300};
+const Vector coordinates{0.0,  1.0, -1.0, 0.999, 1e-10, -1e-300, 5.0,    -5.0,  40.0,
+                         -40., 1e3, -1e3, 1e10,  -1e10, 1e150,   -1e150, 1e300, -1e300};
 
 /// All pairs of coordinates, with each of the counts and the stored global observables.
 void check_everywhere(const ModelSpec& spec, const Vector& counts) {
@@ -147,7 +146,8 @@ void check_everywhere(const ModelSpec& spec, const Vector& counts) {
 }  // namespace
 
 TEST_CASE("extremes: yields from 1e-300 to 1e300, negative and none, counts up to 1e15") {
-  for (const double nominal : {0.0, 5e-324, 1e-300, 1e-100, 1.0, 1e15, 1e100, 1e300, -1.0, -1e300}) {
+  for (const double nominal :
+       {0.0, 5e-324, 1e-300, 1e-100, 1.0, 1e15, 1e100, 1e300, -1.0, -1e300}) {
     CAPTURE(nominal);
     check_everywhere(one_bin(nominal, nuisance(), {NormSys{"a", "alpha", 0.9, 1.1}}),
                      {0.0, 1e-300, 0.5, 1.0, 1e15});
@@ -156,9 +156,9 @@ TEST_CASE("extremes: yields from 1e-300 to 1e300, negative and none, counts up t
 
 TEST_CASE("extremes: factors of 0, 1e-10 and 1e10 in every interpolation") {
   for (const int code : {0, 1, 2, 4, 5, 6}) {
-    for (const auto& [low, high] : {std::pair(0.0, 2.0), std::pair(0.0, 0.0), std::pair(1.0, 0.0),
-                                    std::pair(1e-10, 1e10), std::pair(1e10, 1e10),
-                                    std::pair(1e-300, 1e300), std::pair(0.01, 40.0)}) {
+    for (const auto& [low, high] :
+         {std::pair(0.0, 2.0), std::pair(0.0, 0.0), std::pair(1.0, 0.0), std::pair(1e-10, 1e10),
+          std::pair(1e10, 1e10), std::pair(1e-300, 1e300), std::pair(0.01, 40.0)}) {
       CAPTURE(code);
       CAPTURE(low);
       CAPTURE(high);
@@ -185,31 +185,30 @@ TEST_CASE("extremes: histograms that change sign") {
 }
 
 TEST_CASE("extremes: constraints from very narrow to very wide") {
-  const std::vector<Constraint> constraints{
-      GaussianConstraint{1.0, 1e-12, std::nullopt},
-      GaussianConstraint{1.0, 1e-300, std::nullopt},
-      GaussianConstraint{1.0, 1e300, std::nullopt},
-      GaussianConstraint{1e300, 1e-12, std::nullopt},
-      GaussianConstraint{1.0, 1e-12, Range{0.0, 1.0}},
-      GaussianConstraint{1.0, 0.1, Range{0.9, 1.1}},
-      GaussianConstraint{1.0, 1e300, Range{-1.0, 1e300}},
-      PoissonConstraint{1e15, 1e15},
-      PoissonConstraint{1e24, 1e24},
-      PoissonConstraint{1e-12, 1e-12},
-      PoissonConstraint{0.0, 1e300},
-      PoissonConstraint{1.0, 1e-300},
-      PoissonConstraint{1e60, 1e60},
-      GammaConstraint{1e12, 1e-12},
-      GammaConstraint{0.0, 1e-300},
-      GammaConstraint{1e-10, 1e10},
-      LogNormalConstraint{1.0, 1.0 + 1e-12},
-      LogNormalConstraint{1e300, 1e300},
-      LogNormalConstraint{1e-300, 1.1}};
+  const std::vector<Constraint> constraints{GaussianConstraint{1.0, 1e-12, std::nullopt},
+                                            GaussianConstraint{1.0, 1e-300, std::nullopt},
+                                            GaussianConstraint{1.0, 1e300, std::nullopt},
+                                            GaussianConstraint{1e300, 1e-12, std::nullopt},
+                                            GaussianConstraint{1.0, 1e-12, Range{0.0, 1.0}},
+                                            GaussianConstraint{1.0, 0.1, Range{0.9, 1.1}},
+                                            GaussianConstraint{1.0, 1e300, Range{-1.0, 1e300}},
+                                            PoissonConstraint{1e15, 1e15},
+                                            PoissonConstraint{1e24, 1e24},
+                                            PoissonConstraint{1e-12, 1e-12},
+                                            PoissonConstraint{0.0, 1e300},
+                                            PoissonConstraint{1.0, 1e-300},
+                                            PoissonConstraint{1e60, 1e60},
+                                            GammaConstraint{1e12, 1e-12},
+                                            GammaConstraint{0.0, 1e-300},
+                                            GammaConstraint{1e-10, 1e10},
+                                            LogNormalConstraint{1.0, 1.0 + 1e-12},
+                                            LogNormalConstraint{1e300, 1e300},
+                                            LogNormalConstraint{1e-300, 1.1}};
   for (const Constraint& constraint : constraints) {
     CAPTURE(constraint.index());
-    check_everywhere(one_bin(10.0, parameter("gamma", 1.0, constraint),
-                             {StatError{"gamma", {"gamma"}, {}}}),
-                     {10.0});
+    check_everywhere(
+        one_bin(10.0, parameter("gamma", 1.0, constraint), {StatError{"gamma", {"gamma"}, {}}}),
+        {10.0});
   }
 }
 

@@ -23,10 +23,10 @@ class Bytes {
   /// One of a list of numbers that matter, or any double.
   double number() {
     static constexpr std::array<double, 40> numbers{
-        0.0,    1.0,   -1.0,   0.5,    2.0,    10.0,   100.0,   5.0,     -5.0,    0.1,
-        1e-12,  1e-10, 1e-8,   1e-5,   1e-3,   1e3,    1e6,     1e10,    1e15,    1e30,
-        1e-30,  1e-70, 1e70,   1e-100, 1e100,  1e-140, 1e140,   1e-150,  1e150,   1e-200,
-        1e200,  1e-300, 1e300, 5e-324, 1.7e308, -1e-12, -1e15,  -1e300,  0.01,    40.0};
+        0.0,   1.0,    -1.0,  0.5,    2.0,     10.0,   100.0, 5.0,    -5.0,  0.1,
+        1e-12, 1e-10,  1e-8,  1e-5,   1e-3,    1e3,    1e6,   1e10,   1e15,  1e30,
+        1e-30, 1e-70,  1e70,  1e-100, 1e100,   1e-140, 1e140, 1e-150, 1e150, 1e-200,
+        1e200, 1e-300, 1e300, 5e-324, 1.7e308, -1e-12, -1e15, -1e300, 0.01,  40.0};
     const std::uint8_t choice = byte();
     if (choice < 240) return numbers[choice % numbers.size()];
     if (choice < 250) return static_cast<double>(byte()) / 16.0;
@@ -191,8 +191,8 @@ class Builder {
   }
 
   Modifier formula(const std::string& name) {
-    static const std::array<const char*, 6> texts{
-        "@0", "1 + @0^2", "exp(@0)", "sqrt(@0)/@0", "max(@0, -@0)^1.5", "pow(@0, @0)"};
+    static const std::array<const char*, 6> texts{"@0",          "1 + @0^2",         "exp(@0)",
+                                                  "sqrt(@0)/@0", "max(@0, -@0)^1.5", "pow(@0, @0)"};
     return FormulaFactor{name, texts[bytes_.below(texts.size())], {parameter()}};
   }
 

@@ -114,7 +114,7 @@ def test_pyhf_gives_nan_where_we_give_infinity() -> None:
 # --- damaged files -------------------------------------------------------------------------------
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: object) -> list[tuple[Any, Any]]:
     """List (container, key or index) of everything in a document."""
     found = []
     if isinstance(value, dict | list):
@@ -123,7 +123,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def mutated(document: Any, seed: int) -> Any:
+def mutated(document: dict[str, Any], seed: int) -> dict[str, Any]:
     """Return the document with one to four values replaced, removed or doubled."""
     generator = random.Random(seed)
     document = json.loads(json.dumps(document))
@@ -150,7 +150,7 @@ def test_mutated_documents_are_refused_or_evaluated(document: dict[str, Any]) ->
     n_accepted = 0
     for seed in range(150):
         text = json.dumps(mutated(document, seed)).encode()
-        start = time.monotonic()
+        start = time.process_time()
         try:
             workspace = nf.Workspace.load(text)
             for name in workspace.measurements:
@@ -159,5 +159,5 @@ def test_mutated_documents_are_refused_or_evaluated(document: dict[str, Any]) ->
                 n_accepted += 1
         except nf.Error as error:
             assert str(error)  # noqa: PT017
-        assert time.monotonic() - start < 2.0
+        assert time.process_time() - start < 2.0
     assert n_accepted > 20
