@@ -26,6 +26,10 @@ void arrow_multiply(const ArrowStructure& structure, const ArrowHessian& hessian
 /// Diagonal of H, indexed by parameter.
 void arrow_diagonal(const ArrowStructure& structure, const ArrowHessian& hessian, double* diagonal);
 
+/// Second derivatives along single parameters below this, in units of 1 / width^2, are taken as
+/// this where a direction is measured: a diagonal element may be zero although its row is not.
+inline constexpr double smallest_scale = 1e-8;
+
 /// Sizes that a step may have: what a modified factorisation needs to know about the function.
 struct StepScale {
   const double* gradient;  ///< per parameter
@@ -34,7 +38,9 @@ struct StepScale {
 
 /// A direction in which the function hardly changes, or curves downwards.
 struct ArrowDirection {
-  double curvature;            ///< v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat
+  /// v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat. Elements of diag(H) next to
+  /// zero count as smallest_scale / width^2.
+  double curvature;
   std::vector<double> vector;  ///< per parameter
 };
 
@@ -88,9 +94,9 @@ class ArrowFactorization {
   };
   Spectrum spectrum(const ArrowHessian& hessian);
 
-  /// Directions with |curvature| below `threshold`, weakest first. Allocates.
+  /// Directions with a curvature below `threshold`, weakest first. Allocates.
   std::vector<ArrowDirection> weak_directions(const ArrowHessian& hessian, const char* free,
-                                              double threshold);
+                                              const double* widths, double threshold);
 
   std::size_t n_parameters() const noexcept { return n_parameters_; }
 

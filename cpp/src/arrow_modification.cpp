@@ -21,8 +21,6 @@ constexpr int max_shifts = 12;
 constexpr double longest_step = 10.0;
 /// A slope that cannot lower the function by more than this within the longest step is no slope.
 constexpr double negligible_decrease = 1e-9;
-/// Diagonal elements that are zero are replaced by this over the width squared when scaling.
-constexpr double smallest_scale = 1e-8;
 
 /// A symmetric matrix, with its scale, that is to be made positive definite.
 struct Subject {
@@ -233,16 +231,15 @@ void ArrowFactorization::factorize_modified(const ArrowHessian& hessian, const c
 
 std::vector<ArrowDirection> ArrowFactorization::weak_directions(const ArrowHessian& hessian,
                                                                 const char* free,
+                                                                const double* widths,
                                                                 double threshold) {
-  const std::vector<double> widths(n_parameters_, 1.0);
   const std::vector<double> gradient(n_parameters_, 0.0);
-  factorize_modified(hessian, free, {gradient.data(), widths.data()});
+  const StepScale scale{gradient.data(), widths};
+  factorize_modified(hessian, free, scale);
   gather_dense(hessian);
   subtract_local_rows();
   Eigen::MatrixXd scaled(static_cast<Eigen::Index>(n_free_), static_cast<Eigen::Index>(n_free_));
-  const auto size = [&](std::size_t i) {
-    return 1.0 / std::sqrt(std::max(dense_scale_[i], 1e-300));
-  };
+  const auto size = [&](std::size_t i) { return 1.0 / std::sqrt(shift_size(i, scale)); };
   for (std::size_t i = 0; i < n_free_; ++i) {
     for (std::size_t j = i; j < n_free_; ++j) {
       const double element = schur_[i * stride_ + j] * size(i) * size(j);

@@ -148,7 +148,7 @@ void NewtonSolver::report_condition() {
   if (smallest >= options_->weak_curvature) return;
   const double threshold = std::max(options_->weak_curvature, no_curvature);
   for (const ArrowDirection& found :
-       factorization_.weak_directions(hessian_, free_.data(), threshold)) {
+       factorization_.weak_directions(hessian_, free_.data(), problem_->widths.data(), threshold)) {
     WeakDirection direction{found.curvature, {}, {}};
     const auto part = [&](std::size_t j) {
       return std::abs(found.vector[j]) * std::sqrt(std::max(diagonal_[j], 0.0));

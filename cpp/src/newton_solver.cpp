@@ -185,7 +185,8 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   return judge_progress();
 }
 
-/// Where the gradient vanishes: a minimum, unless the curvature is negative along the walls.
+/// Where the gradient vanishes: a minimum, unless the curvature is negative in a direction that
+/// neither walls nor bounds forbid.
 std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
   const MinimizeStatus status = converged_status();
   if (factorization_.most_negative_curvature() > saddle_curvature) return status;
@@ -196,7 +197,22 @@ std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
     ++summary_->iterations;
     return std::nullopt;
   }
-  return curvature > clear_saddle_curvature ? status : MinimizeStatus::saddle_point;
+  hold_degenerate_bounds();
+  has_factors_ = factorization_.factorize(hessian_, free_.data());
+  return has_factors_ || curvature > clear_saddle_curvature ? status : MinimizeStatus::saddle_point;
+}
+
+bool NewtonSolver::is_degenerate(std::size_t j) const {
+  return free_[j] != 0 && gradient_[j] == 0.0 &&
+         (x_[j] <= problem_->lower[j] || x_[j] >= problem_->upper[j]);
+}
+
+/// Holds what sits on a bound with a slope of zero, like one of two factors that are both zero.
+/// Every step may move it, but at a minimum it is not free: nothing lower was found inwards.
+void NewtonSolver::hold_degenerate_bounds() {
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (is_degenerate(j)) free_[j] = 0;
+  }
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
@@ -230,10 +246,12 @@ bool NewtonSolver::refine_with_old_factors() {
   return false;
 }
 
-/// Where no step lowers the value: rounding, if the estimated distance is small.
+/// Where no step lowers the value: rounding, if the estimated distance is small. With a Hessian that
+/// had to be modified it may be too small; then single parameters show it.
 std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
   const double limit = std::max(acceptable_edm, 10.0 * value_noise());
-  return edm_ < limit ? converged_status() : MinimizeStatus::stalled;
+  const double single = 0.5 * projected_gradient_ * projected_gradient_;
+  return std::max(edm_, single) < limit ? converged_status() : MinimizeStatus::stalled;
 }
 
 std::optional<MinimizeStatus> NewtonSolver::judge_progress() const {
@@ -244,16 +262,34 @@ std::optional<MinimizeStatus> NewtonSolver::judge_progress() const {
   return std::nullopt;
 }
 
-/// At a stationary point with negative curvature: looks for a lower value on both sides.
+/// At a stationary point with negative curvature: looks for a lower value on both sides, then with
+/// what sits on a bound turned inwards.
 bool NewtonSolver::leave_saddle() {
-  const std::vector<double>& direction = saddle_direction_;
+  if (search_saddle()) return true;
+  bool turned = false;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (!is_degenerate(j)) continue;
+    const double inwards = x_[j] <= problem_->lower[j] ? 1.0 : -1.0;
+    saddle_direction_[j] = inwards * std::abs(saddle_direction_[j]);
+    turned = true;
+  }
+  if (!turned) return false;
+  if (search_saddle()) return true;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (!is_degenerate(j)) saddle_direction_[j] = -saddle_direction_[j];
+  }
+  return search_saddle();
+}
+
+/// Takes over the first lower value found along the direction or against it.
+bool NewtonSolver::search_saddle() {
   double length = 0.0;
   for (std::size_t j = 0; j < n_; ++j) {
-    length = std::max(length, std::abs(direction[j]) / problem_->widths[j]);
+    length = std::max(length, std::abs(saddle_direction_[j]) / problem_->widths[j]);
   }
   for (double size = 1.0; size > 1e-4; size *= 0.25) {
     for (const double sign : {1.0, -1.0}) {
-      for (std::size_t j = 0; j < n_; ++j) step_[j] = sign * size / length * direction[j];
+      for (std::size_t j = 0; j < n_; ++j) step_[j] = sign * size / length * saddle_direction_[j];
       move_along(1.0);
       const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
       if (trial.status != EvaluationStatus::ok || !(trial.value < value_ - value_noise())) continue;

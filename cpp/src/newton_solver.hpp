@@ -49,7 +49,10 @@ class NewtonSolver {
   bool has_converged() const;
   bool refine_with_old_factors();
   MinimizeStatus converged_status() const;
+  bool is_degenerate(std::size_t parameter) const;
+  void hold_degenerate_bounds();
   bool leave_saddle();
+  bool search_saddle();
   double value_noise() const;
 
   // newton_start.cpp

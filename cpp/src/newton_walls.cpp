@@ -110,7 +110,7 @@ bool NewtonSolver::solve_for_walls() {
 }
 
 /// Takes from a direction what crosses the walls that hold, in units of the widths. Returns its
-/// curvature, with unit diagonal.
+/// curvature as in ArrowDirection.
 double NewtonSolver::project_direction(std::vector<double>& direction) {
   for (std::size_t k = 0; k < n_walls_; ++k) {
     if (!walls_[k].holds) continue;
@@ -131,7 +131,8 @@ double NewtonSolver::project_direction(std::vector<double>& direction) {
   arrow_multiply(structure_, hessian_, direction.data(), scratch_.data());
   double scale = 0.0;
   for (std::size_t j = 0; j < n_; ++j) {
-    scale += std::abs(diagonal_[j]) * direction[j] * direction[j];
+    const double least = smallest_scale / (problem_->widths[j] * problem_->widths[j]);
+    scale += std::max(std::abs(diagonal_[j]), least) * direction[j] * direction[j];
   }
   const double curvature = dot(direction, scratch_.data());
   return scale > 0.0 ? curvature / scale : 0.0;

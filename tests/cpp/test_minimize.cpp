@@ -209,6 +209,29 @@ TEST_CASE("degenerate norm factors are named, the rest is fitted") {
   CHECK(summary.message.find("Weakly determined combination") != std::string::npos);
 }
 
+TEST_CASE("the corner where two factors of a product are zero is left, or known to be a minimum") {
+  Builder builder({10.0, 20.0}, {5.0, 5.0});
+  builder.spec.channels[0].samples[1].modifiers.emplace_back(NormFactor{"k", "k"});
+  builder.with(norm("k"));
+  MinimizeArguments arguments;
+  arguments.start = {0.0, 0.0};
+
+  const Likelihood excess = builder.measure({15.0, 25.0});
+  const MinimizeSummary left = minimize(excess, arguments);
+  CHECK(is_minimum(left.status));
+  CHECK(left.value == doctest::Approx(0.0).epsilon(1e-9));
+  REQUIRE(left.weak_directions.size() == 1);
+  CHECK(std::abs(left.weak_directions[0].curvature) < 1e-6);
+
+  const Likelihood deficit = builder.measure({3.0, 3.0});
+  const MinimizeSummary kept = minimize(deficit, arguments);
+  CHECK(is_minimum(kept.status));
+  CHECK(kept.x[0] * kept.x[1] == 0.0);
+  for (const WeakDirection& direction : kept.weak_directions) {
+    CHECK(std::abs(direction.curvature) < 1e6);
+  }
+}
+
 TEST_CASE("kinks of the piecewise codes") {
   for (const auto code : {Interpolation::piecewise_linear, Interpolation::piecewise_exponential}) {
     const Builder builder =
