@@ -14,7 +14,8 @@ namespace nablafit::testing {
 /// bounds, five units off and far away. Stops the program (std::abort, after a message on stderr)
 /// where the evaluators break their contract: an `ok` with a number that is not finite, another
 /// status with a value that is not +infinity, a NaN anywhere, or a fused value that is not the
-/// reference's. A SpecError or ArgumentError ends the check: a refusal is a valid answer.
+/// reference's although rounding cannot explain it. A SpecError or ArgumentError ends the check: a
+/// refusal is a valid answer.
 void evaluate_everywhere(const ModelSpec& spec, const std::vector<Observations>& datasets);
 
 }  // namespace nablafit::testing
