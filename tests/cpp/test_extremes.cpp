@@ -156,9 +156,10 @@ TEST_CASE("extremes: yields from 1e-300 to 1e300, negative and none, counts up t
 
 TEST_CASE("extremes: factors of 0, 1e-10 and 1e10 in every interpolation") {
   for (const int code : {0, 1, 2, 4, 5, 6}) {
-    for (const auto& [low, high] :
+    for (const auto& factors :
          {std::pair(0.0, 2.0), std::pair(0.0, 0.0), std::pair(1.0, 0.0), std::pair(1e-10, 1e10),
           std::pair(1e10, 1e10), std::pair(1e-300, 1e300), std::pair(0.01, 40.0)}) {
+      const double low = factors.first, high = factors.second;
       CAPTURE(code);
       CAPTURE(low);
       CAPTURE(high);
@@ -172,8 +173,9 @@ TEST_CASE("extremes: factors of 0, 1e-10 and 1e10 in every interpolation") {
 
 TEST_CASE("extremes: histograms that change sign") {
   for (const int code : {0, 1, 2, 4, 5, 6}) {
-    for (const auto& [low, high] : {std::pair(-10.0, 30.0), std::pair(-10.0, -5.0),
-                                    std::pair(0.0, -1e10), std::pair(-1e300, 1e300)}) {
+    for (const auto& factors : {std::pair(-10.0, 30.0), std::pair(-10.0, -5.0),
+                                std::pair(0.0, -1e10), std::pair(-1e300, 1e300)}) {
+      const double low = factors.first, high = factors.second;
       CAPTURE(code);
       CAPTURE(low);
       CAPTURE(high);
