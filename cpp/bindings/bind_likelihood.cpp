@@ -172,8 +172,10 @@ void bind_status(py::module_& module) {
                                     "Why an evaluation has the value it has.")
       .value("ok", EvaluationStatus::ok)
       .value("negative_yield", EvaluationStatus::negative_yield)
+      .value("not_finite", EvaluationStatus::not_finite)
       .value("outside_support", EvaluationStatus::outside_support)
       .value("invalid_parameter", EvaluationStatus::invalid_parameter)
+      .value("overflow", EvaluationStatus::overflow)
       .finalize();
 }
 

@@ -10,3 +10,12 @@ if(NABLAFIT_SANITIZE)
                       -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${NABLAFIT_SANITIZE})
 endif()
+
+# NABLAFIT_FUZZ=ON makes everything report coverage to libFuzzer.
+if(NABLAFIT_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "NABLAFIT_FUZZ needs clang with libFuzzer, found ${CMAKE_CXX_COMPILER_ID}; "
+                        "set CMAKE_CXX_COMPILER=clang++")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

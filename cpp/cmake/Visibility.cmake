@@ -13,9 +13,10 @@ function(nablafit_set_visibility target)
   endif()
   target_compile_definitions(${target} PUBLIC NABLAFIT_SHARED)
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT NABLAFIT_DEVELOPER_MODE)
-    # Templates of the standard library are visible whatever the compiler is told.
+    # Templates of the standard library are visible whatever the compiler is told. What nablafit_io
+    # uses of nablafit_core must be visible: -z defs finds out here rather than in programs.
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map")
-    target_link_options(${target} PRIVATE "LINKER:--version-script=${script}")
+    target_link_options(${target} PRIVATE "LINKER:--version-script=${script}" LINKER:-z,defs)
     set_target_properties(${target} PROPERTIES LINK_DEPENDS "${script}")
   endif()
 endfunction()

@@ -114,7 +114,7 @@ class Collector {
     scalings_.clear();
     bin_parameters_.clear();
     for (const Modifier& modifier : sample.modifiers) {
-      std::visit([this](const auto& m) { add(m); }, modifier);
+      std::visit([this](const auto& m) { this->add(m); }, modifier);
     }
     // Additive factors are numbered behind the derived ones once all of those are known.
     if (!additive_.terms.empty()) {

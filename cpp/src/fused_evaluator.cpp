@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ad/derivatives.hpp"
+#include "finite.hpp"
 #include "kernels/constants.hpp"
 #include "kernels/terms.hpp"
 #include "threads.hpp"
@@ -14,17 +15,6 @@ namespace nablafit::detail {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// First parameter that is NaN or infinite; n if none is.
-std::size_t first_invalid(const double* x, std::size_t n) {
-  double probe = 0.0;
-  for (std::size_t i = 0; i < n; ++i) probe += x[i] * 0.0;
-  if (probe == 0.0) return n;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!std::isfinite(x[i])) return i;
-  }
-  return n;
-}
 
 }  // namespace
 
@@ -65,7 +55,7 @@ void FusedEvaluator::add_constraint_gradient(const double* x, double* gradient) 
 
 std::optional<Evaluation> FusedEvaluator::outside_domain(const double* x, double* gradient) const {
   const std::size_t n = state_.model().names.size();
-  if (const std::size_t invalid = first_invalid(x, n); invalid < n) {
+  if (const std::size_t invalid = first_not_finite(x, n); invalid < n) {
     if (gradient != nullptr) std::fill_n(gradient, n, 0.0);
     return Evaluation{infinity, EvaluationStatus::invalid_parameter, invalid};
   }
@@ -85,7 +75,9 @@ Evaluation FusedEvaluator::evaluate(const double* x, double* gradient) {
     state_.collect_gradient(x, gradient);
     add_constraint_gradient(x, gradient);
   }
-  return {bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
+  const Evaluation result{bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
+  const std::size_t n = state_.model().names.size();
+  return unless_overflow(result, gradient, with_gradient ? n : 0, n);
 }
 
 BinSum FusedEvaluator::sweep_chunks(bool with_gradient) {
@@ -156,23 +148,12 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
         state_.functions().backward_rows(model.sweep, scratch, chunk);
       }
       state_.collect_gradient(x, gradient);
+      const std::size_t n = model.names.size();
+      if (first_not_finite(gradient, n) < n) std::fill_n(gradient, n, 0.0);
     }
   }
   return {infinity, finite ? EvaluationStatus::negative_yield : EvaluationStatus::not_finite,
           first};
-}
-
-void FusedEvaluator::yield_gradient(const double* x, std::size_t bin, double* gradient) {
-  const CompiledModel& model = state_.model();
-  SweepScratch& scratch = state_.scratch();
-  state_.set_parameters(x, true);
-  state_.forward_rows();
-  std::fill_n(scratch.weight, model.n_bins, 0.0);
-  scratch.weight[bin] = 1.0;
-  for (const Chunk& chunk : model.chunks) {
-    state_.functions().backward_rows(model.sweep, scratch, chunk);
-  }
-  state_.collect_gradient(x, gradient);
 }
 
 Evaluation FusedEvaluator::arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian) {
@@ -191,15 +172,15 @@ Evaluation FusedEvaluator::arrow_information(const double* x, double* gradient,
 }
 
 Evaluation FusedEvaluator::hessian(const double* x, double* matrix) {
-  const CompiledModel& model = state_.model();
-  gradient_.resize(model.names.size());
+  const std::size_t n = state_.model().names.size();
+  gradient_.resize(n);
   const Evaluation evaluation = arrow_hessian(x, gradient_.data(), arrow_);
-  if (evaluation.status == EvaluationStatus::ok) {
-    expand(model.arrow, arrow_, matrix);
-  } else {
-    std::fill_n(matrix, model.names.size() * model.names.size(), 0.0);
+  if (evaluation.status != EvaluationStatus::ok) {
+    std::fill_n(matrix, n * n, 0.0);
+    return evaluation;
   }
-  return evaluation;
+  expand(state_.model().arrow, arrow_, matrix);
+  return unless_overflow(evaluation, matrix, n * n, n);
 }
 
 Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double* v,
@@ -211,7 +192,9 @@ Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double*
   if (bins.first_offender != no_offender) return leave_forbidden_yields(x, nullptr);
   state_.collect_product(x, v, product);
   add_constraint_product(x, v, product);
-  return {bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
+  const Evaluation result{bins.deviance + constraint_deviance(x), EvaluationStatus::ok, 0};
+  const std::size_t n = state_.model().names.size();
+  return unless_overflow(result, product, n, n);
 }
 
 void FusedEvaluator::add_constraint_product(const double* x, const double* v,

@@ -30,8 +30,6 @@ class FusedEvaluator final : public Evaluator {
   /// Value, gradient and, in the place of the Hessian, the positive semidefinite matrix that it
   /// would be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
   Evaluation arrow_information(const double* x, double* gradient, ArrowHessian& information);
-  /// Gradient of the expected yield of one bin, before the floor of its channel.
-  void yield_gradient(const double* x, std::size_t bin, double* gradient);
 
  private:
   Evaluation evaluate(const double* x, double* gradient);

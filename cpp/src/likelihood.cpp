@@ -189,6 +189,8 @@ std::string_view to_string(EvaluationStatus status) noexcept {
       return "yield not finite";
     case EvaluationStatus::outside_support:
       return "outside the support of a constraint";
+    case EvaluationStatus::overflow:
+      return "overflow";
     case EvaluationStatus::invalid_parameter:
       break;
   }

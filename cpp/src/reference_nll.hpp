@@ -70,7 +70,7 @@ class ReferenceRow {
   T yield(const std::vector<ReferenceModifier>& modifiers) {
     for (const ReferenceModifier& modifier : modifiers) {
       current_ = &modifier;
-      std::visit([this](const auto& m) { apply(m); }, *modifier.modifier);
+      std::visit([this](const auto& m) { this->apply(m); }, *modifier.modifier);
     }
     T histogram = sample_.nominal[bin_] + change_;
     if (sample_.yield_floor && histogram < *sample_.yield_floor) {

@@ -305,6 +305,10 @@ void check_parameter_points(const Location& root, const ModelSpec& spec,
 
 }  // namespace
 
+void validate_formula(const FormulaFactor& formula) {
+  detail::Expression(formula.expression, formula.parameters);
+}
+
 void validate(const ModelSpec& spec) {
   const Location root;
   check_parameters(root, spec);

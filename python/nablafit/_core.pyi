@@ -37,8 +37,10 @@ class EvaluationStatus(enum.Enum):
     __pybind11_native_enum__: Any
     ok = 0
     negative_yield = 1
-    outside_support = 2
-    invalid_parameter = 3
+    not_finite = 2
+    outside_support = 3
+    invalid_parameter = 4
+    overflow = 5
 
 @final
 class NormFactor(metaclass=_BoundType):

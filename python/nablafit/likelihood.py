@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Likelihood", "PointStatus"]
 
+_OF_BINS = {EvaluationStatus.negative_yield, EvaluationStatus.not_finite}
+_MESSAGES = {
+    EvaluationStatus.negative_yield: (
+        "the expected yield is negative, or zero where events were observed"
+    ),
+    EvaluationStatus.not_finite: "the expected yield is infinite or undefined",
+    EvaluationStatus.outside_support: "the constraint term has no density at this value",
+    EvaluationStatus.invalid_parameter: "not a finite number",
+}
+
 
 @dataclass(frozen=True)
 class PointStatus:
@@ -39,7 +49,8 @@ class Likelihood(_core.Likelihood):
     `likelihood(x)` is -log[L(x) / L_saturated], which is small near the minimum and keeps its
     digits there; -log L(x) = likelihood(x) + constant. Twice its value is the goodness-of-fit
     statistic of the saturated model. Where an expected yield is negative, or a constraint term has
-    no density, it is +infinity and `status(x)` says why.
+    no density, it is +infinity and `status(x)` says why. No method gives a NaN but `hessian` and
+    `hvp`, which are filled with it where they do not exist.
 
     Parameters
     ----------
@@ -122,16 +133,10 @@ class Likelihood(_core.Likelihood):
         _, status, index = self._evaluation(x)
         if status is EvaluationStatus.ok:
             return PointStatus(status, "", "The likelihood is defined here.")
-        if status is EvaluationStatus.negative_yield:
-            where = self._bin_name(index)
-            message = f"{where}: the expected yield is negative, or zero where events were observed"
-            return PointStatus(status, where, message)
-        where = self.parameters[index]
-        if status is EvaluationStatus.outside_support:
-            message = f"{where}: the constraint term has no density at this value"
-        else:
-            message = f"{where}: not a finite number"
-        return PointStatus(status, where, message)
+        if status is EvaluationStatus.overflow:
+            return PointStatus(status, "", "The value is beyond the range of a double here.")
+        where = self._bin_name(index) if status in _OF_BINS else self.parameters[index]
+        return PointStatus(status, where, f"{where}: {_MESSAGES[status]}")
 
     def _bin_name(self, index: int) -> str:
         for name, bins in self._model.channel_bins.items():

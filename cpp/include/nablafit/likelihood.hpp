@@ -27,18 +27,22 @@ enum class EvaluationStatus {
   not_finite,      ///< a bin's expected yield is infinite or NaN
   outside_support,    ///< a constraint term has density zero here (e.g. negative Poisson mean)
   invalid_parameter,  ///< a parameter is NaN or infinite
+  overflow,           ///< the yields are fine, but the value or a derivative that was asked for is
+                      ///< beyond the range of a double
 };
 
 NABLAFIT_API std::string_view to_string(EvaluationStatus status) noexcept;
 
-/// Result of one evaluation. Unless `status` is ok, `value` is +infinity and a gradient that was
-/// asked for points out of the forbidden region: it is the gradient of minus the sum of the
-/// offending bins' yields (negative_yield), of minus the offending parameters (outside_support), or
-/// zero.
+/// Result of one evaluation. Every number is finite if `status` is ok. Otherwise `value` is
+/// +infinity, second derivatives are zero, and a gradient that was asked for points out of the
+/// forbidden region: it is the gradient of minus the sum of the offending bins' yields
+/// (negative_yield), of minus the offending parameters (outside_support), or zero (the others, and
+/// where it would overflow). There is no NaN.
 struct Evaluation {
   double value;
   EvaluationStatus status;
-  /// Index of the first offending bin, constrained parameter (index of the parameter) or parameter.
+  /// Index of the first offending bin, constrained parameter (index of the parameter) or parameter;
+  /// for overflow, of the first parameter whose derivative overflows, 0 if it is the value.
   std::size_t index;
 };
 

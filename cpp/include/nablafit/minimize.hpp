@@ -47,8 +47,7 @@ struct MinimizeOptions {
 enum class MinimizeStatus {
   converged,          ///< the conditions for a minimum hold
   converged_at_kink,  ///< so they do in the sense of one-sided derivatives, at a kink
-  /// First-order conditions hold on the border where the yield of a bin without events becomes
-  /// negative.
+  /// The minimum is, to 1e-10 per bin in -log L, where yields of bins without events are zero.
   converged_at_zero_yield,
   iteration_limit,
   stalled,           ///< no step lowers the value although the conditions do not hold
@@ -105,7 +104,8 @@ struct MinimizeSummary {
   double condition = 0.0;  ///< of the scaled Hessian; NaN if not asked for, infinite if singular
   /// Standard deviations; 0 for fixed parameters and those at an active bound, infinite for
   /// parameters without effect or in a direction without curvature, NaN where there is no minimum.
-  /// At a kink the Hessian is the mean of both sides. Empty if not asked for.
+  /// At a kink the Hessian is the mean of both sides; where yields are zero it is that along the
+  /// border, and errors do not hold. Empty if not asked for.
   std::vector<double> errors;
   std::vector<double> covariance;  ///< row-major; empty unless asked for
 };
@@ -123,7 +123,7 @@ struct MinimizeArguments {
 };
 
 /// Minimises Likelihoods of one model again and again with the scratch memory of one thread: fits
-/// after the first allocate nothing, except where a Hessian is singular or an empty bin's yield
+/// after the first allocate little, except where a Hessian is singular or an empty bin's yield
 /// reaches zero.
 class NABLAFIT_API Minimizer {
  public:

@@ -273,6 +273,9 @@ inline bool operator!=(const Observations& a, const Observations& b) { return !(
 /// differ, unknown parameters, values that are not finite, empty ranges, negative or zero widths.
 /// The location is a path such as `channels[0].samples[1].modifiers[2].high`.
 NABLAFIT_API void validate(const ModelSpec& spec);
+/// Throws SpecError, with the column (from 1) of the culprit, unless the text is an expression in
+/// the named parameters.
+NABLAFIT_API void validate_formula(const FormulaFactor& formula);
 
 }  // namespace nablafit
 

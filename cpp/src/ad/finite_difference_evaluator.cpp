@@ -38,7 +38,7 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
       point_.assign(x, x + n());
       for (std::size_t i = 0; i < n(); ++i) gradient[i] = derivative(offence, i, first_step);
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, gradient, n());
   }
 
   Evaluation hessian(const double* x, double* matrix) override {
@@ -53,7 +53,7 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
         }
       }
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, matrix, n() * n());
   }
 
   Evaluation hessian_vector_product(const double* x, const double* v, double* product) override {
@@ -64,7 +64,7 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
     if (offence.status == EvaluationStatus::ok && !is_zero) {
       for (std::size_t j = 0; j < n(); ++j) product[j] = mixed_derivative(x, direction, j);
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, product, n());
   }
 
  private:

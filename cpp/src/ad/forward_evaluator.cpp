@@ -49,7 +49,7 @@ class ForwardEvaluator final : public ReferenceEvaluator {
       const Gradient result = objective(offence, point.data());
       store(result, first, gradient + first);
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, gradient, n());
   }
 
   Evaluation hessian(const double* x, double* matrix) override {
@@ -61,7 +61,7 @@ class ForwardEvaluator final : public ReferenceEvaluator {
         for (std::size_t row = 0; row < n(); row += n_rows) fill_tile(seeds, row, column, matrix);
       }
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, matrix, n() * n());
   }
 
   Evaluation hessian_vector_product(const double* x, const double* v, double* product) override {
@@ -75,7 +75,7 @@ class ForwardEvaluator final : public ReferenceEvaluator {
         store(result.derivatives()[0], first, product + first);
       }
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, product, n());
   }
 
  private:

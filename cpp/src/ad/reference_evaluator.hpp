@@ -3,8 +3,11 @@
 #ifndef NABLAFIT_SRC_AD_REFERENCE_EVALUATOR_HPP
 #define NABLAFIT_SRC_AD_REFERENCE_EVALUATOR_HPP
 
+#include <algorithm>
+#include <cstddef>
 #include <limits>
 
+#include "finite.hpp"
 #include "nablafit/likelihood.hpp"
 #include "reference_model.hpp"
 #include "reference_nll.hpp"
@@ -25,11 +28,16 @@ class ReferenceEvaluator : public Evaluator {
   const ReferenceModel& model() const noexcept { return model_; }
   const Data& data() const noexcept { return likelihood_.data(); }
 
-  /// What all members return at `x`, given find_offence there.
-  Evaluation evaluate(const double* x, const Offence& offence) const {
+  /// What all members return at `x`, given find_offence there and the `n` numbers that were asked
+  /// for besides the value.
+  Evaluation evaluate(const double* x, const Offence& offence, double* numbers = nullptr,
+                      std::size_t n = 0) const {
+    const std::size_t n_parameters = model_.n_parameters();
     if (offence.status == EvaluationStatus::ok) {
-      return {reference_nll(model_, data(), x), EvaluationStatus::ok, 0};
+      const Evaluation result{reference_nll(model_, data(), x), EvaluationStatus::ok, 0};
+      return unless_overflow(result, numbers, n, n_parameters);
     }
+    if (first_not_finite(numbers, n) < n) std::fill_n(numbers, n, 0.0);
     return {std::numeric_limits<double>::infinity(), offence.status, offence.indices.front()};
   }
 

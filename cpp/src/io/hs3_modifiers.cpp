@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "expression.hpp"
 #include "io/hs3_channels.hpp"
 #include "io/hs3_sizes.hpp"
 #include "nablafit/error.hpp"
@@ -237,7 +236,7 @@ void Hs3ChannelReader::add_custom(const ModifierKeys& keys, Sample& sample) {
     }
   }
   try {
-    detail::Expression(result.expression, result.parameters);
+    validate_formula(result);
   } catch (const SpecError& error) {
     fail(expression, error.what());
   }

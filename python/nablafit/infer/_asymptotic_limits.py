@@ -84,7 +84,8 @@ def _scale(hypothesis: Hypothesis, asimov: Data, x: FloatArray, n_threads: int |
     """Return the standard deviation of the estimate without signal, 1 where it has none."""
     unbounded = replace(hypothesis, ranges=((-math.inf, math.inf),))
     fit = fit_rows(unbounded, [Row(asimov, x, None)], errors=True, n_threads=n_threads)[0]
-    return fit.poi_error if 0 < fit.poi_error < math.inf else 1.0
+    at_border = fit.status == "converged_at_zero_yield"
+    return fit.poi_error if 0 < fit.poi_error < math.inf and not at_border else 1.0
 
 
 def asymptotic_limit(

@@ -42,7 +42,8 @@ class Fit:
     """-log(L / L_saturated)."""
     status: str
     poi_error: float = math.nan
-    """Standard deviation of the first parameter of interest, where it was asked for."""
+    """Standard deviation of the first parameter of interest, where it was asked for; at the border
+    of zero yields it is that along the border, and says nothing."""
 
     @property
     def valid(self) -> bool:
