@@ -183,7 +183,7 @@ void FirstDerivatives::collect_elements(const SweepState& state, std::uint32_t s
     }
   };
   if (s.scope_inside[scope] < model->scope_floor[scope]) {
-    elements_.push_back({model->scope_floor[scope], 0.0, 0.0, 0, no_multiplier});
+    elements_.push_back({model->scope_floor[scope], 0.0, 0.0, 0, model->one_multiplier});
   } else {
     for (const std::uint32_t f : scope_factors_[scope]) {
       const std::uint32_t t = model->factor_term[f];

@@ -23,7 +23,9 @@ inline constexpr std::uint32_t no_multiplier = 0xFFFFFFFFU;
 struct ScopeElement {
   double value, first, second;
   std::uint32_t row;
-  std::uint32_t derived;  ///< multiplier index if the factor is a derived one, else no_multiplier
+  /// Multiplier index if the factor is a derived one or, as a floor in action, a constant (that of
+  /// one), else no_multiplier.
+  std::uint32_t derived;
 };
 
 /// Products of all values but one or two, without dividing by zero.

@@ -137,6 +137,7 @@ void HessianAssembler::add_scope_curvature(std::uint32_t scope, double adjoint,
   if (adjoint == 0.0) return;
   for (std::size_t i = 0; i < elements.size(); ++i) {
     const ScopeElement& e = elements[i];
+    if (e.second == 0.0) continue;
     rows_.front().half_row(e.row)[e.row] += 0.5 * adjoint * product.without(i, e.value) * e.second;
   }
   const bool only_parameters =

@@ -41,6 +41,26 @@ void check_yields(const Model& model, const std::vector<double>& x) {
 
 }  // namespace
 
+TEST_CASE("a factor below its floor in a model of nothing else") {
+  const Sample sample{"s", {3.0}, {NormFactor{"mu", "mu"}}, {}, {}, 100.0};
+  const Parameter fixed{"mu", 1.0, 0.0, 10.0, true, Unconstrained{}, IdentityPull{}, {}};
+  const Parameter gamma{"g", 1.0, 0.0, 10.0, false, PoissonConstraint{10.0, 10.0}, IdentityPull{},
+                        {}};
+  for (const Parameter& parameter : {fixed, gamma}) {
+    Sample with = sample;
+    with.modifiers = {NormFactor{"n", parameter.name}};
+    ModelSpec spec;
+    spec.channels = {{"c", {with}, {}, {}}};
+    spec.parameters = {parameter};
+    const Model model(spec);
+    const Likelihood likelihood(model, model.data({"observed", {{"c", {4.0}}}, {}}));
+    expect_ad(*make_evaluator(likelihood), {1.0});
+    std::vector<double> yields(1);
+    model.expected(std::vector<double>{1.0}.data(), yields.data());
+    CHECK(yields[0] == 300.0);
+  }
+}
+
 TEST_CASE("the default evaluator is the reference on random models") {
   std::map<std::string, int> statuses;
   for (std::uint64_t seed = 0; seed < 320; ++seed) {

@@ -142,7 +142,6 @@ void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
   std::vector<double> relative;
   for (std::size_t i = 0; i < n_bins_; ++i) {
     const std::string& name = group.parameters[bin_of(i)];
-    context_.implied.insert(name);
     relative.push_back(relative_uncertainty(name));
     double sum = 0.0;
     for (const std::size_t s : group.samples) sum += channel_.samples[s].nominal[i];
@@ -180,7 +179,6 @@ void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
 OrderedJson Hs3ChannelWriter::shape_sys(const ShapeSys& source) {
   std::vector<double> vals;
   for (const std::string& name : source.parameters) {
-    context_.implied.insert(name);
     vals.push_back(relative_uncertainty(name));
   }
   if (std::all_of(vals.begin(), vals.end(), [](double v) { return v == 0.0; })) {
@@ -213,7 +211,7 @@ void Hs3ChannelWriter::name_constraint(OrderedJson& modifier, const std::string&
   const Parameter& p = context_.parameter(parameter);
   const bool is_held = std::holds_alternative<GaussianConstraint>(p.constraint) ||
                        std::holds_alternative<PoissonConstraint>(p.constraint);
-  if (!is_held) return;
+  if (!is_held || context_.implied.count(parameter) != 0) return;
   modifier["constraint_name"] = Hs3WriterContext::constraint_name(p);
   context_.named.insert(parameter);
 }

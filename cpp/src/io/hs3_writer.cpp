@@ -100,6 +100,16 @@ void check_data(const ModelSpec& spec, const Observations& data) {
 
 Hs3WriterContext::Hs3WriterContext(const ModelSpec& source) : spec(source) {
   for (const Parameter& p : spec.parameters) by_name_.emplace(p.name, &p);
+  for (const Channel& channel : spec.channels) {
+    for (const Sample& sample : channel.samples) {
+      for (const Modifier& modifier : sample.modifiers) {
+        const auto* stat = std::get_if<StatError>(&modifier);
+        const auto* shape = std::get_if<ShapeSys>(&modifier);
+        if (stat != nullptr) implied.insert(stat->parameters.begin(), stat->parameters.end());
+        if (shape != nullptr) implied.insert(shape->parameters.begin(), shape->parameters.end());
+      }
+    }
+  }
 }
 
 void Hs3WriterContext::add(std::vector<std::string>& list, const std::string& what) {
