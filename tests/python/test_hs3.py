@@ -386,6 +386,19 @@ def test_what_hs3_cannot_hold_is_listed(document: dict[str, Any]) -> None:
         hs3.to_hs3(spec.replace(channels=(floor, spec.channels[1])), lossy=True)
 
 
+def test_a_gamma_that_also_scales_a_sample(document: dict[str, Any]) -> None:
+    """The constraint is implied by the staterror; no modifier may name one that is not written."""
+    for sample in document["distributions"][0]["samples"]:
+        for modifier in sample["modifiers"]:
+            if modifier["type"] == "staterror":
+                modifier["parameters"][0] = "mu"
+    spec, _ = parse(document)
+    assert isinstance(next(p for p in spec.parameters if p.name == "mu").constraint, GaussianConstraint)
+    again, _ = parse(json.loads(write_hs3(spec, ())[0]))
+    x = [p.initial * 1.01 for p in spec.parameters]
+    np.testing.assert_allclose(nf.Model(again).expected(x), nf.Model(spec).expected(x), rtol=1e-12)
+
+
 def test_data_must_fit(document: dict[str, Any]) -> None:
     spec, _ = parse(document)
     data = hs3.read("test", SMALL_TEXT.encode()).datasets["obsData"]

@@ -82,6 +82,7 @@ def test_a_bin_that_is_empty_and_expected_so_is_no_obstacle() -> None:
     assert likelihood.gradient([1.0]).tolist() == [0.0]
 
 
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 def test_pyhf_gives_nan_where_we_give_infinity() -> None:
     pyhf = pytest.importorskip("pyhf")  # 0.7.6
     document = {
