@@ -216,7 +216,7 @@ def test_model_built_in_code(programs: Path) -> None:
     lines = output_of(programs / "examples" / "build_model").splitlines()
     assert re.fullmatch(r"model sha256:[0-9a-f]{64}", lines[0])
     toys = lines[-1].split()
-    assert int(toys[1]) > 990
+    assert 900 < int(toys[1]) < 1000  # toys with mu at its bound have no pull
     assert abs(float(toys[3])) < 0.2
     found = numbers("\n".join(lines[1:-1]))
     assert found["expected"] == [66.0, 52.0, 500.0]
