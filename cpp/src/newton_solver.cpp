@@ -19,8 +19,6 @@ constexpr double clear_saddle_curvature = -1e-3;
 /// row are allowed.
 constexpr double crawling_decrease = 1e-4;
 constexpr int max_crawls = 8;
-/// The same for steps that were cut short by negative yields.
-constexpr int max_cuts = 3;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
 /// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
@@ -108,7 +106,7 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   summary_ = &summary;
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
   accepted_fraction_ = 0.0;
-  n_crawls_ = n_cuts_ = 0;
+  n_crawls_ = 0;
   met_negative_yield_ = confined_ = false;
   used_information_ = false;
   edm_ = newton_edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
@@ -165,7 +163,7 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   if (!descend()) return judge_failed_search();
   const bool crawls = previous - value_ <= crawling_decrease * std::min(edm_, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
-  if (n_crawls_ > max_crawls || n_cuts_ > max_cuts) return judge_failed_search();
+  if (n_crawls_ > max_crawls) return judge_failed_search();
   ++summary_->iterations;
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();

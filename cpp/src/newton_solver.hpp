@@ -112,7 +112,6 @@ class NewtonSolver {
   std::vector<double> saddle_direction_;
   bool met_negative_yield_ = false;
   int n_crawls_ = 0;
-  int n_cuts_ = 0;  ///< steps in a row that negative yields made much shorter
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;
   double accepted_fraction_ = 0.0;  ///< of the last step

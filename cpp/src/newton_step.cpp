@@ -24,8 +24,6 @@ constexpr int max_confinements = 30;
 constexpr double smallest_fraction_uphill = 1e-3;
 /// Distances to a bound below this many widths are rounding.
 constexpr double snap_widths = 1e-14;
-/// Part of a step that is left of it where it counts as cut by negative yields.
-constexpr double short_cut = 0.1;
 
 }  // namespace
 
@@ -257,7 +255,6 @@ bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) cons
 /// was.
 bool NewtonSolver::search_line(double shortest) {
   double fraction = 1.0;
-  bool was_cut = false;
   while (fraction > shortest) {
     move_along(fraction);
     const double predicted = change_along_gradient();
@@ -268,7 +265,6 @@ bool NewtonSolver::search_line(double shortest) {
       gradient_.swap(trial_gradient_);
       value_ = trial.value;
       accepted_fraction_ = fraction;
-      n_cuts_ = was_cut && fraction < short_cut ? n_cuts_ + 1 : 0;
       return true;
     }
     if (trial.status == EvaluationStatus::ok && std::isfinite(trial.value)) {
@@ -276,7 +272,6 @@ bool NewtonSolver::search_line(double shortest) {
       const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
       fraction *= std::clamp(best, 0.1, 0.5);
     } else {
-      was_cut = true;
       fraction *= 0.5;
     }
   }
