@@ -393,7 +393,9 @@ def test_a_gamma_that_also_scales_a_sample(document: dict[str, Any]) -> None:
             if modifier["type"] == "staterror":
                 modifier["parameters"][0] = "mu"
     spec, _ = parse(document)
-    assert isinstance(next(p for p in spec.parameters if p.name == "mu").constraint, GaussianConstraint)
+    assert isinstance(
+        next(p for p in spec.parameters if p.name == "mu").constraint, GaussianConstraint
+    )
     again, _ = parse(json.loads(write_hs3(spec, ())[0]))
     x = [p.initial * 1.01 for p in spec.parameters]
     np.testing.assert_allclose(nf.Model(again).expected(x), nf.Model(spec).expected(x), rtol=1e-12)

@@ -26,7 +26,7 @@ warnings.simplefilter("error")
 import nablafit as nf
 
 for module in pkgutil.walk_packages(nf.__path__, "nablafit."):
-    if module.name.endswith("__main__"):
+    if "._" in module.name:  # behind a public one, which has to say what it needs
         continue
     try:
         importlib.import_module(module.name)
@@ -41,7 +41,7 @@ assert nf.fit(model, data).valid
 assert nf.fit(model, data, minimizer="minuit").valid
 assert len(nf.toys(model, n=3, seed=1).counts) == 3
 from nablafit.cli import main
-main(["inspect", example], standalone_mode=False)
+assert main(["inspect", example]) == 0
 assert not [name for name in hidden if name in sys.modules]
 """
 
