@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,9 +73,45 @@ class Inputs:
         return Inputs, (self.model, self.data)
 
 
+class Origin(Mapping[str, Any]):
+    """What a batch was made from: a mapping of plain data that compares as a dict does.
+
+    The digest of the model is computed when somebody asks: a batch on a small model may take less
+    time.
+
+    Parameters
+    ----------
+    model : Model or str
+        The model, or its digest.
+    **members
+        Further members.
+    """
+
+    __slots__ = ("_members",)
+
+    def __init__(self, model: Model | str, **members: object) -> None:
+        self._members: dict[str, Any] = {"model": model, **members}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - plain data of any kind
+        value = self._members[name]
+        return value.digest if name == "model" and not isinstance(value, str) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
+
 def batch_origin(
     model: Model, data: Iterable[NDArray[Any] | None], options: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> Origin:
     """Return what a batch is made from: digests of the model and of all its data, options, version.
 
     The data are hashed at once, at about a microsecond per data set, rather than kept alive.
@@ -87,7 +123,7 @@ def batch_origin(
             digest.update(np.ascontiguousarray(matrix, dtype="<f8").data)
     versions = {"nablafit": __version__}
     found = [f"sha256:{digest.hexdigest()}"]
-    return {"model": model.digest, "data": found, "options": dict(options), "versions": versions}
+    return Origin(model, data=found, options=dict(options), versions=versions)
 
 
 def merged_origin(origins: Sequence[Mapping[str, Any] | None], what: str) -> dict[str, Any] | None:
@@ -116,7 +152,7 @@ def merged_origin(origins: Sequence[Mapping[str, Any] | None], what: str) -> dic
 
 def origin_array(origin: Mapping[str, Any] | None) -> dict[str, NDArray[np.str_]]:
     """Return the member of an archive that holds an origin; none if it is not known."""
-    return {} if origin is None else {"origin": np.array(json.dumps(origin, sort_keys=True))}
+    return {} if origin is None else {"origin": np.array(json.dumps(dict(origin), sort_keys=True))}
 
 
 def read_origin(members: Mapping[str, NDArray[Any]]) -> dict[str, Any] | None:

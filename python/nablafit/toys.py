@@ -14,7 +14,7 @@ from . import _core
 from ._archive import read_archive, write_archive
 from ._arrays import FloatArray, ParameterValues, float_vector
 from ._core import __version__
-from ._inputs import merged_origin, origin_array, read_origin
+from ._inputs import Origin, merged_origin, origin_array, read_origin
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 
@@ -237,7 +237,7 @@ def toys(
         seed=seed,
         start=start,
         randomized=randomize,
-        origin={"model": model.digest, "versions": {"nablafit": __version__}},
+        origin=Origin(model, versions={"nablafit": __version__}),
     )
     if exception is not None:
         raise Interrupted.or_original(exception, result)

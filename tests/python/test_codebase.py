@@ -33,7 +33,9 @@ def lines_matching(pattern: str, paths: list[Path]) -> list[str]:
 
 def text_files() -> list[Path]:
     binary = {".root", ".npz", ".png", ".pdf"}
-    return [path for path in tracked_files() if path.suffix not in binary]
+    seeds = REPOSITORY / "tests" / "fuzz" / "seeds" / "model"
+    paths = [path for path in tracked_files() if path.suffix not in binary]
+    return [path for path in paths if path.parent != seeds]
 
 
 def symbols(*options: str) -> list[str]:

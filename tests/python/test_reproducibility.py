@@ -221,6 +221,7 @@ def test_batches_say_what_they_were_made_from(model: nf.Model, tmp_path: Path) -
         assert type(item).load(path).origin == item.origin
         document = json.loads(json.dumps(item.to_dict()))
         assert type(item).from_dict(document).origin == item.origin
+        assert pickle.loads(pickle.dumps(item)).origin == item.origin
 
 
 def test_joined_batches_name_all_their_data(model: nf.Model) -> None:
