@@ -57,6 +57,65 @@ py::tuple full_gradient_of(const EvaluatorPool& pool, const py::handle& x, bool 
   return to_tuple(std::move(gradient));
 }
 
+py::tuple mixed_product_of(const EvaluatorPool& pool, const py::handle& x, const py::handle& v) {
+  const std::size_t n = pool.likelihood().model().n_parameters();
+  const double* point = require_vector(x, n, "x");
+  const double* direction = require_vector(v, n, "v");
+  FullGradient gradient;
+  {
+    const py::gil_scoped_release release;
+    gradient = mixed_product(pool.likelihood(), {point, n}, {direction, n});
+  }
+  return to_tuple(std::move(gradient));
+}
+
+FullTangent tangent_of(const Model& model, const py::handle& parameters, const py::handle& inputs,
+                       const py::handle& counts, const py::handle& global_observables) {
+  return {vector_or_none(parameters, model.n_parameters(), "x"),
+          vector_or_none(inputs, Inputs(model).size(), "inputs"),
+          vector_or_none(counts, model.n_bins(), "counts"),
+          vector_or_none(global_observables, model.constrained_parameters().size(),
+                         "global_observables")};
+}
+
+py::object gradient_tangent_of(const EvaluatorPool& pool, const py::handle& x,
+                               const py::handle& parameters, const py::handle& inputs,
+                               const py::handle& counts, const py::handle& global_observables) {
+  const Model& model = pool.likelihood().model();
+  const double* point = require_vector(x, model.n_parameters(), "x");
+  const FullTangent tangent = tangent_of(model, parameters, inputs, counts, global_observables);
+  std::vector<double> result;
+  {
+    const py::gil_scoped_release release;
+    result = gradient_tangent(pool.likelihood(), {point, model.n_parameters()}, tangent);
+  }
+  return own(std::move(result));
+}
+
+py::tuple yields_gradient_of(const Model& model, const py::handle& x, const py::handle& weights) {
+  const double* point = require_vector(x, model.n_parameters(), "x");
+  const double* factors = require_vector(weights, model.n_bins(), "weights");
+  FullGradient gradient;
+  {
+    const py::gil_scoped_release release;
+    gradient =
+        yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
+  }
+  return to_tuple(std::move(gradient));
+}
+
+py::object yields_tangent_of(const Model& model, const py::handle& x, const py::handle& parameters,
+                             const py::handle& inputs) {
+  const double* point = require_vector(x, model.n_parameters(), "x");
+  const FullTangent tangent = tangent_of(model, parameters, inputs, py::none(), py::none());
+  std::vector<double> result;
+  {
+    const py::gil_scoped_release release;
+    result = yields_tangent(model, {point, model.n_parameters()}, tangent);
+  }
+  return own(std::move(result));
+}
+
 std::unique_ptr<LockedFit> make_fit(const EvaluatorPool& pool, const py::handle& start,
                                     const py::handle& lower, const py::handle& upper,
                                     const py::handle& fixed) {
@@ -80,14 +139,8 @@ py::tuple pull_back(LockedFit& self, const py::handle& parameters, double value,
 py::tuple push_forward(LockedFit& self, const py::handle& parameters, const py::handle& inputs,
                        const py::handle& counts, const py::handle& global_observables,
                        bool with_covariance) {
-  const Model& model = self.fit.likelihood().model();
-  const std::size_t n = model.n_parameters();
-  const FullTangent tangent{
-      vector_or_none(parameters, n, "fixed"),
-      vector_or_none(inputs, Inputs(model).size(), "inputs"),
-      vector_or_none(counts, model.n_bins(), "counts"),
-      vector_or_none(global_observables, model.constrained_parameters().size(),
-                     "global_observables")};
+  const FullTangent tangent = tangent_of(self.fit.likelihood().model(), parameters, inputs, counts,
+                                         global_observables);
   FitTangent result = locked(self, [&](DifferentiableFit& fit) {
     return fit.push_forward(tangent, with_covariance);
   });
@@ -121,7 +174,10 @@ ObjectiveArguments objective_arguments(const Model& model, std::size_t n, const 
   arguments.lower = std::move(box.lower);
   arguments.upper = std::move(box.upper);
   arguments.fixed = std::move(box.fixed);
-  if (arguments.point.size() != n_parameters) throw ArgumentError("has a wrong length", "start");
+  if (!arrays["direction"].is_none()) {
+    const double* direction = require_vector(arrays["direction"], n_parameters, "direction");
+    arguments.direction.assign(direction, direction + n_parameters);
+  }
   arguments.poi = py::cast<std::size_t>(arrays["poi"]);
   arguments.tested = py::cast<double>(arrays["tested"]);
   arguments.alternative = py::cast<double>(arrays["alternative"]);
@@ -188,12 +244,40 @@ py::tuple pull_back_many(const Model& model, std::size_t n, const py::dict& arra
                        });
 }
 
+void define_fit(py::module_& module) {
+  py::class_<LockedFit>(module, "Fit", "A minimum as a differentiable function.")
+      .def(py::init(&make_fit), py::arg("likelihood"), py::kw_only(), py::arg("start"),
+           py::arg("lower"), py::arg("upper"), py::arg("fixed"))
+      .def_property_readonly("x",
+                             [](const py::object& self) {
+                               return read_only_view(self.cast<const LockedFit&>().fit.x(), self);
+                             })
+      .def_property_readonly("value", [](const LockedFit& self) { return self.fit.value(); })
+      .def_property_readonly("free",
+                             [](const LockedFit& self) {
+                               const std::vector<char>& free = self.fit.free();
+                               return std::vector<bool>(free.begin(), free.end());
+                             })
+      .def("covariance",
+           [](LockedFit& self) {
+             const std::size_t n = self.fit.x().size();
+             return own(locked(self, [](DifferentiableFit& fit) { return fit.covariance(); }), n,
+                        n);
+           })
+      .def("pull_back", &pull_back, py::arg("parameters"), py::arg("value"), py::arg("covariance"),
+           py::arg("yields"))
+      .def("push_forward", &push_forward, py::arg("parameters"), py::arg("inputs"),
+           py::arg("counts"), py::arg("global_observables"), py::arg("with_covariance"));
+}
+
 void define_batches(py::module_& module) {
   const auto define = [&](const char* name, auto function, const char* doc) {
     module.def(name, function, py::arg("model"), py::arg("n"), py::arg("arrays"),
                py::arg("n_threads"), doc);
   };
   define("expected_variances", &objective<&expected_variances>, "Variances in Asimov data.");
+  define("expected_informations", &objective<&expected_informations>,
+         "Fisher information along the direction.");
   define("likelihood_ratios", &objective<&likelihood_ratios>, "Profile likelihood ratios.");
   define("goodness_of_fits", &objective<&goodness_of_fits>, "Twice the smallest deviances.");
   define("fits", &fits, "Minima, values of -log L there, messages, exception or None.");
@@ -228,29 +312,16 @@ void bind_diff(py::module_& core) {
           py::arg("values"), "A model with the same structure and other inputs.");
   module.def("full_gradient", &full_gradient_of, py::arg("likelihood"), py::arg("x"),
              py::arg("deviance"), "By parameters, inputs, counts and global observables.");
-  py::class_<LockedFit>(module, "Fit", "A minimum as a differentiable function.")
-      .def(py::init(&make_fit), py::arg("likelihood"), py::kw_only(), py::arg("start"),
-           py::arg("lower"), py::arg("upper"), py::arg("fixed"))
-      .def_property_readonly("x",
-                             [](const py::object& self) {
-                               return read_only_view(self.cast<const LockedFit&>().fit.x(), self);
-                             })
-      .def_property_readonly("value", [](const LockedFit& self) { return self.fit.value(); })
-      .def_property_readonly("free",
-                             [](const LockedFit& self) {
-                               const std::vector<char>& free = self.fit.free();
-                               return std::vector<bool>(free.begin(), free.end());
-                             })
-      .def("covariance",
-           [](LockedFit& self) {
-             const std::size_t n = self.fit.x().size();
-             return own(locked(self, [](DifferentiableFit& fit) { return fit.covariance(); }), n,
-                        n);
-           })
-      .def("pull_back", &pull_back, py::arg("parameters"), py::arg("value"), py::arg("covariance"),
-           py::arg("yields"))
-      .def("push_forward", &push_forward, py::arg("parameters"), py::arg("inputs"),
-           py::arg("counts"), py::arg("global_observables"), py::arg("with_covariance"));
+  module.def("mixed_product", &mixed_product_of, py::arg("likelihood"), py::arg("x"), py::arg("v"),
+             "Gradient of v . dL/dx.");
+  module.def("gradient_tangent", &gradient_tangent_of, py::arg("likelihood"), py::arg("x"),
+             py::arg("parameters"), py::arg("inputs"), py::arg("counts"),
+             py::arg("global_observables"), "Change of dL/dx.");
+  module.def("yields_gradient", &yields_gradient_of, py::arg("model"), py::arg("x"),
+             py::arg("weights"), "Gradient of weighted expected events.");
+  module.def("yields_tangent", &yields_tangent_of, py::arg("model"), py::arg("x"),
+             py::arg("parameters"), py::arg("inputs"), "Change of expected events.");
+  define_fit(module);
   define_batches(module);
 }
 

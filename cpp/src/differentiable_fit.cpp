@@ -1,9 +1,7 @@
 #include <Eigen/Eigenvalues>
 #include <cmath>
-#include <string>
 #include <utility>
 
-#include "fused_evaluator.hpp"
 #include "implicit_fit.hpp"
 #include "nablafit/differentiate.hpp"
 #include "nablafit/error.hpp"
@@ -64,20 +62,6 @@ double dot(const std::vector<double>& a, const double* b) {
 struct DifferentiableFit::Implementation : ImplicitFit {
   using ImplicitFit::ImplicitFit;
 };
-
-FullGradient full_gradient(const Likelihood& likelihood, Span<const double> x, bool deviance) {
-  detail::FusedEvaluator evaluator(likelihood);
-  const Evaluation evaluation = static_cast<Evaluator&>(evaluator).value(x);
-  if (evaluation.status != EvaluationStatus::ok) {
-    throw ArgumentError("there is no likelihood at this point, and no derivative: " +
-                            std::string(to_string(evaluation.status)),
-                        "x");
-  }
-  detail::InputDerivatives derivatives(likelihood);
-  FullGradient gradient = derivatives.gradient(x.data());
-  if (deviance) gradient.add(-1.0, derivatives.constant());
-  return gradient;
-}
 
 DifferentiableFit::DifferentiableFit(const Likelihood& likelihood,
                                      const MinimizeArguments& arguments)

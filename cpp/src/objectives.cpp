@@ -216,6 +216,24 @@ ValueAndGradient expected_variance(const Item& item, const ObjectiveArguments& a
   return result;
 }
 
+ValueAndGradient expected_information(const Item& item, const ObjectiveArguments& arguments) {
+  const std::vector<double>& x = arguments.point;
+  const Likelihood likelihood(item.model(), asimov_data(item.model(), x));
+  const double* d = arguments.direction.data();
+  std::vector<double> product(x.size());
+  const Evaluation evaluation =
+      detail::FusedEvaluator(likelihood).hessian_vector_product(x.data(), d, product.data());
+  if (evaluation.status != EvaluationStatus::ok) {
+    throw Error("the likelihood is not defined here: " + std::string(to_string(evaluation.status)));
+  }
+  InputDerivatives derivatives(likelihood);
+  ValueAndGradient result;
+  for (std::size_t p = 0; p < x.size(); ++p) result.value += d[p] * product[p];
+  result.gradient.add(1.0, derivatives.curvature(x.data(), d));
+  pull_back_asimov(derivatives, x, result.gradient);
+  return result;
+}
+
 /// The ratio in Asimov data for `x`, which is differentiated too: `gradient.parameters` are with
 /// respect to it.
 ValueAndGradient asimov_ratio(const Item& item, const ObjectiveArguments& arguments,
@@ -258,6 +276,20 @@ ObjectiveResult expected_variances(const Model& model, const ObjectiveArguments&
   result.complete = run_batch(model, arguments, run, result.messages,
                               [&](const Item& item, std::size_t i) {
                                 store(expected_variance(item, arguments), i, result.first);
+                              });
+  return result;
+}
+
+ObjectiveResult expected_informations(const Model& model, const ObjectiveArguments& arguments,
+                                      const RunOptions& run) {
+  if (arguments.direction.size() != model.n_parameters()) {
+    throw ArgumentError("expected one value per parameter", "direction");
+  }
+  ObjectiveResult result;
+  result.first = empty_batch(arguments.n, model, Inputs(model).size(), false);
+  result.complete = run_batch(model, arguments, run, result.messages,
+                              [&](const Item& item, std::size_t i) {
+                                store(expected_information(item, arguments), i, result.first);
                               });
   return result;
 }

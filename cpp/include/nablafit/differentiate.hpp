@@ -50,6 +50,20 @@ struct FullTangent {
 NABLAFIT_API FullGradient full_gradient(const Likelihood& likelihood, Span<const double> x,
                                         bool deviance = false);
 
+/// Gradient of v . dL/dx: the mixed second derivatives, from the left; `parameters` is the Hessian's
+/// product with v. Minus this is the gradient of v . score. Throws as full_gradient.
+NABLAFIT_API FullGradient mixed_product(const Likelihood& likelihood, Span<const double> x,
+                                        Span<const double> v);
+/// Change of dL/dx along `tangent`: the same, from the right. Throws as full_gradient.
+NABLAFIT_API std::vector<double> gradient_tangent(const Likelihood& likelihood,
+                                                  Span<const double> x, const FullTangent& tangent);
+/// Gradient of sum of weights [n_bins] times expected yields; its data members are zero.
+NABLAFIT_API FullGradient yields_gradient(const Model& model, Span<const double> x,
+                                          Span<const double> weights);
+/// Change of the expected yields, n_bins values, along the parameters and inputs of `tangent`.
+NABLAFIT_API std::vector<double> yields_tangent(const Model& model, Span<const double> x,
+                                                const FullTangent& tangent);
+
 /// What a function of a fit depends on; null or 0: not.
 struct FitCotangent {
   const double* parameters = nullptr;  ///< n_parameters
@@ -105,6 +119,7 @@ struct ObjectiveArguments {
   std::vector<double> point;
   std::vector<double> lower, upper;  ///< of free fits
   std::vector<char> fixed;
+  std::vector<double> direction;  ///< of expected_informations
   std::size_t poi = 0;
   double tested = 1.0;       ///< value of the parameter of interest
   double alternative = 0.0;  ///< and that of Asimov data
@@ -129,6 +144,11 @@ struct ObjectiveResult {
 /// arXiv:1806.04743.)
 NABLAFIT_API ObjectiveResult expected_variances(const Model& model, const ObjectiveArguments&,
                                                 const RunOptions& run = {});
+
+/// d^T I d with the Fisher information I of data and global observables at `point`, d = `direction`:
+/// the Hessian in Asimov data.
+NABLAFIT_API ObjectiveResult expected_informations(const Model& model, const ObjectiveArguments&,
+                                                   const RunOptions& run = {});
 
 /// 2 [min L(tested) - min L], `first` in the data, `second` in Asimov data for the minimum with the
 /// alternative held (Cowan et al., arXiv:1007.1727, section 5). Without counts, `first` is in
