@@ -219,6 +219,22 @@ py::tuple objective(const Model& model, std::size_t n, const py::dict& arrays,
   return run_objective(model, n, arrays, n_threads, function);
 }
 
+/// L, and gradients by inputs, counts, global observables and parameters.
+py::tuple full_gradients_of(const Model& model, std::size_t n, const py::dict& arrays,
+                            const py::handle& x, std::size_t n_threads) {
+  const auto points = rows_of<double, double>(x, model.n_parameters(), "x");
+  std::vector<double> parameters;
+  py::tuple result = run_objective(
+      model, n, arrays, n_threads,
+      [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
+        ObjectiveResult found = full_gradients(m, a, points, r);
+        parameters = std::move(found.first.parameters);
+        return found;
+      });
+  return py::make_tuple(result[0], own(std::move(parameters), n, model.n_parameters()), result[3],
+                        result[4]);
+}
+
 py::tuple fits(const Model& model, std::size_t n, const py::dict& arrays, std::size_t n_threads) {
   const ObjectiveArguments arguments = objective_arguments(model, n, arrays);
   PythonPoll poll(n_threads, py::none());
@@ -281,6 +297,9 @@ void define_batches(py::module_& module) {
   define("likelihood_ratios", &objective<&likelihood_ratios>, "Profile likelihood ratios.");
   define("goodness_of_fits", &objective<&goodness_of_fits>, "Twice the smallest deviances.");
   define("fits", &fits, "Minima, values of -log L there, messages, exception or None.");
+  module.def("full_gradients", &full_gradients_of, py::arg("model"), py::arg("n"),
+             py::arg("arrays"), py::arg("x"), py::arg("n_threads"),
+             "-log L with gradients, those by parameters, messages, exception or None.");
   module.def("pull_back_fits", &pull_back_many, py::arg("model"), py::arg("n"), py::arg("arrays"),
              py::arg("x"), py::arg("parameters"), py::arg("values"), py::arg("n_threads"),
              "Derivatives of cotangents times minima and values.");

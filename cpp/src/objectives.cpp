@@ -325,6 +325,28 @@ ObjectiveResult goodness_of_fits(const Model& model, const ObjectiveArguments& a
   return result;
 }
 
+ObjectiveResult full_gradients(const Model& model, const ObjectiveArguments& arguments,
+                               Rows<double> x, const RunOptions& run) {
+  ObjectiveResult result;
+  if (arguments.counts.n_rows == 0) throw ArgumentError("must be given", "counts");
+  check_rows("x", x.n_rows, arguments.n);
+  const std::size_t n = model.n_parameters();
+  result.first = empty_batch(arguments.n, model, Inputs(model).size(), true);
+  result.first.parameters.assign(arguments.n * n, not_a_number);
+  result.complete =
+      run_batch(model, arguments, run, result.messages, [&](const Item& item, std::size_t i) {
+        const Likelihood likelihood = item.likelihood();
+        const Span<const double> point(x.row(i, n), n);
+        ValueAndGradient found{0.0, full_gradient(likelihood, point)};
+        found.value = detail::FusedEvaluator(likelihood).value(point.data()).value +
+                      likelihood.constant();
+        item.fold_observables(found.gradient);
+        store(found, i, result.first);
+        store_row(found.gradient.parameters, i, result.first.parameters);
+      });
+  return result;
+}
+
 FitsResult fit_inputs(const Model& model, const ObjectiveArguments& arguments,
                       const RunOptions& run) {
   FitsResult result;

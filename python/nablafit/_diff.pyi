@@ -83,6 +83,9 @@ def goodness_of_fits(
 def fits(
     model: _core.Model, n: int, arrays: dict[str, Any], n_threads: int
 ) -> tuple[FloatArray, FloatArray, list[str], BaseException | None]: ...
+def full_gradients(
+    model: _core.Model, n: int, arrays: dict[str, Any], x: FloatArray, n_threads: int
+) -> tuple[_Batch, FloatArray, list[str], BaseException | None]: ...
 def pull_back_fits(
     model: _core.Model,
     n: int,

@@ -156,7 +156,7 @@ def _address(kind: str, channel: str, sample: str, name: str) -> Address:
 
 
 def _unused(address: Address, known: Mapping[Address, slice]) -> Address:
-    """Number what a sample has more than once."""
+    """Return the address, numbered if a sample has it more than once."""
     candidate, number = address, 0
     while candidate in known:
         number += 1

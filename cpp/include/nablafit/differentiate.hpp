@@ -129,6 +129,7 @@ struct ObjectiveArguments {
 struct ObjectiveBatch {
   std::vector<double> value;
   std::vector<double> inputs, counts, global_observables;  ///< [n x size] gradients
+  std::vector<double> parameters;  ///< likewise; of full_gradients alone
 };
 
 /// Result of the functions below.
@@ -160,6 +161,10 @@ NABLAFIT_API ObjectiveResult likelihood_ratios(const Model& model, const Objecti
 /// Twice the smallest deviance: the saturated goodness of fit.
 NABLAFIT_API ObjectiveResult goodness_of_fits(const Model& model, const ObjectiveArguments&,
                                               const RunOptions& run = {});
+
+/// L and its gradient at the points `x` [n_parameters]. Not possible where there is no likelihood.
+NABLAFIT_API ObjectiveResult full_gradients(const Model& model, const ObjectiveArguments&,
+                                            Rows<double> x, const RunOptions& run = {});
 
 /// Minima and values of L there, [n x n_parameters] and [n].
 struct FitsResult {

@@ -237,8 +237,16 @@ def fit(
 def by_parameter(
     model: Model, values: ArrayLike | Mapping[str, float] | None, name: str
 ) -> FloatArray | None:
-    if values is None or not isinstance(values, Mapping):
-        return None if values is None else float_vector(values, model.n_parameters, name)
+    """Return a vector over parameters; names that a mapping leaves out have 0."""
+    return None if values is None else parameter_vector(model, values, name)
+
+
+def parameter_vector(
+    model: Model, values: ArrayLike | Mapping[str, float], name: str
+) -> FloatArray:
+    """Return the same for values that must be given."""
+    if not isinstance(values, Mapping):
+        return float_vector(values, model.n_parameters, name)
     vector = np.zeros(model.n_parameters)
     for parameter, number in values.items():
         vector[index_of(model.parameters, parameter)] = number
@@ -246,6 +254,7 @@ def by_parameter(
 
 
 def by_address(model: Model, values: InputValues) -> FloatArray:
+    """Return a vector over inputs; addresses that a mapping leaves out have 0."""
     layout = model.inputs
     if not isinstance(values, Mapping):
         return float_vector(values, layout.size, "inputs")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues
-from ._fit import by_parameter
+from ._fit import parameter_vector
 from ._objective import make_batch
 from ._objectives import run
 from ._setup import fit_arrays
@@ -100,6 +100,6 @@ def expected_information(
     """
     arrays = fit_arrays(model, at)
     named = {direction: 1.0} if isinstance(direction, str) else direction
-    arrays["direction"] = by_parameter(model, named, "direction")
+    arrays["direction"] = parameter_vector(model, named, "direction")
     batch = make_batch(model, None, inputs)
     return run(_diff.expected_informations, model, batch, arrays, n_threads)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Batch", "Objective", "make_batch"]
+__all__ = ["Batch", "Objective", "Rows", "make_batch"]
+
+Rows: TypeAlias = tuple[FloatArray, FloatArray, "FloatArray | None", "FloatArray | None"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,18 +56,14 @@ class Objective:
     def scaled(self, value: FloatArray, slope: FloatArray) -> Objective:
         """Return this as the argument of a function: its value, and its derivative there."""
         column = np.asarray(slope)[..., np.newaxis]
-
-        def times(gradient: FloatArray | None) -> FloatArray | None:
-            return None if gradient is None else _product(column, gradient)
-
-        inputs = times(self.inputs)
-        assert inputs is not None
         return replace(
             self,
             value=np.asarray(value),
-            inputs=inputs,
-            counts=times(self.counts),
-            global_observables=times(self.global_observables),
+            inputs=_product(column, self.inputs),
+            counts=None if self.counts is None else _product(column, self.counts),
+            global_observables=None
+            if self.global_observables is None
+            else _product(column, self.global_observables),
         )
 
     def plus(self, other: Objective) -> Objective:
@@ -83,7 +81,7 @@ class Objective:
 
 
 def _product(factor: FloatArray, gradient: FloatArray) -> FloatArray:
-    """A vanishing factor wins against an infinite derivative: the side of a kink that is flat."""
+    """Let a vanishing factor win against an infinite derivative: the flat side of a kink."""
     return np.where(factor == 0.0, 0.0, factor) * np.where(factor == 0.0, 0.0, gradient)
 
 
@@ -107,18 +105,21 @@ class Batch:
         }
 
     def objective(
-        self, rows: Any, messages: list[str], estimate: FloatArray | None = None
+        self, rows: Rows, messages: list[str], estimate: FloatArray | None = None
     ) -> Objective:
         """Return what the core computed; raise Error for a single item without a value."""
-        value, *gradients = rows
+        value, inputs, counts, observables = rows
         if not self.is_single:
-            return Objective(value, *gradients, estimate=estimate, messages=tuple(messages))
+            return Objective(value, inputs, counts, observables, estimate, tuple(messages))
         if messages[0]:
             raise Error(messages[0])
-        inputs, counts, observables = (None if g is None else g[0] for g in gradients)
-        assert inputs is not None
-        found = None if estimate is None else np.asarray(estimate[0])
-        return Objective(np.asarray(value[0]), inputs, counts, observables, estimate=found)
+        return Objective(
+            np.asarray(value[0]),
+            inputs[0],
+            None if counts is None else counts[0],
+            None if observables is None else observables[0],
+            None if estimate is None else np.asarray(estimate[0]),
+        )
 
 
 def make_batch(

@@ -5,7 +5,8 @@ Equation numbers are those of Cowan, Cranmer, Gross, Vitells, arXiv:1007.1727.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy import special
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..infer._hypothesis import Hypothesis
     from ..model import Model
-    from ._objective import Batch
+    from ._objective import Batch, Rows
 
 __all__ = [
     "cls",
@@ -34,6 +35,8 @@ __all__ = [
     "goodness_of_fit",
     "test_statistic",
 ]
+
+_Computed: TypeAlias = "tuple[Rows, Rows | None, FloatArray, list[str], BaseException | None]"
 
 
 def expected_uncertainty(
@@ -48,8 +51,8 @@ def expected_uncertainty(
     """Return the uncertainty of a parameter expected from Asimov data, and its gradient.
 
     The square root of the diagonal element of the inverse Hessian over all parameters that are not
-    fixed, in data that equal their expectation at `at`: the objective of INFERNO (de Castro, Dorigo,
-    arXiv:1806.04743), here with exact third derivatives. Bounds do not matter to it.
+    fixed, in data that equal their expectation at `at`: the objective of INFERNO (de Castro and
+    Dorigo, arXiv:1806.04743), here with exact third derivatives. Bounds do not matter to it.
 
     Parameters
     ----------
@@ -203,9 +206,8 @@ def cls(
     hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
     batch = make_batch(model, data, inputs, counts, global_observables)
     q, qa = _ratios(hypothesis, initial, batch, n_threads)
-    if batch.counts is None:
+    if qa is None:
         return _expected_cls(q, 0.0 if nsigma is None else nsigma)
-    assert qa is not None
     return _observed_cls(statistic, q, qa) if nsigma is None else _expected_cls(qa, nsigma)
 
 
@@ -259,9 +261,7 @@ def _ratios(
         arrays["start"][arrays["poi"]] = arrays["alternative"]
     model = hypothesis.model
     first, second = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)
-    estimate = first.estimate
-    assert estimate is not None
-    tested = arrays["tested"]
+    estimate, tested = np.asarray(first.estimate), arrays["tested"]
     flat = estimate < tested if hypothesis.statistic == "q0" else estimate > tested
     return _non_negative(first, flat), None if second is None else _non_negative(second)
 
@@ -272,14 +272,15 @@ def _non_negative(q: Objective, flat: FloatArray | bool = False) -> Objective:
 
 
 def _half_inverse(root: FloatArray) -> FloatArray:
-    """Derivative of sqrt(q); 0 where q is 0: there its gradient vanishes with it."""
+    """Return the derivative of sqrt(q); 0 where q is 0: its gradient vanishes with it."""
     return np.where(root > 0.0, 0.5 / np.where(root > 0.0, root, 1.0), 0.0)
 
 
 def _hazard(u: FloatArray) -> FloatArray:
-    """Normal density over upper tail at u."""
+    """Return the normal density over the upper tail at u."""
     density = -0.5 * np.square(u) - 0.5 * np.log(2.0 * np.pi)
-    return np.exp(density - special.log_ndtr(-np.asarray(u)))
+    hazard: FloatArray = np.exp(density - special.log_ndtr(-np.asarray(u)))
+    return hazard
 
 
 def _expected_cls(qa: Objective, nsigma: float) -> Objective:
@@ -307,8 +308,13 @@ def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
 
 
 def run(
-    function: Any, model: Model, batch: Batch, arrays: dict[str, Any], n_threads: int | None
+    function: Callable[..., _Computed],
+    model: Model,
+    batch: Batch,
+    arrays: dict[str, Any],
+    n_threads: int | None,
 ) -> tuple[Objective, Objective | None]:
+    """Let the core compute a batch, and raise what stopped it."""
     first, second, estimate, messages, exception = function(
         model._core, batch.n, batch.arrays | arrays, thread_count(n_threads)
     )

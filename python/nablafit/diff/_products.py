@@ -10,7 +10,7 @@ import numpy as np
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, float_vector
 from ..inputs import InputGradient
-from ._fit import by_address, by_parameter
+from ._fit import by_address, by_parameter, parameter_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -37,8 +37,7 @@ def gradient_vjp(
         Weights of the components of the gradient.
     """
     model = likelihood.model
-    weights = by_parameter(model, v, "v")
-    assert weights is not None
+    weights = parameter_vector(model, v, "v")
     return InputGradient(*_diff.mixed_product(likelihood, model.point(x), weights)[1:])
 
 
