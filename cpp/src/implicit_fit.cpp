@@ -14,8 +14,9 @@ namespace {
 constexpr int most_polishing_steps = 5;
 /// Gradient, in units of 1 / conditional standard deviation, at which a minimum is polished.
 constexpr double polished = 1e-11;
-/// A multiplier below this, in the same units, counts as zero.
-constexpr double smallest_multiplier = 1e-7;
+/// A multiplier below this, in the same units, counts as zero, and so does a distance from a bound
+/// or a kink in conditional standard deviations.
+constexpr double no_distance = 1e-7;
 /// Directions with a curvature below this, with the Hessian scaled to unit diagonal, are named.
 constexpr double weak_curvature = 1e-8;
 
@@ -40,6 +41,12 @@ std::vector<std::size_t> parameters_of(const ArrowDirection& direction,
   std::sort(parameters.begin(), parameters.end(),
             [&](std::size_t a, std::size_t b) { return part(a) > part(b); });
   return parameters;
+}
+
+[[noreturn]] void refuse_kink(const std::vector<std::size_t>& parameters, const Model& model) {
+  throw Error("the minimum is at a kink of the piecewise interpolation of " +
+              listed(parameters, model) +
+              ", where it has no derivative; use a smooth interpolation code");
 }
 
 }  // namespace
@@ -106,25 +113,22 @@ ImplicitFit::ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& 
   }
   x_ = summary_.x;
   value_ = summary_.value;
+  lower_ = arguments.lower.empty() ? likelihood.model().lower() : arguments.lower;
+  upper_ = arguments.upper.empty() ? likelihood.model().upper() : arguments.upper;
   fixed_ = arguments.fixed.empty() ? likelihood.model().fixed() : arguments.fixed;
   free_.assign(x_.size(), 1);
   for (std::size_t p = 0; p < x_.size(); ++p) {
-    const bool no_range = !arguments.lower.empty() && !arguments.upper.empty() &&
-                          arguments.lower[p] == arguments.upper[p];
-    if (no_range) fixed_[p] = 1;
+    if (lower_[p] == upper_[p]) fixed_[p] = 1;
     if (fixed_[p] != 0) free_[p] = 0;
   }
   for (const ActiveBound& bound : summary_.active_bounds) free_[bound.parameter] = 0;
   for (const std::size_t p : summary_.without_effect) free_[p] = 0;
-  polish(arguments);
+  polish();
 }
 
 /// Newton steps to rounding: the error of a derivative is that of the minimum.
-void ImplicitFit::polish(const MinimizeArguments& arguments) {
+void ImplicitFit::polish() {
   if (summary_.status != MinimizeStatus::converged) return;
-  const Model& model = likelihood_.model();
-  const std::vector<double>& lower = arguments.lower.empty() ? model.lower() : arguments.lower;
-  const std::vector<double>& upper = arguments.upper.empty() ? model.upper() : arguments.upper;
   try {
     for (int step = 0; step < most_polishing_steps; ++step) {
       hessian_.set(x_.data(), free_);
@@ -141,7 +145,7 @@ void ImplicitFit::polish(const MinimizeArguments& arguments) {
       const std::vector<double> change = hessian_.solve(hessian_.gradient());
       for (std::size_t p = 0; p < x_.size(); ++p) {
         const double next = x_[p] - change[p];
-        if (free_[p] != 0 && next > lower[p] && next < upper[p]) x_[p] = next;
+        if (free_[p] != 0 && next > lower_[p] && next < upper_[p]) x_[p] = next;
       }
       factorized_ = false;
     }
@@ -153,18 +157,28 @@ void ImplicitFit::polish(const MinimizeArguments& arguments) {
 void ImplicitFit::require_differentiable() {
   const Model& model = likelihood_.model();
   if (summary_.status == MinimizeStatus::converged_at_kink) {
-    throw Error("the minimum is at a kink of the piecewise interpolation of " +
-                listed(summary_.at_kink, model) +
-                ", where it has no derivative; use a smooth interpolation code");
+    refuse_kink(summary_.at_kink, model);
   }
   if (summary_.status == MinimizeStatus::converged_at_zero_yield) {
     throw Error("the minimum is where expected yields are zero, and has no derivative there");
   }
   const std::vector<double> scales = hessian_.scales();
+  std::vector<std::size_t> at_kink;
+  for (const Kink& kink : find_kinks(model)) {
+    const std::size_t p = kink.parameter;
+    if (free_[p] != 0 && std::abs(x_[p] - kink.position) * scales[p] < no_distance) {
+      at_kink.push_back(p);
+    }
+  }
+  if (!at_kink.empty()) refuse_kink(at_kink, model);
   std::vector<std::size_t> degenerate;
+  for (std::size_t p = 0; p < x_.size(); ++p) {
+    const double distance = std::min(x_[p] - lower_[p], upper_[p] - x_[p]);
+    if (free_[p] != 0 && distance * scales[p] < no_distance) degenerate.push_back(p);
+  }
   for (const ActiveBound& bound : summary_.active_bounds) {
     const double multiplier = std::abs(hessian_.gradient()[bound.parameter]);
-    if (!(multiplier > smallest_multiplier * scales[bound.parameter])) {
+    if (!(multiplier > no_distance * scales[bound.parameter])) {
       degenerate.push_back(bound.parameter);
     }
   }

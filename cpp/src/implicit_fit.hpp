@@ -61,11 +61,11 @@ class ImplicitFit {
 
  private:
   void require_differentiable();
-  void polish(const MinimizeArguments& arguments);
+  void polish();
 
   Likelihood likelihood_;
   MinimizeSummary summary_;
-  std::vector<double> x_;
+  std::vector<double> x_, lower_, upper_;
   std::vector<char> free_, fixed_;
   double value_ = 0.0;
   InputDerivatives derivatives_;

@@ -1,10 +1,13 @@
 """Models with every kind of input, and central differences to compare derivatives with."""
 
 import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyhf
 from numpy.typing import ArrayLike, NDArray
 
 import nablafit as nf
@@ -82,6 +85,20 @@ def everything() -> Document:
     }
 
 
+def published(path: Path) -> Document:
+    """Return a published background model with a signal everywhere, strength mu_SIG."""
+    document: Document = json.loads(path.read_text("utf-8"))
+    strength = {"name": "mu_SIG", "type": "normfactor", "data": None}
+    theory = {"name": "signal_theory", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
+    for number, channel in enumerate(document["channels"]):
+        total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
+        shape = np.linspace(0.2, 0.6, len(total)) / (1 + number % 3)
+        data = (np.sqrt(np.maximum(total, 0.5)) * shape).tolist()
+        channel["samples"].append({"name": "signal", "data": data, "modifiers": [strength, theory]})
+    document["measurements"][0]["config"]["poi"] = "mu_SIG"
+    return document
+
+
 def opened(document: Document) -> tuple[nf.Model, nf.Data]:
     workspace = nf.Workspace.load(document)
     model = workspace.model()
@@ -112,6 +129,21 @@ def with_inputs(document: Document, model: nf.Model, values: Any) -> Document:  
             key = keys[kind][rest[1]]
             modifier["data"][key] = part if kind == "histosys" else part[0]
     return result
+
+
+def pyhf_model(document: Document) -> pyhf.Model:
+    """Build the model with pyhf, which may compute with arrays of another package."""
+    config = document["measurements"][0]["config"]
+    spec = {"channels": document["channels"], "parameters": config["parameters"]}
+    return pyhf.Model(
+        spec,
+        poi_name=config["poi"],
+        validate=False,
+        modifier_settings={
+            "normsys": {"interpcode": "code4"},
+            "histosys": {"interpcode": "code4p"},
+        },
+    )
 
 
 def direction(values: ArrayLike, seed: int, share: float = 1.0) -> NDArray[np.float64]:
