@@ -18,6 +18,7 @@ void bind_batch(py::module_& module);
 void bind_profile(py::module_& module);
 void bind_io(py::module_& module);
 void bind_hs3(py::module_& module);
+void bind_export(py::module_& module);
 
 }  // namespace nablafit::bindings
 

@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_spec(module);
   nablafit::bindings::bind_io(module);
   nablafit::bindings::bind_hs3(module);
+  nablafit::bindings::bind_export(module);
   nablafit::bindings::bind_model(module);
   nablafit::bindings::bind_likelihood(module);
   nablafit::bindings::bind_minimize(module);

@@ -73,6 +73,8 @@ class Expression {
     double number = 0.0;    ///< of constant and constant_power
     std::size_t index = 0;  ///< of parameter
   };
+  /// In postfix order; constants are folded.
+  const std::vector<Instruction>& instructions() const noexcept { return tape_; }
 
  private:
   std::vector<Instruction> tape_;  ///< postfix

@@ -30,6 +30,7 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_export import export
 from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli_limits import (
     hypotest_command,
@@ -118,7 +119,7 @@ def _cli() -> None:
 
 
 _COMMANDS = (
-    *(convert, combine, prune, rename),
+    *(convert, combine, prune, rename, export),
     *(limit_command, hypotest_command, significance_command),
     *(intervals, scan, contour, feldman_cousins_command),
     *(ranking, impacts, pulls, breakdown, correlation),

@@ -1,0 +1,156 @@
+"""Formula factors as C++: the expression, and the reverse sweep over it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..._core import expression_instructions
+from ._functions import pullback_function
+from ._text import function, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_UNARY = {
+    "negate": "(-{a})",
+    "exp": "std::exp({a})",
+    "log": "std::log({a})",
+    "log10": "std::log({a}) * 0.43429448190325182765",
+    "sqrt": "std::sqrt({a})",
+    "abs": "absolute({a})",
+    "sin": "std::sin({a})",
+    "cos": "std::cos({a})",
+    "tan": "std::tan({a})",
+    "constant_power": "std::pow({a}, {c})",
+}
+_BINARY = {
+    "add": "({a} + {b})",
+    "subtract": "({a} - {b})",
+    "multiply": "({a} * {b})",
+    "divide": "({a} / {b})",
+    "power": "std::exp({b} * std::log({a}))",
+    "min": "minimum({a}, {b})",
+    "max": "maximum({a}, {b})",
+}
+
+# Derivative by each operand, times the derivative by the result, d; t is the result.
+_ADJOINTS = {
+    "negate": ("-{d}",),
+    "exp": ("{d} * {t}",),
+    "log": ("{d} / {a}",),
+    "log10": ("{d} * 0.43429448190325182765 / {a}",),
+    "sqrt": ("{d} * 0.5 / {t}",),
+    "abs": ("({a} < 0.0 ? -{d} : {d})",),
+    "sin": ("{d} * std::cos({a})",),
+    "cos": ("-{d} * std::sin({a})",),
+    "tan": ("{d} * (1.0 + {t} * {t})",),
+    "constant_power": ("{d} * {c} * std::pow({a}, {c} - 1.0)",),
+    "add": ("{d}", "{d}"),
+    "subtract": ("{d}", "-{d}"),
+    "multiply": ("{d} * {b}", "{d} * {a}"),
+    "divide": ("{d} / {b}", "-{d} * {t} / {b}"),
+    "power": ("{d} * {t} * {b} / {a}", "{d} * {t} * std::log({a})"),
+    "min": ("({b} < {a} ? 0.0 : {d})", "({b} < {a} ? {d} : 0.0)"),
+    "max": ("({a} < {b} ? 0.0 : {d})", "({a} < {b} ? {d} : 0.0)"),
+}
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One operation: its place in the order of evaluation, and its operands."""
+
+    index: int
+    operation: str
+    constant: float
+    parameter: int
+    operands: tuple[_Node, ...]
+    varies: bool
+
+    @property
+    def name(self) -> str:
+        """How other lines call the result."""
+        return f"t{self.index}"
+
+
+def _parse(text: str, parameters: Sequence[str]) -> list[_Node]:
+    nodes: list[_Node] = []
+    stack: list[_Node] = []
+    for operation, constant, parameter in expression_instructions(text, parameters):
+        n = 2 if operation in _BINARY else 1 if operation in _UNARY else 0
+        operands = tuple(stack[len(stack) - n :])
+        del stack[len(stack) - n :]
+        varies = operation == "parameter" or any(operand.varies for operand in operands)
+        node = _Node(len(nodes), operation, constant, parameter, operands, varies)
+        nodes.append(node)
+        stack.append(node)
+    return nodes
+
+
+def formula_functions(
+    name: str, text: str, parameters: Sequence[str], places: Sequence[str]
+) -> tuple[str, list[str]]:
+    """Return how to refer to an expression, and the functions that this needs.
+
+    An expression without parameters is its number. Otherwise it is `name`, defined together with
+    its pullback; `places` are the indices of the parameters in the vector x, as C++ text.
+    """
+    nodes = _parse(text, parameters)
+    if not nodes[-1].varies:
+        return number(nodes[-1].constant), []
+    values = [_value(node, places) for node in nodes]
+    sweep = _sweep(nodes, places)
+    result = nodes[-1].name
+    x = ["const double* x"]
+    forward = [*_needed(values, result), f"  return {result};"]
+    backward = [*_needed(values, "\n".join(sweep)), *sweep]
+    return name, [
+        *function(f"Formula {text}", "double", name, x, forward),
+        *pullback_function(name, x, backward),
+    ]
+
+
+def _value(node: _Node, places: Sequence[str]) -> str:
+    if node.operation == "constant":
+        return number(node.constant)
+    if node.operation == "parameter":
+        return f"x[{places[node.parameter]}]"
+    pattern = {**_UNARY, **_BINARY}[node.operation]
+    return pattern.format(**_operands(node))
+
+
+def _operands(node: _Node) -> dict[str, str]:
+    names = {letter: operand.name for letter, operand in zip("ab", node.operands, strict=False)}
+    return {**names, "c": number(node.constant)}
+
+
+def _needed(values: Sequence[str], text: str) -> list[str]:
+    """Return the lines that compute what `text` uses."""
+    needed: set[int] = set()
+    waiting = {int(i) for i in re.findall(r"\bt(\d+)\b", text)}
+    while waiting:
+        index = waiting.pop()
+        needed.add(index)
+        waiting |= {int(i) for i in re.findall(r"\bt(\d+)\b", values[index])} - needed
+    return [f"  const double t{i} = {values[i]};" for i in sorted(needed)]
+
+
+def _sweep(nodes: Sequence[_Node], places: Sequence[str]) -> list[str]:
+    """Return the lines that take derivatives back from the result to the parameters."""
+    adjoints = {nodes[-1].index: "seed"}
+    lines: list[str] = []
+    for node in reversed(nodes):
+        if not node.varies or node.index not in adjoints:
+            continue
+        adjoint = adjoints[node.index]
+        if node.operation == "parameter":
+            lines.append(f"  gradient[{places[node.parameter]}] += {adjoint};")
+            continue
+        for operand, pattern in zip(node.operands, _ADJOINTS[node.operation], strict=True):
+            if not operand.varies or (node.operation == "constant_power" and node.constant == 0.0):
+                continue
+            text = pattern.format(d=adjoint, t=node.name, **_operands(node))
+            lines.append(f"  const double d{operand.index} = {text};")
+            adjoints[operand.index] = f"d{operand.index}"
+    return lines
