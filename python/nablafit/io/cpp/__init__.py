@@ -66,7 +66,9 @@ def to_cpp(
         If the specification is not valid.
     """
     if identifier_of(namespace) != namespace:
-        message = f"found {namespace!r}, expected a C++ identifier such as {identifier_of(namespace)!r}"
+        message = (
+            f"found {namespace!r}, expected a C++ identifier such as {identifier_of(namespace)!r}"
+        )
         raise located(ArgumentError, message, "namespace")
     model = Model(spec)
     data = observations if isinstance(observations, Data) else model.data(observations)
@@ -126,7 +128,7 @@ class _Header:
             "//",
             "// The expected events of a bin are the sum over the samples of the channel of",
             "//",
-            "//     (nominal + changes by histosys) * norm factors * normsys factors * gammas of the bin,",
+            "//     (nominal + changes by histosys) * norm factors * normsys factors * gammas,",
             "//",
             "// and nll(x) = -log L(x) - nll_constant is the sum over bins of",
             "// expected - observed + observed log(observed / expected), plus one term for each",
@@ -169,22 +171,23 @@ class _Header:
         ]
 
     def _formula_functions(self) -> tuple[list[str], dict[tuple[str, tuple[str, ...]], str]]:
-        """Return the functions of all different expressions, and how to refer to each."""
+        """Return the functions of all different expressions, and their names."""
         lines: list[str] = []
         known: dict[tuple[str, tuple[str, ...]], str] = {}
-        for channel in self._spec.channels:
-            for sample in channel.samples:
-                for modifier in sample.modifiers:
-                    if not isinstance(modifier, FormulaFactor):
-                        continue
-                    key = (modifier.expression, tuple(modifier.parameters))
-                    if key in known:
-                        continue
-                    places = [f"par::{self._par[name]}" for name in modifier.parameters]
-                    known[key], functions = formula_functions(
-                        f"formula_{len(known)}", *key, places
-                    )
-                    lines += functions
+        modifiers = (
+            modifier
+            for channel in self._spec.channels
+            for sample in channel.samples
+            for modifier in sample.modifiers
+        )
+        for modifier in modifiers:
+            if not isinstance(modifier, FormulaFactor):
+                continue
+            key = (modifier.expression, tuple(modifier.parameters))
+            if key not in known:
+                known[key] = f"formula_{len(known)}"
+                places = [f"par::{self._par[name]}" for name in modifier.parameters]
+                lines += formula_functions(known[key], *key, places)
         return (["", *lines[:-1]] if lines else []), known
 
     def _body(self) -> list[str]:
@@ -194,9 +197,7 @@ class _Header:
         counts, start = self._likelihood.data.counts, 0
         for channel in self._spec.channels:
             stop = start + channel.n_bins
-            lines += write_channel(
-                channel, counts[start:stop], self._channels[channel.name], names
-            )
+            lines += write_channel(channel, counts[start:stop], self._channels[channel.name], names)
             start = stop
         by_name = {parameter.name: parameter for parameter in self._spec.parameters}
         constrained = [by_name[n] for n in self._likelihood.model.constrained_parameters]
@@ -224,8 +225,10 @@ class _Header:
             *(f"  {p}::expected(x, yields + {o});" for p, o in zip(parts, offsets, strict=True)),
             "}",
             "",
-            *documented("Negative log-likelihood; infinity where a yield is negative, or zero with "
-                        "events observed, or a constraint has no density."),
+            *documented(
+                "Negative log-likelihood; infinity where a yield is negative, or zero with "
+                "events observed, or a constraint has no density."
+            ),
             "inline double nll(const double* x) {",
             "  double sum = 0.0;",
             *(f"  sum += {name}::nll(x);" for name in terms),

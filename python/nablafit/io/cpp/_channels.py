@@ -31,7 +31,9 @@ class _Sample:
         return weight if self.factor is None else f"{weight} * {self.factor}"
 
 
-def write_channel(channel: Channel, observed: FloatArray, namespace: str, names: Names) -> list[str]:
+def write_channel(
+    channel: Channel, observed: FloatArray, namespace: str, names: Names
+) -> list[str]:
     """Return the namespace of a channel."""
     locals_ = Identifiers()
     samples = [

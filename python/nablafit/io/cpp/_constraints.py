@@ -148,11 +148,11 @@ def write_pulls(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
             arguments = f"x[{place}], {number(math.log1p(parameter.pull.relative))}, {relative}"
             values.append(f"{condition} lognormal_pull({arguments});")
             slopes.append(f"{condition} lognormal_pull_slope({arguments});")
-    arguments = ["const double* x", "const int parameter"]
-    value = "Argument of the interpolations that belong to a parameter."
-    slope = "Derivative of pull by its parameter."
+    declared = ["const double* x", "const int parameter"]
+    what = "Argument of the interpolations that belong to a parameter."
+    what_slope = "Derivative of pull by its parameter."
     return [
         "",
-        *function(value, "double", "pull", arguments, [*values, "  return x[parameter];"]),
-        *function(slope, "double", "pull_slope", arguments, [*slopes, "  return 1.0;"])[:-1],
+        *function(what, "double", "pull", declared, [*values, "  return x[parameter];"]),
+        *function(what_slope, "double", "pull_slope", declared, [*slopes, "  return 1.0;"])[:-1],
     ]

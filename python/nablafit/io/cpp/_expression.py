@@ -81,7 +81,9 @@ def _parse(text: str, parameters: Sequence[str]) -> list[_Node]:
         n = 2 if operation in _BINARY else 1 if operation in _UNARY else 0
         operands = tuple(stack[len(stack) - n :])
         del stack[len(stack) - n :]
+        is_one = operation == "constant_power" and constant == 0.0
         varies = operation == "parameter" or any(operand.varies for operand in operands)
+        varies = varies and not is_one
         node = _Node(len(nodes), operation, constant, parameter, operands, varies)
         nodes.append(node)
         stack.append(node)
@@ -90,25 +92,26 @@ def _parse(text: str, parameters: Sequence[str]) -> list[_Node]:
 
 def formula_functions(
     name: str, text: str, parameters: Sequence[str], places: Sequence[str]
-) -> tuple[str, list[str]]:
-    """Return how to refer to an expression, and the functions that this needs.
+) -> list[str]:
+    """Return the functions `name` and, if it depends on parameters, `name`_pullback.
 
-    An expression without parameters is its number. Otherwise it is `name`, defined together with
-    its pullback; `places` are the indices of the parameters in the vector x, as C++ text.
+    `places` are the indices of the parameters in the vector x, as C++ text.
     """
     nodes = _parse(text, parameters)
-    if not nodes[-1].varies:
-        return number(nodes[-1].constant), []
     values = [_value(node, places) for node in nodes]
-    sweep = _sweep(nodes, places)
     result = nodes[-1].name
     x = ["const double* x"]
-    forward = [*_needed(values, result), f"  return {result};"]
-    backward = [*_needed(values, "\n".join(sweep)), *sweep]
-    return name, [
-        *function(f"Formula {text}", "double", name, x, forward),
-        *pullback_function(name, x, backward),
-    ]
+    body = [*_needed(values, result), f"  return {result};"]
+    lines = function(f"Formula {text}", "double", name, x, body)
+    if nodes[-1].varies:
+        sweep = _sweep(nodes, places)
+        lines += pullback_function(name, x, [*_needed(values, "\n".join(sweep)), *sweep])
+    return lines
+
+
+def varies(text: str, parameters: Sequence[str]) -> bool:
+    """Tell whether the value of an expression depends on parameters."""
+    return _parse(text, parameters)[-1].varies
 
 
 def _value(node: _Node, places: Sequence[str]) -> str:
@@ -148,7 +151,7 @@ def _sweep(nodes: Sequence[_Node], places: Sequence[str]) -> list[str]:
             lines.append(f"  gradient[{places[node.parameter]}] += {adjoint};")
             continue
         for operand, pattern in zip(node.operands, _ADJOINTS[node.operation], strict=True):
-            if not operand.varies or (node.operation == "constant_power" and node.constant == 0.0):
+            if not operand.varies:
                 continue
             text = pattern.format(d=adjoint, t=node.name, **_operands(node))
             lines.append(f"  const double d{operand.index} = {text};")

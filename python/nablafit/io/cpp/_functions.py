@@ -178,7 +178,7 @@ def product_functions(
     pulls: Pulls,
     floor: float | None = None,
 ) -> list[str]:
-    """Return `name` = the product of all terms and factors, raised to the floor, and its pullback."""
+    """Return `name` = product of terms and factors, raised to the floor, and its pullback."""
     start = " * ".join(term.value for term in terms) or "1.0"
     forward = [f"  double value = {start};"]
     for group in variations:

@@ -17,6 +17,7 @@ from ...spec import (
     NormSys,
     is_additive,
 )
+from ._expression import varies
 from ._functions import (
     Scope,
     Term,
@@ -26,7 +27,7 @@ from ._functions import (
     product_functions,
     sum_functions,
 )
-from ._text import array, comment, documented, is_number, number
+from ._text import array, comment, documented, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,7 @@ class Names:
     par: Identifiers
     pulls: Pulls
     formulas: Mapping[tuple[str, tuple[str, ...]], str]
-    """Function of an expression with parameters, or number of one without, by its text."""
+    """The function of an expression and its parameters."""
 
 
 def write_sample(sample: Sample, namespace: str, names: Names) -> SampleCode:
@@ -119,7 +120,11 @@ class _Writer:
         if self._sample.yield_floor is not None and not varies:
             values = np.maximum(values, self._sample.yield_floor)
         what = "Expected events per bin before any modifier."
-        return [*documented(what), *array("double nominal[n_bins]", map(number, values.tolist())), ""]
+        return [
+            *documented(what),
+            *array("double nominal[n_bins]", map(number, values.tolist())),
+            "",
+        ]
 
     def _collect(self, modifier: object) -> None:
         """Put a modifier where it belongs in the formula."""
@@ -150,10 +155,10 @@ class _Writer:
         return groups.setdefault(code, Variations(f"{prefix}{int(code)}", code, scope))
 
     def _add_formula(self, modifier: FormulaFactor) -> None:
-        formula = self._names.formulas[modifier.expression, tuple(modifier.parameters)]
-        self._factors.append(
-            Term(formula) if is_number(formula) else function_term(formula, self._whole)
-        )
+        key = (modifier.expression, tuple(modifier.parameters))
+        name = self._names.formulas[key]
+        term = function_term(name, self._whole)
+        self._factors.append(term if varies(*key) else Term(term.value))
 
     def _add_histogram(self, modifier: HistoSys) -> None:
         group = self._group(self._shapes, "shape", modifier.interpolation, self._bin)
@@ -165,7 +170,9 @@ class _Writer:
             high = np.where(nominal != 0.0, high / safe, 1.0)
             nominal = np.ones_like(low)
         bins = zip(low.tolist(), nominal.tolist(), high.tolist(), strict=True)
-        group.rows.append(np.array([_constants(modifier.interpolation, *values) for values in bins]))
+        group.rows.append(
+            np.array([_constants(modifier.interpolation, *values) for values in bins])
+        )
 
     def _add_bin_factor(self, name: str, parameters: Sequence[str]) -> None:
         table = f"gamma{len(self._bin_factors)}"
@@ -229,4 +236,3 @@ def _constants(code: Interpolation, low: float, nominal: float, high: float) -> 
     if code is Interpolation.polynomial_exponential:
         return factor_constants(low, high)
     return [(high - low) / 2.0, (high + low - 2.0 * nominal) / 16.0]
-

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 
-_KEYWORDS = frozenset(
+_RESERVED = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t "
     "char32_t class co_await co_return co_yield compl concept const const_cast consteval constexpr "
     "constinit continue decltype default delete do double dynamic_cast else enum explicit export "
@@ -27,8 +27,9 @@ _KEYWORDS = frozenset(
     # macros of the C library and of compilers in GNU mode, which no namespace keeps away
     "NULL EOF NAN INFINITY HUGE HUGE_VAL HUGE_VALF HUGE_VALL DOMAIN SING OVERFLOW UNDERFLOW PLOSS "
     "TLOSS M_PI M_E BUFSIZ stdin stdout stderr errno assert signbit isnan isinf isfinite isnormal "
-    "fpclassify linux unix i386 min max".split()
+    "fpclassify linux unix i386 min max"
 )
+_KEYWORDS = frozenset(_RESERVED.split())
 
 
 class Identifiers:
@@ -64,11 +65,6 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "infinity" if value > 0 else "-infinity"
     return repr(float(value))
-
-
-def is_number(text: str) -> bool:
-    """Tell whether `text` is what `number` returns."""
-    return re.fullmatch(r"-?(\d[\d.e+-]*|infinity)", text) is not None
 
 
 def string(text: str) -> str:
