@@ -228,7 +228,7 @@ def package_version(name: str) -> str | None:
 def build_configuration() -> dict[str, Any]:
     import nablafit
 
-    return dict(nablafit.build_config())
+    return dict(nablafit.build_info())
 
 
 def processor() -> str:

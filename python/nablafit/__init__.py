@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import _core, infer, spec, surgery
-from ._core import __version__, build_config
+from ._core import __version__, build_info
 from ._inputs import Inputs
 from ._make_report import make_report
 from ._record import load_result
@@ -80,7 +80,7 @@ __all__ = [
     "__version__",
     "asimov_data",
     "breakdown",
-    "build_config",
+    "build_info",
     "cmake_dir",
     "contour",
     "correlation",

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import Data
+
 __version__: str
 
 _Array: TypeAlias = NDArray[np.float64]
@@ -13,7 +15,7 @@ _Vector: TypeAlias = Iterable[float]
 
 class _BoundType(type): ...
 
-def build_config() -> dict[str, str]: ...
+def build_info() -> dict[str, str | tuple[str, ...]]: ...
 
 class Error(Exception):
     location: str
@@ -532,6 +534,9 @@ class ModelSpec(metaclass=_BoundType):
     __hash__: ClassVar[None]  # type: ignore[assignment]
     def __reduce__(self) -> tuple[Any, ...]: ...
     def replace(self, **changes: Any) -> Self: ...
+    def to_cpp(
+        self, observations: Observations | Data, *, namespace: str = "model", clad: bool = False
+    ) -> str: ...
     def to_hs3(self, observations: Iterable[Observations] = (), *, lossy: bool = False) -> str: ...
     def to_pyhf(
         self, observations: Observations | None = None, *, lossy: bool = False

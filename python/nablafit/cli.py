@@ -141,6 +141,9 @@ for _command in _COMMANDS:
     help='"newton", "minuit" or "scipy:<method>".',
 )
 @click.option(
+    "--backend", metavar="NAME", help="How derivatives are obtained; see nablafit.build_info()."
+)
+@click.option(
     "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
 )
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
@@ -153,6 +156,7 @@ def _fit(
     measurement: str | None,
     poi: str | None,
     minimizer: str,
+    backend: str | None,
     fix: tuple[str, ...],
     tolerance: float | None,
     starts: int,
@@ -167,6 +171,7 @@ def _fit(
             model,
             data,
             minimizer=minimizer,
+            backend=backend,
             fixed=parse_fixed(fix, model),
             tolerance=tolerance,
             starts=starts,
