@@ -4,6 +4,8 @@
 #define NABLAFIT_SRC_HYPER_DUAL_HPP
 
 #include <cmath>
+#include <cstddef>
+#include <vector>
 
 namespace nablafit::detail {
 
@@ -75,6 +77,29 @@ inline HyperDual constant_power(const HyperDual& x, double exponent) {
   const double factor = exponent * (exponent - 1.0);
   const double curvature = factor == 0.0 ? 0.0 : factor * std::pow(x.value, exponent - 2.0);
   return compose(x, std::pow(x.value, exponent), slope, curvature);
+}
+
+/// Value of `f(x)` for n numbers x, and its exact derivatives: `gradient` has n entries; `hessian`,
+/// which may be null, n squared. `f` takes a pointer to any scalar type.
+template <typename Function>
+double differentiate(const Function& f, std::size_t n, const double* point, double* gradient,
+                     double* hessian) {
+  std::vector<HyperDual> x(point, point + n);
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i].first = 1.0;
+    const std::size_t end = hessian != nullptr ? i + 1 : 1;
+    for (std::size_t j = 0; j < end; ++j) {
+      x[j].second = 1.0;
+      const HyperDual result = f(static_cast<const HyperDual*>(x.data()));
+      x[j].second = 0.0;
+      gradient[i] = result.first;
+      if (hessian == nullptr) break;
+      hessian[i * n + j] = result.mixed;
+      hessian[j * n + i] = result.mixed;
+    }
+    x[i].first = 0.0;
+  }
+  return f(point);
 }
 
 }  // namespace nablafit::detail

@@ -86,6 +86,7 @@ bool same(const std::variant<Types...>& a, const std::variant<Types...>& b) {
 
 }  // namespace
 
+bool operator==(const BinVariable& a, const BinVariable& b) { return same(a, b); }
 bool operator==(const Sample& a, const Sample& b) { return same(a, b); }
 bool operator==(const Channel& a, const Channel& b) { return same(a, b); }
 bool operator==(const Parameter& a, const Parameter& b) { return same(a, b); }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, infer, spec, surgery
+from . import _core, formulas, infer, spec, surgery
 from ._core import __version__, build_info
 from ._inputs import Inputs
 from ._make_report import make_report
@@ -87,6 +87,7 @@ __all__ = [
     "feldman_cousins",
     "fit",
     "fit_many",
+    "formulas",
     "from_pyhf",
     "goodness_of_fit",
     "hypotest",

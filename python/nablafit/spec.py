@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._core import (
     Axis,
+    BinVariable,
     Channel,
     ChannelCounts,
     FormulaFactor,
@@ -98,6 +99,7 @@ Pull: TypeAlias = IdentityPull | GammaPull | LogNormalPull
 
 __all__ = [
     "Axis",
+    "BinVariable",
     "Channel",
     "ChannelCounts",
     "Constraint",

@@ -13,6 +13,7 @@ import nablafit as nf
 from locations import REPOSITORY, published_workspaces
 from nablafit import spec as s
 from nablafit.cli import main
+from nablafit.formulas import bin_factor, bin_integral
 from nablafit.io.cpp import to_cpp
 
 COMPILERS = [c for c in ("g++", "clang++", "clang++-19") if shutil.which(c)]
@@ -116,11 +117,16 @@ def formulas() -> s.ModelSpec:
         "2^3 - 7.5",
         "a * 0 + 1 + exp(2) * 0.1",
     ]
+    eft = bin_factor("eft", "1 + c*t1 + c**2*b*u", ["b", "c"], t1=[0.1, 0.3], u=[0.2, 0.4])
+    integral = bin_integral("area", "a * exp(-b*x)", ["a", "b"], edges=[0.0, 1.0, 3.0], n_nodes=3)
+    number = bin_factor("number", "2*u - 0*t", [], u=[1.5, 2.5], t=[0.0, 0.0])
     modifiers = [s.FormulaFactor(f"f{i}", text, ["a", "b", "c"]) for i, text in enumerate(texts)]
     samples = [
         s.Sample("all", [0.3, 0.2], modifiers),
         s.Sample("again", [2.0, 3.0], [modifiers[0], modifiers[5]]),
         s.Sample("number", [2.0, 3.0], [modifiers[5]]),
+        s.Sample("bins", [1.0, 1.0], [eft, integral, number, s.ShapeFactor("d", ["a", "b"])]),
+        s.Sample("nodes", [1.0, 1.0], [number]),
     ]
     parameters = [
         positive(name, initial=value) for name, value in zip("abc", (0.7, 0.9, 1.1), strict=True)

@@ -289,6 +289,9 @@ OrderedJson Hs3ChannelWriter::formula(const FormulaFactor& source) {
   if (source.expression.find('@') != std::string::npos) {
     context_.lose("the formula " + quote(source.name) + ", which names parameters by position");
   }
+  if (source.is_per_bin()) {
+    context_.lose("the formula " + quote(source.name) + ", which differs from bin to bin");
+  }
   OrderedJson result;
   result["name"] = source.name;
   result["type"] = "custom";

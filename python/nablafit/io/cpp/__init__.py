@@ -16,7 +16,7 @@ from ...spec import FormulaFactor, IdentityPull
 from ._channels import write_channel
 from ._constraints import write_constraints, write_pulls
 from ._example import clad_lines, example_lines
-from ._expression import formula_functions
+from ._expression import FormulaKey, formula_functions
 from ._functions import Pulls
 from ._samples import Names
 from ._text import Identifiers, array, comment, documented, formulas_for, identifier_of, number
@@ -170,10 +170,10 @@ class _Header:
             *array(f"bool fixed[{size}]", fixed),
         ]
 
-    def _formula_functions(self) -> tuple[list[str], dict[tuple[str, tuple[str, ...]], str]]:
+    def _formula_functions(self) -> tuple[list[str], dict[FormulaKey, str]]:
         """Return the functions of all different expressions, and their names."""
         lines: list[str] = []
-        known: dict[tuple[str, tuple[str, ...]], str] = {}
+        known: dict[FormulaKey, str] = {}
         modifiers = (
             modifier
             for channel in self._spec.channels
@@ -183,11 +183,10 @@ class _Header:
         for modifier in modifiers:
             if not isinstance(modifier, FormulaFactor):
                 continue
-            key = (modifier.expression, tuple(modifier.parameters))
+            key = FormulaKey.of(modifier)
             if key not in known:
                 known[key] = f"formula_{len(known)}"
-                places = [f"par::{self._par[name]}" for name in modifier.parameters]
-                lines += formula_functions(known[key], *key, places)
+                lines += formula_functions(known[key], key, self._par)
         return (["", *lines[:-1]] if lines else []), known
 
     def _body(self) -> list[str]:

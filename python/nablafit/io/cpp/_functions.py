@@ -40,6 +40,7 @@ class Scope:
     """What the functions of one place take besides the parameters: nothing, or the bin too."""
 
     per_bin: bool
+    n_bins: int
 
     @property
     def parameters(self) -> list[str]:

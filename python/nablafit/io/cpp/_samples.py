@@ -17,7 +17,7 @@ from ...spec import (
     NormSys,
     is_additive,
 )
-from ._expression import varies
+from ._expression import FormulaKey, per_bin_functions, varies
 from ._functions import (
     Scope,
     Term,
@@ -64,8 +64,8 @@ class Names:
 
     par: Identifiers
     pulls: Pulls
-    formulas: Mapping[tuple[str, tuple[str, ...]], str]
-    """The function of an expression and its parameters."""
+    formulas: Mapping[FormulaKey, str]
+    """The function of each formula."""
 
 
 def write_sample(sample: Sample, namespace: str, names: Names) -> SampleCode:
@@ -78,8 +78,9 @@ class _Writer:
         self._sample = sample
         self._namespace = namespace
         self._names = names
-        self._whole = Scope(per_bin=False)
-        self._bin = Scope(per_bin=True)
+        n_bins = len(sample.nominal)
+        self._whole = Scope(per_bin=False, n_bins=n_bins)
+        self._bin = Scope(per_bin=True, n_bins=n_bins)
         self._norms: dict[Interpolation, Variations] = {}
         self._shapes: dict[Interpolation, Variations] = {}
         self._factors: list[Term] = []
@@ -155,10 +156,16 @@ class _Writer:
         return groups.setdefault(code, Variations(f"{prefix}{int(code)}", code, scope))
 
     def _add_formula(self, modifier: FormulaFactor) -> None:
-        key = (modifier.expression, tuple(modifier.parameters))
-        name = self._names.formulas[key]
-        term = function_term(name, self._whole)
-        self._factors.append(term if varies(*key) else Term(term.value))
+        key = FormulaKey.of(modifier)
+        formula, depends = self._names.formulas[key], varies(key)
+        scope, terms = self._whole, self._factors
+        if modifier.variables or modifier.weights.size:
+            scope, terms = self._bin, self._bin_factors
+            name = f"formula{len(self._bin_factors)}"
+            self._lines += per_bin_functions(name, formula, modifier, scope, depends=depends)
+            formula = name
+        term = function_term(formula, scope)
+        terms.append(term if depends else Term(term.value))
 
     def _add_histogram(self, modifier: HistoSys) -> None:
         group = self._group(self._shapes, "shape", modifier.interpolation, self._bin)
