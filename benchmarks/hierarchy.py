@@ -2,10 +2,11 @@
 
     python benchmarks/hierarchy.py [WORKSPACE ...] [--sizes 10,100,1000] [--output FILE]
 
-Models are workspaces, and synthetic ones of about the given numbers of parameters. For each way of
-getting a gradient: the time of a value, of a gradient, their ratio, and what had to be compiled. For
-each minimiser: calls, time, and how far above the lowest minimum of all it ended. With --clad, --clad-include and --clang,
-Clad differentiates the exported likelihood as one function. benchmarks/README.md says more.
+Models are workspaces, and synthetic ones of about the given numbers of parameters. For each way
+of getting a gradient: the time of a value, of a gradient, their ratio, and what had to be compiled.
+For each minimiser: calls, time, and how far above the lowest minimum of all it ended. With --clad,
+--clad-include and --clang, Clad differentiates the exported likelihood as one function.
+benchmarks/README.md says more.
 """
 
 from __future__ import annotations

@@ -72,3 +72,25 @@ def test_benchmark_of_inference(tmp_path: Path) -> None:
     assert found["status"] == "ok"
     assert found["limit"] > 0
     assert found["toy"] > 0
+
+
+def test_hierarchy_of_a_small_model(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / "hierarchy.py"
+    command = [sys.executable, script, "--sizes", "6", "--seconds", "1e-3", "--calls", "200"]
+    finished = subprocess.run(
+        [str(word) for word in (*command, "--output", output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    (found,) = json.loads(output.read_text("utf-8"))["models"].values()
+    assert found["gradients"]["clad"]["gradient"]["median"] > 0
+    assert found["gradients"]["Clad on the exported function"]["value"] == {
+        "absent": "Clad is not installed"
+    }
+    newton = next(fit for fit in found["fits"] if fit["name"] == "newton")
+    assert newton["valid"]
+    assert newton["above_lowest"] < 1e-6
