@@ -5,8 +5,6 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Data
-
 __version__: str
 
 _Array: TypeAlias = NDArray[np.float64]
@@ -558,9 +556,7 @@ class ModelSpec(metaclass=_BoundType):
     __hash__: ClassVar[None]  # type: ignore[assignment]
     def __reduce__(self) -> tuple[Any, ...]: ...
     def replace(self, **changes: Any) -> Self: ...
-    def to_cpp(
-        self, observations: Observations | Data, *, namespace: str = "model", clad: bool = False
-    ) -> str: ...
+    def to_cpp(self, observations: Any, *, namespace: str = "model", clad: bool = False) -> str: ...
     def to_hs3(self, observations: Iterable[Observations] = (), *, lossy: bool = False) -> str: ...
     def to_pyhf(
         self, observations: Observations | None = None, *, lossy: bool = False
@@ -602,9 +598,7 @@ class PyhfWorkspace(metaclass=_BoundType):
     @property
     def observations(self) -> Observations: ...
 
-def expression_instructions(
-    text: str, parameters: Sequence[str]
-) -> list[tuple[str, float, int]]: ...
+def expression_instructions(text: str, parameters: Sequence[str]) -> list[Any]: ...
 def factor_constants(low: float, high: float) -> list[float]: ...
 def read_hs3(
     text: bytes, source: str = "workspace"
