@@ -161,7 +161,7 @@ class Library:
             (folder / f"{name}.hpp").write_text(text, encoding="utf-8")
             lines.append(WRAPPER.replace("NAME", name))
         source.write_text("".join(lines))
-        options = (*FLAGS, "-O1", "-fPIC", "-shared", "-o", library)
+        options = (*FLAGS, "-O0", "-fPIC", "-shared", "-o", library)
         run(compiler, *options, source)
         self._library = ctypes.CDLL(str(library))
 
