@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import seconds_text
+from report import conditions, table
 
 
 def gradient_rows(found: dict[str, Any]) -> Iterator[list[str]]:
@@ -49,31 +50,21 @@ def fit_rows(found: list[dict[str, Any]]) -> Iterator[list[str]]:
         ]
 
 
-def table(header: list[str], rows: Iterator[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def markdown(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{k} {v}" for k, v in record["packages"].items() if v)
-    parts = [
-        f"One run, {record['date'][:10]}, {record['clock']} clock, on {record['processor']} "
-        f"({record['processors']} processors, load {record['load'][0]:.1f}); {versions}; "
-        f"{record['build']['compiler']}.",
-    ]
+    parts = [conditions(record)]
     for name, model in record["models"].items():
         parts += [
-            f"### {name}: {model['parameters']} parameters, {model['bins']} bins",
+            f"### {name}: {model['parameters']} parameters, {model['bins']} bins\n",
             table(
                 ["way", "value", "value and gradient", "ratio", "over clad", "compilation"],
-                gradient_rows(model["gradients"]),
+                list(gradient_rows(model["gradients"])),
             ),
             table(
                 ["fit", "values", "gradients", "time", "above lowest, -2 log L", "says valid"],
-                fit_rows(model["fits"]),
+                list(fit_rows(model["fits"])),
             ),
         ]
-    return "\n\n".join(parts)
+    return "\n".join(parts)
 
 
 def main() -> int:
