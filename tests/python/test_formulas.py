@@ -94,8 +94,8 @@ def test_fit_finds_the_slope() -> None:
     for minimizer in ("newton", "minuit"):
         result = nf.fit(model, data, minimizer=minimizer)
         assert result.valid
-        assert result.values["k"] == pytest.approx(1.1, abs=2e-4)
-        assert result.values["scale"] == pytest.approx(1.4, abs=2e-4)
+        assert result.values["k"] == pytest.approx(1.1, abs=2e-3)
+        assert result.values["scale"] == pytest.approx(1.4, abs=2e-3)
 
 
 def test_exported_header_holds_formulas() -> None:
