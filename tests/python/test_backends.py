@@ -73,6 +73,7 @@ def test_build_info_tells_what_was_built(model: nf.Model, data: nf.Data) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
 @pytest.mark.parametrize("path", published_workspaces(), ids=lambda path: path.stem)
 def test_exact_backends_agree_on_published_workspaces(path: object) -> None:
     workspace = nf.Workspace.load(path)
