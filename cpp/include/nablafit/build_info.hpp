@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "nablafit/export.hpp"
+
 namespace nablafit {
 
 struct BuildInfo {
@@ -19,7 +21,7 @@ struct BuildInfo {
   std::string instruction_set;                ///< in use
 };
 
-BuildInfo build_info();
+NABLAFIT_API BuildInfo build_info();
 
 }  // namespace nablafit
 

@@ -104,14 +104,14 @@ class CodipackEvaluator final : public ReferenceEvaluator {
     std::fill_n(gradient, n(), 0.0);
     if (offence.status == EvaluationStatus::not_finite ||
         offence.status == EvaluationStatus::invalid_parameter) {
-      return evaluate(x, offence);  // the objective is zero there
+      return evaluate(x, offence, gradient, n());  // the objective is zero there
     }
     Recording<double> recording(tape_);
     auto point = recording.inputs(std::vector<double>(x, x + n()));
     Recorded<double> result = objective(offence, point.data());
     recording.sweep(result);
     for (std::size_t i = 0; i < n(); ++i) gradient[i] = point[i].getGradient();
-    return evaluate(x, offence);
+    return evaluate(x, offence, gradient, n());
   }
 
   Evaluation hessian(const double* x, double* matrix) override {
@@ -129,7 +129,7 @@ class CodipackEvaluator final : public ReferenceEvaluator {
         });
       }
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, matrix, n() * n());
   }
 
   Evaluation hessian_vector_product(const double* x, const double* v, double* product) override {
@@ -142,7 +142,7 @@ class CodipackEvaluator final : public ReferenceEvaluator {
         product[i] = adjoint.getGradient()[0];
       });
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, product, n());
   }
 
  private:

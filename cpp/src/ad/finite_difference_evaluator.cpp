@@ -124,7 +124,7 @@ class MinuitDifferenceEvaluator final : public FiniteDifferenceEvaluator {
       const double value = objective_here(offence);
       for (std::size_t i = 0; i < n(); ++i) gradient[i] = adaptive(offence, i, value);
     }
-    return evaluate(x, offence);
+    return evaluate(x, offence, gradient, n());
   }
 
  private:
