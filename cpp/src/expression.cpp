@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "hyper_dual.hpp"
 #include "nablafit/error.hpp"
+#include "nablafit/hyper_dual.hpp"
 #include "nearest_name.hpp"
 
 namespace nablafit::detail {

@@ -24,7 +24,7 @@ inline auto members(const ShapeSys& m) { return std::tie(m.name, m.parameters, m
 inline auto members(const ShapeFactor& m) { return std::tie(m.name, m.parameters); }
 inline auto members(const BinVariable& v) { return std::tie(v.name, v.values); }
 inline auto members(const FormulaFactor& m) {
-  return std::tie(m.name, m.expression, m.parameters, m.variables, m.weights);
+  return std::tie(m.name, m.expression, m.parameters, m.variables, m.weights, m.function);
 }
 
 inline auto members(const Range& r) { return std::tie(r.lower, r.upper); }

@@ -7,6 +7,7 @@
 
 #include "formula.hpp"
 #include "nablafit/error.hpp"
+#include "nablafit/function.hpp"
 #include "nablafit/spec.hpp"
 #include "nearest_name.hpp"
 #include "spec_location.hpp"
@@ -195,6 +196,7 @@ struct ModifierCheck {
                  "one per node of each bin");
       detail::check_all_finite(here, "values", m.variables[i].values);
     }
+    if (m.function != nullptr) return check_function(m);
     try {
       static_cast<void>(detail::Formula(m));
     } catch (const SpecError& error) {
@@ -203,6 +205,18 @@ struct ModifierCheck {
   }
 
  private:
+  void check_function(const FormulaFactor& m) const {
+    if (!m.expression.empty()) {
+      fail(Location(at, "expression"), "'" + m.expression + "' besides a function",
+           "one of the two; leave the expression empty");
+    }
+    const std::size_t n = m.parameters.size() + m.variables.size();
+    if (m.function->n_arguments() != n) {
+      fail(Location(at, "function"), detail::counted(m.function->n_arguments(), "argument"),
+           std::to_string(n) + ", the parameters and then the variables");
+    }
+  }
+
   /// Nodes per bin of a formula.
   std::size_t check_nodes(const FormulaFactor& m) const {
     if (m.weights.empty()) return 1;

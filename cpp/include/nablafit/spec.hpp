@@ -15,6 +15,7 @@
 #define NABLAFIT_SPEC_HPP
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,6 +104,8 @@ struct ShapeFactor {
   std::vector<std::string> parameters;
 };
 
+class Function;
+
 /// Numbers that an expression may name and that differ from bin to bin: the centre of the bin, an
 /// edge, a coefficient. `values[b * n_nodes + j]` belongs to node j of bin b.
 struct BinVariable {
@@ -126,6 +129,8 @@ struct FormulaFactor {
   std::vector<std::string> parameters;
   std::vector<BinVariable> variables = {};
   std::vector<double> weights = {};  ///< n_bins times n_nodes, or empty
+  /// In place of the expression, see function.hpp; compares by identity.
+  std::shared_ptr<const Function> function = nullptr;
 
   /// True if the factor may differ from bin to bin.
   bool is_per_bin() const noexcept { return !variables.empty() || !weights.empty(); }

@@ -1,16 +1,16 @@
 /// \file
-/// Numbers that carry one exact mixed second derivative.
-#ifndef NABLAFIT_SRC_HYPER_DUAL_HPP
-#define NABLAFIT_SRC_HYPER_DUAL_HPP
+/// Numbers that carry exact first and second derivatives: the scalar of functions of your own.
+#ifndef NABLAFIT_HYPER_DUAL_HPP
+#define NABLAFIT_HYPER_DUAL_HPP
 
 #include <cmath>
 #include <cstddef>
 #include <vector>
 
-namespace nablafit::detail {
+namespace nablafit {
 
 /// f together with df/du, df/dv and d2f/dudv for two directions u and v of the arguments.
-/// Comparisons look at the value alone.
+/// Comparisons look at the value alone, so at a kink the derivative is that of the branch taken.
 struct HyperDual {
   double value = 0.0;
   double first = 0.0;   ///< df/du
@@ -18,7 +18,7 @@ struct HyperDual {
   double mixed = 0.0;   ///< d2f/dudv
 
   HyperDual() = default;
-  explicit HyperDual(double x) : value(x) {}
+  HyperDual(double x) : value(x) {}  // NOLINT: numbers mix with these as they do with double
   HyperDual(double x, double u, double v, double uv) : value(x), first(u), second(v), mixed(uv) {}
 };
 
@@ -28,6 +28,9 @@ inline HyperDual compose(const HyperDual& x, double f, double derivative, double
           derivative * x.mixed + curvature * x.first * x.second};
 }
 
+// --- arithmetic ----------------------------------------------------------------------------------
+
+inline HyperDual operator+(const HyperDual& x) { return x; }
 inline HyperDual operator-(const HyperDual& x) { return {-x.value, -x.first, -x.second, -x.mixed}; }
 inline HyperDual operator+(const HyperDual& a, const HyperDual& b) {
   return {a.value + b.value, a.first + b.first, a.second + b.second, a.mixed + b.mixed};
@@ -39,6 +42,7 @@ inline HyperDual operator*(const HyperDual& a, const HyperDual& b) {
           a.mixed * b.value + a.first * b.second + a.second * b.first + a.value * b.mixed};
 }
 inline HyperDual operator*(const HyperDual& a, double b) { return compose(a, a.value * b, b, 0.0); }
+inline HyperDual operator*(double a, const HyperDual& b) { return b * a; }
 inline HyperDual operator/(const HyperDual& a, const HyperDual& b) {
   const double inverse = 1.0 / b.value;
   const double square = inverse * inverse;
@@ -46,9 +50,19 @@ inline HyperDual operator/(const HyperDual& a, const HyperDual& b) {
   quotient.value = a.value / b.value;
   return quotient;
 }
+inline HyperDual& operator+=(HyperDual& a, const HyperDual& b) { return a = a + b; }
+inline HyperDual& operator-=(HyperDual& a, const HyperDual& b) { return a = a - b; }
+inline HyperDual& operator*=(HyperDual& a, const HyperDual& b) { return a = a * b; }
+inline HyperDual& operator/=(HyperDual& a, const HyperDual& b) { return a = a / b; }
 
 inline bool operator<(const HyperDual& a, const HyperDual& b) { return a.value < b.value; }
-inline bool operator<(const HyperDual& a, double b) { return a.value < b; }
+inline bool operator>(const HyperDual& a, const HyperDual& b) { return a.value > b.value; }
+inline bool operator<=(const HyperDual& a, const HyperDual& b) { return a.value <= b.value; }
+inline bool operator>=(const HyperDual& a, const HyperDual& b) { return a.value >= b.value; }
+inline bool operator==(const HyperDual& a, const HyperDual& b) { return a.value == b.value; }
+inline bool operator!=(const HyperDual& a, const HyperDual& b) { return a.value != b.value; }
+
+// --- functions, found by argument-dependent lookup -----------------------------------------------
 
 inline HyperDual exp(const HyperDual& x) {
   const double f = std::exp(x.value);
@@ -71,6 +85,22 @@ inline HyperDual cos(const HyperDual& x) {
   return compose(x, f, -std::sin(x.value), -f);
 }
 
+inline HyperDual tan(const HyperDual& x) {
+  const double f = std::tan(x.value);
+  const double slope = 1.0 + f * f;
+  return compose(x, f, slope, 2.0 * f * slope);
+}
+inline HyperDual tanh(const HyperDual& x) {
+  const double f = std::tanh(x.value);
+  const double slope = 1.0 - f * f;
+  return compose(x, f, slope, -2.0 * f * slope);
+}
+inline HyperDual erf(const HyperDual& x) {
+  const double slope = 1.12837916709551257390 * std::exp(-x.value * x.value);
+  return compose(x, std::erf(x.value), slope, -2.0 * x.value * slope);
+}
+inline HyperDual abs(const HyperDual& x) { return x.value < 0.0 ? -x : x; }
+
 /// x^exponent; powers 0 and 1 have vanishing derivatives at x = 0 too.
 inline HyperDual constant_power(const HyperDual& x, double exponent) {
   const double slope = exponent == 0.0 ? 0.0 : exponent * std::pow(x.value, exponent - 1.0);
@@ -78,6 +108,14 @@ inline HyperDual constant_power(const HyperDual& x, double exponent) {
   const double curvature = factor == 0.0 ? 0.0 : factor * std::pow(x.value, exponent - 2.0);
   return compose(x, std::pow(x.value, exponent), slope, curvature);
 }
+
+inline HyperDual pow(const HyperDual& x, double exponent) { return constant_power(x, exponent); }
+/// exp(exponent log x): x must be positive.
+inline HyperDual pow(const HyperDual& x, const HyperDual& exponent) {
+  return exp(exponent * log(x));
+}
+
+// --- derivatives ---------------------------------------------------------------------------------
 
 /// Value of `f(x)` for n numbers x, and its exact derivatives: `gradient` has n entries; `hessian`,
 /// which may be null, n squared. `f` takes a pointer to any scalar type.
@@ -102,6 +140,6 @@ double differentiate(const Function& f, std::size_t n, const double* point, doub
   return f(point);
 }
 
-}  // namespace nablafit::detail
+}  // namespace nablafit
 
-#endif  // NABLAFIT_SRC_HYPER_DUAL_HPP
+#endif  // NABLAFIT_HYPER_DUAL_HPP
