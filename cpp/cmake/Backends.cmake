@@ -21,10 +21,10 @@ endif()
 
 set(CODIPACK_VERSION "")
 if(NABLAFIT_AD_BACKEND STREQUAL "codipack")
-  find_package(CoDiPack 2.2 CONFIG REQUIRED)
+  find_package(CoDiPack 3.1 CONFIG REQUIRED)
   target_compile_definitions(nablafit_internal INTERFACE NABLAFIT_DERIVATIVES_BY_CODIPACK)
 elseif(NABLAFIT_WITH_CODIPACK)
-  find_package(CoDiPack 2.2 CONFIG QUIET)
+  find_package(CoDiPack 3.1 CONFIG QUIET)
 endif()
 
 if(TARGET CoDiPack)
