@@ -1,6 +1,7 @@
 """Exported headers compile without warnings and give the numbers of their likelihood."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,15 @@ COMPILERS = [c for c in ("g++", "clang++", "clang++-19") if shutil.which(c)]
 FLAGS = ("-std=c++17", "-Wall", "-Wextra", "-Werror")
 EXAMPLE = REPOSITORY / "examples" / "multichannel.json"
 C = s.Interpolation
+
+# CLAD_ROOT holds lib/clad.so and include, CLAD_CLANGXX is its clang.
+CLAD = Path(os.environ.get("CLAD_ROOT", "")) / "lib" / "clad.so"
+CLAD_COMPILER = os.environ.get("CLAD_CLANGXX", "clang++-19")
+HAS_CLAD = "CLAD_ROOT" in os.environ and CLAD.is_file() and shutil.which(CLAD_COMPILER) is not None
+CLAD_FLAGS = [
+    *(word for item in ("-add-plugin", "clad", "-load", str(CLAD)) for word in ("-Xclang", item)),
+    *("-isystem", str(CLAD.parents[1] / "include")),
+]
 
 WRAPPER = """\
 #include "NAME.hpp"
@@ -154,14 +164,19 @@ def likelihoods() -> dict[str, nf.Likelihood]:
 class Library:
     """Exported headers compiled together into one shared library."""
 
-    def __init__(self, compiler: str, folder: Path, texts: dict[str, str]) -> None:
+    def __init__(
+        self, compiler: str, folder: Path, texts: dict[str, str], *, clad: bool = False
+    ) -> None:
         source, library = folder / "all.cpp", folder / "all.so"
         lines = []
         for name, text in texts.items():
             (folder / f"{name}.hpp").write_text(text, encoding="utf-8")
-            lines.append(WRAPPER.replace("NAME", name))
+            gradient = "clad_nll_and_gradient" if clad else "nll_and_gradient"
+            wrapper = WRAPPER.replace("nll_and_gradient", gradient)
+            lines.append(wrapper.replace("NAME", name))
         source.write_text("".join(lines))
-        options = (*FLAGS, "-O0", "-fPIC", "-shared", "-o", library)
+        plugin = CLAD_FLAGS if clad else []
+        options = (*FLAGS, *plugin, "-O0", "-fPIC", "-shared", "-o", library)
         run(compiler, *options, source)
         self._library = ctypes.CDLL(str(library))
 
@@ -205,7 +220,7 @@ def points(likelihood: nf.Likelihood) -> Iterator[np.ndarray]:
         yield np.where(initial == 0.0, shift, initial)
 
 
-def check(library: Library, name: str, likelihood: nf.Likelihood) -> None:
+def check(library: Library, name: str, likelihood: nf.Likelihood, *, clad: bool = False) -> None:
     n_finite = 0
     for x in points(likelihood):
         value, gradient = likelihood.value_and_gradient(x)
@@ -214,7 +229,8 @@ def check(library: Library, name: str, likelihood: nf.Likelihood) -> None:
         assert again == pytest.approx(same, rel=1e-15)
         if not np.isfinite(value):
             assert same == np.inf
-            np.testing.assert_array_equal(found, 0.0)
+            if not clad:  # it differentiates the branch taken
+                np.testing.assert_array_equal(found, 0.0)
             continue
         n_finite += 1
         assert same == pytest.approx(value, rel=1e-12, abs=1e-12)
@@ -275,14 +291,27 @@ def test_text_is_the_same_every_time() -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.skipif(not HAS_CLAD, reason="needs Clad at CLAD_ROOT")
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_clad_differentiates_the_header(name: str, tmp_path: Path) -> None:
+    likelihood = LIKELIHOODS[name]
+    text = to_cpp(likelihood.model.spec, likelihood.data, namespace=name, clad=True)
+    library = Library(CLAD_COMPILER, tmp_path, {name: text}, clad=True)
+    check(library, name, likelihood, clad=True)
+
+
 @pytest.mark.slow
-def test_published_workspace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clad", [False, True], ids=["own gradient", "Clad's gradient"])
+def test_published_workspace(tmp_path: Path, *, clad: bool) -> None:
+    if clad and not HAS_CLAD:
+        pytest.skip("needs Clad at CLAD_ROOT")
     path = next((p for p in published_workspaces() if p.stem.startswith("sbottom_c")), None)
     if path is None:
         pytest.skip("needs the published workspaces")
     workspace = nf.Workspace.load(path)
     model = workspace.model()
     likelihood = model.likelihood(workspace.data(model))
-    text = to_cpp(model.spec, likelihood.data, namespace="sbottom")
-    for compiler in COMPILERS:
-        check(Library(compiler, tmp_path, {"sbottom": text}), "sbottom", likelihood)
+    text = to_cpp(model.spec, likelihood.data, namespace="sbottom", clad=clad)
+    for compiler in [CLAD_COMPILER] if clad else COMPILERS:
+        library = Library(compiler, tmp_path, {"sbottom": text}, clad=clad)
+        check(library, "sbottom", likelihood, clad=clad)
