@@ -205,6 +205,21 @@ TEST_CASE("formulas that differ from bin to bin have no place in HS3") {
   CHECK(io::write_hs3(spec, {}, {true}).text.find("falling") == std::string::npos);
 }
 
+TEST_CASE("equality and digest follow numbers of the bin and weights") {
+  const ModelSpec spec = spec_with(nullptr, 2);
+  const auto check_changed = [&](auto change) {
+    ModelSpec other = spec;
+    change(factor_of(other));
+    CHECK(other != spec);
+    CHECK(digest(other) != digest(spec));
+  };
+  check_changed([](FormulaFactor& f) { f.variables[0].values[1] += 1e-12; });
+  check_changed([](FormulaFactor& f) { f.variables[0].name = "y"; });
+  check_changed([](FormulaFactor& f) { f.variables.push_back(f.variables[0]); });
+  check_changed([](FormulaFactor& f) { f.weights[3] += 1e-12; });
+  check_changed([](FormulaFactor& f) { f.weights.clear(); });
+}
+
 TEST_CASE("hyper-dual numbers have the derivatives of their functions") {
   const auto check = [](const auto& f) {
     const std::vector<double> x{0.7, 1.3};
