@@ -111,7 +111,7 @@ class CodipackEvaluator final : public ReferenceEvaluator {
     Recorded<double> result = objective(offence, point.data());
     recording.sweep(result);
     for (std::size_t i = 0; i < n(); ++i) gradient[i] = point[i].getGradient();
-    return evaluate(x, offence, gradient, n());
+    return finish(result.getValue(), offence, gradient, n());
   }
 
   Evaluation hessian(const double* x, double* matrix) override {
