@@ -106,6 +106,21 @@ def test_quality_of_the_example(tmp_path: Path) -> None:
     assert (tmp_path / "quality_migrad.png").stat().st_size > 1000
 
 
+def test_rivals_of_the_example(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    skip = [word for tool in ("pyhf JAX", "RooFit", "NextStat") for word in ("--skip", tool)]
+    options = ["--seconds", "1e-3", "--toys", "3", "--few-toys", "1", *skip]
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    run_script("rivals.py", workspace, *options, "--output", output)
+    document = json.loads(output.read_text("utf-8"))
+    (found,) = document["workspaces"].values()
+    cls = found["results"]["CLs"]
+    assert cls["nablafit"]["value"] == pytest.approx(cls["pyhf NumPy"]["value"], rel=1e-3)
+    assert cls["RooFit"] == {"absent": "skipped"}
+    assert found["results"]["fit with covariance"]["nablafit"]["above_lowest"] < 1e-6
+    assert all(fit["valid"] for fit in document["templates"]["fits"].values())
+
+
 def run_script(name: str, *arguments: object) -> None:
     command = [sys.executable, REPOSITORY / "benchmarks" / name, *arguments]
     finished = subprocess.run(
