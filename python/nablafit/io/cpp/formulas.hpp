@@ -170,10 +170,17 @@ inline double lognormal_deviance_slope(const double observed, const double media
   return (std::log(median) - std::log(observed)) / (log_kappa * log_kappa * median);
 }
 
+/// sqrt(pi) exp(edge^2) erfc(edge) for edges above 6, by Laplace's continued fraction.
+inline double tail_ratio(const double edge) {
+  double level = edge;
+  for (int k = 12; k > 0; --k) level = edge + 0.5 * k / level;
+  return 1.0 / level;
+}
+
 /// log of the Gaussian's mass between the edges, plus z^2 / 2: the constraint N(observed | mean,
 /// sigma) normalised over lower <= observed <= upper, without its constant. Three forms of one
-/// function: mean inside the range, near it, and far from it, where Laplace's continued fraction
-/// gives the ratio of tail and density.
+/// function: mean inside the range, near it, and far from it. All variables stand before the first
+/// return, and none is assigned twice: Clad's reverse mode goes wrong otherwise.
 inline double truncated_gaussian_deviance(const double observed, const double mean,
                                           const double sigma, const double lower,
                                           const double upper) {
@@ -182,31 +189,23 @@ inline double truncated_gaussian_deviance(const double observed, const double me
   const double above = (mean - upper) / sigma;
   const double below = (lower - mean) / sigma;
   const double z = (mean - observed) / sigma;
-  if (above < 0.0 && below < 0.0) {
-    const double mass = -0.5 * (std::erf(above * root_half) + std::erf(below * root_half));
-    return 0.5 * z * z + std::log(mass);
-  }
-  double distance = above;
-  double inset = (upper - observed) / sigma;
-  if (below > above) {
-    distance = below;
-    inset = (observed - lower) / sigma;
-  }
+  const bool is_below = below > above;
+  const double distance = is_below ? below : above;
+  const double inset = is_below ? (observed - lower) / sigma : (upper - observed) / sigma;
   const double width = (upper - lower) / sigma;
   const double near_edge = distance * root_half;
   const double far_edge = (distance + width) * root_half;
+  if (distance < 0.0) {
+    return 0.5 * z * z +
+           std::log(-0.5 * (std::erf(above * root_half) + std::erf(below * root_half)));
+  }
   if (near_edge < 6.0) {
     return 0.5 * z * z + std::log(0.5 * (std::erfc(near_edge) - std::erfc(far_edge)));
   }
-  double near_level = near_edge;
-  double far_level = far_edge;
-  for (int level = 12; level > 0; --level) {
-    near_level = near_edge + 0.5 * level / near_level;
-    far_level = far_edge + 0.5 * level / far_level;
-  }
-  const double mass =
-      1.0 / near_level - std::exp(-0.5 * width * (2.0 * distance + width)) / far_level;
-  return 0.5 * inset * (2.0 * distance + inset) + std::log(0.5 * inverse_root_pi * mass);
+  return 0.5 * inset * (2.0 * distance + inset) +
+         std::log(0.5 * inverse_root_pi *
+                  (tail_ratio(near_edge) -
+                   std::exp(-0.5 * width * (2.0 * distance + width)) * tail_ratio(far_edge)));
 }
 
 /// Derivative of truncated_gaussian_deviance with respect to the mean.
@@ -224,32 +223,20 @@ inline double truncated_gaussian_deviance_slope(const double observed, const dou
     const double edges = std::exp(-0.5 * below * below) - std::exp(-0.5 * above * above);
     return (z + inverse_root_two_pi * edges / mass) / sigma;
   }
-  double distance = above;
-  double inset = (upper - observed) / sigma;
-  double sign = 1.0;
-  if (below > above) {
-    distance = below;
-    inset = (observed - lower) / sigma;
-    sign = -1.0;
-  }
+  const bool is_below = below > above;
+  const double distance = is_below ? below : above;
+  const double inset = is_below ? (observed - lower) / sigma : (upper - observed) / sigma;
   const double width = (upper - lower) / sigma;
   const double near_edge = distance * root_half;
   const double far_edge = (distance + width) * root_half;
   // Density at the far edge relative to the near one, and the mass relative to the latter.
   const double far_density = std::exp(-0.5 * width * (2.0 * distance + width));
-  double mass = 0.0;
-  if (near_edge < 6.0) {
-    mass = 0.5 * (std::erfc(near_edge) - std::erfc(far_edge)) * std::exp(near_edge * near_edge);
-  } else {
-    double near_level = near_edge;
-    double far_level = far_edge;
-    for (int level = 12; level > 0; --level) {
-      near_level = near_edge + 0.5 * level / near_level;
-      far_level = far_edge + 0.5 * level / far_level;
-    }
-    mass = 0.5 * inverse_root_pi * (1.0 / near_level - far_density / far_level);
-  }
-  return sign * (distance + inset - inverse_root_two_pi * (1.0 - far_density) / mass) / sigma;
+  const double mass =
+      near_edge < 6.0
+          ? 0.5 * (std::erfc(near_edge) - std::erfc(far_edge)) * std::exp(near_edge * near_edge)
+          : 0.5 * inverse_root_pi * (tail_ratio(near_edge) - far_density * tail_ratio(far_edge));
+  const double slope = distance + inset - inverse_root_two_pi * (1.0 - far_density) / mass;
+  return (is_below ? -slope : slope) / sigma;
 }
 
 /// seed times the product of all values but one, into `others`: the derivatives of a product.
