@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, infer, spec, surgery
+from . import _core, infer, relax, spec, surgery
 from ._core import __version__, build_config
 from ._inputs import Inputs
 from ._make_report import make_report
@@ -98,6 +98,7 @@ __all__ = [
     "pkgconfig_dir",
     "pulls",
     "ranking",
+    "relax",
     "scan",
     "significance",
     "spec",
