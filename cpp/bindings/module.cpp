@@ -47,4 +47,5 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_minimize(module);
   nablafit::bindings::bind_batch(module);
   nablafit::bindings::bind_profile(module);
+  nablafit::bindings::bind_relax(module);
 }

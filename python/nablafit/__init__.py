@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, formulas, infer, spec, surgery
+from . import _core, formulas, infer, relax, spec, surgery
 from ._core import __version__, build_info
 from ._inputs import Inputs
 from ._make_report import make_report
@@ -99,6 +99,7 @@ __all__ = [
     "pkgconfig_dir",
     "pulls",
     "ranking",
+    "relax",
     "scan",
     "significance",
     "spec",

@@ -10,6 +10,9 @@ __version__: str
 _Array: TypeAlias = NDArray[np.float64]
 _Indices: TypeAlias = NDArray[np.int64]
 _Vector: TypeAlias = Iterable[float]
+_Arrays: TypeAlias = tuple[_Array, _Array, _Array, _Array]
+_Optionals: TypeAlias = tuple[_Array | None, _Array | None, _Array | None, _Array | None]
+_Choices: TypeAlias = tuple[str, str, int]
 
 class _BoundType(type): ...
 
@@ -699,10 +702,11 @@ def profile_crossings(
     progress: Callable[[int], object] | None,
 ) -> tuple[dict[str, Any], BaseException | None]: ...
 def draw_starts(
-    model: Model,
-    global_observables: _Array,
-    *,
-    n: int,
-    seed: int,
-    spread: float,
+    model: Model, global_observables: _Array, *, n: int, seed: int, spread: float
 ) -> _Array: ...
+def soft_histogram(arrays: _Arrays, options: _Choices) -> _Array: ...
+def soft_histogram_vjp(arrays: _Arrays, cotangents: _Array, options: _Choices) -> _Arrays: ...
+def soft_histogram_jvp(arrays: _Arrays, directions: _Optionals, options: _Choices) -> _Array: ...
+def smooth_step(
+    distances: _Array, widths: _Array, kernel: str, n_threads: int
+) -> tuple[_Array, _Array]: ...

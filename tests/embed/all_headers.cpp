@@ -20,6 +20,7 @@
 #include "nablafit/minimize.hpp"
 #include "nablafit/model.hpp"
 #include "nablafit/profile.hpp"
+#include "nablafit/relax.hpp"
 #include "nablafit/span.hpp"
 #include "nablafit/spec.hpp"
 #include "nablafit/toys.hpp"
