@@ -19,6 +19,7 @@ void bind_profile(py::module_& module);
 void bind_relax(py::module_& module);
 void bind_io(py::module_& module);
 void bind_hs3(py::module_& module);
+void bind_export(py::module_& module);
 
 }  // namespace nablafit::bindings
 
