@@ -24,6 +24,8 @@ struct Dual {
   template <typename S, typename = std::enable_if_t<std::is_convertible_v<S, T>>>
   Dual(const S& constant) : value(constant) {}  // NOLINT(google-explicit-constructor)
   Dual(const T& v, const T& s) : value(v), slope(s) {}
+
+  const T& getValue() const noexcept { return value; }  ///< for plain_number
 };
 
 template <typename T>

@@ -10,6 +10,7 @@
 #include "compiled_likelihood.hpp"
 #include "input_sweep.hpp"
 #include "kernels/terms.hpp"
+#include "nablafit/error.hpp"
 
 namespace nablafit {
 
@@ -256,7 +257,18 @@ FullGradient InputDerivatives::mixed(const double* x, const double* v) {
   return sweeps_->full(sweeps_->first, point, zero());
 }
 
+/// Third derivatives exist unless a factor is a function in C++.
+void InputDerivatives::require_third_derivatives() const {
+  for (const DerivedFactor& factor : structure_->open.derived_factors) {
+    if (!factor.formula.is_function()) continue;
+    throw Error(
+        "a factor of this model is a function in C++, which has no third derivative: covariances "
+        "and expected uncertainties cannot be differentiated; write it as an expression");
+  }
+}
+
 FullGradient InputDerivatives::curvature(const double* x, const double* h) {
+  require_third_derivatives();
   std::vector<Second> point(sweeps_->model.names.size());
   for (std::size_t p = 0; p < point.size(); ++p) point[p] = {{x[p], h[p]}, {h[p], 0.0}};
   return sweeps_->full(sweeps_->second, point, zero());
@@ -319,6 +331,7 @@ std::vector<double> InputDerivatives::tangent_of_gradient(const double* x,
 
 std::vector<double> InputDerivatives::tangent_of_product(const double* x, const double* v,
                                                          const FullTangent& tangent) {
+  require_third_derivatives();
   Sweeps& s = *sweeps_;
   const std::vector<First> inner = along({x, x + s.model.names.size()}, tangent.parameters);
   std::vector<Second> point(inner.size());

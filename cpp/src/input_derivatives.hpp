@@ -48,6 +48,7 @@ class InputDerivatives {
   struct Sweeps;
 
   FullGradient zero() const;
+  void require_third_derivatives() const;
 
   Likelihood likelihood_;
   std::shared_ptr<const InputStructure> structure_;

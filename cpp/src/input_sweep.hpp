@@ -163,7 +163,7 @@ class InputSweep {
       const DerivedFactor& factor = model_.derived_factors[i];
       std::vector<T> arguments;
       for (const std::size_t p : factor.parameters) arguments.push_back(x_[p]);
-      derived_[i] = factor.expression.evaluate(arguments.data());
+      derived_[i] = factor.formula.evaluate(arguments.data());
     }
     const D* slot = slots_->additive.data();
     for (std::size_t i = 0; i < model_.additive_factors.size(); ++i) {
@@ -304,7 +304,7 @@ class InputSweep {
       for (const std::size_t p : factor.parameters) arguments.emplace_back(x_[p], T(0.0));
       for (std::size_t a = 0; a < arguments.size(); ++a) {
         arguments[a].slope = T(1.0);
-        const Dual<T> value = factor.expression.evaluate(arguments.data());
+        const Dual<T> value = factor.formula.evaluate(arguments.data());
         parameters_[factor.parameters[a]] += derived_adjoint_[i] * value.slope;
         arguments[a].slope = T(0.0);
       }
