@@ -98,8 +98,7 @@ py::tuple yields_gradient_of(const Model& model, const py::handle& x, const py::
   FullGradient gradient;
   {
     const py::gil_scoped_release release;
-    gradient =
-        yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
+    gradient = yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
   }
   return to_tuple(std::move(gradient));
 }
@@ -139,11 +138,10 @@ py::tuple pull_back(LockedFit& self, const py::handle& parameters, double value,
 py::tuple push_forward(LockedFit& self, const py::handle& parameters, const py::handle& inputs,
                        const py::handle& counts, const py::handle& global_observables,
                        bool with_covariance) {
-  const FullTangent tangent = tangent_of(self.fit.likelihood().model(), parameters, inputs, counts,
-                                         global_observables);
-  FitTangent result = locked(self, [&](DifferentiableFit& fit) {
-    return fit.push_forward(tangent, with_covariance);
-  });
+  const FullTangent tangent =
+      tangent_of(self.fit.likelihood().model(), parameters, inputs, counts, global_observables);
+  FitTangent result = locked(
+      self, [&](DifferentiableFit& fit) { return fit.push_forward(tangent, with_covariance); });
   return py::make_tuple(own(std::move(result.parameters)), result.value,
                         own(std::move(result.covariance)), own(std::move(result.yields)));
 }
@@ -165,9 +163,8 @@ ObjectiveArguments objective_arguments(const Model& model, std::size_t n, const 
   arguments.n = n;
   arguments.inputs = rows_of<double, double>(arrays["inputs"], Inputs(model).size(), "inputs");
   arguments.counts = rows_of<double, double>(arrays["counts"], model.n_bins(), "counts");
-  arguments.global_observables =
-      rows_of<double, double>(arrays["global_observables"], model.constrained_parameters().size(),
-                              "global_observables");
+  arguments.global_observables = rows_of<double, double>(
+      arrays["global_observables"], model.constrained_parameters().size(), "global_observables");
   MinimizeArguments box =
       arguments_of(model, arrays["start"], arrays["lower"], arrays["upper"], arrays["fixed"]);
   arguments.point = std::move(box.start);
@@ -224,13 +221,13 @@ py::tuple full_gradients_of(const Model& model, std::size_t n, const py::dict& a
                             const py::handle& x, std::size_t n_threads) {
   const auto points = rows_of<double, double>(x, model.n_parameters(), "x");
   std::vector<double> parameters;
-  py::tuple result = run_objective(
-      model, n, arrays, n_threads,
-      [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
-        ObjectiveResult found = full_gradients(m, a, points, r);
-        parameters = std::move(found.first.parameters);
-        return found;
-      });
+  py::tuple result =
+      run_objective(model, n, arrays, n_threads,
+                    [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
+                      ObjectiveResult found = full_gradients(m, a, points, r);
+                      parameters = std::move(found.first.parameters);
+                      return found;
+                    });
   return py::make_tuple(result[0], own(std::move(parameters), n, model.n_parameters()), result[3],
                         result[4]);
 }

@@ -98,7 +98,8 @@ class Collector {
 
   void add(const HistoSys& m) {
     if (is_additive(m.interpolation)) {
-      variations_.push_back({lists_.additive_terms.id(pull(m.parameter), m.interpolation), &m, input_});
+      variations_.push_back(
+          {lists_.additive_terms.id(pull(m.parameter), m.interpolation), &m, input_});
     } else {
       scalings_.push_back({lists_.factor_terms.id(pull(m.parameter), m.interpolation), &m, input_});
     }
@@ -215,8 +216,8 @@ class Collector {
       const double high = variation.histogram->high[bin];
       if (inputs_ != nullptr) {
         rows.entry_low.push_back(variation.input + static_cast<std::uint32_t>(bin));
-        rows.entry_high.push_back(variation.input + static_cast<std::uint32_t>(
-                                                        bin + variation.histogram->low.size()));
+        rows.entry_high.push_back(
+            variation.input + static_cast<std::uint32_t>(bin + variation.histogram->low.size()));
       } else if (low == nominal && high == nominal) {
         continue;
       }
@@ -239,8 +240,7 @@ class Collector {
       if (inputs_ != nullptr) {
         factor.low_input = scaling.input + static_cast<std::uint32_t>(bin);
         factor.high_input = scaling.input + static_cast<std::uint32_t>(bin + n_bins);
-        factor.nominal_input =
-            inputs_->samples[family_].nominal + static_cast<std::uint32_t>(bin);
+        factor.nominal_input = inputs_->samples[family_].nominal + static_cast<std::uint32_t>(bin);
       }
       scope.factors.push_back(factor);
     }

@@ -40,8 +40,8 @@ class TermTable {
 struct InterpolatedFactor {
   std::uint32_t term;
   double low, high;
-  /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set where
-  /// lists are made for exchange.
+  /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set
+  /// where lists are made for exchange.
   std::uint32_t low_input = no_input, high_input = no_input, nominal_input = no_input;
 };
 

@@ -132,8 +132,8 @@ FitTangent DifferentiableFit::push_forward(const FullTangent& tangent, bool with
     unit[p] = 1.0;
     const std::vector<double> column = fit.hessian().solve(unit);
     unit[p] = 0.0;
-    const std::vector<double> changed = fit.hessian().solve(
-        fit.derivatives().tangent_of_product(x, column.data(), whole));
+    const std::vector<double> changed =
+        fit.hessian().solve(fit.derivatives().tangent_of_product(x, column.data(), whole));
     for (std::size_t q = 0; q < n; ++q) result.covariance[q * n + p] = -changed[q];
   }
   return result;

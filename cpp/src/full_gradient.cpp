@@ -11,9 +11,8 @@ namespace {
 
 void require_length(const char* name, Span<const double> values, std::size_t size) {
   if (values.size() == size) return;
-  throw ArgumentError("expected " + std::to_string(size) + " values, got " +
-                          std::to_string(values.size()),
-                      name);
+  throw ArgumentError(
+      "expected " + std::to_string(size) + " values, got " + std::to_string(values.size()), name);
 }
 
 void require_likelihood(const Likelihood& likelihood, Span<const double> x) {

@@ -61,8 +61,7 @@ FactorizedHessian::FactorizedHessian(const Likelihood& likelihood)
 void FactorizedHessian::set(const double* x, const std::vector<char>& free) {
   const Evaluation evaluation = evaluator_.arrow_hessian(x, gradient_.data(), hessian_);
   if (evaluation.status != EvaluationStatus::ok) {
-    throw Error("the likelihood is not defined here: " +
-                std::string(to_string(evaluation.status)));
+    throw Error("the likelihood is not defined here: " + std::string(to_string(evaluation.status)));
   }
   value_ = evaluation.value;
   if (factorization_.factorize(hessian_, free.data())) return;
@@ -75,9 +74,10 @@ void FactorizedHessian::set(const double* x, const std::vector<char>& free) {
   for (const ArrowDirection& direction : weak) {
     names += (names.empty() ? "" : "; ") + listed(parameters_of(direction, widths), model);
   }
-  throw Error("the Hessian is singular here, so the minimum has no derivative: nothing determines " +
-              (names.empty() ? "some combination of parameters" : "the directions of " + names) +
-              "; fix or constrain parameters among them");
+  throw Error(
+      "the Hessian is singular here, so the minimum has no derivative: nothing determines " +
+      (names.empty() ? "some combination of parameters" : "the directions of " + names) +
+      "; fix or constrain parameters among them");
 }
 
 std::vector<double> FactorizedHessian::solve(const std::vector<double>& right_hand_side) {

@@ -189,8 +189,8 @@ struct InputDerivatives::Sweeps {
     sweep.backward(weights.data(), parameters.data(), slot_adjoints);
     for (std::size_t i = 0; i < model.constrained.size(); ++i) {
       const std::size_t p = model.constrained[i];
-      const auto term = term_adjoints<T>(model.constraints[p], T(values.observed[i]), x[p],
-                                         T(at.widths[i]));
+      const auto term =
+          term_adjoints<T>(model.constraints[p], T(values.observed[i]), x[p], T(at.widths[i]));
       parameters[p] += term.parameter;
       if (gradient == nullptr) continue;
       gradient->global_observables[i] = top(term.observed);

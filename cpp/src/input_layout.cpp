@@ -234,14 +234,12 @@ void add_width_gradient(const WidthRule& rule, const double* inputs, double adjo
     return;
   }
   const RuleSums sums = sums_of(rule, inputs);
-  const double by_variance = rule.is_tau
-                                 ? derivatives::relative_tau_by_variance(sums.variance, sums.nominal)
-                                 : derivatives::relative_width_by_variance(sums.variance,
-                                                                           sums.nominal);
-  const double by_nominal = rule.is_tau
-                                ? derivatives::relative_tau_by_nominal(sums.variance, sums.nominal)
-                                : derivatives::relative_width_by_nominal(sums.variance,
-                                                                         sums.nominal);
+  const double by_variance =
+      rule.is_tau ? derivatives::relative_tau_by_variance(sums.variance, sums.nominal)
+                  : derivatives::relative_width_by_variance(sums.variance, sums.nominal);
+  const double by_nominal =
+      rule.is_tau ? derivatives::relative_tau_by_nominal(sums.variance, sums.nominal)
+                  : derivatives::relative_width_by_nominal(sums.variance, sums.nominal);
   for (const WidthRule::Part& part : rule.parts) {
     gradient[part.uncertainty] += adjoint * by_variance * 2.0 * inputs[part.uncertainty];
     gradient[part.nominal] += adjoint * by_nominal;

@@ -29,10 +29,8 @@ FactorJacobian factor_jacobian(Interpolation code, double low, double high) {
   for (std::size_t i = 0; i < 6; ++i) {
     const double* w = kernels::end_weights[i];
     const double sign = i % 2 == 0 ? -0.5 : 0.5;
-    result.by_low[2 + i] =
-        sign * derivatives::end_of_polynomial_by_ratio(low, w[0], w[1], w[2]);
-    result.by_high[2 + i] =
-        0.5 * derivatives::end_of_polynomial_by_ratio(high, w[0], w[1], w[2]);
+    result.by_low[2 + i] = sign * derivatives::end_of_polynomial_by_ratio(low, w[0], w[1], w[2]);
+    result.by_high[2 + i] = 0.5 * derivatives::end_of_polynomial_by_ratio(high, w[0], w[1], w[2]);
   }
   return result;
 }
@@ -120,12 +118,12 @@ InputSlots<double> empty_slots(const InputStructure& structure) {
 InputSlots<double> make_slots(const InputStructure& structure, const double* inputs) {
   InputSlots<double> slots = empty_slots(structure);
   set_linear(structure, inputs, 1.0, slots, [](double& slot, double value) { slot = value; });
-  visit_factors(structure, [&](const InterpolatedFactor& factor, Interpolation code,
-                               std::size_t place) {
-    const FactorEnds ends(factor, inputs);
-    const FactorSlots values = factor_slots(code, ends.low, ends.high);
-    std::copy(values.begin(), values.end(), slots.factors.data() + place);
-  });
+  visit_factors(structure,
+                [&](const InterpolatedFactor& factor, Interpolation code, std::size_t place) {
+                  const FactorEnds ends(factor, inputs);
+                  const FactorSlots values = factor_slots(code, ends.low, ends.high);
+                  std::copy(values.begin(), values.end(), slots.factors.data() + place);
+                });
   for (std::size_t i = 0; i < slots.widths.size(); ++i) {
     slots.widths[i] = width_from_inputs(structure.layout.widths[i], inputs);
   }
@@ -151,8 +149,7 @@ InputSlots<Dual<double>> make_slots(const InputStructure& structure, const doubl
       high = ends.has_ratios ? (high - ends.high * nominal) / ends.nominal : 0.0;
     }
     for (std::size_t i = 0; i < values.size(); ++i) {
-      slots.factors[place + i] = {values[i],
-                                  jacobian.by_low[i] * low + jacobian.by_high[i] * high};
+      slots.factors[place + i] = {values[i], jacobian.by_low[i] * low + jacobian.by_high[i] * high};
     }
   });
   std::vector<double> gradient(structure.layout.size, 0.0);
@@ -193,21 +190,21 @@ void pull_back_slots(const InputStructure& structure, const double* inputs,
     gradient[input] += sixteenth - half;
     gradient[input + 1] += sixteenth + half;
   });
-  visit_factors(structure, [&](const InterpolatedFactor& factor, Interpolation code,
-                               std::size_t place) {
-    const FactorEnds ends(factor, inputs);
-    if (!ends.has_ratios) return;
-    const FactorJacobian jacobian = factor_jacobian(code, ends.low, ends.high);
-    double low = 0.0, high = 0.0;
-    for (std::size_t i = 0; i < jacobian.by_low.size(); ++i) {
-      low += adjoint.factors[place + i] * jacobian.by_low[i];
-      high += adjoint.factors[place + i] * jacobian.by_high[i];
-    }
-    gradient[factor.low_input] += low / ends.nominal;
-    gradient[factor.high_input] += high / ends.nominal;
-    if (factor.nominal_input == no_input) return;
-    gradient[factor.nominal_input] -= (low * ends.low + high * ends.high) / ends.nominal;
-  });
+  visit_factors(
+      structure, [&](const InterpolatedFactor& factor, Interpolation code, std::size_t place) {
+        const FactorEnds ends(factor, inputs);
+        if (!ends.has_ratios) return;
+        const FactorJacobian jacobian = factor_jacobian(code, ends.low, ends.high);
+        double low = 0.0, high = 0.0;
+        for (std::size_t i = 0; i < jacobian.by_low.size(); ++i) {
+          low += adjoint.factors[place + i] * jacobian.by_low[i];
+          high += adjoint.factors[place + i] * jacobian.by_high[i];
+        }
+        gradient[factor.low_input] += low / ends.nominal;
+        gradient[factor.high_input] += high / ends.nominal;
+        if (factor.nominal_input == no_input) return;
+        gradient[factor.nominal_input] -= (low * ends.low + high * ends.high) / ends.nominal;
+      });
   for (std::size_t i = 0; i < adjoint.widths.size(); ++i) {
     if (adjoint.widths[i] == 0.0) continue;
     add_width_gradient(structure.layout.widths[i], inputs, adjoint.widths[i], gradient);

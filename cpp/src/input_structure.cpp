@@ -40,10 +40,8 @@ void refuse(const InputBlock& block, std::size_t input, double value, const char
 }
 
 void check_block(const InputBlock& block, const double* inputs) {
-  const bool factor =
-      block.kind == InputKind::normsys_low || block.kind == InputKind::normsys_high;
-  const bool uncertainty =
-      block.kind == InputKind::staterror || block.kind == InputKind::shapesys;
+  const bool factor = block.kind == InputKind::normsys_low || block.kind == InputKind::normsys_high;
+  const bool uncertainty = block.kind == InputKind::staterror || block.kind == InputKind::shapesys;
   for (std::size_t i = block.begin; i < block.begin + block.size; ++i) {
     if (!std::isfinite(inputs[i])) refuse(block, i, inputs[i], "a finite number");
     if ((factor || uncertainty) && inputs[i] < 0.0) {
@@ -165,7 +163,8 @@ const std::shared_ptr<const InputStructure>& CompiledModel::input_structure() co
 }  // namespace detail
 
 Inputs::Inputs(const Model& model)
-    : structure_(model.compiled().input_structure()), values_(detail::inputs_of(model.compiled())) {}
+    : structure_(model.compiled().input_structure()),
+      values_(detail::inputs_of(model.compiled())) {}
 
 const std::vector<InputBlock>& Inputs::blocks() const noexcept { return structure_->layout.blocks; }
 

@@ -25,9 +25,10 @@ struct InputStructure {
   CompiledModel open;          ///< nothing left out, nothing merged
   ModelLists lists;            ///< the same, unpacked
   InputPlaces places;
-  std::vector<std::uint32_t> row_input;     ///< per row: the input that is its nominal yield
-  std::vector<std::size_t> first_factor;    ///< per scope: number of factors before it
-  std::vector<std::size_t> first_additive;  ///< per additive factor: number of terms before it, and all
+  std::vector<std::uint32_t> row_input;   ///< per row: the input that is its nominal yield
+  std::vector<std::size_t> first_factor;  ///< per scope: number of factors before it
+  std::vector<std::size_t>
+      first_additive;  ///< per additive factor: number of terms before it, and all
 };
 
 /// The numbers of the lists, made from inputs: D is double, or Dual<double> for their derivatives

@@ -100,8 +100,8 @@ class InputSweep {
     lambda_.resize(model_.n_bins);
   }
 
-  /// Expected yields per bin at `x`, before floors of channels. The slots must live until the end of
-  /// `backward`.
+  /// Expected yields per bin at `x`, before floors of channels. The slots must live until the end
+  /// of `backward`.
   const std::vector<T>& forward(const T* x, const InputSlots<D>& slots) {
     x_ = x;
     slots_ = &slots;
@@ -332,9 +332,9 @@ class InputSweep {
   const InputSlots<D>* slots_ = nullptr;
   T* parameters_ = nullptr;
   InputSlots<double>* slot_adjoints_ = nullptr;
-  std::vector<T> alpha_, shape_, slope_;          ///< per term
-  std::vector<T> factor_, factor_slope_;          ///< per factor
-  std::vector<T> scope_, inside_, derived_;       ///< products; `inside_` before the floor
+  std::vector<T> alpha_, shape_, slope_;     ///< per term
+  std::vector<T> factor_, factor_slope_;     ///< per factor
+  std::vector<T> scope_, inside_, derived_;  ///< products; `inside_` before the floor
   std::vector<T> row_yield_, row_factor_, lambda_;
   std::vector<T> alpha_adjoint_, shape_adjoint_, scope_adjoint_, derived_adjoint_, pull_adjoint_;
   std::vector<T> before_;

@@ -62,7 +62,8 @@ void pull_back_asimov(InputDerivatives& derivatives, const std::vector<double>& 
     const Constraint& constraint = compiled.constraints[p];
     const double width = detail::width_of(constraint);
     const auto slope = [&](double of_x, double of_width) {
-      return expected_observable(constraint, Dual<double>(x[p], of_x), Dual<double>(width, of_width))
+      return expected_observable(constraint, Dual<double>(x[p], of_x),
+                                 Dual<double>(width, of_width))
           .slope;
     };
     total.parameters[p] += by_observed[i] * slope(1.0, 0.0);
@@ -108,8 +109,7 @@ class Item {
   }
   /// A fit of exactly what the arguments hold.
   ImplicitFit fit(const Likelihood& likelihood, const std::vector<double>& start) const {
-    return ImplicitFit(likelihood,
-                       {start, arguments_.lower, arguments_.upper, arguments_.fixed});
+    return ImplicitFit(likelihood, {start, arguments_.lower, arguments_.upper, arguments_.fixed});
   }
 
   /// Stored global observables that follow widths: their derivatives go to the inputs.
@@ -158,9 +158,9 @@ void store(const ValueAndGradient& item, std::size_t i, ObjectiveBatch& batch) {
 
 void check_rows(const char* name, std::size_t n_rows, std::size_t n) {
   if (n_rows <= 1 || n_rows == n) return;
-  throw ArgumentError("has " + std::to_string(n_rows) + " rows, expected 1 or one per item, " +
-                          std::to_string(n),
-                      name);
+  throw ArgumentError(
+      "has " + std::to_string(n_rows) + " rows, expected 1 or one per item, " + std::to_string(n),
+      name);
 }
 
 void check_arguments(const Model& model, const ObjectiveArguments& arguments) {
@@ -273,10 +273,10 @@ ObjectiveResult expected_variances(const Model& model, const ObjectiveArguments&
                                    const RunOptions& run) {
   ObjectiveResult result;
   result.first = empty_batch(arguments.n, model, Inputs(model).size(), false);
-  result.complete = run_batch(model, arguments, run, result.messages,
-                              [&](const Item& item, std::size_t i) {
-                                store(expected_variance(item, arguments), i, result.first);
-                              });
+  result.complete =
+      run_batch(model, arguments, run, result.messages, [&](const Item& item, std::size_t i) {
+        store(expected_variance(item, arguments), i, result.first);
+      });
   return result;
 }
 
@@ -287,10 +287,10 @@ ObjectiveResult expected_informations(const Model& model, const ObjectiveArgumen
   }
   ObjectiveResult result;
   result.first = empty_batch(arguments.n, model, Inputs(model).size(), false);
-  result.complete = run_batch(model, arguments, run, result.messages,
-                              [&](const Item& item, std::size_t i) {
-                                store(expected_information(item, arguments), i, result.first);
-                              });
+  result.complete =
+      run_batch(model, arguments, run, result.messages, [&](const Item& item, std::size_t i) {
+        store(expected_information(item, arguments), i, result.first);
+      });
   return result;
 }
 
@@ -302,9 +302,9 @@ ObjectiveResult likelihood_ratios(const Model& model, const ObjectiveArguments& 
   result.first = empty_batch(arguments.n, model, n_inputs, data);
   if (data) result.second = empty_batch(arguments.n, model, n_inputs, data);
   result.estimate.assign(arguments.n, not_a_number);
-  result.complete = run_batch(
-      model, arguments, run, result.messages,
-      [&](const Item& item, std::size_t i) { add_ratios(item, arguments, i, result); });
+  result.complete =
+      run_batch(model, arguments, run, result.messages,
+                [&](const Item& item, std::size_t i) { add_ratios(item, arguments, i, result); });
   return result;
 }
 
@@ -338,8 +338,8 @@ ObjectiveResult full_gradients(const Model& model, const ObjectiveArguments& arg
         const Likelihood likelihood = item.likelihood();
         const Span<const double> point(x.row(i, n), n);
         ValueAndGradient found{0.0, full_gradient(likelihood, point)};
-        found.value = detail::FusedEvaluator(likelihood).value(point.data()).value +
-                      likelihood.constant();
+        found.value =
+            detail::FusedEvaluator(likelihood).value(point.data()).value + likelihood.constant();
         item.fold_observables(found.gradient);
         store(found, i, result.first);
         store_row(found.gradient.parameters, i, result.first.parameters);

@@ -163,8 +163,8 @@ TEST_CASE("kernels are differentiated with respect to data") {
     CHECK(near(derivatives::relative_tau_by_nominal(a, x),
                kernels::relative_tau(n, lambda).derivatives()[1], 1e-13));
     const Forward ratio = seeded(w, 0);
-    CHECK(near(derivatives::bounded_log_by_ratio(w),
-               kernels::bounded_log(ratio).derivatives()[0], 1e-14));
+    CHECK(near(derivatives::bounded_log_by_ratio(w), kernels::bounded_log(ratio).derivatives()[0],
+               1e-14));
     for (const double* weights : kernels::end_weights) {
       CHECK(near(
           derivatives::end_of_polynomial_by_ratio(w, weights[0], weights[1], weights[2]),
@@ -242,8 +242,8 @@ TEST_CASE("products from the left and from the right agree") {
     along.counts = item.c.data();
     const double* x = item.x.data();
     const auto check = [&](const FullGradient& left, const std::vector<double>& right) {
-      const double scale = size_of(left.inputs, item.d) + size_of(left.counts, item.c) +
-                           size_of(right, item.v);
+      const double scale =
+          size_of(left.inputs, item.d) + size_of(left.counts, item.c) + size_of(right, item.v);
       CHECK(near(dot(left.inputs, item.d) + dot(left.counts, item.c), dot(right, item.v), 1e-9,
                  scale));
     };
@@ -256,8 +256,7 @@ TEST_CASE("products from the left and from the right agree") {
     }
     const FullGradient left = derivatives.yields(x, weights.data());
     const std::vector<double> right = derivatives.tangent_of_yields(x, along);
-    CHECK(near(dot(left.inputs, item.d), dot(weights, right), 1e-10,
-               size_of(left.inputs, item.d)));
+    CHECK(near(dot(left.inputs, item.d), dot(weights, right), 1e-10, size_of(left.inputs, item.d)));
   });
 }
 

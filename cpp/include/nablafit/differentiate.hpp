@@ -6,10 +6,10 @@
 /// arrow-form Hessian over the free parameters, curvatures by third derivatives along directions.
 /// L is -log of the whole likelihood here, with the terms that depend on data and widths alone.
 ///
-/// Conventions. Parameters at a bound with a multiplier above zero are held there. A minimum where a
-/// multiplier vanishes, at a kink of a piecewise interpolation, where yields are zero or with a
-/// singular Hessian has no derivative: Error, which names parameters. Parameters without effect stay
-/// where they are. A bin whose yield and count are both zero has no derivative by its count.
+/// Conventions. Parameters at a bound with a multiplier above zero are held there. A minimum where
+/// a multiplier vanishes, at a kink of a piecewise interpolation, where yields are zero or with a
+/// singular Hessian has no derivative: Error, which names parameters. Parameters without effect
+/// stay where they are. A bin whose yield and count are both zero has no derivative by its count.
 #ifndef NABLAFIT_DIFFERENTIATE_HPP
 #define NABLAFIT_DIFFERENTIATE_HPP
 
@@ -37,7 +37,8 @@ struct NABLAFIT_API FullGradient {
   void add(double factor, const FullGradient& other);
 };
 
-/// Directions in which all that a likelihood is made of changes, same lengths; null stands for zero.
+/// Directions in which all that a likelihood is made of changes, same lengths; null stands for
+/// zero.
 struct FullTangent {
   const double* parameters = nullptr;
   const double* inputs = nullptr;
@@ -50,8 +51,8 @@ struct FullTangent {
 NABLAFIT_API FullGradient full_gradient(const Likelihood& likelihood, Span<const double> x,
                                         bool deviance = false);
 
-/// Gradient of v . dL/dx: the mixed second derivatives, from the left; `parameters` is the Hessian's
-/// product with v. Minus this is the gradient of v . score. Throws as full_gradient.
+/// Gradient of v . dL/dx: the mixed second derivatives, from the left; `parameters` is the
+/// Hessian's product with v. Minus this is the gradient of v . score. Throws as full_gradient.
 NABLAFIT_API FullGradient mixed_product(const Likelihood& likelihood, Span<const double> x,
                                         Span<const double> v);
 /// Change of dL/dx along `tangent`: the same, from the right. Throws as full_gradient.
@@ -129,15 +130,15 @@ struct ObjectiveArguments {
 struct ObjectiveBatch {
   std::vector<double> value;
   std::vector<double> inputs, counts, global_observables;  ///< [n x size] gradients
-  std::vector<double> parameters;  ///< likewise; of full_gradients alone
+  std::vector<double> parameters;                          ///< likewise; of full_gradients alone
 };
 
 /// Result of the functions below.
 struct ObjectiveResult {
-  ObjectiveBatch first, second;      ///< `second` of likelihood_ratios alone
-  std::vector<double> estimate;      ///< of the parameter of interest, in likelihood_ratios
+  ObjectiveBatch first, second;       ///< `second` of likelihood_ratios alone
+  std::vector<double> estimate;       ///< of the parameter of interest, in likelihood_ratios
   std::vector<std::string> messages;  ///< empty where all is well
-  bool complete = true;              ///< false if the call was stopped
+  bool complete = true;               ///< false if the call was stopped
 };
 
 /// Variance of the parameter of interest in Asimov data for `point`: the diagonal element of the
@@ -146,8 +147,8 @@ struct ObjectiveResult {
 NABLAFIT_API ObjectiveResult expected_variances(const Model& model, const ObjectiveArguments&,
                                                 const RunOptions& run = {});
 
-/// d^T I d with the Fisher information I of data and global observables at `point`, d = `direction`:
-/// the Hessian in Asimov data.
+/// d^T I d with the Fisher information I of data and global observables at `point`, d =
+/// `direction`: the Hessian in Asimov data.
 NABLAFIT_API ObjectiveResult expected_informations(const Model& model, const ObjectiveArguments&,
                                                    const RunOptions& run = {});
 
@@ -174,8 +175,8 @@ struct FitsResult {
 };
 NABLAFIT_API FitsResult fit_inputs(const Model& model, const ObjectiveArguments&,
                                    const RunOptions& run = {});
-/// Derivatives of sum of cotangents [n_parameters], [1] times these; `starts` [n_parameters] are the
-/// minima.
+/// Derivatives of sum of cotangents [n_parameters], [1] times these; `starts` [n_parameters] are
+/// the minima.
 NABLAFIT_API ObjectiveResult pull_back_fits(const Model& model, const ObjectiveArguments&,
                                             Rows<double> starts, Rows<double> parameters,
                                             Rows<double> values, const RunOptions& run = {});

@@ -45,8 +45,8 @@ struct InputBlock {
 /// what its modifiers say; widths of constraints last.
 ///
 /// Uncertainties of StatError and ShapeSys are inputs where the widths of the constraints follow
-/// from them by HistFactory's rule, relative = sqrt(sum of squares) / sum of nominal yields over the
-/// samples that share the parameter, sigma = relative or tau = 1 / relative^2 (to 1e-9). Such a
+/// from them by HistFactory's rule, relative = sqrt(sum of squares) / sum of nominal yields over
+/// the samples that share the parameter, sigma = relative or tau = 1 / relative^2 (to 1e-9). Such a
 /// width changes with uncertainties and nominal yields; every other width is an input itself.
 /// Global observables of Poisson terms that are equal to tau follow it. Immutable; copies share.
 class NABLAFIT_API Inputs {

@@ -147,27 +147,16 @@ inline double truncated_gaussian_deviance_d2arg1(double observed, double mean, d
 // With respect to data.
 
 inline double bounded_log_darg0(double ratio) {
-  return codipack_first(
-      [=](const auto& t) {
-        return bounded_log(t);
-      },
-      ratio);
+  return codipack_first([=](const auto& t) { return bounded_log(t); }, ratio);
 }
 
 inline double end_of_polynomial_darg0(double ratio, double value, double first, double second) {
-  return codipack_first(
-      [=](const auto& t) {
-        return end_of_polynomial(t, value, first, second);
-      },
-      ratio);
+  return codipack_first([=](const auto& t) { return end_of_polynomial(t, value, first, second); },
+                        ratio);
 }
 
 inline double log_factorial_darg0(double n) {
-  return codipack_first(
-      [=](const auto& t) {
-        return log_factorial(t);
-      },
-      n);
+  return codipack_first([=](const auto& t) { return log_factorial(t); }, n);
 }
 
 inline double poisson_nll_darg0(double n, double lambda) {
@@ -287,7 +276,8 @@ inline double gamma_nll_darg2(double observed, double beta, double scale) {
       scale);
 }
 
-inline double truncated_gaussian_nll_darg0(double observed, double mean, double sigma, double lower, double upper) {
+inline double truncated_gaussian_nll_darg0(double observed, double mean, double sigma, double lower,
+                                           double upper) {
   return codipack_first(
       [=](const auto& t) {
         using S = std::decay_t<decltype(t)>;
@@ -296,7 +286,8 @@ inline double truncated_gaussian_nll_darg0(double observed, double mean, double 
       observed);
 }
 
-inline double truncated_gaussian_nll_darg1(double observed, double mean, double sigma, double lower, double upper) {
+inline double truncated_gaussian_nll_darg1(double observed, double mean, double sigma, double lower,
+                                           double upper) {
   return codipack_first(
       [=](const auto& t) {
         using S = std::decay_t<decltype(t)>;
@@ -305,7 +296,8 @@ inline double truncated_gaussian_nll_darg1(double observed, double mean, double 
       mean);
 }
 
-inline double truncated_gaussian_nll_darg2(double observed, double mean, double sigma, double lower, double upper) {
+inline double truncated_gaussian_nll_darg2(double observed, double mean, double sigma, double lower,
+                                           double upper) {
   return codipack_first(
       [=](const auto& t) {
         using S = std::decay_t<decltype(t)>;

@@ -5,10 +5,10 @@
 /// for it): the one header that others include.
 ///
 /// `<kernel>_first` and `<kernel>_second` take the arguments of `<kernel>` and differentiate with
-/// respect to its fitted parameter (the argument of type T); those at the end with respect to data. Domains, units and the side taken at a
-/// kink are those of the kernel. There are no formulas here: each function forwards to
-/// cpp/generated/, inline, so that hot loops see straight-line code and share the subexpressions of
-/// value and derivative.
+/// respect to its fitted parameter (the argument of type T); those at the end with respect to data.
+/// Domains, units and the side taken at a kink are those of the kernel. There are no formulas here:
+/// each function forwards to cpp/generated/, inline, so that hot loops see straight-line code and
+/// share the subexpressions of value and derivative.
 
 #ifdef NABLAFIT_DERIVATIVES_BY_CODIPACK
 #include "ad/codipack_kernel_derivatives.hpp"

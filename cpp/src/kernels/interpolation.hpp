@@ -129,8 +129,8 @@ T bounded_log(const T& ratio) {
 
 /// What the factor `ratio` at one end of code 5 (alpha = -1 or +1) contributes to a coefficient:
 /// value (ratio - 1) + first ratio log(ratio) + second ratio log(ratio)^2, in which ratio - 1,
-/// ratio log(ratio) and ratio log(ratio)^2 are the change of factor_exponential from 1 and its first
-/// and second derivatives there.
+/// ratio log(ratio) and ratio log(ratio)^2 are the change of factor_exponential from 1 and its
+/// first and second derivatives there.
 ///
 /// The logarithm of a ratio <= 0 counts as 0, as in RooFit, and so does its derivative.
 template <typename T>
@@ -142,12 +142,10 @@ T end_of_polynomial(const T& ratio, const double value, const double first, cons
 }
 
 /// Weights of end_of_polynomial for c1..c6: value, first, second.
-constexpr double end_weights[6][3] = {{15.0 / 8.0, -7.0 / 8.0, 1.0 / 8.0},
-                                      {24.0 / 8.0, -9.0 / 8.0, 1.0 / 8.0},
-                                      {-5.0 / 4.0, 5.0 / 4.0, -1.0 / 4.0},
-                                      {-12.0 / 4.0, 7.0 / 4.0, -1.0 / 4.0},
-                                      {3.0 / 8.0, -3.0 / 8.0, 1.0 / 8.0},
-                                      {8.0 / 8.0, -5.0 / 8.0, 1.0 / 8.0}};
+constexpr double end_weights[6][3] = {
+    {15.0 / 8.0, -7.0 / 8.0, 1.0 / 8.0}, {24.0 / 8.0, -9.0 / 8.0, 1.0 / 8.0},
+    {-5.0 / 4.0, 5.0 / 4.0, -1.0 / 4.0}, {-12.0 / 4.0, 7.0 / 4.0, -1.0 / 4.0},
+    {3.0 / 8.0, -3.0 / 8.0, 1.0 / 8.0},  {8.0 / 8.0, -5.0 / 8.0, 1.0 / 8.0}};
 
 /// Coefficients c1..c6 of factor_polynomial for the factors `low` at alpha = -1 and `high` at +1.
 ///
@@ -159,8 +157,8 @@ inline std::array<double, 6> polynomial_exponential_coefficients(double low, dou
     const double* w = end_weights[i];
     const double at_high = end_of_polynomial(high, w[0], w[1], w[2]);
     const double at_low = end_of_polynomial(low, w[0], w[1], w[2]);
-    coefficients[static_cast<std::size_t>(i)] = 0.5 * (i % 2 == 0 ? at_high - at_low
-                                                                  : at_high + at_low);
+    coefficients[static_cast<std::size_t>(i)] =
+        0.5 * (i % 2 == 0 ? at_high - at_low : at_high + at_low);
   }
   return coefficients;
 }

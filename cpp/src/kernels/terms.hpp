@@ -136,8 +136,8 @@ T log_factorial(const T& n) {
     shifted = shifted + 1.0;
     product = product * shifted;
   }
-  return (shifted + 0.5) * log(shifted) - shifted + half_log_two_pi +
-         stirling_remainder(shifted) - log(product);
+  return (shifted + 0.5) * log(shifted) - shifted + half_log_two_pi + stirling_remainder(shifted) -
+         log(product);
 }
 
 /// -log Pois(n | lambda) = lambda - n log(lambda) + log Gamma(n + 1), lambda > 0.
