@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from scipy import special
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues
@@ -278,18 +277,24 @@ def _half_inverse(root: FloatArray) -> FloatArray:
 
 def _hazard(u: FloatArray) -> FloatArray:
     """Return the normal density over the upper tail at u."""
+    from scipy import special
+
     density = -0.5 * np.square(u) - 0.5 * np.log(2.0 * np.pi)
     hazard: FloatArray = np.exp(density - special.log_ndtr(-np.asarray(u)))
     return hazard
 
 
 def _expected_cls(qa: Objective, nsigma: float) -> Objective:
+    from scipy import special
+
     root = np.sqrt(qa.value)
     value = np.exp(special.log_ndtr(-(nsigma + root)) - special.log_ndtr(-nsigma))
     return qa.scaled(value, -value * _hazard(nsigma + root) * _half_inverse(root))
 
 
 def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
+    from scipy import special
+
     u, v = tail_coordinates(statistic, q.value, qa.value)
     a, b = np.sqrt(q.value), np.sqrt(qa.value)
     u_q, u_a = _half_inverse(a), np.zeros_like(b)
