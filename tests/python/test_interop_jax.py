@@ -9,6 +9,7 @@ import pytest
 
 import nablafit as nf
 from diff_models import direction, everything, opened, pyhf_model, slope, with_inputs
+from inference_models import counting
 from nablafit import diff
 
 jax = pytest.importorskip("jax")

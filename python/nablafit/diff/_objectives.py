@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import scipy
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues
@@ -277,24 +278,18 @@ def _half_inverse(root: FloatArray) -> FloatArray:
 
 def _hazard(u: FloatArray) -> FloatArray:
     """Return the normal density over the upper tail at u."""
-    from scipy import special
-
     density = -0.5 * np.square(u) - 0.5 * np.log(2.0 * np.pi)
-    hazard: FloatArray = np.exp(density - special.log_ndtr(-np.asarray(u)))
+    hazard: FloatArray = np.exp(density - scipy.special.log_ndtr(-np.asarray(u)))
     return hazard
 
 
 def _expected_cls(qa: Objective, nsigma: float) -> Objective:
-    from scipy import special
-
     root = np.sqrt(qa.value)
-    value = np.exp(special.log_ndtr(-(nsigma + root)) - special.log_ndtr(-nsigma))
+    value = np.exp(scipy.special.log_ndtr(-(nsigma + root)) - scipy.special.log_ndtr(-nsigma))
     return qa.scaled(value, -value * _hazard(nsigma + root) * _half_inverse(root))
 
 
 def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
-    from scipy import special
-
     u, v = tail_coordinates(statistic, q.value, qa.value)
     a, b = np.sqrt(q.value), np.sqrt(qa.value)
     u_q, u_a = _half_inverse(a), np.zeros_like(b)
@@ -306,7 +301,7 @@ def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
         u_q, v_q = np.where(above, slope, u_q), np.where(above, slope, v_q)
         u_a = np.where(above, excess / (4 * safe**3), u_a)
         v_a = np.where(above, -total / (4 * safe**3), v_a)
-    value = np.exp(np.minimum(special.log_ndtr(-u) - special.log_ndtr(-v), 0.0))
+    value = np.exp(np.minimum(scipy.special.log_ndtr(-u) - scipy.special.log_ndtr(-v), 0.0))
     by_u, by_v = -value * _hazard(u), value * _hazard(v)
     by_q = q.scaled(value, by_u * u_q + by_v * v_q)
     return by_q.plus(qa.scaled(value, by_u * u_a + by_v * v_a))
