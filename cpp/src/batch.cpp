@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compiled_likelihood.hpp"
+#include "compiled_model.hpp"
 #include "nablafit/error.hpp"
 #include "polled_run.hpp"
 
@@ -20,7 +21,7 @@ constexpr std::size_t chunk_size = 4;
 Data standard_data(const Model& model) {
   Data data{std::vector<double>(model.n_bins(), 0.0), {}};
   for (const std::size_t p : model.constrained_parameters()) {
-    data.global_observables.push_back(*observed_value(model.spec().parameters[p]));
+    data.global_observables.push_back(detail::stored_observable(model.compiled().constraints[p]));
   }
   return data;
 }
