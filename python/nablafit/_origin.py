@@ -43,7 +43,10 @@ def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
 
     @functools.wraps(function)
     def remembering(*args: P.args, **kwargs: P.kwargs) -> RecordT:
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # which says what is wrong, and names itself
         bound.apply_defaults()
         origin = origin_of(function.__name__, bound.arguments)
         try:

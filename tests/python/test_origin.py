@@ -152,6 +152,11 @@ def test_what_ctrl_c_leaves_has_an_origin(model: nf.Model, data: nf.Data) -> Non
     assert result.origin["data"] == data.digest
 
 
+def test_wrong_arguments_are_reported_by_the_function(model: nf.Model) -> None:
+    with pytest.raises(TypeError, match=r"hypotest\(\) missing .* 'data'"):
+        nf.hypotest(model)  # type: ignore[call-arg]
+
+
 def test_a_grid_names_workspace_and_patches(document: dict[str, Any]) -> None:
     def patches(*values: float) -> dict[str, Any]:
         return {
