@@ -27,7 +27,8 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 PACKAGES = (
-    "nablafit", "pyhf", "jax", "jaxlib", "nextstat", "cabinetry", "numpy", "scipy", "iminuit",
+    "nablafit", "pyhf", "jax", "jaxlib", "root", "nextstat", "cabinetry", "numpy", "scipy",
+    "iminuit",
 )  # fmt: skip
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 BATCH_SECONDS = 2e-3
@@ -228,7 +229,7 @@ def package_version(name: str) -> str | None:
 def build_configuration() -> dict[str, Any]:
     import nablafit
 
-    return dict(nablafit.build_config())
+    return dict(nablafit.build_info())
 
 
 def processor() -> str:

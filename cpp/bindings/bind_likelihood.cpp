@@ -201,7 +201,7 @@ void bind_likelihood(py::module_& module) {
   py::class_<EvaluatorPool> type(module, "Likelihood",
                                  "A Model with data: -log(L / L_saturated) and its derivatives.");
   type.def(py::init(&make_pool), py::arg("model"), py::arg("counts"), py::arg("global_observables"),
-           py::arg("backend") = "clad")
+           py::arg("backend") = std::string(to_string(default_backend())))
       .def("__call__",
            [](const py::handle& self, const py::args& x) {
              return evaluate_value(self, static_cast<const py::tuple&>(x)).value;

@@ -41,8 +41,11 @@ void bind_modifiers(py::module_& module) {
   bind_modifier<ShapeSys>(module, "ShapeSys", "Multiplies bin b by parameters[b], one sample.");
   bind_modifier<ShapeFactor>(module, "ShapeFactor",
                              "Multiplies bin b by the unconstrained parameters[b].");
+  bind_struct<BinVariable>(module, "BinVariable",
+                           "Numbers that an expression names: one per bin, or per node of a bin.");
   bind_modifier<FormulaFactor>(module, "FormulaFactor",
-                               "Multiplies every bin by an expression in the named parameters.");
+                               "Multiplies bins by an expression in the named parameters, and in "
+                               "numbers of the bin if it has variables.");
 }
 
 void bind_parameters(py::module_& module) {

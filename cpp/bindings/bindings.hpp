@@ -16,8 +16,10 @@ void bind_likelihood(py::module_& module);
 void bind_minimize(py::module_& module);
 void bind_batch(py::module_& module);
 void bind_profile(py::module_& module);
+void bind_relax(py::module_& module);
 void bind_io(py::module_& module);
 void bind_hs3(py::module_& module);
+void bind_export(py::module_& module);
 
 }  // namespace nablafit::bindings
 

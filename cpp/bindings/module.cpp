@@ -1,23 +1,33 @@
 /// \file
 /// Table of contents of nablafit._core.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "nablafit/build_info.hpp"
 #include "nablafit/version.hpp"
 
 namespace py = pybind11;
 
 namespace {
 
+using nablafit::BuildInfo;
+
 /// What this extension was built from and with, for bug reports.
-py::dict build_config() {
-  py::dict config;
-  config["version"] = nablafit::version();
-  config["build_type"] = NABLAFIT_BUILD_TYPE;
-  config["compiler"] = NABLAFIT_COMPILER;
-  config["pybind11"] =
+py::dict build_info() {
+  const BuildInfo built = nablafit::build_info();
+  py::dict info;
+  info["version"] = built.version;
+  info["build_type"] = built.build_type;
+  info["compiler"] = built.compiler;
+  info["pybind11"] =
       PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
-  return config;
+  info["backends"] = py::tuple(py::cast(built.backends));
+  info["derivatives"] = built.derivatives;
+  info["codipack"] = built.codipack;
+  info["instruction_sets"] = py::tuple(py::cast(built.instruction_sets));
+  info["instruction_set"] = built.instruction_set;
+  return info;
 }
 
 }  // namespace
@@ -25,14 +35,17 @@ py::dict build_config() {
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled core of nablafit; use it through the package nablafit.";
   module.attr("__version__") = nablafit::version();
-  module.def("build_config", &build_config, "Version, build type and compiler of the extension.");
+  module.def("build_info", &build_info,
+             "Version, build type, compiler, derivative backends and instruction sets.");
   nablafit::bindings::bind_errors(module);
   nablafit::bindings::bind_spec(module);
   nablafit::bindings::bind_io(module);
   nablafit::bindings::bind_hs3(module);
+  nablafit::bindings::bind_export(module);
   nablafit::bindings::bind_model(module);
   nablafit::bindings::bind_likelihood(module);
   nablafit::bindings::bind_minimize(module);
   nablafit::bindings::bind_batch(module);
   nablafit::bindings::bind_profile(module);
+  nablafit::bindings::bind_relax(module);
 }

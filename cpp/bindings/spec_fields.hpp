@@ -59,10 +59,18 @@ struct Fields<ShapeFactor> {
 };
 
 template <>
+struct Fields<BinVariable> {
+  static constexpr auto list = std::make_tuple(required("name", &BinVariable::name),
+                                               required("values", &BinVariable::values));
+};
+
+template <>
 struct Fields<FormulaFactor> {
   static constexpr auto list = std::make_tuple(required("name", &FormulaFactor::name),
                                                required("expression", &FormulaFactor::expression),
-                                               required("parameters", &FormulaFactor::parameters));
+                                               required("parameters", &FormulaFactor::parameters),
+                                               optional("variables", &FormulaFactor::variables),
+                                               optional("weights", &FormulaFactor::weights));
 };
 
 template <>

@@ -29,6 +29,9 @@ endfunction()
 # dispatcher that the AVX variants exist.
 function(nablafit_add_sweeps)
   nablafit_add_sweep(baseline)
+  if(NABLAFIT_AD_BACKEND STREQUAL "codipack")
+    return() # CoDiPack's inline functions would be compiled for AVX with external linkage
+  endif()
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$"
      AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang"
      AND NOT CMAKE_OSX_ARCHITECTURES MATCHES "arm64")

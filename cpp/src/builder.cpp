@@ -192,8 +192,12 @@ SampleBuilder& SampleBuilder::lumi() {
 
 SampleBuilder& SampleBuilder::formula(const std::string& name, std::string expression,
                                       std::vector<std::string> parameters) {
-  builder_->contents_->use(name, Role::other);
-  return add(FormulaFactor{name, std::move(expression), std::move(parameters)});
+  return formula(FormulaFactor{name, std::move(expression), std::move(parameters)});
+}
+
+SampleBuilder& SampleBuilder::formula(FormulaFactor factor) {
+  builder_->contents_->use(factor.name, Role::other);
+  return add(std::move(factor));
 }
 
 // --- channels ------------------------------------------------------------------------------------

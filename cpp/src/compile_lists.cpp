@@ -99,12 +99,22 @@ class Collector {
   void add(const ShapeFactor& m) { bin_parameters_.push_back(&m.parameters); }
 
   void add(const FormulaFactor& m) {
-    DerivedFactor factor{static_cast<std::uint32_t>(model_.derived_factors.size()),
-                         Expression(m.expression, m.parameters),
-                         {}};
+    const Formula formula(m);
+    if (m.is_per_bin()) {
+      bin_formulas_.push_back(static_cast<std::uint32_t>(model_.derived_factors.size()));
+      for (std::size_t bin = 0; bin < n_bins_; ++bin) add(m, formula.at_bin(m, bin, n_bins_));
+    } else {
+      scope_.outside.push_back({Kind::derived, add(m, formula)});
+    }
+  }
+
+  /// Adds one factor; returns its provisional multiplier.
+  std::uint32_t add(const FormulaFactor& m, Formula formula) {
+    DerivedFactor factor{
+        static_cast<std::uint32_t>(model_.derived_factors.size()), std::move(formula), {}};
     for (const std::string& name : m.parameters) factor.parameters.push_back(parameter(name));
-    scope_.outside.push_back({Kind::derived, factor.multiplier});
     model_.derived_factors.push_back(std::move(factor));
+    return model_.derived_factors.back().multiplier;
   }
 
   void collect_sample(const Sample& sample) {
@@ -113,6 +123,8 @@ class Collector {
     variations_.clear();
     scalings_.clear();
     bin_parameters_.clear();
+    bin_formulas_.clear();
+    n_bins_ = sample.nominal.size();
     for (const Modifier& modifier : sample.modifiers) {
       std::visit([this](const auto& m) { this->add(m); }, modifier);
     }
@@ -176,6 +188,9 @@ class Collector {
     for (const auto* names : bin_parameters_) {
       rows.multipliers.push_back({Kind::parameter, parameter((*names)[bin])});
     }
+    for (const std::uint32_t first : bin_formulas_) {
+      rows.multipliers.push_back({Kind::derived, first + static_cast<std::uint32_t>(bin)});
+    }
     if (!scalings_.empty() && nominal != 0.0)
       add_scope(scaling_scope(nominal, bin), rows.multipliers);
     rows.multiplier_offsets.push_back(static_cast<std::uint32_t>(rows.multipliers.size()));
@@ -215,7 +230,9 @@ class Collector {
   AdditiveFactor additive_;
   std::vector<Variation> variations_, scalings_;
   std::vector<const std::vector<std::string>*> bin_parameters_;
+  std::vector<std::uint32_t> bin_formulas_;  ///< provisional multiplier of the first bin's
   std::vector<MultiplierRef> scope_refs_;
+  std::size_t n_bins_ = 0;
 
  public:
   static constexpr std::uint32_t additive_bit = 0x80000000U;

@@ -13,7 +13,7 @@
 
 #include "aligned.hpp"
 #include "arrow_hessian.hpp"
-#include "expression.hpp"
+#include "formula.hpp"
 #include "nablafit/spec.hpp"
 #include "sweep.hpp"
 
@@ -37,11 +37,11 @@ struct AdditiveFactor {
   std::vector<double> asymmetric;
 };
 
-/// A FormulaFactor as one factor.
+/// A FormulaFactor as one factor: of a sample, or of one of its bins.
 struct DerivedFactor {
   std::uint32_t multiplier;
-  Expression expression;
-  std::vector<std::size_t> parameters;  ///< argument i of the expression is parameters[i]
+  Formula formula;
+  std::vector<std::size_t> parameters;  ///< argument i of the formula is parameters[i]
 };
 
 inline constexpr std::uint32_t no_block = 0xFFFFFFFFU;

@@ -3,12 +3,14 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <tuple>
 #include <variant>
 #include <vector>
 
+#include "nablafit/error.hpp"
 #include "sha256.hpp"
 #include "spec_members.hpp"
 
@@ -40,6 +42,12 @@ class Writer {
   void write(const std::string& text) {
     write(std::uint64_t{text.size()});
     characters(text);
+  }
+  /// Code has no canonical form. Nothing is written for its absence.
+  void write(const std::shared_ptr<const Function>& function) {
+    if (function == nullptr) return;
+    throw ArgumentError(
+        "a model with functions in C++ has no digest; write them as expressions, if they can be");
   }
   template <typename T>
   void write(const std::vector<T>& items) {

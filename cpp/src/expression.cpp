@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "hyper_dual.hpp"
 #include "nablafit/error.hpp"
+#include "nablafit/hyper_dual.hpp"
 #include "nearest_name.hpp"
 
 namespace nablafit::detail {
@@ -174,9 +174,19 @@ class Parser {
 
   void parse_power() {
     parse_primary();
-    if (!take('^')) return;
+    if (!take_power()) return;
     parse_sign();  // binds to the right, and takes signs: a^-b
     emit_power();
+  }
+
+  /// `^` as in C++ formulas, or `**` as in Python.
+  bool take_power() {
+    if (next_is('*') && position_ + 1 < text_.size() && text_[position_ + 1] == '*') {
+      position_ += 2;
+      skip_spaces();
+      return true;
+    }
+    return take('^');
   }
 
   /// The power of the two operands on top; a constant exponent becomes part of the operation.
@@ -328,23 +338,8 @@ Expression::Expression(const std::string& text, const std::vector<std::string>& 
 }
 
 double Expression::derivatives(const double* parameters, double* gradient, double* hessian) const {
-  std::vector<HyperDual> x(n_parameters_);
-  for (std::size_t i = 0; i < n_parameters_; ++i) x[i].value = parameters[i];
-  for (std::size_t i = 0; i < n_parameters_; ++i) {
-    x[i].first = 1.0;
-    const std::size_t end = hessian != nullptr ? i + 1 : 1;
-    for (std::size_t j = 0; j < end; ++j) {
-      x[j].second = 1.0;
-      const HyperDual result = evaluate(x.data());
-      x[j].second = 0.0;
-      gradient[i] = result.first;
-      if (hessian == nullptr) break;
-      hessian[i * n_parameters_ + j] = result.mixed;
-      hessian[j * n_parameters_ + i] = result.mixed;
-    }
-    x[i].first = 0.0;
-  }
-  return evaluate(parameters);
+  return differentiate([this](const auto* x) { return evaluate(x); }, n_parameters_, parameters,
+                       gradient, hessian);
 }
 
 }  // namespace nablafit::detail

@@ -16,9 +16,9 @@ inline double constant_power(double x, double exponent) { return std::pow(x, exp
 
 /// A parsed expression. Immutable; evaluation allocates nothing and may run in any thread.
 ///
-/// Grammar, from weakest to strongest binding: `+ -`, `* /`, unary `- +`, `^` (to the right, so
-/// that -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th name, as ROOT
-/// writes it), parentheses, and exp log log10 sqrt abs sin cos tan (one argument), pow min max
+/// Grammar, from weakest to strongest binding: `+ -`, `* /`, unary `- +`, `^` or `**` (to the
+/// right, so that -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th name, as
+/// ROOT writes it), parentheses, and exp log log10 sqrt abs sin cos tan (one argument), pow min max
 /// (two). A name is a letter or `_`, then letters, digits, `_`, `.`, `:`, and may end with an index
 /// as in `gamma[3]`.
 ///
@@ -73,6 +73,8 @@ class Expression {
     double number = 0.0;    ///< of constant and constant_power
     std::size_t index = 0;  ///< of parameter
   };
+  /// In postfix order; constants are folded.
+  const std::vector<Instruction>& instructions() const noexcept { return tape_; }
 
  private:
   std::vector<Instruction> tape_;  ///< postfix

@@ -136,7 +136,7 @@ void FirstDerivatives::set_derived(const SweepState& state) {
     for (std::size_t i = 0; i < n; ++i) {
       arguments_[i] = s.multiplier[model->parameter_multiplier + factor.parameters[i]];
     }
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
+    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
     gradient_begin[factor.multiplier] = static_cast<std::uint32_t>(gradients.size());
     for (std::size_t i = 0; i < n; ++i) {
       gradients.push_back({model->arrow_row[factor.parameters[i]], slopes_[i]});

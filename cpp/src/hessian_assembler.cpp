@@ -205,7 +205,7 @@ void HessianAssembler::add_derived_curvature(const SweepState& state) {
     for (std::size_t i = 0; i < n; ++i) {
       arguments_[i] = s.multiplier[model_->parameter_multiplier + factor.parameters[i]];
     }
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
+    factor.formula.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
     const double adjoint = 0.5 * s.multiplier_adjoint[factor.multiplier];
     for (std::size_t i = 0; i < n; ++i) {
       double* row = rows_.front().half_row(model_->arrow_row[factor.parameters[i]]);

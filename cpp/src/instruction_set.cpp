@@ -1,6 +1,9 @@
 #include <cstdlib>
 #include <cstring>
+#include <string>
+#include <vector>
 
+#include "instruction_sets.hpp"
 #include "sweep.hpp"
 
 namespace nablafit::detail {
@@ -46,6 +49,14 @@ const SweepFunctions* find_sweep(const char* name) {
     if (std::strcmp((*sweep)->name, name) == 0) return *sweep;
   }
   return nullptr;
+}
+
+std::vector<std::string> sweep_names() {
+  std::vector<std::string> names;
+  for (const SweepFunctions* const* sweep = available_sweeps(); *sweep != nullptr; ++sweep) {
+    names.emplace_back((*sweep)->name);
+  }
+  return names;
 }
 
 const SweepFunctions& sweep_functions() {

@@ -28,13 +28,16 @@ std::vector<std::string> parameter_names(const Modifier& modifier) {
       modifier);
 }
 
-ReferenceModifier resolve(const Modifier& modifier, const Indices& indices) {
-  ReferenceModifier resolved{&modifier, {}, std::nullopt};
+ReferenceModifier resolve(const Modifier& modifier, const Indices& indices, std::size_t n_bins) {
+  ReferenceModifier resolved{&modifier, {}, {}};
   for (const std::string& name : parameter_names(modifier)) {
     resolved.parameters.push_back(indices.at(name));
   }
-  if (const auto* formula = std::get_if<FormulaFactor>(&modifier)) {
-    resolved.expression.emplace(formula->expression, formula->parameters);
+  if (const auto* factor = std::get_if<FormulaFactor>(&modifier)) {
+    const Formula formula(*factor);
+    for (std::size_t bin = 0; bin < n_bins; ++bin) {
+      resolved.formulas.push_back(formula.at_bin(*factor, bin, n_bins));
+    }
   }
   return resolved;
 }
@@ -42,7 +45,7 @@ ReferenceModifier resolve(const Modifier& modifier, const Indices& indices) {
 ReferenceSample resolve(const Sample& sample, const Indices& indices) {
   ReferenceSample resolved{&sample, {}};
   for (const Modifier& modifier : sample.modifiers) {
-    resolved.modifiers.push_back(resolve(modifier, indices));
+    resolved.modifiers.push_back(resolve(modifier, indices, sample.nominal.size()));
   }
   return resolved;
 }

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "expression.hpp"
+#include "formula.hpp"
 #include "nablafit/spec.hpp"
 
 namespace nablafit::detail {
@@ -17,7 +17,7 @@ struct ReferenceModifier {
   /// Index of the parameter; of one parameter per bin for StatError, ShapeSys and ShapeFactor; of
   /// the arguments for FormulaFactor.
   std::vector<std::size_t> parameters;
-  std::optional<Expression> expression;  ///< of a FormulaFactor
+  std::vector<Formula> formulas;  ///< of a FormulaFactor, per bin
 };
 
 struct ReferenceSample {

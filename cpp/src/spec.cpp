@@ -47,6 +47,9 @@ bool same(double a, double b) { return a == b; }
 bool same(bool a, bool b) { return a == b; }
 bool same(Interpolation a, Interpolation b) { return a == b; }
 bool same(const std::string& a, const std::string& b) { return a == b; }
+bool same(const std::shared_ptr<const Function>& a, const std::shared_ptr<const Function>& b) {
+  return a == b;
+}
 template <typename T>
 bool same(const std::vector<T>& a, const std::vector<T>& b);
 template <typename T>
@@ -86,6 +89,7 @@ bool same(const std::variant<Types...>& a, const std::variant<Types...>& b) {
 
 }  // namespace
 
+bool operator==(const BinVariable& a, const BinVariable& b) { return same(a, b); }
 bool operator==(const Sample& a, const Sample& b) { return same(a, b); }
 bool operator==(const Channel& a, const Channel& b) { return same(a, b); }
 bool operator==(const Parameter& a, const Parameter& b) { return same(a, b); }

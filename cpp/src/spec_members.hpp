@@ -22,7 +22,10 @@ inline auto members(const HistoSys& m) {
 inline auto members(const StatError& m) { return std::tie(m.name, m.parameters, m.uncertainties); }
 inline auto members(const ShapeSys& m) { return std::tie(m.name, m.parameters, m.uncertainties); }
 inline auto members(const ShapeFactor& m) { return std::tie(m.name, m.parameters); }
-inline auto members(const FormulaFactor& m) { return std::tie(m.name, m.expression, m.parameters); }
+inline auto members(const BinVariable& v) { return std::tie(v.name, v.values); }
+inline auto members(const FormulaFactor& m) {
+  return std::tie(m.name, m.expression, m.parameters, m.variables, m.weights, m.function);
+}
 
 inline auto members(const Range& r) { return std::tie(r.lower, r.upper); }
 inline auto members(const Unconstrained&) { return std::tuple<>(); }

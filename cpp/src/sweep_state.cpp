@@ -163,7 +163,7 @@ void SweepState::set_derived_factors() {
     const double* x = scratch_.multiplier + model_->parameter_multiplier;
     for (std::size_t i = 0; i < factor.parameters.size(); ++i)
       arguments_[i] = x[factor.parameters[i]];
-    scratch_.multiplier[factor.multiplier] = factor.expression.evaluate<double>(arguments_.data());
+    scratch_.multiplier[factor.multiplier] = factor.formula.evaluate<double>(arguments_.data());
   }
 }
 
@@ -189,7 +189,7 @@ void SweepState::backward_derived_factors(double* gradient) {
     const double* x = scratch_.multiplier + model_->parameter_multiplier;
     for (std::size_t i = 0; i < factor.parameters.size(); ++i)
       arguments_[i] = x[factor.parameters[i]];
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
+    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
     const double adjoint = scratch_.multiplier_adjoint[factor.multiplier];
     for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
       gradient[factor.parameters[i]] += adjoint * slopes_[i];

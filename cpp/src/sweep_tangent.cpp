@@ -36,7 +36,7 @@ void SweepState::set_tangents_of_factors() {
   const double* v = d.multiplier + model_->parameter_multiplier;
   for (const DerivedFactor& factor : model_->derived_factors) {
     load_arguments(factor);
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), nullptr);
+    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
     double tangent = 0.0;
     for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
       tangent += slopes_[i] * v[factor.parameters[i]];
@@ -65,7 +65,7 @@ void SweepState::backward_tangents_of_derived_factors(double* product) {
     const std::size_t n = factor.parameters.size();
     load_arguments(factor);
     curvatures_.resize(n * n);
-    factor.expression.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
+    factor.formula.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
     const double adjoint = scratch_.multiplier_adjoint[factor.multiplier];
     const double tangent = tangent_.multiplier_adjoint[factor.multiplier];
     for (std::size_t i = 0; i < n; ++i) {

@@ -5,8 +5,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "expression.hpp"
+#include "formula.hpp"
 #include "nablafit/error.hpp"
+#include "nablafit/function.hpp"
 #include "nablafit/spec.hpp"
 #include "nearest_name.hpp"
 #include "spec_location.hpp"
@@ -186,14 +187,48 @@ struct ModifierCheck {
       names.add(Location(at, "parameters", i), m.parameters[i]);
     }
     known.check_all(at, m.parameters);
+    const std::size_t n_nodes = check_nodes(m);
+    for (std::size_t i = 0; i < m.variables.size(); ++i) {
+      const Location here(at, "variables", i, "variable", m.variables[i].name);
+      names.add(Location(here, "name"), m.variables[i].name);
+      const Location values(here, "values");
+      check_size(values, m.variables[i].values.size(), n_bins * n_nodes,
+                 "one per node of each bin");
+      detail::check_all_finite(here, "values", m.variables[i].values);
+    }
+    if (m.function != nullptr) return check_function(m);
     try {
-      detail::Expression(m.expression, m.parameters);
+      static_cast<void>(detail::Formula(m));
     } catch (const SpecError& error) {
       throw SpecError(error.what(), Location(at, "expression").path());
     }
   }
 
  private:
+  void check_function(const FormulaFactor& m) const {
+    if (!m.expression.empty()) {
+      fail(Location(at, "expression"), "'" + m.expression + "' besides a function",
+           "one of the two; leave the expression empty");
+    }
+    const std::size_t n = m.parameters.size() + m.variables.size();
+    if (m.function->n_arguments() != n) {
+      fail(Location(at, "function"), detail::counted(m.function->n_arguments(), "argument"),
+           std::to_string(n) + ", the parameters and then the variables");
+    }
+  }
+
+  /// Nodes per bin of a formula.
+  std::size_t check_nodes(const FormulaFactor& m) const {
+    if (m.weights.empty()) return 1;
+    const Location weights(at, "weights");
+    detail::check_all_finite(at, "weights", m.weights);
+    if (m.weights.size() % n_bins != 0) {
+      fail(weights, detail::counted(m.weights.size(), "weight"),
+           "a multiple of the " + detail::counted(n_bins, "bin"));
+    }
+    return m.weights.size() / n_bins;
+  }
+
   void check_gammas(const std::vector<std::string>& parameters,
                     const std::vector<double>& uncertainties) const {
     check_size(Location(at, "parameters"), parameters.size(), n_bins, "one per bin of the channel");

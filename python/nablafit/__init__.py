@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, infer, spec, surgery
-from ._core import __version__, build_config
+from . import _core, formulas, infer, relax, spec, surgery
+from ._core import __version__, build_info
 from ._inputs import Inputs
 from ._make_report import make_report
 from ._record import load_result
@@ -80,13 +80,14 @@ __all__ = [
     "__version__",
     "asimov_data",
     "breakdown",
-    "build_config",
+    "build_info",
     "cmake_dir",
     "contour",
     "correlation",
     "feldman_cousins",
     "fit",
     "fit_many",
+    "formulas",
     "from_pyhf",
     "goodness_of_fit",
     "hypotest",
@@ -98,6 +99,7 @@ __all__ = [
     "pkgconfig_dir",
     "pulls",
     "ranking",
+    "relax",
     "scan",
     "significance",
     "spec",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
 
-CommandT = TypeVar("CommandT", bound=Callable[..., object])
-
 _PATTERN = "NAME, wildcard pattern or re:REGEX; may be repeated."
 _fit_option = click.option(
     "--fit",
@@ -56,12 +55,60 @@ _top_option = click.option(
 )
 
 
-def _common(command: CommandT) -> CommandT:
-    """Add the options that all commands here have."""
+@dataclass(frozen=True)
+class _Request:
+    """What the arguments that all commands here have ask for."""
+
+    workspace: Path
+    measurement: str | None
+    poi: str | None
+    fit_path: Path | None
+    as_json: bool
+    output: Path | None
+
+    def open(self) -> tuple[Model, Data, FitResult]:
+        """Return the model, its data and their fit, from a file if there is one."""
+        _, model, data = open_workspace(self.workspace, self.measurement, self.poi)
+        if self.fit_path is None:
+            with warnings_on_stderr(FitWarning):
+                return model, data, fit(model, data)
+        best = load_result(self.fit_path)
+        if not isinstance(best, FitResult):
+            message = f"expected the result of a fit, got {type(best).__name__}"
+            raise located(ArgumentError, message, str(self.fit_path))
+        return model, data, best
+
+    @contextmanager
+    def saved_if_interrupted(self) -> Iterator[None]:
+        """Write what was done until Ctrl-C."""
+        try:
+            yield
+        except Interrupted as interrupted:
+            if self.output is not None and isinstance(interrupted.result, Record):
+                interrupted.result.save(self.output)
+            raise
+
+    def show(self, result: Record, shown: Record | None = None) -> None:
+        """Write the result to a file, and print it or its most important part."""
+        if self.output is not None:
+            result.save(self.output)
+        text = repr(result if shown is None else shown)
+        click.echo(result.to_json(indent=1) if self.as_json else text)
+
+
+def _common(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the arguments that all commands here have: the command gets them as one request."""
+
+    @wraps(command)
+    def run(**arguments: object) -> int:
+        common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(_Request)}
+        return command(_Request(**common), **arguments)
+
     options = (workspace_argument, measurement_option, poi_option, _fit_option)
+    decorated: Callable[..., int] = run
     for option in reversed((*options, json_option, output_option)):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 @click.command()
@@ -75,12 +122,8 @@ def _common(command: CommandT) -> CommandT:
 @_top_option
 @threads_option
 def ranking(
-    workspace: Path,
-    measurement: str | None,
-    poi: str | None,
-    fit_path: Path | None,
-    as_json: bool,
-    output: Path | None,
+    request: _Request,
+    /,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     method: str,
@@ -93,7 +136,7 @@ def ranking(
     fitted again; other methods are impacts from the covariance, and impacts of shifted global
     observables.
     """
-    model, data, best = _open(workspace, measurement, poi, fit_path)
+    model, data, best = request.open()
     rank = partial(
         infer.ranking,
         model,
@@ -105,9 +148,9 @@ def ranking(
     quick = rank(method="global_observables" if method.startswith("global") else "linear")
     total = sum(status == "linear" for row in quick.statuses.values() for status in row)
     bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
-    with saved_if_interrupted(output), bar as progress:
+    with request.saved_if_interrupted(), bar as progress:
         result = rank(method=method, n_threads=threads, progress=progress)
-    _show(result, as_json, output, result if top is None else result.first(top))
+    request.show(result, result if top is None else result.first(top))
     return 1 if {warning.kind for warning in result.warnings} & {"invalid_fit", "failed"} else 0
 
 
@@ -120,19 +163,15 @@ def ranking(
 )
 @_top_option
 def impacts(
-    workspace: Path,
-    measurement: str | None,
-    poi: str | None,
-    fit_path: Path | None,
-    as_json: bool,
-    output: Path | None,
+    request: _Request,
+    /,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     global_observables: bool,
     top: int | None,
 ) -> int:
     """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
-    model, data, best = _open(workspace, measurement, poi, fit_path)
+    model, data, best = request.open()
     result = infer.ranking(
         model,
         data,
@@ -141,7 +180,7 @@ def impacts(
         result=best,
         method="global_observables" if global_observables else "linear",
     )
-    _show(result, as_json, output, result if top is None else result.first(top))
+    request.show(result, result if top is None else result.first(top))
     return 0 if best.valid else 1
 
 
@@ -159,12 +198,8 @@ def impacts(
     help="Warn if up and down variations agree by more.",
 )  # fmt: skip
 def pulls(
-    workspace: Path,
-    measurement: str | None,
-    poi: str | None,
-    fit_path: Path | None,
-    as_json: bool,
-    output: Path | None,
+    request: _Request,
+    /,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     over_constrained: float,
@@ -172,7 +207,7 @@ def pulls(
     one_sided: float,
 ) -> int:
     """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
-    model, _, best = _open(workspace, measurement, poi, fit_path)
+    model, _, best = request.open()
     result = infer.pulls(
         best,
         model=model,
@@ -182,7 +217,7 @@ def pulls(
         pulled=pulled,
         one_sided=one_sided,
     )
-    _show(result, as_json, output)
+    request.show(result)
     return 0 if best.valid else 1
 
 
@@ -198,24 +233,20 @@ def pulls(
 )  # fmt: skip
 @threads_option
 def breakdown(
-    workspace: Path,
-    measurement: str | None,
-    poi: str | None,
-    fit_path: Path | None,
-    as_json: bool,
-    output: Path | None,
+    request: _Request,
+    /,
     groups: tuple[str, ...],
     method: str,
     threads: int | None,
 ) -> int:
     """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
     wanted = _parse_groups(groups)
-    model, data, best = _open(workspace, measurement, poi, fit_path)
-    with saved_if_interrupted(output):
+    model, data, best = request.open()
+    with request.saved_if_interrupted():
         result = infer.breakdown(
             model, data, groups=wanted, result=best, method=method, n_threads=threads
         )
-    _show(result, as_json, output)
+    request.show(result)
     return 1 if result.warnings else 0
 
 
@@ -232,19 +263,15 @@ def breakdown(
     help="Of the parameters.",
 )  # fmt: skip
 def correlation(
-    workspace: Path,
-    measurement: str | None,
-    poi: str | None,
-    fit_path: Path | None,
-    as_json: bool,
-    output: Path | None,
+    request: _Request,
+    /,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     threshold: float,
     order: str,
 ) -> int:
     """Show correlations between the parameters of WORKSPACE after a fit."""
-    _, _, best = _open(workspace, measurement, poi, fit_path)
+    _, _, best = request.open()
     result = infer.correlation(
         best,
         parameters=parameters or None,
@@ -252,41 +279,8 @@ def correlation(
         threshold=threshold,
         order=order,
     )
-    _show(result, as_json, output)
+    request.show(result)
     return 0 if best.valid else 1
-
-
-def _open(
-    workspace: Path, measurement: str | None, poi: str | None, fit_path: Path | None
-) -> tuple[Model, Data, FitResult]:
-    """Return the model, its data and their fit, from a file if there is one."""
-    _, model, data = open_workspace(workspace, measurement, poi)
-    if fit_path is None:
-        with warnings_on_stderr(FitWarning):
-            return model, data, fit(model, data)
-    best = load_result(fit_path)
-    if not isinstance(best, FitResult):
-        message = f"expected the result of a fit, got {type(best).__name__}"
-        raise located(ArgumentError, message, str(fit_path))
-    return model, data, best
-
-
-@contextmanager
-def saved_if_interrupted(output: Path | None) -> Iterator[None]:
-    """Write what was done until Ctrl-C."""
-    try:
-        yield
-    except Interrupted as interrupted:
-        if output is not None and isinstance(interrupted.result, Record):
-            interrupted.result.save(output)
-        raise
-
-
-def _show(result: Record, as_json: bool, output: Path | None, shown: Record | None = None) -> None:
-    """Write the result to a file, and print it or its most important part."""
-    if output is not None:
-        result.save(output)
-    click.echo(result.to_json(indent=1) if as_json else repr(result if shown is None else shown))
 
 
 def _parse_groups(items: tuple[str, ...]) -> dict[str, infer.Patterns] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+import scipy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,8 +65,9 @@ def _inverse(matrix: FloatArray) -> FloatArray | None:
     if not np.all(scale > 0):
         return None
     try:
-        factor = cho_factor(matrix / np.outer(scale, scale))
+        factor = scipy.linalg.cho_factor(matrix / np.outer(scale, scale))
     except np.linalg.LinAlgError:
         return None
-    inverse: FloatArray = cho_solve(factor, np.eye(len(matrix))) / np.outer(scale, scale)
+    scaled = scipy.linalg.cho_solve(factor, np.eye(len(matrix)))
+    inverse: FloatArray = scaled / np.outer(scale, scale)
     return 0.5 * (inverse + inverse.T)

@@ -12,6 +12,7 @@ from . import _core
 from ._problem import Minimum
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
+from .likelihood import DEFAULT_BACKEND
 from .minima import LocalMinimum
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def status_name(status: str) -> str:
 
 def require_native(likelihood: Likelihood) -> None:
     """Raise ArgumentError for a likelihood whose derivatives come from another backend."""
-    if likelihood.backend != "clad":
+    if likelihood.backend != DEFAULT_BACKEND:
         message = (
-            f'the native minimiser takes its derivatives from "clad", not {likelihood.backend!r}; '
-            'use minimizer="minuit"'
+            f'the native minimiser takes its derivatives from "{DEFAULT_BACKEND}", not '
+            f'{likelihood.backend!r}; use minimizer="minuit"'
         )
         raise located(ArgumentError, message, "minimizer")

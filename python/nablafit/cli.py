@@ -30,6 +30,7 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
+from ._cli_export import export
 from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli_limits import (
     hypotest_command,
@@ -118,7 +119,7 @@ def _cli() -> None:
 
 
 _COMMANDS = (
-    *(convert, combine, prune, rename),
+    *(convert, combine, prune, rename, export),
     *(limit_command, hypotest_command, significance_command),
     *(intervals, scan, contour, feldman_cousins_command),
     *(ranking, impacts, pulls, breakdown, correlation),
@@ -140,6 +141,9 @@ for _command in _COMMANDS:
     help='"newton", "minuit" or "scipy:<method>".',
 )
 @click.option(
+    "--backend", metavar="NAME", help="How derivatives are obtained; see nablafit.build_info()."
+)
+@click.option(
     "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
 )
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
@@ -152,6 +156,7 @@ def _fit(
     measurement: str | None,
     poi: str | None,
     minimizer: str,
+    backend: str | None,
     fix: tuple[str, ...],
     tolerance: float | None,
     starts: int,
@@ -166,6 +171,7 @@ def _fit(
             model,
             data,
             minimizer=minimizer,
+            backend=backend,
             fixed=parse_fixed(fix, model),
             tolerance=tolerance,
             starts=starts,

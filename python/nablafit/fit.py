@@ -18,7 +18,7 @@ from ._inputs import Inputs
 from ._problem import FitOptions, FitProblem, Minimum, make_problem
 from .errors import ArgumentError, Error, FitWarning, located
 from .interop import iminuit, scipy
-from .likelihood import Likelihood
+from .likelihood import DEFAULT_BACKEND, Likelihood
 from .model import Model
 from .result import FitResult
 
@@ -46,6 +46,7 @@ def fit(
     data: Data | None = None,
     *,
     minimizer: str = "newton",
+    backend: str | None = None,
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
@@ -68,6 +69,9 @@ def fit(
     minimizer : str
         "newton" is the native one: projected Newton with the exact Hessian. "minuit" is MIGRAD and
         HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".
+    backend : str, optional
+        How derivatives are obtained, see `Likelihood`; only with a Model. The native minimiser
+        takes the default alone.
     initial : array_like or mapping, optional
         Start values: all in order, or some by name.
     bounds : mapping or sequence, optional
@@ -103,7 +107,7 @@ def fit(
     )
     minimize, package = _minimizer(minimizer)
     started = time.perf_counter()
-    problem = make_problem(_likelihood(model, data), initial, bounds, fixed)
+    problem = make_problem(_likelihood(model, data, backend), initial, bounds, fixed)
     if check_gradients:
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
@@ -146,16 +150,19 @@ def _minimizer(name: str) -> tuple[_Minimize, str]:
     return _MINIMIZERS[family]
 
 
-def _likelihood(model: Model | Likelihood, data: Data | None) -> Likelihood:
+def _likelihood(model: Model | Likelihood, data: Data | None, backend: str | None) -> Likelihood:
     if isinstance(model, Likelihood):
         if data is not None:
             message = "a Likelihood has its data already; pass its model with other data"
             raise located(ArgumentError, message, "data")
+        if backend is not None and backend != model.backend:
+            message = f"a Likelihood has its backend already, {model.backend!r}; pass its model"
+            raise located(ArgumentError, message, "backend")
         return model
     if data is None:
         message = "a Model needs data to fit; get them from workspace.data(model)"
         raise located(ArgumentError, message, "data")
-    return model.likelihood(data)
+    return model.likelihood(data, backend=DEFAULT_BACKEND if backend is None else backend)
 
 
 def _minimize(minimize: _Minimize, problem: FitProblem, options: FitOptions) -> Minimum:

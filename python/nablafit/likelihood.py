@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from .data import Data
     from .model import Model
 
-__all__ = ["Likelihood", "PointStatus"]
+__all__ = ["DEFAULT_BACKEND", "Likelihood", "PointStatus"]
+
+DEFAULT_BACKEND = str(_core.build_info()["backends"][0])
+"""How derivatives are obtained unless something else is asked for: "clad" in usual builds."""
 
 _OF_BINS = {EvaluationStatus.negative_yield, EvaluationStatus.not_finite}
 _MESSAGES = {
@@ -58,8 +61,12 @@ class Likelihood(_core.Likelihood):
         The model.
     data : Data
         What was measured.
-    backend : {"clad", "forward", "finite-difference"}
-        How derivatives are obtained.
+    backend : str
+        How derivatives are obtained. "clad": one sweep over kernels that Clad differentiated, the
+        default and the fastest. The others differentiate a plain reference evaluator: "codipack"
+        in reverse mode over a tape (only where `build_info()["backends"]` lists it), "forward" in
+        forward mode, both exact; "finite-difference" by central differences and
+        "minuit-difference" as MINUIT does by itself.
 
     Notes
     -----
@@ -80,7 +87,7 @@ class Likelihood(_core.Likelihood):
     has_hessian = False
     verbose = 0
 
-    def __init__(self, model: Model, data: Data, *, backend: str = "clad") -> None:
+    def __init__(self, model: Model, data: Data, *, backend: str = DEFAULT_BACKEND) -> None:
         super().__init__(model._core, data.counts, data.global_observables, backend)
         self._model = model
         self._data = data

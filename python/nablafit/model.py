@@ -12,7 +12,7 @@ from . import _core
 from ._arrays import FloatArray, ParameterValues, float_vector, index_of
 from ._constraints import PrefitTable
 from .data import Data
-from .likelihood import Likelihood
+from .likelihood import DEFAULT_BACKEND, Likelihood
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -216,15 +216,16 @@ class Model:
         """Arrange observations in the order of this model."""
         return Data(*self._core.data(observations))
 
-    def likelihood(self, data: Data, *, backend: str = "clad") -> Likelihood:
+    def likelihood(self, data: Data, *, backend: str = DEFAULT_BACKEND) -> Likelihood:
         """Return the likelihood of this model for `data`.
 
         Parameters
         ----------
         data : Data
             What was measured.
-        backend : {"clad", "forward", "finite-difference"}
-            How derivatives are obtained; the others are slow and serve as a check.
+        backend : str
+            How derivatives are obtained, see `Likelihood`; those other than the default are slower
+            and serve to check and to compare.
         """
         return Likelihood(self, data, backend=backend)
 

@@ -8,10 +8,11 @@ and pulls are dimensionless. `validate(spec)` raises `SpecError` at the first co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._core import (
     Axis,
+    BinVariable,
     Channel,
     ChannelCounts,
     FormulaFactor,
@@ -44,6 +45,9 @@ from ._core import (
     validate,
 )
 
+if TYPE_CHECKING:
+    from .data import Data
+
 
 def _to_pyhf(
     self: ModelSpec, observations: Observations | None = None, *, lossy: bool = False
@@ -63,6 +67,20 @@ def _to_hs3(
     return to_hs3(self, observations, lossy=lossy)
 
 
+def _to_cpp(
+    self: ModelSpec,
+    observations: Observations | Data,
+    *,
+    namespace: str = "model",
+    clad: bool = False,
+) -> str:
+    """Return the likelihood as a C++ header; see `nablafit.io.cpp.to_cpp`."""
+    from .io.cpp import to_cpp
+
+    return to_cpp(self, observations, namespace=namespace, clad=clad)
+
+
+ModelSpec.to_cpp = _to_cpp  # type: ignore[method-assign]
 ModelSpec.to_hs3 = _to_hs3  # type: ignore[method-assign]
 ModelSpec.to_pyhf = _to_pyhf  # type: ignore[method-assign]
 
@@ -81,6 +99,7 @@ Pull: TypeAlias = IdentityPull | GammaPull | LogNormalPull
 
 __all__ = [
     "Axis",
+    "BinVariable",
     "Channel",
     "ChannelCounts",
     "Constraint",

@@ -188,7 +188,7 @@ class Generator {
         return random_.chance(0.2) ? Modifier(NormFactor{name, odd_norm()})
                                    : Modifier(Lumi{name, lumi_});
       case 2:
-        return formula(name);
+        return random_.chance(0.4) ? bin_formula(sample, name) : formula(name);
       case 3:
       case 4:
       case 5:
@@ -214,6 +214,23 @@ class Generator {
                                                "2 - min(@1, 0.7*@0 + 0.1)"};
     return FormulaFactor{
         name, random_.pick(expressions), {random_.pick(norms_), random_.pick(nuisances_)}};
+  }
+
+  /// A formula that differs from bin to bin; with some chance a sum over two nodes per bin.
+  Modifier bin_formula(const Sample& sample, const std::string& name) {
+    const std::vector<std::string> expressions{"1 + 0.1*@0*u + @1^2*v**2", "exp(-0.2*u*@0) + v^2",
+                                               "0.5 + u*v", "1 + 0.1*sin(u*@1)"};
+    FormulaFactor factor{
+        name, random_.pick(expressions), {random_.pick(norms_), random_.pick(nuisances_)}};
+    const std::size_t n_nodes = random_.chance(0.5) ? 2 : 1;
+    factor.variables = {{"u", {}}, {"v", {}}};
+    for (std::size_t i = 0; i < n_nodes * sample.nominal.size(); ++i) {
+      for (BinVariable& variable : factor.variables) {
+        variable.values.push_back(random_.uniform(-0.5, 1.0));
+      }
+      if (n_nodes > 1) factor.weights.push_back(random_.uniform(0.3, 0.7));
+    }
+    return factor;
   }
 
   Modifier norm_sys(const std::string& name) {

@@ -93,7 +93,7 @@ void check_defined(const Answers& answers) {
 /// round differently, so their agreement is tested at ordinary numbers, on random models.
 void check_point(const Likelihood& likelihood, const Vector& x) {
   CAPTURE(x);
-  check_defined(ask(likelihood, x, Backend::clad));
+  check_defined(ask(likelihood, x, default_backend()));
   check_defined(ask(likelihood, x, Backend::forward));
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("extremes: random models far outside their bounds") {
       for (double& coordinate : x) {
         if (random.chance(0.5)) coordinate = random.pick(coordinates);
       }
-      check_defined(ask(likelihood, x, Backend::clad));
+      check_defined(ask(likelihood, x, default_backend()));
     }
   }
 }

@@ -250,30 +250,6 @@ TEST_CASE("reference: says why there is no likelihood") {
   CHECK(offence({1.0, 1.0, 0.0}).status == EvaluationStatus::ok);
 }
 
-TEST_CASE("reference backends point out of forbidden regions") {
-  ModelSpec spec = one_sample({10.0, 20.0}, {ShapeFactor{"f", {"a", "b"}}});
-  spec.parameters[2].constraint = PoissonConstraint{4.0, 4.0};
-  const Likelihood likelihood(Model(spec), Data{{5.0, 5.0}, {4.0}});
-  for (const auto& evaluator : {detail::make_forward_evaluator(likelihood),
-                                detail::make_finite_difference_evaluator(likelihood)}) {
-    std::vector<double> gradient(3, -99.0);
-    const auto check = [&](const std::vector<double>& x, EvaluationStatus status, std::size_t index,
-                           const std::vector<double>& expected) {
-      const Evaluation evaluation = evaluator->value_and_gradient(x.data(), gradient.data());
-      CHECK(std::isinf(evaluation.value));
-      CHECK(evaluation.value > 0.0);
-      CHECK(evaluation.status == status);
-      CHECK(evaluation.index == index);
-      for (std::size_t i = 0; i < 3; ++i) CHECK(gradient[i] == doctest::Approx(expected[i]));
-    };
-    check({1.0, -1.0, 1.0}, EvaluationStatus::negative_yield, 1, {0.0, -20.0, 0.0});
-    check({-1.0, -1.0, 1.0}, EvaluationStatus::negative_yield, 0, {-10.0, -20.0, 0.0});
-    check({1.0, 1.0, -1.0}, EvaluationStatus::outside_support, 2, {0.0, 0.0, -1.0});
-    check({1.0, std::nan(""), 1.0}, EvaluationStatus::invalid_parameter, 1, {0.0, 0.0, 0.0});
-    check({1.0, 1e308, 1.0}, EvaluationStatus::not_finite, 1, {0.0, 0.0, 0.0});
-  }
-}
-
 TEST_CASE("the forward backend agrees with extrapolated differences on random models") {
   for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
     CAPTURE(seed);
@@ -300,14 +276,4 @@ TEST_CASE("the finite-difference backend is as good as it says") {
     const std::vector<NamedPoint> points = random_points(model, seed);
     expect_forward(*evaluator, points[1].x, tolerances);
   }
-}
-
-TEST_CASE("backends have names") {
-  CHECK(backend_from_name("clad") == Backend::clad);
-  CHECK(backend_from_name("forward") == Backend::forward);
-  CHECK(backend_from_name("finite-difference") == Backend::finite_difference);
-  CHECK_THROWS_WITH_AS(backend_from_name("foward"),
-                       "backend: found 'foward', expected 'clad', 'forward' or "
-                       "'finite-difference'; did you mean 'forward'?",
-                       ArgumentError);
 }

@@ -5,11 +5,14 @@
 #include <vector>
 
 #include "nablafit/batch.hpp"
+#include "nablafit/build_info.hpp"
 #include "nablafit/builder.hpp"
 #include "nablafit/digest.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/export.hpp"
 #include "nablafit/find_minima.hpp"
+#include "nablafit/function.hpp"
+#include "nablafit/hyper_dual.hpp"
 #include "nablafit/io/hs3.hpp"
 #include "nablafit/io/pyhf.hpp"
 #include "nablafit/io/workspace.hpp"
@@ -17,6 +20,7 @@
 #include "nablafit/minimize.hpp"
 #include "nablafit/model.hpp"
 #include "nablafit/profile.hpp"
+#include "nablafit/relax.hpp"
 #include "nablafit/span.hpp"
 #include "nablafit/spec.hpp"
 #include "nablafit/toys.hpp"

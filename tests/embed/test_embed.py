@@ -130,6 +130,25 @@ def test_own_minimizer_finds_the_minimum(programs: Path, fit: nf.FitResult) -> N
         assert bfgs == pytest.approx(newton, abs=2e-3 * error), name
 
 
+def test_own_function_fits_as_the_same_expression(programs: Path) -> None:
+    found = numbers(output_of(programs / "examples" / "own_function"))
+    x = np.array([0.5, 1.5, 2.5, 3.5])
+    factor = nf.formulas.bin_factor("falling", "exp(-slope*x)", ["slope"], x=x)
+    norms = [nf.spec.NormFactor(name, name) for name in ("norm", "mu")]
+    background = nf.spec.Sample("background", np.full(4, 200.0), [norms[0], factor])
+    signal = nf.spec.Sample("signal", [0.0, 5.0, 10.0, 5.0], [norms[1]])
+    parameters = [
+        nf.spec.Parameter(name, start, 0.0, upper)
+        for name, start, upper in (("slope", 0.5, 5.0), ("norm", 1.0, 10.0), ("mu", 1.0, 10.0))
+    ]
+    channel = nf.spec.Channel("mass", [background, signal])
+    model = nf.Model(nf.ModelSpec("m", [channel], parameters))
+    fit = nf.fit(model, nf.Data([180.0, 133.0, 111.0, 75.0], np.empty(0)))
+    expected = np.column_stack([fit.x, fit.errors]).ravel()
+    for name in ("forward", "pullback"):
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5)
+
+
 def test_signal_service_answers_the_same_from_any_number_of_threads(programs: Path) -> None:
     workspace = nf.Workspace.load(WORKSPACE)
     model = workspace.model()

@@ -193,7 +193,16 @@ class Builder {
   Modifier formula(const std::string& name) {
     static const std::array<const char*, 6> texts{"@0",          "1 + @0^2",         "exp(@0)",
                                                   "sqrt(@0)/@0", "max(@0, -@0)^1.5", "pow(@0, @0)"};
-    return FormulaFactor{name, texts[bytes_.below(texts.size())], {parameter()}};
+    FormulaFactor result{name, texts[bytes_.below(texts.size())], {parameter()}};
+    if (!bytes_.flag()) return result;
+    result.expression += " * u";
+    const std::size_t n_nodes = 1 + bytes_.below(2);
+    std::vector<double>& values = result.variables.emplace_back(BinVariable{"u", {}}).values;
+    for (std::size_t i = 0; i < n_bins_ * n_nodes; ++i) {
+      values.push_back(bytes_.number());
+      if (n_nodes > 1) result.weights.push_back(bytes_.number());
+    }
+    return result;
   }
 
   Bytes bytes_;

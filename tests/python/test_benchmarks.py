@@ -72,3 +72,58 @@ def test_benchmark_of_inference(tmp_path: Path) -> None:
     assert found["status"] == "ok"
     assert found["limit"] > 0
     assert found["toy"] > 0
+
+
+def test_hierarchy_of_a_small_model(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    output = tmp_path / "numbers.json"
+    options = ["--sizes", "8", "--seconds", "1e-3", "--largest-jax", "0", "--fit-seconds", "1"]
+    run_script("hierarchy.py", *options, "--output", output)
+    (found,) = json.loads(output.read_text("utf-8"))["models"].values()
+    assert found["sizes"]["parameters"] == 8
+    assert found["gradients"]["clad"]["gradient"]["median"] > 0
+    assert found["gradients"]["forward"]["deviation"] < 1e-12
+    missing = {"absent": "Clad is not installed"}
+    assert found["gradients"]["Clad on the exported function"] == missing
+    newton = next(fit for fit in found["fits"] if fit["name"] == "newton")
+    assert newton["valid"]
+    assert newton["above_lowest"] < 1e-6
+    run_script("hierarchy_report.py", output, tmp_path)
+    text = (tmp_path / "hierarchy.md").read_text("utf-8")
+    assert "absent: Clad is not installed" in text
+    assert (tmp_path / "hierarchy_fits.png").stat().st_size > 1000
+
+
+def test_quality_of_the_example(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    output = tmp_path / "numbers.json"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    run_script("quality.py", workspace, "--output", output)
+    (found,) = json.loads(output.read_text("utf-8"))["workspaces"].values()
+    assert found["agreement"]["forward"]["gradient"] < 1e-12
+    assert found["agreement"]["finite-difference"]["gradient"] > 1e-13
+    run_script("quality_report.py", output, tmp_path)
+    assert (tmp_path / "quality_migrad.png").stat().st_size > 1000
+
+
+def test_rivals_of_the_example(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    skip = [word for tool in ("pyhf JAX", "RooFit", "NextStat") for word in ("--skip", tool)]
+    options = ["--seconds", "1e-3", "--toys", "3", "--few-toys", "1", *skip]
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    run_script("rivals.py", workspace, *options, "--output", output)
+    document = json.loads(output.read_text("utf-8"))
+    (found,) = document["workspaces"].values()
+    cls = found["results"]["CLs"]
+    assert cls["nablafit"]["value"] == pytest.approx(cls["pyhf NumPy"]["value"], rel=1e-3)
+    assert cls["RooFit"] == {"absent": "skipped"}
+    assert found["results"]["fit with covariance"]["nablafit"]["above_lowest"] < 1e-6
+    assert all(fit["valid"] for fit in document["templates"]["fits"].values())
+
+
+def run_script(name: str, *arguments: object) -> None:
+    command = [sys.executable, REPOSITORY / "benchmarks" / name, *arguments]
+    finished = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr

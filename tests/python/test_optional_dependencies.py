@@ -54,6 +54,15 @@ def test_works_without(hidden: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_import_leaves_slow_packages_alone() -> None:
+    """Every command starts with it: SciPy loads its parts when they are used."""
+    slow = "{'scipy.linalg', 'scipy.optimize', 'scipy.special', 'uproot', 'matplotlib', 'pyhf'}"
+    script = f"import sys, nablafit, nablafit.cli; print(sorted({slow} & set(sys.modules)))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_what_is_required_is_what_the_test_does_not_hide() -> None:
     required = {
         text.partition(">")[0].strip().lower()

@@ -153,7 +153,7 @@ def test_published_workspaces(path: Path) -> None:
     free = [n for n in model.parameters if n not in model.constrained_parameters]
     poi = (free or list(model.parameters))[0]
     found = nf.ranking(model, data, poi=poi, result=best)
-    assert {warning.kind for warning in found.warnings} <= {"lower_minimum"}
+    assert {warning.kind for warning in found.warnings} <= {"lower_minimum", "at_bound"}
     assert found.valid.all()
     assert found == nf.ranking(model, data, poi=poi, result=best, n_threads=1)
     for j, name in enumerate(found.parameters[:3]):
@@ -220,6 +220,35 @@ def test_a_free_factor_has_no_prefit_impact() -> None:
     assert observables.statuses["postfit_up"][observables.parameters.index("scale")] == (
         "no_global_observable"
     )
+
+
+def test_a_shift_ends_at_the_bound() -> None:
+    """A gamma with a relative uncertainty above 1 would be negative before the fit."""
+    model, data = build(
+        document(
+            [55.0, 1.0],
+            sample("signal", [10.0, 1.0], normfactor("mu")),
+            sample(
+                "background",
+                [40.0, 0.5],
+                {"name": "sparse", "type": "shapesys", "data": [4.0, 0.6]},
+            ),
+        )
+    )
+    best = nf.fit(model, data)
+    found = nf.ranking(model, data, result=best)
+    j = found.parameters.index("sparse[1]")
+    lower = model.bounds[model.index("sparse[1]")][0]
+    refit = nf.fit(model, data, initial=best.x, fixed={"sparse[1]": lower})
+    expected = refit.values["mu"] - best.values["mu"]
+    assert found.prefit_down[0, j] == pytest.approx(expected, abs=SAME)
+    assert found.valid.all()
+    warning = next(w for w in found.warnings if "prefit_down" in w.message)
+    assert (warning.kind, warning.parameter) == ("at_bound", "sparse[1]")
+    assert warning.value == best.values["sparse[1]"] - best.prefit_errors[model.index("sparse[1]")]
+    assert f"held at its bound {lower:.4g}" in warning.message
+    linear = nf.ranking(model, data, result=best, method="linear")
+    assert linear.prefit_down[0, j] == -linear.prefit_up[0, j]
 
 
 def test_a_refit_that_fails_disturbs_no_other() -> None:

@@ -58,6 +58,8 @@ class NABLAFIT_API SampleBuilder {
   /// or other modifiers declare.
   SampleBuilder& formula(const std::string& name, std::string expression,
                          std::vector<std::string> parameters);
+  /// The same for any FormulaFactor: with numbers of the bin, a quadrature, or a function in C++.
+  SampleBuilder& formula(FormulaFactor factor);
 
  private:
   friend class ChannelBuilder;

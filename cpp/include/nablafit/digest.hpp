@@ -20,7 +20,8 @@ namespace nablafit {
 /// declaration: numbers as IEEE 754 binary64, little-endian (-0 as 0); texts and sequences after
 /// their length, alternatives after their position, lengths and positions as 64-bit little-endian
 /// integers; optional values after a byte 0 or 1; flags as a byte. The number after the slash rises
-/// when a member is added.
+/// when a member is added. Throws ArgumentError for models with functions in C++ (function.hpp),
+/// which have no canonical form.
 NABLAFIT_API std::string digest(const ModelSpec& spec);
 /// The same for the data of a model; the text is "nablafit.Data/1".
 NABLAFIT_API std::string digest(const Data& data);

@@ -105,18 +105,31 @@ class NABLAFIT_API Evaluator {
   virtual const Likelihood& likelihood() const noexcept = 0;
 };
 
-/// How derivatives are obtained.
+/// How derivatives are obtained. All answer the same Evaluator interface.
 enum class Backend {
-  clad,               ///< fused sweep over kernels differentiated by Clad: the default
+  clad,               ///< fused sweep over kernels differentiated by Clad
+  codipack,           ///< reverse mode over a tape of the plain reference, by CoDiPack
   forward,            ///< forward-mode automatic differentiation of the plain reference
   finite_difference,  ///< central differences of the plain reference
+  minuit_difference,  ///< first derivatives as MINUIT takes them by itself: adaptive differences
 };
 
-/// "clad", "forward", "finite-difference"; throws ArgumentError with the list for other names.
+/// "clad", "codipack", "forward", "finite-difference", "minuit-difference".
+NABLAFIT_API std::string_view to_string(Backend backend) noexcept;
+
+/// The backend with this name; throws ArgumentError, with the list of those that were built, for
+/// other names.
 NABLAFIT_API Backend backend_from_name(std::string_view name);
 
+/// Those that this library was built with, the default first. `codipack` is there if the build
+/// found CoDiPack, `clad` unless it was configured with NABLAFIT_AD_BACKEND=codipack.
+NABLAFIT_API std::vector<Backend> available_backends();
+/// `clad`, or `codipack` where that was configured as the source of all derivatives.
+NABLAFIT_API Backend default_backend() noexcept;
+
+/// Throws ArgumentError for a backend that was not built.
 NABLAFIT_API std::unique_ptr<Evaluator> make_evaluator(const Likelihood& likelihood,
-                                                       Backend backend = Backend::clad);
+                                                       Backend backend = default_backend());
 
 }  // namespace nablafit
 

@@ -15,6 +15,7 @@
 #define NABLAFIT_SPEC_HPP
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,13 +104,36 @@ struct ShapeFactor {
   std::vector<std::string> parameters;
 };
 
-/// Multiplies every bin by an arithmetic expression in the named parameters (HistFactory's
-/// preprocess functions): + - * / ^, parentheses, exp, log, sqrt, abs, min, max, pow, numbers,
-/// names.
+class Function;
+
+/// Numbers that an expression may name and that differ from bin to bin: the centre of the bin, an
+/// edge, a coefficient. `values[b * n_nodes + j]` belongs to node j of bin b.
+struct BinVariable {
+  std::string name;
+  std::vector<double> values;
+};
+
+/// Multiplies bin b by
+///
+///     sum_j weights[b * n_nodes + j] * expression(parameters; variables at node j of bin b).
+///
+/// The expression is arithmetic in the named parameters and variables: + - * / ^ or **,
+/// parentheses, exp, log, log10, sqrt, abs, sin, cos, tan, min, max, pow, numbers, names. Without
+/// weights there is one node per bin and it counts once: a plain factor, the same for all bins if
+/// there are no variables either (HistFactory's preprocess functions). Several nodes make a
+/// quadrature, e.g. the integral of a density over the bin; a sample with nominal yields 1 is then
+/// that density's histogram.
 struct FormulaFactor {
   std::string name;
   std::string expression;
   std::vector<std::string> parameters;
+  std::vector<BinVariable> variables = {};
+  std::vector<double> weights = {};  ///< n_bins times n_nodes, or empty
+  /// In place of the expression, see function.hpp; compares by identity.
+  std::shared_ptr<const Function> function = nullptr;
+
+  /// True if the factor may differ from bin to bin.
+  bool is_per_bin() const noexcept { return !variables.empty() || !weights.empty(); }
 };
 
 using Modifier = std::variant<NormFactor, Lumi, NormSys, HistoSys, StatError, ShapeSys, ShapeFactor,
@@ -261,6 +285,7 @@ struct ModelSpec {
 };
 
 /// Member by member; numbers compare as numbers, so a NaN makes things unequal.
+NABLAFIT_API bool operator==(const BinVariable& a, const BinVariable& b);
 NABLAFIT_API bool operator==(const Sample& a, const Sample& b);
 NABLAFIT_API bool operator==(const Channel& a, const Channel& b);
 NABLAFIT_API bool operator==(const Parameter& a, const Parameter& b);

@@ -21,6 +21,22 @@ std::unique_ptr<Evaluator> make_forward_evaluator(const Likelihood& likelihood);
 /// likelihood, Hessian and product are zero.
 std::unique_ptr<Evaluator> make_finite_difference_evaluator(const Likelihood& likelihood);
 
+/// Backend::minuit_difference. Gradients as Minuit2's Numerical2PGradientCalculator takes them at
+/// strategy 1: central differences whose step adapts to the second derivative, at most three times
+/// per parameter. In the coordinates of the model: no sine transform of bounded parameters. The
+/// first step is that of InitialGradientCalculator for a width of 0.1 max(1, |x|), at every call,
+/// so that the answer does not depend on earlier ones. Everything else is as for
+/// Backend::finite_difference.
+std::unique_ptr<Evaluator> make_minuit_difference_evaluator(const Likelihood& likelihood);
+
+#ifdef NABLAFIT_HAS_CODIPACK
+/// Backend::codipack. One tape per evaluator, recorded anew in every call, because the operations
+/// depend on the point, and emptied after it; it keeps its memory, which is that of the longest
+/// recording, until the evaluator dies. Hessian and product take forward derivatives in 4
+/// directions of a tape. Where there is no likelihood, Hessian and product are zero.
+std::unique_ptr<Evaluator> make_codipack_evaluator(const Likelihood& likelihood);
+#endif
+
 }  // namespace nablafit::detail
 
 #endif  // NABLAFIT_SRC_AD_BACKENDS_HPP

@@ -1,7 +1,8 @@
 #ifndef NABLAFIT_AD_DERIVATIVES_HPP
 #define NABLAFIT_AD_DERIVATIVES_HPP
 
-/// First and second derivatives of the kernels, made by Clad: the one header that others include.
+/// First and second derivatives of the kernels, made by Clad (or by CoDiPack in builds that asked
+/// for it): the one header that others include.
 ///
 /// `<kernel>_first` and `<kernel>_second` take the arguments of `<kernel>` and differentiate with
 /// respect to its fitted parameter (the argument of type T). Domains, units and the side taken at a
@@ -9,7 +10,11 @@
 /// cpp/generated/, inline, so that hot loops see straight-line code and share the subexpressions of
 /// value and derivative.
 
+#ifdef NABLAFIT_DERIVATIVES_BY_CODIPACK
+#include "ad/codipack_kernel_derivatives.hpp"
+#else
 #include "generated/kernel_derivatives.hpp"
+#endif
 
 namespace nablafit::kernels::derivatives {
 

@@ -27,7 +27,7 @@ double slope(Function f, double step) {
   return std::isfinite(derivative) ? derivative : std::numeric_limits<double>::quiet_NaN();
 }
 
-class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
+class FiniteDifferenceEvaluator : public ReferenceEvaluator {
  public:
   using ReferenceEvaluator::ReferenceEvaluator;
 
@@ -67,7 +67,7 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
     return evaluate(x, offence, product, n());
   }
 
- private:
+ protected:
   std::size_t n() const noexcept { return model().n_parameters(); }
 
   /// The objective at point_: infinite where a likelihood is asked for and there is none.
@@ -78,6 +78,9 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
     return objective(offence, point_.data());
   }
 
+  std::vector<double> point_;  ///< scratch: where the objective is evaluated
+
+ private:
   /// Derivative of the objective at point_ with respect to parameter `i`.
   double derivative(const Offence& offence, std::size_t i, double relative_step) {
     const double centre = point_[i];
@@ -105,14 +108,75 @@ class FiniteDifferenceEvaluator final : public ReferenceEvaluator {
         },
         second_step / largest);
   }
+};
 
-  std::vector<double> point_;  ///< scratch: where the objective is evaluated
+/// First derivatives by Minuit2's Numerical2PGradientCalculator (math/minuit2), on its defaults for
+/// strategy 1 and without transforms of bounded parameters.
+class MinuitDifferenceEvaluator final : public FiniteDifferenceEvaluator {
+ public:
+  using FiniteDifferenceEvaluator::FiniteDifferenceEvaluator;
+
+  Evaluation value_and_gradient(const double* x, double* gradient) override {
+    const Offence offence = find_offence(model(), data(), x);
+    std::fill(gradient, gradient + n(), 0.0);
+    if (offence.status != EvaluationStatus::invalid_parameter) {
+      point_.assign(x, x + n());
+      const double value = objective_here(offence);
+      for (std::size_t i = 0; i < n(); ++i) gradient[i] = adaptive(offence, i, value);
+    }
+    return evaluate(x, offence, gradient, n());
+  }
+
+ private:
+  static constexpr double up = 0.5;  ///< MINUIT's errordef of a log-likelihood
+  static constexpr double relative_precision = 4.0 * std::numeric_limits<double>::epsilon();
+  static constexpr int n_cycles = 3;
+  static constexpr double step_tolerance = 0.3;
+  static constexpr double gradient_tolerance = 0.05;
+
+  /// Derivative at point_ with respect to parameter `i`, where the objective is `value`.
+  double adaptive(const Offence& offence, std::size_t i, double value) {
+    const double precision = 2.0 * std::sqrt(relative_precision);
+    const double noise = 8.0 * relative_precision * (std::abs(value) + up);
+    const double smallest = 8.0 * relative_precision * relative_precision;
+    const double centre = point_[i];
+    const double width = 0.1 * std::max(1.0, std::abs(centre));
+    double curvature = 2.0 * up / (width * width);
+    double derivative = curvature * width;
+    double scale = std::max(8.0 * precision * (std::abs(centre) + precision), 0.1 * width);
+    double before = 0.0;
+    for (int cycle = 0; cycle < n_cycles; ++cycle) {
+      const double floor = precision * (1.0 + std::abs(derivative));
+      double step = std::max(std::sqrt(noise / (std::abs(curvature) + floor)), 0.1 * scale);
+      step = std::min(step, 10.0 * scale);
+      step = std::max({step, smallest, 8.0 * std::abs(precision * centre)});
+      if (std::abs((step - before) / step) < step_tolerance) break;
+      scale = before = step;
+      point_[i] = centre + step;
+      const double right = objective_here(offence);
+      point_[i] = centre - step;
+      const double left = objective_here(offence);
+      point_[i] = centre;
+      const double last = derivative;
+      derivative = 0.5 * (right - left) / step;
+      curvature = (right + left - 2.0 * value) / step / step;
+      if (std::abs(last - derivative) / (std::abs(derivative) + noise / step) <
+          gradient_tolerance) {
+        break;
+      }
+    }
+    return derivative;
+  }
 };
 
 }  // namespace
 
 std::unique_ptr<Evaluator> make_finite_difference_evaluator(const Likelihood& likelihood) {
   return std::make_unique<FiniteDifferenceEvaluator>(likelihood);
+}
+
+std::unique_ptr<Evaluator> make_minuit_difference_evaluator(const Likelihood& likelihood) {
+  return std::make_unique<MinuitDifferenceEvaluator>(likelihood);
 }
 
 }  // namespace nablafit::detail

@@ -32,10 +32,15 @@ class ReferenceEvaluator : public Evaluator {
   /// for besides the value.
   Evaluation evaluate(const double* x, const Offence& offence, double* numbers = nullptr,
                       std::size_t n = 0) const {
-    const std::size_t n_parameters = model_.n_parameters();
+    const bool is_ok = offence.status == EvaluationStatus::ok;
+    return finish(is_ok ? reference_nll(model_, data(), x) : 0.0, offence, numbers, n);
+  }
+
+  /// The same where the value is known; it does not matter unless the status is ok.
+  Evaluation finish(double value, const Offence& offence, double* numbers, std::size_t n) const {
     if (offence.status == EvaluationStatus::ok) {
-      const Evaluation result{reference_nll(model_, data(), x), EvaluationStatus::ok, 0};
-      return unless_overflow(result, numbers, n, n_parameters);
+      const Evaluation result{value, EvaluationStatus::ok, 0};
+      return unless_overflow(result, numbers, n, model_.n_parameters());
     }
     if (first_not_finite(numbers, n) < n) std::fill_n(numbers, n, 0.0);
     return {std::numeric_limits<double>::infinity(), offence.status, offence.indices.front()};

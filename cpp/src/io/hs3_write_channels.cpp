@@ -295,6 +295,15 @@ OrderedJson Hs3ChannelWriter::formula(const FormulaFactor& source) {
   return result;
 }
 
+bool Hs3ChannelWriter::has_place(const FormulaFactor& source) {
+  if (source.function != nullptr) {
+    context_.lose("the factor " + quote(source.name) + ", which is a function in C++");
+  } else if (source.is_per_bin()) {
+    context_.lose("the formula " + quote(source.name) + ", which differs from bin to bin");
+  }
+  return source.function == nullptr && !source.is_per_bin();
+}
+
 OrderedJson Hs3ChannelWriter::modifier(const Modifier& modifier, const Sample& sample) {
   if (const auto* m = std::get_if<NormFactor>(&modifier)) return factor(m->name, m->parameter);
   if (const auto* m = std::get_if<Lumi>(&modifier)) {
@@ -354,7 +363,11 @@ OrderedJson Hs3ChannelWriter::sample(std::size_t index) {
   result["data"]["contents"] = source.nominal;
   if (!errors_[index].empty()) result["data"]["errors"] = errors_[index];
   OrderedJson& modifiers = result["modifiers"] = OrderedJson::array();
-  for (const Modifier& m : source.modifiers) modifiers.push_back(modifier(m, source));
+  for (const Modifier& m : source.modifiers) {
+    const auto* formula = std::get_if<FormulaFactor>(&m);
+    if (formula != nullptr && !has_place(*formula)) continue;
+    modifiers.push_back(modifier(m, source));
+  }
   return result;
 }
 

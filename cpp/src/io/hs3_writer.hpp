@@ -63,6 +63,8 @@ class Hs3ChannelWriter {
   OrderedJson shape_sys(const ShapeSys& source);
   OrderedJson shape_factor(const ShapeFactor& source);
   OrderedJson formula(const FormulaFactor& source);
+  /// Whether HS3 can hold a formula; if not, it is lost.
+  bool has_place(const FormulaFactor& source);
   void name_constraint(OrderedJson& modifier, const std::string& parameter);
 
   void collect_groups();

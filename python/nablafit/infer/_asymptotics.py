@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from .._arrays import FloatArray
 
@@ -57,7 +57,7 @@ def p_values(statistic: str, q: FloatArray, qa: FloatArray, n_poi: int = 1) -> P
     """
     q, qa = np.asarray(q, float), np.asarray(qa, float)
     if statistic == "t":
-        return _two_sided(special.chdtrc(n_poi, q))
+        return _two_sided(scipy.special.chdtrc(n_poi, q))
     if statistic == "ttilde":
         return _two_sided(_ttilde_p_value(q, qa))
     return _one_sided(*tail_coordinates(statistic, q, qa))
@@ -72,9 +72,9 @@ def expected_p_values(statistic: str, qa: FloatArray, n_poi: int = 1) -> PValues
     qa = np.asarray(qa, float)[..., np.newaxis]
     if statistic not in ("t", "ttilde"):
         return _one_sided(NSIGMA + np.sqrt(qa), np.broadcast_to(NSIGMA, (*qa.shape[:-1], 5)))
-    share = special.ndtr(NSIGMA)
+    share = scipy.special.ndtr(NSIGMA)
     if statistic == "t":
-        return _two_sided(special.chdtrc(n_poi, special.chndtrix(share, n_poi, qa)))
+        return _two_sided(scipy.special.chdtrc(n_poi, scipy.special.chndtrix(share, n_poi, qa)))
     shape = np.broadcast_shapes(qa.shape, share.shape)
     pairs = zip(np.broadcast_to(share, shape).flat, np.broadcast_to(qa, shape).flat, strict=True)
     quantiles = np.array([_ttilde_quantile(p, a) for p, a in pairs]).reshape(shape)
@@ -82,8 +82,8 @@ def expected_p_values(statistic: str, qa: FloatArray, n_poi: int = 1) -> PValues
 
 
 def _one_sided(u: FloatArray, v: FloatArray) -> PValues:
-    cls = np.exp(np.minimum(special.log_ndtr(-u) - special.log_ndtr(-v), 0.0))
-    return PValues(special.ndtr(-u), special.ndtr(-v), cls)
+    cls = np.exp(np.minimum(scipy.special.log_ndtr(-u) - scipy.special.log_ndtr(-v), 0.0))
+    return PValues(scipy.special.ndtr(-u), scipy.special.ndtr(-v), cls)
 
 
 def _two_sided(p: ArrayLike) -> PValues:
@@ -97,7 +97,7 @@ def _ttilde_p_value(t: FloatArray, ta: FloatArray) -> FloatArray:
     safe = np.where(b > 0, b, 1.0)
     wall = np.where(b > 0, (t + ta) / (2 * safe), np.inf)
     other = np.where(t > ta, wall, root)
-    p: FloatArray = special.ndtr(-root) + special.ndtr(-other)
+    p: FloatArray = scipy.special.ndtr(-root) + scipy.special.ndtr(-other)
     return p
 
 
@@ -107,17 +107,15 @@ def _ttilde_quantile(share: float, ta: float) -> float:
     With x = mu_hat / sigma normal about 0 and b = mu / sigma, t = (x - b)^2 for x >= 0, else
     b^2 - 2 b x.
     """
-    from scipy import optimize
-
     b = float(np.sqrt(ta))
     if b == 0.0:  # t = x^2 for x >= 0 and 0 below
-        return float(special.ndtri(share)) ** 2 if share > 0.5 else 0.0
+        return float(scipy.special.ndtri(share)) ** 2 if share > 0.5 else 0.0
 
     def excess(t: float) -> float:
         low = b - np.sqrt(t) if t <= ta else (ta - t) / (2 * b)
-        return float(special.ndtr(b + np.sqrt(t)) - special.ndtr(low)) - share
+        return float(scipy.special.ndtr(b + np.sqrt(t)) - scipy.special.ndtr(low)) - share
 
     high = 1.0
     while excess(high) < 0:
         high *= 2
-    return float(optimize.brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-13))
+    return float(scipy.optimize.brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-13))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from .. import _core
 from .._arrays import FloatArray, index_of
@@ -212,4 +212,4 @@ def rise_of_level(level: float, n_parameters: int) -> float:
     """Return the rise of -2 log L at a confidence level, by Wilks' theorem (chi-square)."""
     if not 0.0 < level < 1.0:
         raise located(ArgumentError, f"expected a number between 0 and 1, got {level}", "level")
-    return float(special.chdtri(n_parameters, 1.0 - level))
+    return float(scipy.special.chdtri(n_parameters, 1.0 - level))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._arrays import FloatArray
 from ..data import Data
@@ -92,7 +92,7 @@ class Criterion:
     @property
     def target(self) -> float:
         """The coordinate z = -Phi^-1(p) of the limit."""
-        return float(special.ndtri(self.level))
+        return float(scipy.special.ndtri(self.level))
 
     def coordinates(
         self, q: float, dq: float, qa: float, dqa: float
@@ -120,11 +120,11 @@ class Criterion:
     def _cls(
         self, u: FloatArray, du: FloatArray, v: FloatArray, dv: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        log_u, log_v = special.log_ndtr(-u), special.log_ndtr(-v)
+        log_u, log_v = scipy.special.log_ndtr(-u), scipy.special.log_ndtr(-v)
         log_cls = np.minimum(log_u - log_v, 0.0)
         slope = -_hazard(u, log_u) * du + _hazard(v, log_v) * dv
         with np.errstate(all="ignore"):
-            z = -special.ndtri_exp(log_cls)
+            z = -scipy.special.ndtri_exp(log_cls)
             dz = -slope * np.exp(log_cls + z**2 / 2 + _LOG_SQRT_2PI)
         return z - self.target, dz
 
@@ -246,8 +246,8 @@ class LimitSearch:
         alpha = 1 - self._criterion.level
         hat = self.observed.estimate / self._scale if self.observed.free.valid else 0.0
         positions = np.array([hat, *(-NSIGMA)])
-        share = special.ndtr(positions) if self._criterion.name == "CLs" else 1.0
-        guesses = positions - special.ndtri(alpha * share)
+        share = scipy.special.ndtr(positions) if self._criterion.name == "CLs" else 1.0
+        guesses = positions - scipy.special.ndtri(alpha * share)
         return [self._scale * max(guess, 0.1) for guess in guesses.tolist()]
 
     def _advance(self, curve: int, root: _Root) -> None:

@@ -8,7 +8,7 @@ shift is a column of the covariance times a coefficient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,15 @@ class Shifts:
     """What to multiply the column of the covariance with; NaN where that is not known."""
     reasons: NDArray[np.str_]
     """Why there is no shift, shape (4, n); empty where there is one."""
+
+    def within(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> Shifts:
+        """Return shifts of parameters that end at bounds; from `values`, shape (n,)."""
+        shifted = values + self.deltas
+        ends = np.clip(shifted, lower, upper)
+        deltas = np.where(ends == shifted, self.deltas, ends - values)
+        with np.errstate(invalid="ignore"):
+            coefficients = np.where(ends == shifted, 1.0, deltas / self.deltas) * self.coefficients
+        return replace(self, deltas=deltas, coefficients=coefficients)
 
 
 def parameter_shifts(result: FitResult, chosen: NDArray[np.intp]) -> Shifts:

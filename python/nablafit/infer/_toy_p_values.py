@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._arrays import FloatArray
 from ._asymptotics import NSIGMA, PValues
@@ -13,7 +13,6 @@ from .toy_distribution import ToyDistribution
 
 __all__ = ["ToyPValues", "toy_p_values"]
 
-_SHARES = special.ndtr(-NSIGMA)
 _NONE = np.full(5, np.nan)
 
 
@@ -74,13 +73,14 @@ def _expected(tested: ToyDistribution, alternative: ToyDistribution) -> tuple[PV
     clsb, clsb_error = tested.p_values(values)
     clb, clb_error = alternative.p_values(values)
     cls, cls_error = _ratio(clsb, clb, clsb_error, 0.0 * clb_error)
-    spread = np.sqrt(_SHARES * (1 - _SHARES) / n)
-    low, high = np.clip(_SHARES - spread, 0, 1), np.clip(_SHARES + spread, 0, 1)
+    shares = scipy.special.ndtr(-NSIGMA)
+    spread = np.sqrt(shares * (1 - shares) / n)
+    low, high = np.clip(shares - spread, 0, 1), np.clip(shares + spread, 0, 1)
     found, errors = [], []
     for p, p_error in ((clsb, clsb_error), (clb, 0.0 * clb_error), (cls, cls_error)):
         order = np.argsort(p, kind="stable")
         distance = np.quantile(p, high) - np.quantile(p, low)
-        at = order[np.clip(np.rint(_SHARES * (n - 1)).astype(int), 0, n - 1)]
-        found.append(np.quantile(p, _SHARES))
+        at = order[np.clip(np.rint(shares * (n - 1)).astype(int), 0, n - 1)]
+        found.append(np.quantile(p, shares))
         errors.append(np.hypot(distance / 2, p_error[at]))
     return PValues(*found), PValues(*errors)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from .._arrays import FloatArray
 from .._origin import remembers_origin
@@ -340,7 +340,7 @@ def _explained(covariance: FloatArray, poi: int, group: NDArray[np.bool_]) -> fl
     row = covariance[poi, inside] / sigma
     block = covariance[np.ix_(inside, inside)] / np.outer(sigma, sigma)
     try:
-        solved = cho_solve(cho_factor(block), row)
+        solved = scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), row)
     except np.linalg.LinAlgError:
         solved = np.linalg.lstsq(block, row, rcond=None)[0]
     return max(float(row @ solved), 0.0)

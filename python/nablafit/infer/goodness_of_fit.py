@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaincc
+import scipy
 
 from .._arrays import FloatArray, ParameterValues
 from .._origin import remembers_origin
@@ -161,7 +161,7 @@ def _asymptotic(best: FitResult, statistic: float, dof: int) -> tuple[str, str, 
             "there are observations, so any data fit."
         )
         return "no_degrees_of_freedom", message, math.nan
-    p_value = float(gammaincc(0.5 * dof, 0.5 * statistic))
+    p_value = float(scipy.special.gammaincc(0.5 * dof, 0.5 * statistic))
     message = (
         f"Data at least this far from the model have a chance of {p_value:.3g} if it is right "
         "(large counts)."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._arrays import FloatArray
 from .._origin import remembers_origin
@@ -156,7 +156,7 @@ def _result(
         lower_status=status[0::2],
         upper_status=status[1::2],
         sigma=math.sqrt(rise),
-        level=float(special.chdtr(1, rise)),
+        level=float(scipy.special.chdtr(1, rise)),
         twice_delta_nll=rise,
         twice_nll=best.twice_nll,
         n_fits=found["n_fits"].reshape(-1, 2),

@@ -98,8 +98,9 @@ def ranking(
     Poisson term. With the statistical component (see `breakdown`) they add up in quadrature to the
     uncertainty, exactly where the expected events are linear in the parameters.
 
-    Values outside the bounds of a fit are allowed for the parameter that is held. Refits start from
-    the linear prediction; those that find no minimum start once more from the fit.
+    A shift by refit ends at the bound of the parameter, as in RooFit, and a warning says so: beyond
+    it there may be no likelihood, e.g. for a negative gamma. Refits start from the linear
+    prediction; those that find no minimum start once more from the fit.
     """
     if method not in METHODS:
         message = f"expected one of {', '.join(METHODS)}, got {method!r}"
@@ -175,6 +176,10 @@ class _Job:
     ) -> RankingResult:
         """Return the result of refits; raise Interrupted with what was done until then."""
         shifts = self.shifts()
+        wanted = shifts.deltas
+        if self.method == "refit":
+            lower, upper = (bound[self.chosen] for bound in (self.best.lower, self.best.upper))
+            shifts = shifts.within(self.best.x[self.chosen], lower, upper)
         todo = np.argwhere(shifts.reasons == "")
         sizes = (self.best.x, self.data.counts, self.data.global_observables)
         refit = Refit(
@@ -193,7 +198,10 @@ class _Job:
         impacts = np.full((len(self.pois), *statuses.shape), np.nan)
         impacts[(slice(None), *todo.T)] = (outcome.x - self.best.x[self.pois]).T
         impacts[:, statuses == "fixed"] = 0.0
-        warnings = self._warnings(shifts.deltas, todo, outcome)
+        warnings = [
+            *self._bound_warnings(wanted, shifts.deltas),
+            *self._warnings(shifts.deltas, todo, outcome),
+        ]
         complete = "not_fitted" not in outcome.status
         result = self.result(impacts, statuses, warnings, complete=complete)
         if interrupted is not None:
@@ -225,6 +233,21 @@ class _Job:
             fixed[rows, positions] = True
             starts[rows, positions] = self.best.x[positions] + deltas
         return {"data": data, "fixed": fixed, "initial": starts}
+
+    def _bound_warnings(self, wanted: FloatArray, deltas: FloatArray) -> list[ParameterWarning]:
+        """Warn of shifts that bounds cut short."""
+        warnings = []
+        cut = np.isfinite(wanted) & (wanted != deltas)
+        for variation, column in np.argwhere(cut).tolist():
+            position = self.chosen[column]
+            name, shift = self.model.parameters[position], VARIATIONS[variation]
+            value = float(self.best.x[position] + wanted[variation, column])
+            held_at = self.best.x[position] + deltas[variation, column]
+            message = f"{name}: {shift} would be {value:.4g}; held at its bound {held_at:.4g}"
+            warnings.append(
+                ParameterWarning(kind="at_bound", parameter=name, value=value, message=message)
+            )
+        return warnings
 
     def _warnings(
         self, deltas: FloatArray, todo: NDArray[np.intp], outcome: Outcome

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._arrays import FloatArray
 from .._inputs import merged_origin
@@ -157,7 +157,7 @@ def _asymptotic_result(test: HypotestResult, asimov: str) -> SignificanceResult:
         z_error=nothing,
         expected_at=test.alternative[0],
         asimov=asimov,
-        expected_p0=special.ndtr(-z),
+        expected_p0=scipy.special.ndtr(-z),
         expected_z=z,
         expected_z_error=np.full(5, nothing),
         calculator="asymptotic",
@@ -220,7 +220,7 @@ def merge_significances(shards: Sequence[SignificanceResult]) -> SignificanceRes
 
 def _significance(p: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return Z = -Phi^-1(p) and its error; infinite where no toy is above."""
-    z = -special.ndtri(p)
+    z = -scipy.special.ndtri(p)
     density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     with np.errstate(all="ignore"):
         return z, np.where(density > 0, error / density, np.inf)

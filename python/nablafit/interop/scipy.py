@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import Bounds
-from scipy.optimize import minimize as scipy_minimize
+import scipy
 
 from .._arrays import nearest
 from .._covariance import exact_covariance
@@ -102,11 +101,11 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         by_products = method in _WITH_PRODUCTS and problem.free.size > _LARGE
         arguments |= {"hessp": function.hvp} if by_products else {"hess": function.hessian}
     if method not in _WITHOUT_BOUNDS:
-        arguments["bounds"] = Bounds(lower, upper)
+        arguments["bounds"] = scipy.optimize.Bounds(lower, upper)
     target = function.value_and_gradient if has_gradient else function.value
     started = time.perf_counter()
     with np.errstate(all="ignore"):
-        found = scipy_minimize(target, problem.initial[problem.free] / scale, **arguments)
+        found = scipy.optimize.minimize(target, problem.initial[problem.free] / scale, **arguments)
     minimized = time.perf_counter()
     x = function.full(np.asarray(found.x))
     covariance, edm = exact_covariance(problem, x)

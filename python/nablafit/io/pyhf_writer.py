@@ -37,6 +37,7 @@ from .pyhf_writer_limits import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .._arrays import FloatArray
     from ..spec import Channel, ModelSpec, Modifier, Observations, Parameter, Sample
     from .pyhf_writer_bins import BinFactor
 
@@ -206,12 +207,12 @@ class _Writer:
             self._problems.append(
                 f"{where}: histogram kept from becoming negative (pyhf's option clip_sample_data)"
             )
-        scale = 1.0
+        scale = np.ones(len(sample.nominal))
         modifiers: list[dict[str, Any]] = []
         for modifier in sample.modifiers:
             written = self._modifier(where, sample, modifier)
             if isinstance(modifier, FormulaFactor):
-                scale *= factor_at_start(modifier, self._parameters)
+                scale *= factor_at_start(modifier, self._parameters, scale.size)
                 continue
             if any(
                 m["type"] == written["type"] and m["name"] == written["name"] for m in modifiers
@@ -220,7 +221,7 @@ class _Writer:
                 continue
             modifiers.append(written)
         data = np.asarray(sample.nominal)
-        if scale != 1.0:
+        if np.any(scale != 1.0):
             _rescale(modifiers, scale)
             data = scale * data
         return {"name": sample.name, "data": data.tolist(), "modifiers": modifiers}
@@ -378,10 +379,10 @@ class _Writer:
         return {}
 
 
-def _rescale(modifiers: list[dict[str, Any]], scale: float) -> None:
-    """Multiply everything in events, for a constant factor moved into the histograms."""
+def _rescale(modifiers: list[dict[str, Any]], scale: FloatArray) -> None:
+    """Multiply everything in events, for constant factors per bin moved into the histograms."""
     for modifier in modifiers:
         if modifier["type"] == "histosys":
-            modifier["data"] = {k: [scale * x for x in v] for k, v in modifier["data"].items()}
+            modifier["data"] = {k: (scale * v).tolist() for k, v in modifier["data"].items()}
         elif modifier["type"] in ("staterror", "shapesys"):
-            modifier["data"] = [scale * x for x in modifier["data"]]
+            modifier["data"] = (scale * modifier["data"]).tolist()

@@ -98,9 +98,11 @@ def floor_can_act(sample: Sample, parameters: Mapping[str, Parameter]) -> bool:
     return bool((lowest < sample.yield_floor - tolerance).any())
 
 
-def factor_at_start(modifier: FormulaFactor, parameters: Mapping[str, Parameter]) -> float:
-    """Return the value of a formula at the initial values."""
+def factor_at_start(
+    modifier: FormulaFactor, parameters: Mapping[str, Parameter], n_bins: int
+) -> FloatArray:
+    """Return the value of a formula at the initial values, shape (n_bins,)."""
     used = [parameters[name] for name in modifier.parameters]
-    sample = Sample("sample", [1.0], [modifier])
+    sample = Sample("sample", np.ones(n_bins), [modifier])
     model = Model(ModelSpec("formula", [Channel("channel", [sample])], used))
-    return float(model.expected(model.initial)[0])
+    return model.expected(model.initial)

@@ -1,0 +1,223 @@
+"""Compare ways to get derivatives, and what fits cost with each.
+
+    python benchmarks/hierarchy.py [WORKSPACE ...] [--sizes 10,100,1000] [--output FILE]
+
+Models are pyhf workspaces, and synthetic ones of the given numbers of parameters. For each way of
+getting a gradient: the time of a value, of value and gradient, their ratio, and what setting it up
+costs. For each fit: calls, time, and how far above the lowest minimum of all it ended. With --clad,
+--clad-include and --clang, Clad differentiates the exported likelihood as one function.
+benchmarks/README.md says more; hierarchy_report.py makes tables and plots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import (
+    CLOCKS,
+    Absent,
+    Stopwatch,
+    Task,
+    Timing,
+    environment,
+    print_environment,
+    print_table,
+    seconds_text,
+    to_record,
+    write_json,
+)
+from _minimisers import all_fits
+from _synthetic import synthetic_workspace
+from _ways import Tools, Way, make_ways
+
+import nablafit as nf
+
+
+def documents(options: argparse.Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the name, the kind and the pyhf JSON of each model."""
+    for path in options.workspaces:
+        yield path.stem, "workspace", json.loads(path.read_text(encoding="utf-8"))
+    for size in options.sizes:
+        yield f"synthetic {size}", "synthetic", synthetic_workspace(size)
+
+
+def make_likelihood(document: dict[str, Any]) -> nf.Likelihood:
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    return model.likelihood(workspace.data(model))
+
+
+def point(likelihood: nf.Likelihood) -> np.ndarray:
+    """Return a point off the start, where no interpolation is at its kink."""
+    lower, upper = np.transpose(likelihood.model.bounds)
+    start = np.array(likelihood.model.initial)
+    shifted = np.clip(start + 0.013 * (1 + np.arange(start.size) % 3), lower, upper)
+    return np.where(likelihood.model.fixed, start, shifted)
+
+
+def measure_gradients(
+    likelihood: nf.Likelihood, ways: Mapping[str, Way | Absent], options: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
+    """Time value and gradient of every way, and compare the gradients with the default's."""
+    x = point(likelihood)
+    expected = likelihood.gradient(x)
+    tasks: dict[str, Task] = {}
+    for name, way in ways.items():
+        if isinstance(way, Way):
+            tasks[f"value of {name}"] = Task(lambda w=way: w.value(x))
+            tasks[f"gradient of {name}"] = Task(lambda w=way: w.gradient(x))
+    times = Stopwatch(options.seconds, clock=options.clock).measure(tasks)
+    found: dict[str, dict[str, Any]] = {}
+    for name, way in ways.items():
+        if isinstance(way, Absent):
+            found[name] = to_record(way)
+            continue
+        value, gradient = times[f"value of {name}"], times[f"gradient of {name}"]
+        found[name] = {
+            "value": to_record(value),
+            "gradient": to_record(gradient),
+            "setup_seconds": way.setup_seconds,
+            "peak_bytes": way.peak_bytes,
+            "source_bytes": way.source_bytes,
+            "deviation": float(
+                np.max(np.abs(way.gradient(x) - expected)) / np.max(np.abs(expected))
+            ),
+        }
+        if isinstance(value, Timing) and isinstance(gradient, Timing):
+            found[name]["ratio"] = gradient.median / value.median
+    return found
+
+
+def measure(
+    kind: str, document: dict[str, Any], tools: Tools, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return all numbers of one model."""
+    likelihood = make_likelihood(document)
+    with tempfile.TemporaryDirectory() as folder:
+        ways = dict(make_ways(likelihood, document, Path(folder), tools))
+        gradients = measure_gradients(likelihood, ways, options)
+        now = CLOCKS[options.clock]
+        fits = [] if options.no_fits else list(all_fits(likelihood, ways, options.fit_seconds, now))
+    lowest = min((fit["value"] for fit in fits if "value" in fit), default=0.0)
+    for fit in fits:
+        if "value" in fit:
+            fit["above_lowest"] = 2.0 * (fit["value"] - lowest)
+    sizes = {"parameters": likelihood.model.n_parameters, "bins": likelihood.model.n_bins}
+    return {"kind": kind, "sizes": sizes, "gradients": gradients, "fits": fits}
+
+
+def print_gradients(name: str, found: Mapping[str, dict[str, Any]]) -> None:
+    rows = []
+    for way, result in found.items():
+        if "absent" in result or "absent" in result["value"] or "absent" in result["gradient"]:
+            reason = result.get("absent") or "failed"
+            rows.append((way, f"absent: {reason}", *[""] * 5))
+            continue
+        peak = result["peak_bytes"]
+        rows.append(
+            (
+                way,
+                seconds_text(result["value"]["median"]),
+                seconds_text(result["gradient"]["median"]),
+                f"{result['ratio']:.3g}",
+                seconds_text(result["setup_seconds"]),
+                "" if peak is None else f"{peak / 1e6:.1f} MB",
+                f"{result['deviation']:.0e}",
+            )
+        )
+    header = ("way", "value", "value and gradient", "ratio", "set-up", "memory", "deviation")
+    print_table(f"{name}: gradients", header, rows)
+
+
+def print_fits(name: str, fits: list[dict[str, Any]]) -> None:
+    rows = []
+    for fit in fits:
+        if "absent" in fit:
+            rows.append((fit["name"], f"absent: {fit['absent']}", "", "", "", ""))
+            continue
+        says = "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "NOT valid"
+        rows.append(
+            (
+                fit["name"],
+                seconds_text(fit["seconds"]),
+                str(fit["calls"]),
+                str(fit["gradients"]),
+                f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
+                says,
+            )
+        )
+    header = ("fit", "time", "values", "gradients", "above lowest, -2 log L", "says")
+    print_table(f"{name}: fits", header, rows)
+
+
+def clad_command(options: argparse.Namespace) -> list[str] | None:
+    if options.clad is None:
+        return None
+    plugin = ["-add-plugin", "clad", "-load", str(options.clad)]
+    flags = [word for item in plugin for word in ("-Xclang", item)]
+    return [options.clang, *flags, f"-I{options.clad_include}"]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workspaces", nargs="*", type=Path, metavar="WORKSPACE")
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(word) for word in text.split(",") if word],
+        default=[10, 30, 100, 300, 1000, 2000, 5000],
+        help="parameters of the synthetic models (default: 10 to 5000)",
+    )
+    parser.add_argument("--seconds", type=float, default=0.2, help="to spend on each task")
+    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument("--fit-seconds", type=float, default=10.0, help="a fit ends after these")
+    parser.add_argument("--no-fits", action="store_true", help="gradients alone")
+    parser.add_argument("--compiler", default=shutil.which("c++"), help="for the exported header")
+    parser.add_argument("--compile-seconds", type=float, default=60.0, help="limit of compilations")
+    parser.add_argument(
+        "--largest-export", type=float, default=2.0, metavar="MB", help="limit of exported headers"
+    )
+    parser.add_argument(
+        "--largest-jax", type=int, default=300, help="parameters up to which pyhf is tried"
+    )
+    parser.add_argument("--clad", type=Path, help="Clad's plugin")
+    parser.add_argument("--clad-include", type=Path, help="folder of Clad's headers")
+    parser.add_argument("--clang", default="clang++", help="the clang that loads the plugin")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
+    record = environment(options.clock)
+    print_environment(record)
+    tools = Tools(
+        options.compiler,
+        clad_command(options),
+        int(options.largest_export * 1e6),
+        options.largest_jax,
+        options.compile_seconds,
+    )
+    record["fit_seconds"] = options.fit_seconds
+    record["models"] = {}
+    for name, kind, document in documents(options):
+        found = measure(kind, document, tools, options)
+        print_gradients(name, found["gradients"])
+        print_fits(name, found["fits"])
+        record["models"][name] = found
+        write_json(options.output, record)  # what is there is kept if a later model fails
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Turn the record of hierarchy.py into a page of tables and into plots.
+
+python benchmarks/hierarchy_report.py RECORD.json FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from _common import seconds_text
+from _plots import axes, dots, legend_outside, save, style
+from report import conditions, table
+
+Model = dict[str, Any]
+
+HEAD = """# Ways to get derivatives: all numbers
+
+From one run of `benchmarks/hierarchy.py`; `benchmarks/README.md` says what each number is, and
+`docs/gaps.md` what they mean.
+"""
+
+
+def gradient_rows(found: dict[str, Any]) -> Iterator[list[str]]:
+    """One row per way; ways that are absent say why."""
+    fastest = found["clad"]["gradient"]["median"]
+    for way, result in found.items():
+        if not is_there(result):
+            yield [way, f"absent: {result.get('absent', 'failed')}", *[""] * 6]
+            continue
+        peak = result["peak_bytes"]
+        yield [
+            way,
+            seconds_text(result["value"]["median"]),
+            seconds_text(result["gradient"]["median"]),
+            f"{result['ratio']:.3g}",
+            f"{result['gradient']['median'] / fastest:.3g}",
+            seconds_text(result["setup_seconds"]),
+            "" if peak is None else f"{peak / 1e6:.1f} MB",
+            f"{result['deviation']:.0e}",
+        ]
+
+
+def fit_rows(fits: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """One row per fit."""
+    newton = next(fit["seconds"] for fit in fits if fit["name"] == "newton")
+    for fit in fits:
+        if "absent" in fit:
+            yield [fit["name"], f"absent: {fit['absent']}", *[""] * 5]
+            continue
+        yield [
+            fit["name"],
+            seconds_text(fit["seconds"]),
+            f"{fit['seconds'] / newton:.3g}",
+            str(fit["calls"]),
+            str(fit["gradients"]),
+            f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
+            "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "not valid",
+        ]
+
+
+def is_there(result: dict[str, Any]) -> bool:
+    return "absent" not in result and "ratio" in result
+
+
+def markdown(record: dict[str, Any]) -> str:
+    parts = [HEAD, conditions(record)]
+    for name, model in record["models"].items():
+        sizes = model["sizes"]
+        parts += [
+            f"## {name}: {sizes['parameters']} parameters, {sizes['bins']} bins\n",
+            table(
+                [
+                    "way",
+                    "value",
+                    "value and gradient",
+                    "ratio",
+                    "over clad",
+                    "set-up",
+                    "memory",
+                    "deviation",
+                ],
+                list(gradient_rows(model["gradients"])),
+            ),
+        ]
+        if model["fits"]:
+            header = ["fit", "time", "over newton", "values", "gradients", "above lowest", "says"]
+            parts.append(table(header, list(fit_rows(model["fits"]))))
+    return "\n".join(parts)
+
+
+# --- plots ---------------------------------------------------------------------------------------
+
+
+def of_kind(record: dict[str, Any], kind: str) -> dict[str, Model]:
+    return {name: m for name, m in record["models"].items() if m["kind"] == kind}
+
+
+def plot_scaling(models: list[Model], folder: Path) -> None:
+    """Time of a gradient, and its ratio to a value, against the number of parameters."""
+    ways = list(models[0]["gradients"])
+    for quantity, label, name in (
+        ("time", "value and gradient (s)", "hierarchy_gradients.png"),
+        ("ratio", "value and gradient / value of the same way", "hierarchy_ratios.png"),
+    ):
+        figure, ax = axes(8.2, 4.6)
+        for index, way in enumerate(ways):
+            known = [
+                (m["sizes"]["parameters"], m["gradients"][way])
+                for m in models
+                if is_there(m["gradients"][way])
+            ]
+            if known:
+                x = [n for n, _ in known]
+                y = [
+                    r["gradient"]["median"] if quantity == "time" else r["ratio"] for _, r in known
+                ]
+                ax.plot(x, y, label=way, markersize=4, linewidth=1.2, **style(index))
+        if quantity == "ratio":
+            ax.axhline(2.5, color="0.4", linewidth=0.8, linestyle="--")
+        ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel=label)
+        legend_outside(ax)
+        save(figure, folder / name)
+
+
+def plot_fits(models: list[Model], folder: Path) -> None:
+    """Time of a fit against the number of parameters; open where it was stopped or is not valid."""
+    figure, ax = axes(8.6, 4.8)
+    for index, name in enumerate(fit["name"] for fit in models[0]["fits"]):
+        known = []
+        for model in models:
+            fit = next(f for f in model["fits"] if f["name"] == name)
+            if "absent" not in fit:
+                known.append((model["sizes"]["parameters"], fit["seconds"], fit["valid"]))
+        if not known:
+            continue
+        look = style(index)
+        ax.plot([k[0] for k in known], [k[1] for k in known], label=name, markersize=4,
+                linewidth=1.0, **look)  # fmt: skip
+        bad = [k for k in known if not k[2]]
+        ax.plot([k[0] for k in bad], [k[1] for k in bad], linestyle="none", markersize=6,
+                markerfacecolor="white", **look)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel="time of a fit (s)")
+    legend_outside(ax)
+    save(figure, folder / "hierarchy_fits.png")
+
+
+def plot_workspaces(models: dict[str, Model], folder: Path) -> None:
+    """Gradients over clad's, and fits over the native minimiser's, of published workspaces."""
+    first = next(iter(models.values()))
+    gradients: dict[str, list[float | None]] = {name: [] for name in models}
+    fits: dict[str, list[float | None]] = {name: [] for name in models}
+    ways = [
+        way
+        for way in first["gradients"]
+        if any(is_there(m["gradients"][way]) for m in models.values())
+    ]
+    names = [fit["name"] for fit in first["fits"]]
+    for name, model in models.items():
+        fastest = model["gradients"]["clad"]["gradient"]["median"]
+        for way in ways:
+            result = model["gradients"][way]
+            there = is_there(result)
+            gradients[name].append(result["gradient"]["median"] / fastest if there else None)
+        by_name = {fit["name"]: fit for fit in model["fits"]}
+        for fit_name in names:
+            fit = by_name.get(fit_name, {})
+            good = "seconds" in fit and fit["valid"]
+            fits[name].append(fit["seconds"] / by_name["newton"]["seconds"] if good else None)
+    dots(
+        ways,
+        gradients,
+        "value and gradient, relative to clad",
+        folder / "hierarchy_workspaces.png",
+        1.0,
+    )
+    label = "time of a valid fit, relative to the native minimiser"
+    dots(names, fits, label, folder / "hierarchy_workspace_fits.png", 1.0)
+
+
+def main() -> int:
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    folder = Path(sys.argv[2])
+    (folder / "hierarchy.md").write_text(markdown(record), encoding="utf-8")
+    synthetic = list(of_kind(record, "synthetic").values())
+    workspaces = of_kind(record, "workspace")
+    if synthetic:
+        plot_scaling(synthetic, folder)
+        if synthetic[0]["fits"]:
+            plot_fits(synthetic, folder)
+    if workspaces and next(iter(workspaces.values()))["fits"]:
+        plot_workspaces(workspaces, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

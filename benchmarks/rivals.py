@@ -1,0 +1,258 @@
+"""Compare whole tools: loading, values, gradients, fits with covariance, CLs, toys.
+
+    python benchmarks/rivals.py WORKSPACE... [--output FILE]
+
+nablafit next to pyhf (NumPy, JAX), RooFit, NextStat and, on a model of templates alone, iminuit's
+own cost functions. Workspaces without a signal get one. Each tool is used as its documentation
+says it is fastest; what a tool cannot do, and what fails, is said. benchmarks/README.md says what
+each number is; rivals_report.py makes tables and plots.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from _common import (
+    CLOCKS,
+    Absent,
+    Result,
+    Stopwatch,
+    Task,
+    argument_parser,
+    environment,
+    first_line,
+    print_environment,
+    print_table,
+    seconds_text,
+    to_record,
+    write_json,
+)
+from _rival_inference import NablafitInference, NextstatInference, PyhfInference
+from _rivals import FitOutcome, Nablafit, Nextstat, Pyhf, open_tools
+from _roofit import RooFit
+from _signals import normalisations, with_signal
+from _templates import measure_templates
+
+QUANTITIES = ("load", "value", "gradient", "fit with covariance", "CLs", "toy")
+LOAD, VALUE, GRADIENT, FIT, CLS, TOY = QUANTITIES
+OURS = "nablafit"
+# Fits without errors are no rivals of those with.
+FITS = {
+    "nablafit newton": OURS,
+    "pyhf NumPy+MINUIT": "pyhf NumPy",
+    "pyhf JAX+MINUIT": "pyhf JAX",
+    "NextStat": "NextStat",
+    "RooFit+MINUIT": "RooFit",
+}
+SHORT = {
+    "pyhf, not validated": "pyhf NumPy",
+    "pyhf NumPy": "pyhf NumPy",
+    "pyhf JAX, jitted": "pyhf JAX",
+    "NextStat, gradient only": "NextStat",
+}
+
+
+class Fits:
+    """Remembers what timed fits found."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, FitOutcome] = {}
+
+    def watch(self, tool: str, task: Task) -> Task:
+        """Return a task that keeps the outcome."""
+
+        def call() -> object:
+            self.outcomes[tool] = task.call()  # type: ignore[assignment]
+            return None
+
+        return Task(call, task.enter)
+
+
+def open_all(path: Path, poi: str, skip: list[str]) -> tuple[dict[str, Any], dict[str, Absent]]:
+    """Open a workspace with every tool that is there; ours comes first."""
+    tools, absent = open_tools(path, skip)
+    found: dict[str, Any] = dict(tools)
+    if "RooFit" in skip:
+        absent["RooFit"] = Absent("skipped")
+        return found, absent
+    try:
+        ours = found[OURS]
+        found["RooFit"] = RooFit(path, poi, ours.model.parameters)
+    except Exception as error:  # noqa: BLE001
+        absent["RooFit"] = Absent(first_line(error))
+    return found, absent
+
+
+def collect(tools: Mapping[str, Any]) -> tuple[dict[str, dict[str, Task]], dict[str, Any]]:
+    """Return the tasks that are timed in turns, by quantity and tool, and what is absent."""
+    ours: Nablafit = tools[OURS]
+    x = ours.point()
+    tasks: dict[str, dict[str, Task]] = {name: {} for name in QUANTITIES[:4]}
+    missing: dict[str, dict[str, Absent]] = {name: {} for name in QUANTITIES}
+    for tool in tools.values():
+        for quantity, found in (
+            (LOAD, tool.loads()),
+            (VALUE, tool.values(x)),
+            (GRADIENT, tool.gradients(x)),
+        ):
+            for name, task in found.items():
+                if name == "pyhf, validated":
+                    continue
+                target = missing if isinstance(task, Absent) else tasks
+                target[quantity][SHORT.get(name, name)] = task  # type: ignore[index]
+        tasks[FIT] |= {FITS[name]: task for name, task in tool.fits().items() if name in FITS}
+    return tasks, missing
+
+
+def inference(
+    path: Path, tools: Mapping[str, Any], n_toys: Mapping[str, int]
+) -> dict[str, dict[str, tuple[Callable[[], Any], int]]]:
+    """Return CLs and toys of each tool, as calls and numbers of toys."""
+    ours = NablafitInference(path)
+    names = tools[OURS].model.parameters
+    best = dict(zip(names, ours.best.tolist(), strict=True))
+    cls: dict[str, tuple[Callable[[], Any], int]] = {OURS: (ours.cls, 1)}
+    toys: dict[str, tuple[Callable[[], Any], int]] = {}
+    calls: dict[str, Callable[[int], int]] = {OURS: ours.toys}
+    for tool in tools.values():
+        if isinstance(tool, Pyhf):
+            theirs = PyhfInference(path, "jax" if tool.name == "pyhf JAX" else "numpy")
+            cls[tool.name] = (theirs.cls, 1)
+            calls[tool.name] = lambda n, t=theirs: t.toys(ours.best, n)
+        elif isinstance(tool, Nextstat):
+            other = NextstatInference(path)
+            cls[tool.name] = (other.cls, 1)
+            calls[tool.name] = other.toys
+        elif isinstance(tool, RooFit):
+            cls[tool.name] = (lambda t=tool: t.cls(1.0), 1)
+            calls[tool.name] = lambda n, t=tool: t.toys(best, n)
+    for name, call in calls.items():
+        n = n_toys.get(name, n_toys["others"])
+        toys[name] = (lambda c=call, k=n: c(k), n)
+    return {CLS: cls, TOY: toys}
+
+
+def timed_once(
+    call: Callable[[], Any], n: int, now: Callable[[], float]
+) -> tuple[dict[str, Any], Any]:
+    """Time one call after a short one that warms up; return seconds per item."""
+    started = now()
+    try:
+        value = call()
+    except Exception as error:  # noqa: BLE001
+        return {"absent": first_line(error)}, None
+    return {"median": (now() - started) / n, "items": n}, value
+
+
+def measure(path: Path, arguments: Any, stopwatch: Stopwatch) -> dict[str, Any]:  # noqa: ANN401
+    """Return all numbers of one workspace."""
+    document = with_signal(path)
+    poi = document["measurements"][0]["config"]["poi"]
+    assert poi in normalisations(document)
+    now = CLOCKS[arguments.clock]
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / path.name
+        own.write_text(json.dumps(document), encoding="utf-8")
+        tools, absent = open_all(own, poi, arguments.skip)
+        tasks, missing = collect(tools)
+        fits = Fits()
+        tasks[FIT] = {name: fits.watch(name, task) for name, task in tasks[FIT].items()}
+        results: dict[str, dict[str, Any]] = {}
+        for quantity, group in tasks.items():
+            timed: dict[str, Result] = {**stopwatch.measure(group), **missing[quantity], **absent}
+            results[quantity] = {name: to_record(result) for name, result in timed.items()}
+        values: dict[str, float] = {}
+        n_toys = {OURS: arguments.toys, "NextStat": arguments.toys, "others": arguments.few_toys}
+        for quantity, calls in inference(own, tools, n_toys).items():
+            results[quantity] = {name: to_record(a) for name, a in absent.items()}
+            for name, (call, n) in calls.items():
+                if quantity == CLS:
+                    call()  # compiles what is compiled
+                record, value = timed_once(call, n, now)
+                results[quantity][name] = record
+                if value is not None and quantity == CLS:
+                    values[name] = float(value)
+                elif value is not None:
+                    record["valid"] = int(value) / n
+        ours: Nablafit = tools[OURS]
+        minima = {name: ours.twice_nll(o.values) for name, o in fits.outcomes.items()}
+    for name, outcome in fits.outcomes.items():
+        results[FIT][name]["above_lowest"] = minima[name] - min(minima.values())
+        results[FIT][name]["says_valid"] = outcome.says_valid
+    for name, value in values.items():
+        results[CLS][name]["value"] = value
+    sizes = {"parameters": ours.model.n_parameters, "bins": ours.model.n_bins}
+    return {"sizes": sizes, "results": results}
+
+
+def print_workspace(name: str, found: Mapping[str, Any]) -> None:
+    rows = []
+    for quantity, results in found["results"].items():
+        ours = results[OURS]
+        for tool, result in results.items():
+            if "absent" in result:
+                rows.append((quantity, tool, f"absent: {result['absent']}", "", ""))
+                continue
+            note = ""
+            if "above_lowest" in result:
+                note = f"{result['above_lowest']:.1e} above" + (
+                    "" if result["says_valid"] else ", NOT valid"
+                )
+            elif "value" in result:
+                note = f"CLs {result['value']:.6f}"
+            elif "valid" in result:
+                note = f"{result['items']} toys, {result['valid']:.0%} valid"
+            rows.append(
+                (
+                    quantity,
+                    tool,
+                    seconds_text(result["median"]),
+                    f"{result['median'] / ours['median']:.3g}" if "median" in ours else "",
+                    note,
+                )
+            )
+    sizes = ", ".join(f"{n} {what}" for what, n in found["sizes"].items())
+    print_table(f"{name}: {sizes}", ("", "tool", "time", "over nablafit", ""), rows)
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--toys", type=int, default=200, help="of nablafit and NextStat")
+    parser.add_argument("--few-toys", type=int, default=3, help="of the others, which are slow")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
+    record = environment(arguments.clock)
+    print_environment(record)
+    stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
+    record["workspaces"] = {}
+    for path in arguments.workspaces:
+        record["workspaces"][path.stem] = found = measure(path, arguments, stopwatch)
+        print_workspace(path.stem, found)
+        write_json(arguments.output, record)
+    record["templates"] = measure_templates(stopwatch)
+    print_templates(record["templates"])
+    write_json(arguments.output, record)
+
+
+def print_templates(found: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            name,
+            seconds_text(result["seconds"]["median"]),
+            f"{result['above_lowest']:.1e}",
+            "valid" if result["valid"] else "NOT valid",
+        )
+        for name, result in found["fits"].items()
+    ]
+    title = f"Templates alone: {found['bins']} bins, {found['samples']} samples"
+    print_table(title, ("fit", "time", "above lowest, -2 log L", "says"), rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Turn the record of rivals.py into a page of tables and into plots.
+
+python benchmarks/rivals_report.py RECORD.json FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from _common import seconds_text
+from _plots import dots
+from report import conditions, table
+
+TOOLS = ("nablafit", "pyhf NumPy", "pyhf JAX", "RooFit", "NextStat")
+
+HEAD = """# Rivals: all numbers
+
+From one run of `benchmarks/rivals.py`; `benchmarks/README.md` says what each number covers and how
+each tool is used. Times, and in brackets their ratio to nablafit's. Fits: then how far above the
+lowest -2 log L of the run they ended, all minima evaluated by one function. Whatever did not work
+says why.
+"""
+
+
+def cell(result: dict[str, Any] | None, ours: dict[str, Any]) -> str:
+    if result is None:
+        return ""
+    if "absent" in result:
+        return f"absent: {result['absent']}"
+    text = seconds_text(result["median"])
+    if result is not ours and "median" in ours:
+        text += f" ({result['median'] / ours['median']:.3g})"
+    if "above_lowest" in result:
+        text += f"; {max(result['above_lowest'], 0.0):.0e}"
+        text += "" if result["says_valid"] else ", NOT valid"
+    if "value" in result:
+        text += f"; CLs {result['value']:.5f}"
+    if "valid" in result:
+        text += f"; {result['valid']:.0%} of {result['items']} valid"
+    return text
+
+
+def markdown(record: dict[str, Any]) -> str:
+    parts = [HEAD, conditions(record)]
+    for name, found in record["workspaces"].items():
+        sizes, results = found["sizes"], found["results"]
+        rows = [
+            [quantity, *(cell(by_tool.get(tool), by_tool["nablafit"]) for tool in TOOLS)]
+            for quantity, by_tool in results.items()
+        ]
+        parts += [
+            f"## {name}: {sizes['parameters']} parameters, {sizes['bins']} bins\n",
+            table(["", *TOOLS], rows),
+        ]
+    templates = record.get("templates")
+    if templates:
+        rows = [
+            [
+                name,
+                seconds_text(fit["seconds"]["median"]),
+                f"{max(fit['above_lowest'], 0.0):.0e}",
+                "valid" if fit["valid"] else "NOT valid",
+            ]
+            for name, fit in templates["fits"].items()
+        ]
+        parts += [
+            f"## iminuit's costs: {templates['samples']} templates, {templates['bins']} bins\n",
+            table(["fit with covariance", "time", "above lowest, -2 log L", "says"], rows),
+        ]
+    return "\n".join(parts)
+
+
+def plot(record: dict[str, Any], folder: Path) -> None:
+    """One row per quantity and workspace, one colour per tool: times over nablafit's."""
+    rows: list[str] = []
+    series: dict[str, list[float | None]] = {tool: [] for tool in TOOLS[1:]}
+    quantities = list(next(iter(record["workspaces"].values()))["results"])
+    for quantity in quantities:
+        for name, found in record["workspaces"].items():
+            by_tool = found["results"][quantity]
+            rows.append(f"{quantity}: {name}")
+            for tool, values in series.items():
+                result = by_tool.get(tool, {})
+                is_known = "median" in result and result.get("says_valid", True)
+                values.append(
+                    result["median"] / by_tool["nablafit"]["median"] if is_known else None
+                )
+    dots(rows, series, "time relative to nablafit (line)", folder / "rivals.png", 1.0)
+
+
+def main() -> int:
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    folder = Path(sys.argv[2])
+    (folder / "rivals.md").write_text(markdown(record), encoding="utf-8")
+    plot(record, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+#include "nablafit/function.hpp"
+
+namespace nablafit {
+
+Function::~Function() = default;
+
+}  // namespace nablafit

@@ -1,0 +1,164 @@
+"""One value or another, smoothly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._arrays import FloatArray, float_array
+from .._record import Record
+from ._calls import exactly, sum_to_shape
+from ._cut import common_shape, step_at
+from ._histogram import Kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["ChoiceGradients", "SoftChoice", "where"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class ChoiceGradients(Record):
+    """Derivatives of a function of a choice, each in the shape of the argument; frozen."""
+
+    values: FloatArray
+    threshold: FloatArray
+    width: FloatArray
+    above: FloatArray
+    below: FloatArray
+
+    def __repr__(self) -> str:
+        return f"ChoiceGradients by values of shape {self.values.shape} and four more"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class SoftChoice(Record, format="nablafit.SoftChoice/1"):
+    """The mixture of two values, and its derivatives; frozen."""
+
+    result: FloatArray
+    """share * above + (1 - share) * below, in the common shape of the arguments."""
+    share: FloatArray
+    """Share of `above`, from 0 to 1."""
+    values: FloatArray
+    threshold: FloatArray
+    width: FloatArray
+    above: FloatArray
+    below: FloatArray
+    kernel: Kernel
+    by_value: FloatArray
+    """Derivative of `share` by the values; minus that by the threshold."""
+    by_width: FloatArray
+    """Derivative of `share` by the width."""
+
+    def vjp(self, cotangents: ArrayLike) -> ChoiceGradients:
+        """Return the derivatives of sum(cotangents * result) by all five arguments.
+
+        Those by values, threshold and width are 0 where the width is 0.
+
+        Raises
+        ------
+        ArgumentError
+            If the shape is not that of `result`.
+        """
+        weights = exactly(cotangents, self.result.shape, "cotangents")
+        gap = weights * (self.above - self.below)
+        return ChoiceGradients(
+            values=sum_to_shape(gap * self.by_value, self.values.shape),
+            threshold=sum_to_shape(-gap * self.by_value, self.threshold.shape),
+            width=sum_to_shape(gap * self.by_width, self.width.shape),
+            above=sum_to_shape(weights * self.share, self.above.shape),
+            below=sum_to_shape(weights * (1.0 - self.share), self.below.shape),
+        )
+
+    def jvp(
+        self,
+        *,
+        values: ArrayLike = 0.0,
+        threshold: ArrayLike = 0.0,
+        width: ArrayLike = 0.0,
+        above: ArrayLike = 0.0,
+        below: ArrayLike = 0.0,
+    ) -> FloatArray:
+        """Return the derivative of `result` along a direction, in the shape of `result`.
+
+        Raises
+        ------
+        ArgumentError
+            If a direction has not the shape of its argument and is no number.
+        """
+        moved = exactly(values, self.values.shape, "values") - exactly(
+            threshold, self.threshold.shape, "threshold"
+        )
+        widened = exactly(width, self.width.shape, "width")
+        share = self.by_value * moved + self.by_width * widened
+        upper = exactly(above, self.above.shape, "above")
+        lower = exactly(below, self.below.shape, "below")
+        change: FloatArray = (
+            share * (self.above - self.below) + self.share * upper + (1.0 - self.share) * lower
+        )
+        return change
+
+    def __repr__(self) -> str:
+        mean = float(self.share.mean()) if self.share.size else 0.0
+        return f"Choice, {self.kernel} kernel: {self.share.size} results, {mean:.6g} from above"
+
+    def _repr_html_(self) -> str:
+        return f"<div>{self!r}</div>"
+
+
+def where(
+    values: ArrayLike,
+    threshold: ArrayLike,
+    width: ArrayLike,
+    above: ArrayLike,
+    below: ArrayLike,
+    *,
+    kernel: Kernel = "logistic",
+    n_threads: int | None = None,
+) -> SoftChoice:
+    """Mix `above` and `below` by how far a value passes a threshold: a smooth if-then-else.
+
+    The share of `above` is that of `nablafit.relax.cut`. With width 0 this is
+    `numpy.where(values >= threshold, above, below)` for finite `above` and `below`.
+
+    Parameters
+    ----------
+    values, threshold, width
+        As for `nablafit.relax.cut`.
+    above, below
+        Results on the two sides; finite, in any shape that broadcasts with the others.
+    kernel, n_threads
+        As for `nablafit.relax.cut`.
+
+    Returns
+    -------
+    SoftChoice
+        With `result`, and `vjp` and `jvp` for its derivatives.
+
+    Raises
+    ------
+    ArgumentError
+        If shapes do not fit, values, threshold or width are not finite, or a width is negative.
+    """
+    places = np.array(float_array(values, "values"))
+    at = np.array(float_array(threshold, "threshold"))
+    widths = np.array(float_array(width, "width"))
+    upper = np.array(float_array(above, "above"))
+    lower = np.array(float_array(below, "below"))
+    shape = common_shape(values=places, threshold=at, width=widths, above=upper, below=lower)
+    step = step_at(places, at, widths, kernel, n_threads)
+    share = np.array(np.broadcast_to(step.passed, shape))
+    return SoftChoice(
+        result=share * upper + (1.0 - share) * lower,
+        share=share,
+        values=places,
+        threshold=at,
+        width=widths,
+        above=upper,
+        below=lower,
+        kernel=kernel,
+        by_value=step.by_distance,
+        by_width=step.by_width,
+    )

@@ -1,0 +1,192 @@
+"""Relaxed histograms, cuts and choices as differentiable functions of JAX arrays.
+
+Histograms are filled by nablafit's C++ through a callback: `jit`, `grad`, `vjp` and `vmap` work,
+derivatives are first ones of reverse mode. Each element of a `vmap` is one call of the core; many
+weights of the same events are faster as weights of two axes. Cuts and choices are operations of
+JAX, differentiable any number of times in any mode.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError as error:
+    message = "nablafit.relax.jax needs JAX: pip install 'nablafit[jax]'"
+    raise ImportError(message) from error
+
+from ..batch import thread_count
+from ..errors import ArgumentError, located
+from ._calls import HistogramCall, histogram_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._arrays import FloatArray
+    from ._cut import Keep
+    from ._histogram import Kernel, Outside
+
+__all__ = ["cut", "histogram", "where"]
+
+_Numbers: TypeAlias = Any
+"""Whatever JAX makes an array of."""
+
+_Options = tuple[str, str, int]
+
+
+def histogram(
+    values: _Numbers,
+    edges: _Numbers,
+    bandwidth: _Numbers,
+    *,
+    weights: _Numbers = None,
+    kernel: Kernel = "gaussian",
+    outside: Outside = "drop",
+    n_threads: int | None = None,
+) -> jax.Array:
+    """Fill histograms with spread events; arguments as for `nablafit.relax.histogram`.
+
+    Returns
+    -------
+    jax.Array
+        Counts in float64, shape (n_bins,) or (n_histograms, n_bins), differentiable in values,
+        weights, edges and bandwidth.
+
+    Raises
+    ------
+    ArgumentError
+        If float64 is not enabled, or shapes do not fit. Numbers are checked when the call runs:
+        under `jit`, JAX raises an error of its own with that message in it.
+    """
+    _require_float64()
+    x = jnp.asarray(values, dtype=jnp.float64)
+    w = jnp.ones(x.shape[-1:]) if weights is None else jnp.asarray(weights, dtype=jnp.float64)
+    e = jnp.asarray(edges, dtype=jnp.float64)
+    s = jnp.asarray(bandwidth, dtype=jnp.float64)
+    options = (kernel, outside, thread_count(n_threads))
+    histogram_axes(x.shape, w.shape, e.shape, s.shape)
+    counts: jax.Array = _histogram(options, x, w, e, s)
+    return counts
+
+
+def cut(
+    values: _Numbers,
+    threshold: _Numbers,
+    width: _Numbers,
+    *,
+    keep: Keep = "above",
+    kernel: Kernel = "logistic",
+) -> jax.Array:
+    """Return the weights with which events pass; arguments as for `nablafit.relax.cut`.
+
+    Raises
+    ------
+    ArgumentError
+        If `keep` or `kernel` has another value than those.
+    """
+    if keep not in ("above", "below"):
+        raise located(ArgumentError, f"expected 'above' or 'below', got {keep!r}", "keep")
+    if kernel not in ("gaussian", "logistic"):
+        raise located(ArgumentError, f"expected 'gaussian' or 'logistic', got {kernel!r}", "kernel")
+    distance = jnp.asarray(values) - threshold
+    soft = jnp.asarray(width) > 0
+    z = distance / jnp.where(soft, width, 1.0)
+    step = jax.nn.sigmoid(z) if kernel == "logistic" else jax.scipy.stats.norm.cdf(z)
+    passed: jax.Array = jnp.where(soft, step, jnp.where(distance >= 0, 1.0, 0.0))
+    return passed if keep == "above" else 1.0 - passed
+
+
+def where(
+    values: _Numbers,
+    threshold: _Numbers,
+    width: _Numbers,
+    above: _Numbers,
+    below: _Numbers,
+    *,
+    kernel: Kernel = "logistic",
+) -> jax.Array:
+    """Mix two results by how far a value passes; arguments as for `nablafit.relax.where`."""
+    share = cut(values, threshold, width, kernel=kernel)
+    mixed: jax.Array = share * above + (1.0 - share) * below
+    return mixed
+
+
+def _require_float64() -> None:
+    if not jax.config.jax_enable_x64:
+        message = (
+            "expected float64 to be enabled, JAX would round to float32; call "
+            'jax.config.update("jax_enable_x64", True) before anything else'
+        )
+        raise located(ArgumentError, message, "jax_enable_x64")
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _histogram(
+    options: _Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
+) -> jax.Array:
+    n_bins = e.shape[-1] + (1 if options[1] == "separate" else -1)
+    batch = np.broadcast_shapes(x.shape, w.shape)[:-1]
+    result = jax.ShapeDtypeStruct((*batch, n_bins), jnp.float64)
+    axes = (x.ndim, w.ndim, e.ndim, s.ndim)
+
+    def function(*arrays: _Numbers) -> FloatArray:
+        def counts(*single: FloatArray) -> tuple[FloatArray]:
+            return (HistogramCall.of(options, *single).counts(),)
+
+        return _each(counts, axes, arrays)[0]
+
+    found: jax.Array = jax.pure_callback(function, result, x, w, e, s, vmap_method="expand_dims")
+    return found
+
+
+def _forward(
+    options: _Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    return _histogram(options, x, w, e, s), (x, w, e, s)
+
+
+def _backward(
+    options: _Options, arrays: tuple[jax.Array, ...], cotangents: jax.Array
+) -> tuple[jax.Array, ...]:
+    result = tuple(jax.ShapeDtypeStruct(array.shape, jnp.float64) for array in arrays)
+    axes = tuple(array.ndim for array in (*arrays, cotangents))
+
+    def function(*numbers: _Numbers) -> tuple[FloatArray, ...]:
+        def products(*single: FloatArray) -> tuple[FloatArray, ...]:
+            *inputs, g = single
+            return HistogramCall.of(options, *inputs).vjp(g)
+
+        return _each(products, axes, numbers)
+
+    found = jax.pure_callback(function, result, *arrays, cotangents, vmap_method="expand_dims")
+    return tuple(found)
+
+
+_histogram.defvjp(_forward, _backward)
+
+
+def _each(
+    compute: Callable[..., tuple[FloatArray, ...]],
+    axes: tuple[int, ...],
+    arrays: tuple[_Numbers, ...],
+) -> tuple[FloatArray, ...]:
+    """Call `compute` for every element of a batch; `axes` are those of one element."""
+    numbers = [np.asarray(array, dtype=np.float64, order="C") for array in arrays]
+    leading = [a.shape[: a.ndim - n] for a, n in zip(numbers, axes, strict=True)]
+    batch = np.broadcast_shapes(*leading)
+    if not batch:
+        return compute(*numbers)
+    own = [a.shape[a.ndim - n :] for a, n in zip(numbers, axes, strict=True)]
+    full = [np.broadcast_to(a, batch + shape) for a, shape in zip(numbers, own, strict=True)]
+    single = [
+        compute(*(np.array(a[i]).reshape(shape) for a, shape in zip(full, own, strict=True)))
+        for i in np.ndindex(batch)
+    ]
+    return tuple(
+        np.stack(parts).reshape(batch + parts[0].shape) for parts in zip(*single, strict=True)
+    )
