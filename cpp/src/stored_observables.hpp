@@ -1,11 +1,12 @@
 /// \file
-/// The global observables that a model's specification states.
+/// The global observables that are stored with a model.
 #ifndef NABLAFIT_SRC_STORED_OBSERVABLES_HPP
 #define NABLAFIT_SRC_STORED_OBSERVABLES_HPP
 
-#include <optional>
 #include <vector>
 
+#include "compiled_likelihood.hpp"
+#include "compiled_model.hpp"
 #include "nablafit/model.hpp"
 
 namespace nablafit::detail {
@@ -15,8 +16,7 @@ inline std::vector<double> stored_observables(const Model& model) {
   std::vector<double> values;
   values.reserve(model.constrained_parameters().size());
   for (const std::size_t p : model.constrained_parameters()) {
-    const std::optional<double> observed = observed_value(model.spec().parameters[p]);
-    if (observed) values.push_back(*observed);
+    values.push_back(stored_observable(model.compiled().constraints[p]));
   }
   return values;
 }
