@@ -18,6 +18,8 @@ from _common import Absent, first_line
 import nablafit as nf
 
 BACKENDS = ("clad", "codipack", "forward", "finite-difference", "minuit-difference")
+# Parameters beyond which a gradient takes minutes: their cost is that of a value times parameters.
+LARGEST = {"forward": 1000, "finite-difference": 300, "minuit-difference": 300}
 EXPORTED = "exported C++"
 CLAD = "Clad on the exported function"
 JAX = "pyhf JAX"
@@ -78,10 +80,12 @@ def make_ways(
     """Set up one way after the other."""
     x = np.array(likelihood.model.initial)
     for backend in BACKENDS:
-        if backend in nf.build_info()["backends"]:
-            yield backend, _measured(lambda b=backend: _backend(likelihood, b), x)
-        else:
+        if backend not in nf.build_info()["backends"]:
             yield backend, Absent("not in this build")
+        elif x.size > LARGEST.get(backend, x.size):
+            yield backend, Absent("not tried at this size")
+        else:
+            yield backend, _measured(lambda b=backend: _backend(likelihood, b), x)
     header = likelihood.model.spec.to_cpp(likelihood.data)
     if len(header) > tools.largest_export:
         reason = f"a header of {len(header) / 1e6:.0f} MB was not compiled"

@@ -44,10 +44,10 @@ import nablafit as nf
 
 def documents(options: argparse.Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the name, the kind and the pyhf JSON of each model."""
-    for path in options.workspaces:
-        yield path.stem, "workspace", json.loads(path.read_text(encoding="utf-8"))
     for size in options.sizes:
         yield f"synthetic {size}", "synthetic", synthetic_workspace(size)
+    for path in options.workspaces:
+        yield path.stem, "workspace", json.loads(path.read_text(encoding="utf-8"))
 
 
 def make_likelihood(document: dict[str, Any]) -> nf.Likelihood:
