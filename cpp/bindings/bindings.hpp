@@ -9,6 +9,7 @@ namespace nablafit::bindings {
 
 namespace py = pybind11;
 
+void bind_diff(py::module_& core);
 void bind_errors(py::module_& module);
 void bind_spec(py::module_& module);
 void bind_model(py::module_& module);

@@ -47,5 +47,6 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_minimize(module);
   nablafit::bindings::bind_batch(module);
   nablafit::bindings::bind_profile(module);
+  nablafit::bindings::bind_diff(module);
   nablafit::bindings::bind_relax(module);
 }

@@ -11,7 +11,8 @@ namespace nablafit::detail {
 namespace {
 
 void set_parameters(CompiledModel& model) {
-  for (const Parameter& parameter : model.spec.parameters) {
+  for (const Parameter& parameter : model.source->parameters) {
+    model.constraints.push_back(parameter.constraint);
     if (is_constrained(parameter)) model.constrained.push_back(model.names.size());
     model.names.push_back(parameter.name);
     model.initial.push_back(parameter.initial);
@@ -19,21 +20,19 @@ void set_parameters(CompiledModel& model) {
     model.upper.push_back(parameter.upper);
     model.fixed.push_back(parameter.fixed ? 1 : 0);
   }
-  model.index_of.reserve(model.names.size());
-  for (std::size_t i = 0; i < model.names.size(); ++i) model.index_of.emplace(model.names[i], i);
 }
 
 void set_channels(CompiledModel& model) {
   model.channel_offsets.push_back(0);
   bool any_floor = false;
-  for (const Channel& channel : model.spec.channels) {
+  for (const Channel& channel : model.source->channels) {
     model.n_bins += channel.n_bins();
     model.n_rows += channel.n_bins() * channel.samples.size();
     model.channel_offsets.push_back(model.n_bins);
     any_floor = any_floor || channel.yield_floor.has_value();
   }
   if (!any_floor) return;
-  for (const Channel& channel : model.spec.channels) {
+  for (const Channel& channel : model.source->channels) {
     const double floor = channel.yield_floor.value_or(-std::numeric_limits<double>::infinity());
     model.bin_floor.insert(model.bin_floor.end(), channel.n_bins(), floor);
   }
@@ -129,16 +128,28 @@ std::vector<std::string> model_warnings(const ModelSpec& spec) {
 
 void compile(ModelSpec spec, CompiledModel& model) {
   validate(spec);
-  model.spec = std::move(spec);
+  model.source = std::make_shared<const ModelSpec>(std::move(spec));
   set_parameters(model);
-  set_channels(model);
   ModelLists lists;
-  collect_lists(model, lists);
+  compile_lists(model, lists, nullptr, nullptr);
+  model.warnings = model_warnings(*model.source);
+}
+
+void compile_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs,
+                   InputPlaces* places) {
+  set_channels(model);
+  collect_lists(model, lists, inputs);
   set_terms(model, lists);
-  pack(model, lists);
+  pack(model, lists, places);
   set_arrow_structure(model, lists);
-  model.warnings = model_warnings(model.spec);
-  set_sweep(model);
+  model.index();
+}
+
+void CompiledModel::index() {
+  index_of.clear();
+  index_of.reserve(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) index_of.emplace(names[i], i);
+  set_sweep(*this);
 }
 
 }  // namespace nablafit::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 namespace nablafit::detail {
@@ -24,15 +25,18 @@ constexpr std::uint32_t no_pull = 0xFFFFFFFFU;
 struct Variation {
   std::uint32_t term;
   const HistoSys* histogram;
+  std::uint32_t input;  ///< of its first bin, `low`; those of `high` follow
 };
 
 class Collector {
  public:
-  Collector(CompiledModel& model, ModelLists& lists)
-      : model_(model), lists_(lists), pull_of_(model.names.size(), no_pull) {}
+  Collector(CompiledModel& model, ModelLists& lists, const InputLayout* inputs)
+      : model_(model), lists_(lists), inputs_(inputs), pull_of_(model.names.size(), no_pull) {
+    for (std::size_t i = 0; i < model.names.size(); ++i) index_of_.emplace(model.names[i], i);
+  }
 
   void collect() {
-    for (const Channel& channel : model_.spec.channels) {
+    for (const Channel& channel : model_.source->channels) {
       for (const Sample& sample : channel.samples) {
         collect_sample(sample);
         ++family_;
@@ -45,7 +49,7 @@ class Collector {
   using Kind = MultiplierRef::Kind;
 
   std::uint32_t parameter(const std::string& name) const {
-    return static_cast<std::uint32_t>(model_.index_of.at(name));
+    return static_cast<std::uint32_t>(index_of_.at(name));
   }
 
   std::uint32_t pull(const std::string& name) {
@@ -58,7 +62,7 @@ class Collector {
   }
 
   PullArgument pull_argument(std::uint32_t index) const {
-    const Pull& pull = model_.spec.parameters[index].pull;
+    const Pull& pull = model_.source->parameters[index].pull;
     if (const auto* gamma = std::get_if<GammaPull>(&pull)) {
       return {index, PullKind::gamma, gamma->relative, 0.0};
     }
@@ -80,17 +84,24 @@ class Collector {
       additive_.terms.push_back(lists_.additive_terms.id(pull(m.parameter), m.interpolation));
       additive_.symmetric.push_back((m.high - m.low) / 2.0);
       additive_.asymmetric.push_back((m.high + m.low - 2.0) / 16.0);
+      if (inputs_ != nullptr) additive_.inputs.push_back(input_);
     } else {
-      scope_.factors.push_back(
-          {lists_.factor_terms.id(pull(m.parameter), m.interpolation), m.low, m.high});
+      InterpolatedFactor factor{lists_.factor_terms.id(pull(m.parameter), m.interpolation), m.low,
+                                m.high};
+      if (inputs_ != nullptr) {
+        factor.low_input = input_;
+        factor.high_input = input_ + 1;
+      }
+      scope_.factors.push_back(factor);
     }
   }
 
   void add(const HistoSys& m) {
     if (is_additive(m.interpolation)) {
-      variations_.push_back({lists_.additive_terms.id(pull(m.parameter), m.interpolation), &m});
+      variations_.push_back(
+          {lists_.additive_terms.id(pull(m.parameter), m.interpolation), &m, input_});
     } else {
-      scalings_.push_back({lists_.factor_terms.id(pull(m.parameter), m.interpolation), &m});
+      scalings_.push_back({lists_.factor_terms.id(pull(m.parameter), m.interpolation), &m, input_});
     }
   }
 
@@ -125,8 +136,9 @@ class Collector {
     bin_parameters_.clear();
     bin_formulas_.clear();
     n_bins_ = sample.nominal.size();
-    for (const Modifier& modifier : sample.modifiers) {
-      std::visit([this](const auto& m) { this->add(m); }, modifier);
+    for (std::size_t i = 0; i < sample.modifiers.size(); ++i) {
+      if (inputs_ != nullptr) input_ = inputs_->samples[family_].modifiers[i];
+      std::visit([this](const auto& m) { this->add(m); }, sample.modifiers[i]);
     }
     // Additive factors are numbered behind the derived ones once all of those are known.
     if (!additive_.terms.empty()) {
@@ -165,6 +177,7 @@ class Collector {
       append(factor.term);
       append(factor.low);
       append(factor.high);
+      append(factor.low_input);
     }
     append(scope.inside.size());
     for (const auto* refs : {&scope.inside, &scope.outside}) {
@@ -191,8 +204,8 @@ class Collector {
     for (const std::uint32_t first : bin_formulas_) {
       rows.multipliers.push_back({Kind::derived, first + static_cast<std::uint32_t>(bin)});
     }
-    if (!scalings_.empty() && nominal != 0.0)
-      add_scope(scaling_scope(nominal, bin), rows.multipliers);
+    if (!scalings_.empty() && (nominal != 0.0 || inputs_ != nullptr))
+      add_scope(scaling_scope(sample, bin), rows.multipliers);
     rows.multiplier_offsets.push_back(static_cast<std::uint32_t>(rows.multipliers.size()));
   }
 
@@ -201,7 +214,13 @@ class Collector {
     for (const Variation& variation : variations_) {
       const double low = variation.histogram->low[bin];
       const double high = variation.histogram->high[bin];
-      if (low == nominal && high == nominal) continue;
+      if (inputs_ != nullptr) {
+        rows.entry_low.push_back(variation.input + static_cast<std::uint32_t>(bin));
+        rows.entry_high.push_back(
+            variation.input + static_cast<std::uint32_t>(bin + variation.histogram->low.size()));
+      } else if (low == nominal && high == nominal) {
+        continue;
+      }
       rows.entry_terms.push_back(variation.term);
       rows.symmetric.push_back((high - low) / 2.0);
       rows.asymmetric.push_back(((high - nominal) - (nominal - low)) / 16.0);
@@ -209,21 +228,35 @@ class Collector {
     rows.entry_offsets.push_back(static_cast<std::uint32_t>(rows.entry_terms.size()));
   }
 
-  Scope scaling_scope(double nominal, std::size_t bin) const {
+  /// A bin without nominal yield has no ratios; they count as 1.
+  Scope scaling_scope(const Sample& sample, std::size_t bin) const {
     Scope scope;
+    const double nominal = sample.nominal[bin];
+    const std::size_t n_bins = sample.nominal.size();
     for (const Variation& scaling : scalings_) {
-      scope.factors.push_back({scaling.term, scaling.histogram->low[bin] / nominal,
-                               scaling.histogram->high[bin] / nominal});
+      const double low = scaling.histogram->low[bin], high = scaling.histogram->high[bin];
+      InterpolatedFactor factor{scaling.term, nominal == 0.0 ? 1.0 : low / nominal,
+                                nominal == 0.0 ? 1.0 : high / nominal};
+      if (inputs_ != nullptr) {
+        factor.low_input = scaling.input + static_cast<std::uint32_t>(bin);
+        factor.high_input = scaling.input + static_cast<std::uint32_t>(bin + n_bins);
+        factor.nominal_input = inputs_->samples[family_].nominal + static_cast<std::uint32_t>(bin);
+      }
+      scope.factors.push_back(factor);
     }
     return scope;
   }
 
   CompiledModel& model_;
   ModelLists& lists_;
+  const InputLayout* inputs_;
+  std::unordered_map<std::string_view, std::size_t> index_of_;
   std::vector<std::uint32_t> pull_of_;
   std::unordered_map<std::string, std::uint32_t> known_scopes_;
   std::uint32_t first_bin_ = 0;
   std::uint32_t family_ = 0;
+
+  std::uint32_t input_ = no_input;  ///< first input of the modifier being added
 
   // Of the sample being collected:
   Scope scope_;
@@ -249,8 +282,8 @@ void number_additive_factors(const CompiledModel& model, ModelLists& lists) {
 
 }  // namespace
 
-void collect_lists(CompiledModel& model, ModelLists& lists) {
-  Collector(model, lists).collect();
+void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs) {
+  Collector(model, lists, inputs).collect();
   number_additive_factors(model, lists);
   for (std::size_t i = 0; i < model.additive_factors.size(); ++i) {
     model.additive_factors[i].multiplier =

@@ -4,6 +4,7 @@
 #ifndef NABLAFIT_SRC_COMPILE_LISTS_HPP
 #define NABLAFIT_SRC_COMPILE_LISTS_HPP
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "compiled_model.hpp"
+#include "input_layout.hpp"
 
 namespace nablafit::detail {
 
@@ -38,6 +40,9 @@ class TermTable {
 struct InterpolatedFactor {
   std::uint32_t term;
   double low, high;
+  /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set
+  /// where lists are made for exchange.
+  std::uint32_t low_input = no_input, high_input = no_input, nominal_input = no_input;
 };
 
 /// Product of factors shared by rows.
@@ -56,6 +61,7 @@ struct RowList {
   std::vector<std::uint32_t> bin, family;  ///< family: index of the (channel, sample)
   std::vector<std::uint32_t> entry_offsets{0}, entry_terms;
   std::vector<double> symmetric, asymmetric;
+  std::vector<std::uint32_t> entry_low, entry_high;  ///< inputs; empty unless made for exchange
   std::vector<std::uint32_t> multiplier_offsets{0};
   std::vector<MultiplierRef> multipliers;
 
@@ -69,12 +75,30 @@ struct ModelLists {
   RowList rows;
 };
 
-/// Walks the specification of `model` and fills `lists`, `model.pulls`, `model.additive_factors`
-/// and `model.derived_factors` (their multiplier is their index until they are placed).
-void collect_lists(CompiledModel& model, ModelLists& lists);
+/// What the sweeps take of a multiplicative factor: log_low, log_high, c1..c6; for code 6 S, A.
+using FactorSlots = std::array<double, 8>;
+FactorSlots factor_slots(Interpolation code, double low, double high);
 
-/// Places scopes, then rows, in lanes. `model.n_additive_terms` must be set.
-void pack(CompiledModel& model, const ModelLists& lists);
+/// Where the numbers of the lists went in the packed arrays.
+struct InputPlaces {
+  std::vector<std::size_t> row;     ///< per row: index in row_nominal
+  std::vector<std::size_t> entry;   ///< per entry of the rows: offset in entry_data
+  std::vector<std::size_t> factor;  ///< per factor of the scopes, in order: offset in factor_data
+};
+
+/// Walks the specification of `model` and fills `lists`, `model.pulls`, `model.additive_factors`
+/// and `model.derived_factors` (their multiplier is their index until they are placed). With
+/// `inputs`, for exchange: nothing is left out because its value has no effect, and nothing is
+/// shared because values are equal.
+void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs);
+
+/// Places scopes, then rows, in lanes. `model.n_additive_terms` must be set. `places` may be null.
+void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places);
+
+/// All that `compile` does but for the parameters, and for exchange if `inputs` and `places` are
+/// given.
+void compile_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs,
+                   InputPlaces* places);
 
 /// Sorts parameters into dense ones and local ones. Local: those that act in one bin only, as plain
 /// multipliers of its rows, and those that act nowhere.

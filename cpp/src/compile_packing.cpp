@@ -56,7 +56,15 @@ void append_gathers(AlignedVector<std::int32_t>& target, std::int32_t one,
 
 class ScopePacker {
  public:
-  ScopePacker(CompiledModel& model, const ModelLists& lists) : model_(model), lists_(lists) {}
+  ScopePacker(CompiledModel& model, const ModelLists& lists, InputPlaces* places)
+      : model_(model), lists_(lists), places_(places) {
+    std::size_t n_factors = 0;
+    for (const Scope& scope : lists.scopes) {
+      first_factor_.push_back(n_factors);
+      n_factors += scope.factors.size();
+    }
+    if (places != nullptr) places->factor.resize(n_factors);
+  }
 
   std::vector<std::uint32_t> pack() {
     const std::vector<RowGroup> groups = group();
@@ -131,7 +139,8 @@ class ScopePacker {
     for (std::size_t l = 0; l < lanes; ++l) {
       const Scope* lane = scope(group, l);
       if (lane == nullptr) continue;
-      for (const InterpolatedFactor& factor : lane->factors) {
+      for (std::size_t i = 0; i < lane->factors.size(); ++i) {
+        const InterpolatedFactor& factor = lane->factors[i];
         std::size_t e = 0;
         while (e < entries.size() && !(entries[e].first == factor.term && !used[e][l])) ++e;
         if (e == entries.size()) {
@@ -140,6 +149,9 @@ class ScopePacker {
         }
         used[e][l] = true;
         set_factor(entries[e].second, l, factor);
+        if (places_ != nullptr) {
+          places_->factor[first_factor_[group[l]] + i] = entries[e].second + l;
+        }
       }
     }
   }
@@ -152,20 +164,11 @@ class ScopePacker {
   }
 
   void set_factor(std::size_t offset, std::size_t lane, const InterpolatedFactor& factor) {
-    const auto put = [&](std::size_t slot, double value) {
-      model_.factor_data[offset + slot * lanes + lane] = value;
-    };
     const auto code = static_cast<Interpolation>(lists_.factor_terms.codes[factor.term]);
-    if (code == Interpolation::polynomial_linear_multiplicative) {
-      put(0, (factor.high - factor.low) / 2.0);
-      put(1, (factor.high + factor.low - 2.0) / 16.0);
-      return;
+    const FactorSlots slots = factor_slots(code, factor.low, factor.high);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      model_.factor_data[offset + i * lanes + lane] = slots[i];
     }
-    put(0, kernels::bounded_log(factor.low));
-    put(1, kernels::bounded_log(factor.high));
-    if (code != Interpolation::polynomial_exponential) return;
-    const auto c = kernels::polynomial_exponential_coefficients(factor.low, factor.high);
-    for (std::size_t i = 0; i < c.size(); ++i) put(2 + i, c[i]);
   }
 
   void emit_gathers(const RowGroup& group, const std::vector<std::uint32_t>& position,
@@ -184,6 +187,8 @@ class ScopePacker {
 
   CompiledModel& model_;
   const ModelLists& lists_;
+  InputPlaces* places_;
+  std::vector<std::size_t> first_factor_;  ///< per scope: number of factors before it
 };
 
 // --- rows ----------------------------------------------------------------------------------------
@@ -191,11 +196,16 @@ class ScopePacker {
 class RowPacker {
  public:
   RowPacker(CompiledModel& model, const ModelLists& lists,
-            const std::vector<std::uint32_t>& scope_position)
+            const std::vector<std::uint32_t>& scope_position, InputPlaces* places)
       : model_(model),
         lists_(lists),
         scope_position_(scope_position),
-        entry_of_(lists.additive_terms.size(), 0) {}
+        places_(places),
+        entry_of_(lists.additive_terms.size(), 0) {
+    if (places == nullptr) return;
+    places->row.resize(lists.rows.size());
+    places->entry.resize(lists.rows.entry_terms.size());
+  }
 
   void pack() {
     const std::vector<std::vector<std::uint32_t>> rows = rows_of_chunks();
@@ -268,6 +278,7 @@ class RowPacker {
     const RowList& rows = lists_.rows;
     for (const std::uint32_t r : group) {
       const bool padding = r == no_row;
+      if (places_ != nullptr && !padding) places_->row[r] = model_.row_nominal.size();
       model_.row_nominal.push_back(padding ? 0.0 : rows.nominal[r]);
       model_.row_floor.push_back(padding ? no_floor : rows.floor[r]);
       model_.row_bin.push_back(static_cast<std::int32_t>(rows.bin[padding ? group[0] : r]));
@@ -287,7 +298,9 @@ class RowPacker {
       if (group[l] == no_row) continue;
       for (std::uint32_t k = rows.entry_offsets[group[l]]; k < rows.entry_offsets[group[l] + 1];
            ++k) {
-        double* data = model_.entry_data.data() + 2 * lanes * entry_of_[rows.entry_terms[k]] + l;
+        const std::size_t place = 2 * lanes * entry_of_[rows.entry_terms[k]] + l;
+        if (places_ != nullptr) places_->entry[k] = place;
+        double* data = model_.entry_data.data() + place;
         data[0] += rows.symmetric[k];
         data[lanes] += rows.asymmetric[k];
       }
@@ -308,14 +321,30 @@ class RowPacker {
   CompiledModel& model_;
   const ModelLists& lists_;
   const std::vector<std::uint32_t>& scope_position_;
+  InputPlaces* places_;
   std::vector<std::size_t> entry_of_;  ///< entry of each term in the block being emitted
 };
 
 }  // namespace
 
-void pack(CompiledModel& model, const ModelLists& lists) {
-  const std::vector<std::uint32_t> scope_position = ScopePacker(model, lists).pack();
-  RowPacker(model, lists, scope_position).pack();
+FactorSlots factor_slots(Interpolation code, double low, double high) {
+  FactorSlots slots{};
+  if (code == Interpolation::polynomial_linear_multiplicative) {
+    slots[0] = (high - low) / 2.0;
+    slots[1] = (high + low - 2.0) / 16.0;
+    return slots;
+  }
+  slots[0] = kernels::bounded_log(low);
+  slots[1] = kernels::bounded_log(high);
+  if (code != Interpolation::polynomial_exponential) return slots;
+  const auto c = kernels::polynomial_exponential_coefficients(low, high);
+  std::copy(c.begin(), c.end(), slots.begin() + 2);
+  return slots;
+}
+
+void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places) {
+  const std::vector<std::uint32_t> scope_position = ScopePacker(model, lists, places).pack();
+  RowPacker(model, lists, scope_position, places).pack();
 }
 
 }  // namespace nablafit::detail

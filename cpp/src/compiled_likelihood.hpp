@@ -40,6 +40,9 @@ struct CompiledLikelihood {
 /// called again. Throws ArgumentError as Likelihood's constructor does.
 void compile_data(CompiledLikelihood& likelihood);
 
+/// Value of the global observable that is stored with a constraint term.
+double stored_observable(const Constraint& constraint);
+
 /// Deviance of a term and its derivatives with respect to the parameter.
 double deviance(const ConstraintTerm& term, double x);
 double deviance_first(const ConstraintTerm& term, double x);

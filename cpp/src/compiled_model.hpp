@@ -6,6 +6,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +37,7 @@ struct AdditiveFactor {
   std::vector<std::uint32_t> terms;
   std::vector<double> symmetric;
   std::vector<double> asymmetric;
+  std::vector<std::uint32_t> inputs;  ///< per term: input `low`, followed by `high`; or empty
 };
 
 /// A FormulaFactor as one factor: of a sample, or of one of its bins.
@@ -46,14 +49,13 @@ struct DerivedFactor {
 
 inline constexpr std::uint32_t no_block = 0xFFFFFFFFU;
 
-struct CompiledModel {
-  CompiledModel() = default;
-  CompiledModel(const CompiledModel&) = delete;
-  CompiledModel& operator=(const CompiledModel&) = delete;
+struct InputStructure;
 
-  ModelSpec spec;
+/// What can be copied of a compiled model.
+struct CompiledArrays {
+  std::shared_ptr<const ModelSpec> source;  ///< what was compiled
   std::vector<std::string> names;
-  std::unordered_map<std::string_view, std::size_t> index_of;  ///< views into `names`
+  std::vector<Constraint> constraints;  ///< per parameter
   std::vector<double> initial, lower, upper;
   std::vector<char> fixed;
   std::vector<std::size_t> constrained;
@@ -99,11 +101,33 @@ struct CompiledModel {
       arrow_row;  ///< per parameter: its dense row, or n_dense + its local row
   std::vector<std::uint32_t>
       block_of_bin;  ///< block with the local parameters of the bin, or no_block
-
-  SweepModel sweep{};
 };
 
-/// Fills `model` from a validated specification, which it takes over.
+struct CompiledModel : CompiledArrays {
+  CompiledModel() = default;
+  CompiledModel(const CompiledModel&) = delete;
+  CompiledModel& operator=(const CompiledModel&) = delete;
+
+  /// What this model is. Of a model with exchanged inputs it is made when it is first asked for.
+  const ModelSpec& spec() const;
+  /// How inputs are exchanged: made when it is first asked for, shared by all models with the same
+  /// structure.
+  const std::shared_ptr<const InputStructure>& input_structure() const;
+  /// Sets `index_of` and `sweep` from the arrays.
+  void index();
+
+  std::unordered_map<std::string_view, std::size_t> index_of;  ///< views into `names`
+  SweepModel sweep{};
+
+  /// Inputs in the order of the structure, if they are not those of `source`.
+  std::vector<double> exchanged_inputs;
+
+  mutable std::once_flag spec_once, structure_once;
+  mutable std::unique_ptr<const ModelSpec> exchanged_spec;
+  mutable std::shared_ptr<const InputStructure> structure;  ///< set from the start if exchanged
+};
+
+/// Fills `model` from a specification. Throws SpecError unless it is valid.
 void compile(ModelSpec spec, CompiledModel& model);
 
 }  // namespace nablafit::detail

@@ -25,6 +25,8 @@ class Formula {
   Formula at_bin(const FormulaFactor& factor, std::size_t bin, std::size_t n_bins) const;
 
   std::size_t n_parameters() const noexcept { return n_parameters_; }
+  /// True for a function in C++: it has two derivatives, and no third.
+  bool is_function() const noexcept { return function_ != nullptr; }
 
   /// Value for any scalar type that Expression takes; `parameters` holds n_parameters() values.
   template <typename T>

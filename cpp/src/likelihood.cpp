@@ -113,8 +113,14 @@ void compile_data(CompiledLikelihood& likelihood) {
   for (std::size_t i = 0; i < model.constrained_parameters().size(); ++i) {
     const std::size_t parameter = model.constrained_parameters()[i];
     std::visit(TermBuilder(likelihood, parameter, data.global_observables[i]),
-               model.spec().parameters[parameter].constraint);
+               model.compiled().constraints[parameter]);
   }
+}
+
+double stored_observable(const Constraint& constraint) {
+  Parameter parameter;
+  parameter.constraint = constraint;
+  return *observed_value(parameter);
 }
 
 double deviance(const ConstraintTerm& term, double x) {

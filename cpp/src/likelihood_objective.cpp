@@ -25,11 +25,11 @@ struct ConstraintWidth {
   double operator()(const UniformConstraint&) const { return 0.0; }
 };
 
-double typical_width(const Parameter& parameter) {
-  const double constrained = std::visit(ConstraintWidth{}, parameter.constraint);
+double typical_width(const CompiledModel& model, std::size_t p) {
+  const double constrained = std::visit(ConstraintWidth{}, model.constraints[p]);
   if (constrained > 0.0 && std::isfinite(constrained)) return constrained;
-  const double quarter = 0.25 * (parameter.upper - parameter.lower);
-  const double size = parameter.initial == 0.0 ? 1.0 : std::abs(parameter.initial);
+  const double quarter = 0.25 * (model.upper[p] - model.lower[p]);
+  const double size = model.initial[p] == 0.0 ? 1.0 : std::abs(model.initial[p]);
   return quarter > 0.0 ? std::min(quarter, size) : size;
 }
 
@@ -65,6 +65,13 @@ struct KinkFinder {
   }
 };
 
+/// Whether there is anything to find: the specification need not be looked at otherwise.
+bool has_piecewise_terms(const CompiledModel& model) {
+  return std::any_of(model.term_code.begin(), model.term_code.end(), [](std::uint8_t code) {
+    return KinkFinder::is_piecewise(static_cast<Interpolation>(code));
+  });
+}
+
 }  // namespace
 
 LikelihoodObjective::LikelihoodObjective(const Likelihood& likelihood)
@@ -78,8 +85,9 @@ Evaluation LikelihoodObjective::value_and_gradient(const double* x, double* grad
   return evaluator_.value_and_gradient(x, gradient);
 }
 
-void LikelihoodObjective::hessian(const double* x, ArrowHessian& hessian) {
-  evaluator_.arrow_hessian(x, gradient_.data(), hessian);
+bool LikelihoodObjective::hessian(const double* x, ArrowHessian& hessian) {
+  const Evaluation evaluation = evaluator_.arrow_hessian(x, gradient_.data(), hessian);
+  return evaluation.status == EvaluationStatus::ok;
 }
 
 bool LikelihoodObjective::information(const double* x, ArrowHessian& information) {
@@ -87,15 +95,15 @@ bool LikelihoodObjective::information(const double* x, ArrowHessian& information
   return evaluation.status == EvaluationStatus::ok;
 }
 
-std::vector<double> typical_widths(const ModelSpec& spec) {
-  std::vector<double> widths;
-  widths.reserve(spec.parameters.size());
-  for (const Parameter& parameter : spec.parameters) widths.push_back(typical_width(parameter));
+std::vector<double> typical_widths(const Model& model) {
+  std::vector<double> widths(model.n_parameters());
+  for (std::size_t p = 0; p < widths.size(); ++p) widths[p] = typical_width(model.compiled(), p);
   return widths;
 }
 
 std::vector<Kink> find_kinks(const Model& model) {
   std::set<std::size_t> parameters;
+  if (!has_piecewise_terms(model.compiled())) return {};
   for (const Channel& channel : model.spec().channels) {
     for (const Sample& sample : channel.samples) {
       for (const Modifier& modifier : sample.modifiers) {

@@ -16,7 +16,7 @@ class LikelihoodObjective final : public Objective {
 
   const ArrowStructure& structure() const noexcept override;
   Evaluation value_and_gradient(const double* x, double* gradient) override;
-  void hessian(const double* x, ArrowHessian& hessian) override;
+  bool hessian(const double* x, ArrowHessian& hessian) override;
   bool information(const double* x, ArrowHessian& information) override;
 
   const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }
@@ -27,7 +27,7 @@ class LikelihoodObjective final : public Objective {
 };
 
 /// A typical change of each parameter, > 0: the width of its constraint term or part of its range.
-std::vector<double> typical_widths(const ModelSpec& spec);
+std::vector<double> typical_widths(const Model& model);
 
 /// Parameters with an interpolation of code 0 or 1 whose slopes differ on both sides of its nominal
 /// point, ascending.

@@ -45,7 +45,7 @@ struct Minimizer::Implementation {
         solver(std::make_unique<detail::NewtonSolver>(objective->structure())) {
     const Model& model = likelihood.model();
     problem.nominal = model.initial();
-    problem.widths = detail::typical_widths(model.spec());
+    problem.widths = detail::typical_widths(model);
     problem.kinks = detail::find_kinks(model);
   }
 

@@ -5,8 +5,11 @@
 #include <utility>
 
 #include "compiled_model.hpp"
+#include "expected_observable.hpp"
+#include "input_layout.hpp"
 #include "nablafit/error.hpp"
 #include "nearest_name.hpp"
+#include "stored_observables.hpp"
 #include "sweep_state.hpp"
 
 namespace nablafit {
@@ -56,21 +59,6 @@ void append_counts(const Channel& channel, const std::vector<double>& counts, Da
   data.counts.insert(data.counts.end(), counts.begin(), counts.end());
 }
 
-/// Mean of the global observable's density.
-struct ExpectedObservable {
-  double x;
-  double operator()(const PoissonConstraint& constraint) const { return constraint.tau * x; }
-  double operator()(const GammaConstraint& constraint) const { return x / constraint.scale; }
-  double operator()(const LogNormalConstraint& constraint) const {
-    const double log_kappa = std::log(constraint.kappa);
-    return x * std::exp(0.5 * log_kappa * log_kappa);
-  }
-  template <typename Other>
-  double operator()(const Other&) const {
-    return x;
-  }
-};
-
 }  // namespace
 
 Model::Model(ModelSpec spec) {
@@ -79,7 +67,7 @@ Model::Model(ModelSpec spec) {
   compiled_ = std::move(compiled);
 }
 
-const ModelSpec& Model::spec() const noexcept { return compiled_->spec; }
+const ModelSpec& Model::spec() const { return compiled_->spec(); }
 std::size_t Model::n_parameters() const noexcept { return compiled_->names.size(); }
 std::size_t Model::n_bins() const noexcept { return compiled_->n_bins; }
 std::size_t Model::n_rows() const noexcept { return compiled_->n_rows; }
@@ -112,11 +100,10 @@ Data Model::data(const Observations& observations) const {
   for (std::size_t c = 0; c < position.size(); ++c) {
     append_counts(spec().channels[c], observations.channels[position[c]].counts, data);
   }
+  data.global_observables = detail::stored_observables(*this);
   std::vector<std::size_t> place(n_parameters(), n_parameters());
-  for (const std::size_t p : constrained_parameters()) {
-    place[p] = data.global_observables.size();
-    data.global_observables.push_back(*observed_value(spec().parameters[p]));
-  }
+  std::size_t n_placed = 0;
+  for (const std::size_t p : constrained_parameters()) place[p] = n_placed++;
   for (const Observations::GlobalObservable& observable : observations.global_observables) {
     const std::size_t p = parameter_index(observable.parameter);
     if (place[p] == n_parameters()) {
@@ -155,7 +142,8 @@ void Model::expected_by_sample(const double* x, double* yields) const {
 void Model::expected_global_observables(const double* x, double* values) const {
   for (std::size_t i = 0; i < constrained_parameters().size(); ++i) {
     const std::size_t p = constrained_parameters()[i];
-    values[i] = std::visit(ExpectedObservable{x[p]}, spec().parameters[p].constraint);
+    const Constraint& constraint = compiled_->constraints[p];
+    values[i] = detail::expected_observable(constraint, x[p], detail::width_of(constraint));
   }
 }
 

@@ -49,7 +49,7 @@ RaySearch::RaySearch(const Likelihood& likelihood, const ProfileOrigin& origin, 
       options_(options),
       origin_value_(origin_value),
       origin_gradient_(origin_gradient),
-      widths_(typical_widths(likelihood.model().spec())),
+      widths_(typical_widths(likelihood.model())),
       minimizer_(likelihood, cheap(options.minimize)) {
   const Model& model = likelihood.model();
   problem_.start = origin.x;

@@ -56,7 +56,7 @@ std::vector<double> draw_starts(const Model& model, const Data& data, std::size_
                             " values, the model has " + std::to_string(constrained.size()),
                         "global_observables");
   }
-  const std::vector<double> widths = detail::typical_widths(model.spec());
+  const std::vector<double> widths = detail::typical_widths(model);
   std::vector<double> starts(n * n_parameters);
   for (std::size_t i = 0; i < n; ++i) {
     detail::RandomStream stream(seed, detail::StreamPurpose::starts, i);

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, formulas, infer, relax, spec, surgery
+from . import _core, diff, formulas, infer, relax, spec, surgery
 from ._core import __version__, build_info
 from ._inputs import Inputs
 from ._make_report import make_report
@@ -45,6 +45,7 @@ from .infer import (
 )
 from .infer.goodness_of_fit import goodness_of_fit
 from .infer.yields import yields
+from .inputs import InputGradient, InputLayout
 from .interop.pyhf import from_pyhf
 from .io.patchset import PatchSet
 from .likelihood import Likelihood
@@ -64,6 +65,8 @@ __all__ = [
     "FitOptions",
     "FitResult",
     "FitWarning",
+    "InputGradient",
+    "InputLayout",
     "Inputs",
     "Interpolation",
     "Interrupted",
@@ -84,6 +87,7 @@ __all__ = [
     "cmake_dir",
     "contour",
     "correlation",
+    "diff",
     "feldman_cousins",
     "fit",
     "fit_many",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from . import _core
+from . import _core, _diff
 from ._arrays import FloatArray, ParameterValues, float_vector
 from ._core import EvaluationStatus
+from .errors import ArgumentError, located
+from .inputs import InputGradient
 
 if TYPE_CHECKING:
     from iminuit.cost import Cost, CostSum
@@ -144,6 +146,34 @@ class Likelihood(_core.Likelihood):
             return PointStatus(status, "", "The value is beyond the range of a double here.")
         where = self._bin_name(index) if status in _OF_BINS else self.parameters[index]
         return PointStatus(status, where, f"{where}: {_MESSAGES[status]}")
+
+    def input_gradient(self, x: ParameterValues, *, of: str = "nll") -> InputGradient:
+        """Return the derivatives at `x` with respect to inputs of the model and to data.
+
+        Parameters
+        ----------
+        x : array_like or mapping
+            Parameter values.
+        of : {"nll", "deviance"}
+            Of -log L, the whole likelihood with the terms that depend on data and widths alone, or
+            of the value of this function, -log(L / L_saturated), whose derivative with respect to
+            a count is -infinity at a count of zero.
+
+        Returns
+        -------
+        InputGradient
+            Exact derivatives, whatever the backend; see `Model.inputs` for their order. A bin
+            whose yield and count are both zero has derivative 0 by its count.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no likelihood at `x`, see `status`.
+        """
+        if of not in ("nll", "deviance"):
+            raise located(ArgumentError, f'expected "nll" or "deviance", got {of!r}', "of")
+        point = self._model.point(x)
+        return InputGradient(*_diff.full_gradient(self, point, of == "deviance")[1:])
 
     def _bin_name(self, index: int) -> str:
         for name, bins in self._model.channel_bins.items():

@@ -12,11 +12,13 @@ from . import _core
 from ._arrays import FloatArray, ParameterValues, float_vector, index_of
 from ._constraints import PrefitTable
 from .data import Data
+from .inputs import InputLayout
 from .likelihood import DEFAULT_BACKEND, Likelihood
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from .inputs import InputValues
     from .spec import ModelSpec, Observations
 
 __all__ = ["Model"]
@@ -42,7 +44,16 @@ class Model:
     leaves out keep their initial value.
     """
 
-    __slots__ = ("_bounds", "_channels", "_core", "_digest", "_fixed", "_parameters", "_prefit")
+    __slots__ = (
+        "_bounds",
+        "_channels",
+        "_core",
+        "_digest",
+        "_fixed",
+        "_inputs",
+        "_parameters",
+        "_prefit",
+    )
 
     def __init__(self, spec: ModelSpec) -> None:
         self._core = _core.Model(spec)
@@ -51,8 +62,13 @@ class Model:
         lower, upper = self._core.lower.tolist(), self._core.upper.tolist()
         self._bounds = tuple(zip(lower, upper, strict=True))
         self._channels = tuple(channel.name for channel in self.spec.channels)
+        self._forget_inputs()
+
+    def _forget_inputs(self) -> None:
+        """Start without what is made from the inputs when somebody asks."""
         self._prefit: PrefitTable | None = None
         self._digest: str | None = None
+        self._inputs: InputLayout | None = None
 
     def __reduce__(self) -> tuple[type[Model], tuple[ModelSpec]]:
         return Model, (self.spec,)
@@ -141,6 +157,43 @@ class Model:
     def warnings(self) -> tuple[str, ...]:
         """What a physicist should know about this model, one sentence each."""
         return self._core.warnings
+
+    @property
+    def inputs(self) -> InputLayout:
+        """The numbers that this model is made of, as one vector."""
+        if self._inputs is None:
+            self._inputs = InputLayout(self._core)
+        return self._inputs
+
+    def with_inputs(self, inputs: InputValues) -> Model:
+        """Return a model with the same structure and other inputs, without compiling it.
+
+        Parameters
+        ----------
+        inputs : array_like or mapping
+            All inputs in the order of `self.inputs`, or some by address.
+
+        Raises
+        ------
+        ArgumentError
+            For another length or an unknown address.
+        SpecError
+            For values that no model may have: not finite, negative factors of a normsys, widths of
+            constraints that are not positive.
+
+        Notes
+        -----
+        The first call compiles once, in a form in which nothing depends on values; those that
+        follow copy arrays. `spec` and `digest` of the new model are put together when asked for.
+        """
+        model = Model.__new__(Model)
+        model._core = self.inputs.exchange(inputs)
+        model._parameters = self._parameters
+        model._fixed = self._fixed
+        model._bounds = self._bounds
+        model._channels = self._channels
+        model._forget_inputs()
+        return model
 
     def index(self, name: str) -> int:
         """Return the position of a parameter; raise ArgumentError for an unknown name."""

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nablafit/export.hpp"
@@ -45,8 +46,13 @@ class NABLAFIT_API Model {
  public:
   /// Compiles. Throws SpecError if `validate` does, or where the spec asks for something undefined.
   explicit Model(ModelSpec spec);
+  /// Shares what is compiled already; for the library itself.
+  explicit Model(std::shared_ptr<const detail::CompiledModel> compiled) noexcept
+      : compiled_(std::move(compiled)) {}
 
-  const ModelSpec& spec() const noexcept;
+  /// The specification. That of a model made by Inputs::exchange is put together when it is first
+  /// asked for.
+  const ModelSpec& spec() const;
 
   std::size_t n_parameters() const noexcept;
   std::size_t n_bins() const noexcept;

@@ -50,6 +50,11 @@ inline ValueAndPushforward<double, double> erfc_pushforward(double x, double d_x
   return {::std::erfc(x), -two_over_sqrt_pi * ::std::exp(-x * x) * d_x};
 }
 
+inline ValueAndPushforward<double, double> sqrt_pushforward(double x, double d_x) {
+  const double value = ::std::sqrt(x);
+  return {value, d_x / (2.0 * value)};
+}
+
 }  // namespace custom_derivatives::std
 
 }  // namespace nablafit::clad

@@ -5,6 +5,7 @@
 /// NABLAFIT_AD_BACKEND=codipack, which need no generated file. Forward mode, without a tape.
 
 #include <codi.hpp>
+#include <type_traits>
 
 #include "kernels/interpolation.hpp"
 #include "kernels/terms.hpp"
@@ -141,6 +142,204 @@ inline double truncated_gaussian_deviance_d2arg1(double observed, double mean, d
   return codipack_second(
       [=](const auto& t) { return truncated_gaussian_deviance(observed, t, sigma, lower, upper); },
       mean);
+}
+
+// With respect to data.
+
+inline double bounded_log_darg0(double ratio) {
+  return codipack_first([=](const auto& t) { return bounded_log(t); }, ratio);
+}
+
+inline double end_of_polynomial_darg0(double ratio, double value, double first, double second) {
+  return codipack_first([=](const auto& t) { return end_of_polynomial(t, value, first, second); },
+                        ratio);
+}
+
+inline double log_factorial_darg0(double n) {
+  return codipack_first([=](const auto& t) { return log_factorial(t); }, n);
+}
+
+inline double poisson_nll_darg0(double n, double lambda) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return poisson_nll(t, S(lambda));
+      },
+      n);
+}
+
+inline double gaussian_nll_darg0(double observed, double mean, double sigma) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gaussian_nll(t, S(mean), S(sigma));
+      },
+      observed);
+}
+
+inline double gaussian_nll_darg1(double observed, double mean, double sigma) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gaussian_nll(S(observed), t, S(sigma));
+      },
+      mean);
+}
+
+inline double gaussian_nll_darg2(double observed, double mean, double sigma) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gaussian_nll(S(observed), S(mean), t);
+      },
+      sigma);
+}
+
+inline double poisson_constraint_nll_darg0(double observed, double parameter, double tau) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return poisson_constraint_nll(t, S(parameter), S(tau));
+      },
+      observed);
+}
+
+inline double poisson_constraint_nll_darg1(double observed, double parameter, double tau) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return poisson_constraint_nll(S(observed), t, S(tau));
+      },
+      parameter);
+}
+
+inline double poisson_constraint_nll_darg2(double observed, double parameter, double tau) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return poisson_constraint_nll(S(observed), S(parameter), t);
+      },
+      tau);
+}
+
+inline double lognormal_nll_darg0(double observed, double median, double log_kappa) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return lognormal_nll(t, S(median), S(log_kappa));
+      },
+      observed);
+}
+
+inline double lognormal_nll_darg1(double observed, double median, double log_kappa) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return lognormal_nll(S(observed), t, S(log_kappa));
+      },
+      median);
+}
+
+inline double lognormal_nll_darg2(double observed, double median, double log_kappa) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return lognormal_nll(S(observed), S(median), t);
+      },
+      log_kappa);
+}
+
+inline double gamma_nll_darg0(double observed, double beta, double scale) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gamma_nll(t, S(beta), S(scale));
+      },
+      observed);
+}
+
+inline double gamma_nll_darg1(double observed, double beta, double scale) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gamma_nll(S(observed), t, S(scale));
+      },
+      beta);
+}
+
+inline double gamma_nll_darg2(double observed, double beta, double scale) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return gamma_nll(S(observed), S(beta), t);
+      },
+      scale);
+}
+
+inline double truncated_gaussian_nll_darg0(double observed, double mean, double sigma, double lower,
+                                           double upper) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return truncated_gaussian_nll(t, S(mean), S(sigma), lower, upper);
+      },
+      observed);
+}
+
+inline double truncated_gaussian_nll_darg1(double observed, double mean, double sigma, double lower,
+                                           double upper) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return truncated_gaussian_nll(S(observed), t, S(sigma), lower, upper);
+      },
+      mean);
+}
+
+inline double truncated_gaussian_nll_darg2(double observed, double mean, double sigma, double lower,
+                                           double upper) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return truncated_gaussian_nll(S(observed), S(mean), t, lower, upper);
+      },
+      sigma);
+}
+
+inline double relative_width_darg0(double variance, double nominal) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return relative_width(t, S(nominal));
+      },
+      variance);
+}
+
+inline double relative_width_darg1(double variance, double nominal) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return relative_width(S(variance), t);
+      },
+      nominal);
+}
+
+inline double relative_tau_darg0(double variance, double nominal) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return relative_tau(t, S(nominal));
+      },
+      variance);
+}
+
+inline double relative_tau_darg1(double variance, double nominal) {
+  return codipack_first(
+      [=](const auto& t) {
+        using S = std::decay_t<decltype(t)>;
+        return relative_tau(S(variance), t);
+      },
+      nominal);
 }
 
 }  // namespace nablafit::kernels::derivatives

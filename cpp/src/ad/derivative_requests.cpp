@@ -21,7 +21,7 @@
 /// from inside a template in a namespace unless they have been found before; the generator drops
 /// the derivatives of this function itself.
 inline double elementary_functions(double x) {
-  return std::exp(x) + std::log(x) + std::log1p(x) + std::erf(x) + std::erfc(x);
+  return std::exp(x) + std::log(x) + std::log1p(x) + std::erf(x) + std::erfc(x) + std::sqrt(x);
 }
 
 void request_derivatives() {
@@ -58,4 +58,29 @@ void request_derivatives() {
   clad::differentiate<2>(gamma_deviance<double>, "beta");
   clad::differentiate(truncated_gaussian_deviance<double>, "mean");
   clad::differentiate<2>(truncated_gaussian_deviance<double>, "mean");
+
+  // With respect to data: templates, uncertainties, counts and global observables.
+  clad::differentiate(bounded_log<double>, "ratio");
+  clad::differentiate(end_of_polynomial<double>, "ratio");
+  clad::differentiate(log_factorial<double>, "n");
+  clad::differentiate(poisson_nll<double>, "n");
+  clad::differentiate(gaussian_nll<double>, "observed");
+  clad::differentiate(gaussian_nll<double>, "mean");
+  clad::differentiate(gaussian_nll<double>, "sigma");
+  clad::differentiate(poisson_constraint_nll<double>, "observed");
+  clad::differentiate(poisson_constraint_nll<double>, "parameter");
+  clad::differentiate(poisson_constraint_nll<double>, "tau");
+  clad::differentiate(lognormal_nll<double>, "observed");
+  clad::differentiate(lognormal_nll<double>, "median");
+  clad::differentiate(lognormal_nll<double>, "log_kappa");
+  clad::differentiate(gamma_nll<double>, "observed");
+  clad::differentiate(gamma_nll<double>, "beta");
+  clad::differentiate(gamma_nll<double>, "scale");
+  clad::differentiate(truncated_gaussian_nll<double>, "observed");
+  clad::differentiate(truncated_gaussian_nll<double>, "mean");
+  clad::differentiate(truncated_gaussian_nll<double>, "sigma");
+  clad::differentiate(relative_width<double>, "variance");
+  clad::differentiate(relative_width<double>, "nominal");
+  clad::differentiate(relative_tau<double>, "variance");
+  clad::differentiate(relative_tau<double>, "nominal");
 }

@@ -5,10 +5,10 @@
 /// for it): the one header that others include.
 ///
 /// `<kernel>_first` and `<kernel>_second` take the arguments of `<kernel>` and differentiate with
-/// respect to its fitted parameter (the argument of type T). Domains, units and the side taken at a
-/// kink are those of the kernel. There are no formulas here: each function forwards to
-/// cpp/generated/, inline, so that hot loops see straight-line code and share the subexpressions of
-/// value and derivative.
+/// respect to its fitted parameter (the argument of type T); those at the end with respect to data.
+/// Domains, units and the side taken at a kink are those of the kernel. There are no formulas here:
+/// each function forwards to cpp/generated/, inline, so that hot loops see straight-line code and
+/// share the subexpressions of value and derivative.
 
 #ifdef NABLAFIT_DERIVATIVES_BY_CODIPACK
 #include "ad/codipack_kernel_derivatives.hpp"
@@ -123,6 +123,58 @@ inline double truncated_gaussian_deviance_first(double observed, double mean, do
 inline double truncated_gaussian_deviance_second(double observed, double mean, double sigma,
                                                  double lower, double upper) {
   return truncated_gaussian_deviance_d2arg1(observed, mean, sigma, lower, upper);
+}
+
+// With respect to data (kernels/interpolation.hpp, kernels/terms.hpp). `<kernel>_by_<argument>`.
+
+inline double bounded_log_by_ratio(double ratio) { return bounded_log_darg0(ratio); }
+inline double end_of_polynomial_by_ratio(double ratio, double value, double first, double second) {
+  return end_of_polynomial_darg0(ratio, value, first, second);
+}
+inline double log_factorial_by_n(double n) { return log_factorial_darg0(n); }
+inline double poisson_nll_by_n(double n, double lambda) { return poisson_nll_darg0(n, lambda); }
+inline double relative_width_by_variance(double variance, double nominal) {
+  return relative_width_darg0(variance, nominal);
+}
+inline double relative_width_by_nominal(double variance, double nominal) {
+  return relative_width_darg1(variance, nominal);
+}
+inline double relative_tau_by_variance(double variance, double nominal) {
+  return relative_tau_darg0(variance, nominal);
+}
+inline double relative_tau_by_nominal(double variance, double nominal) {
+  return relative_tau_darg1(variance, nominal);
+}
+
+/// Derivatives of a constraint term, a whole density, with respect to all that it depends on.
+struct ConstraintGradient {
+  double by_observed, by_parameter, by_width;
+};
+inline ConstraintGradient gaussian_nll_gradient(double observed, double mean, double sigma) {
+  return {gaussian_nll_darg0(observed, mean, sigma), gaussian_nll_darg1(observed, mean, sigma),
+          gaussian_nll_darg2(observed, mean, sigma)};
+}
+inline ConstraintGradient poisson_constraint_nll_gradient(double observed, double parameter,
+                                                          double tau) {
+  return {poisson_constraint_nll_darg0(observed, parameter, tau),
+          poisson_constraint_nll_darg1(observed, parameter, tau),
+          poisson_constraint_nll_darg2(observed, parameter, tau)};
+}
+inline ConstraintGradient lognormal_nll_gradient(double observed, double median, double log_kappa) {
+  return {lognormal_nll_darg0(observed, median, log_kappa),
+          lognormal_nll_darg1(observed, median, log_kappa),
+          lognormal_nll_darg2(observed, median, log_kappa)};
+}
+inline ConstraintGradient gamma_nll_gradient(double observed, double beta, double scale) {
+  return {gamma_nll_darg0(observed, beta, scale), gamma_nll_darg1(observed, beta, scale),
+          gamma_nll_darg2(observed, beta, scale)};
+}
+inline ConstraintGradient truncated_gaussian_nll_gradient(double observed, double mean,
+                                                          double sigma, double lower,
+                                                          double upper) {
+  return {truncated_gaussian_nll_darg0(observed, mean, sigma, lower, upper),
+          truncated_gaussian_nll_darg1(observed, mean, sigma, lower, upper),
+          truncated_gaussian_nll_darg2(observed, mean, sigma, lower, upper)};
 }
 
 }  // namespace nablafit::kernels::derivatives

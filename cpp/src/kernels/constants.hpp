@@ -2,7 +2,7 @@
 #define NABLAFIT_KERNELS_CONSTANTS_HPP
 
 /// The part of each term of terms.hpp that depends on data only: -log p = deviance + constant.
-/// Not differentiated. Natural logarithms; a density has the inverse unit of its variable.
+/// Natural logarithms; a density has the inverse unit of its variable.
 
 #include <cmath>
 
@@ -20,9 +20,10 @@ inline bool is_possible(double n, double lambda) {
 }
 
 /// Stirling's remainder log Gamma(n + 1) - (n log n - n + log(2 pi n) / 2), for n >= 10, to 1e-16.
-inline double stirling_remainder(double n) {
-  const double inverse = 1.0 / n;
-  const double square = inverse * inverse;
+template <typename T>
+T stirling_remainder(const T& n) {
+  const T inverse = 1.0 / n;
+  const T square = inverse * inverse;
   return inverse *
          (1.0 / 12.0 +
           square *

@@ -19,10 +19,12 @@
 /// Kinks: where the two sides have different derivatives, the derivative is the one of the branch
 /// that the conditions below select at the point itself. Each function names its branch.
 ///
-/// Data arguments are declared const: Clad then leaves their zero derivatives out of its code.
+/// Data arguments are declared const: Clad then leaves their zero derivatives out of its code. They
+/// have a scalar type of their own, D, so that they may carry derivatives too.
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 
 namespace nablafit::kernels {
 
@@ -66,8 +68,8 @@ T additive_polynomial(const T& alpha) {
 /// `log_low`, `log_high`: bounded_log of the factors at alpha = -1 and +1. Continuous for factors
 /// > 0; kink at alpha = 0, where the derivatives are those of the right side (log_high and its
 /// square).
-template <typename T>
-T factor_exponential(const T& alpha, const double log_low, const double log_high) {
+template <typename T, typename D = double>
+T factor_exponential(const T& alpha, const D log_low, const D log_high) {
   using std::exp;
   if (alpha >= 0.0) return exp(alpha * log_high);
   return exp(alpha * -log_low);
@@ -78,9 +80,9 @@ T factor_exponential(const T& alpha, const double log_low, const double log_high
 /// Coefficients from polynomial_exponential_coefficients. A polynomial: smooth for any alpha,
 /// without branches, for loops that have sorted their arguments already. It may be negative when
 /// the factors at -1 and +1 are very unequal (0.01 and 40: near alpha = -0.29).
-template <typename T>
-T factor_polynomial(const T& alpha, const double c1, const double c2, const double c3,
-                    const double c4, const double c5, const double c6) {
+template <typename T, typename D = double>
+T factor_polynomial(const T& alpha, const D c1, const D c2, const D c3, const D c4, const D c5,
+                    const D c6) {
   return 1.0 +
          alpha * (c1 + alpha * (c2 + alpha * (c3 + alpha * (c4 + alpha * (c5 + alpha * c6)))));
 }
@@ -90,10 +92,9 @@ T factor_polynomial(const T& alpha, const double c1, const double c2, const doub
 ///
 /// Value, first and second derivative are continuous for positive factors. With a factor <= 0 at +1
 /// or -1 the polynomial reaches it with both derivatives 0; see bounded_log for the continuation.
-template <typename T>
-T factor_polynomial_exponential(const T& alpha, const double log_low, const double log_high,
-                                const double c1, const double c2, const double c3, const double c4,
-                                const double c5, const double c6) {
+template <typename T, typename D = double>
+T factor_polynomial_exponential(const T& alpha, const D log_low, const D log_high, const D c1,
+                                const D c2, const D c3, const D c4, const D c5, const D c6) {
   using std::exp;
   if (alpha >= 1.0) return exp(alpha * log_high);
   if (alpha <= -1.0) return exp(alpha * -log_low);
@@ -106,8 +107,8 @@ T factor_polynomial_exponential(const T& alpha, const double log_low, const doub
 /// `symmetric` is (high - low) / 2 and `asymmetric` (high + low - 2) / 16, of the factors `low` at
 /// -1 and `high` at +1. Value, first and second derivative are continuous; the result may be
 /// negative. Written out, because Clad cannot make second derivatives of a nested kernel.
-template <typename T>
-T factor_polynomial_linear(const T& alpha, const double symmetric, const double asymmetric) {
+template <typename T, typename D = double>
+T factor_polynomial_linear(const T& alpha, const D symmetric, const D asymmetric) {
   if (alpha >= 1.0) return 1.0 + alpha * (symmetric + 8.0 * asymmetric);
   if (alpha <= -1.0) return 1.0 + alpha * (symmetric - 8.0 * asymmetric);
   const T square = alpha * alpha;
@@ -118,35 +119,48 @@ T factor_polynomial_linear(const T& alpha, const double symmetric, const double 
 ///
 /// Finite, so that exp(alpha * bounded_log(0)) is 0 with derivatives 0 for every alpha > 0, where
 /// -inf would give inf * 0. (A negative factor thus continues as 0: its real power does not exist.)
-inline double bounded_log(double ratio) { return ratio > 0.0 ? std::log(ratio) : -1e150; }
+/// The derivative at ratio <= 0 is 0.
+template <typename T>
+T bounded_log(const T& ratio) {
+  using std::log;
+  if (ratio > 0.0) return log(ratio);
+  return T(-1e150);
+}
+
+/// What the factor `ratio` at one end of code 5 (alpha = -1 or +1) contributes to a coefficient:
+/// value (ratio - 1) + first ratio log(ratio) + second ratio log(ratio)^2, in which ratio - 1,
+/// ratio log(ratio) and ratio log(ratio)^2 are the change of factor_exponential from 1 and its
+/// first and second derivatives there.
+///
+/// The logarithm of a ratio <= 0 counts as 0, as in RooFit, and so does its derivative.
+template <typename T>
+T end_of_polynomial(const T& ratio, const double value, const double first, const double second) {
+  using std::log;
+  if (ratio <= 0.0) return value * (ratio - 1.0);
+  const T logarithm = log(ratio);
+  return value * (ratio - 1.0) + ratio * logarithm * (first + second * logarithm);
+}
+
+/// Weights of end_of_polynomial for c1..c6: value, first, second.
+constexpr double end_weights[6][3] = {
+    {15.0 / 8.0, -7.0 / 8.0, 1.0 / 8.0}, {24.0 / 8.0, -9.0 / 8.0, 1.0 / 8.0},
+    {-5.0 / 4.0, 5.0 / 4.0, -1.0 / 4.0}, {-12.0 / 4.0, 7.0 / 4.0, -1.0 / 4.0},
+    {3.0 / 8.0, -3.0 / 8.0, 1.0 / 8.0},  {8.0 / 8.0, -5.0 / 8.0, 1.0 / 8.0}};
 
 /// Coefficients c1..c6 of factor_polynomial for the factors `low` at alpha = -1 and `high` at +1.
 ///
-/// They match value, first and second derivative of factor_exponential at both ends. Logarithms of
-/// a factor <= 0 count as 0, as in RooFit, so both derivatives vanish there. Solved separately for
-/// the odd part (c1, c3, c5) and the even part (c2, c4, c6).
+/// They match value, first and second derivative of factor_exponential at both ends: the odd ones
+/// (c1, c3, c5) are half the difference of what the ends contribute, the even ones half the sum.
 inline std::array<double, 6> polynomial_exponential_coefficients(double low, double high) {
-  const double log_high = high > 0.0 ? std::log(high) : 0.0;
-  const double log_low = low > 0.0 ? std::log(low) : 0.0;
-  // First and second derivatives with respect to alpha at +1 and -1.
-  const double high_first = high * log_high;
-  const double high_second = high_first * log_high;
-  const double low_first = -low * log_low;
-  const double low_second = -low_first * log_low;
-
-  const double odd = 0.5 * ((high - 1.0) - (low - 1.0));
-  const double odd_first = 0.5 * (high_first + low_first);
-  const double odd_second = 0.5 * (high_second - low_second);
-  const double even = 0.5 * ((high - 1.0) + (low - 1.0));
-  const double even_first = 0.5 * (high_first - low_first);
-  const double even_second = 0.5 * (high_second + low_second);
-
-  return {(15.0 * odd - 7.0 * odd_first + odd_second) / 8.0,
-          (24.0 * even - 9.0 * even_first + even_second) / 8.0,
-          (-5.0 * odd + 5.0 * odd_first - odd_second) / 4.0,
-          (-12.0 * even + 7.0 * even_first - even_second) / 4.0,
-          (3.0 * odd - 3.0 * odd_first + odd_second) / 8.0,
-          (8.0 * even - 5.0 * even_first + even_second) / 8.0};
+  std::array<double, 6> coefficients{};
+  for (int i = 0; i < 6; ++i) {
+    const double* w = end_weights[i];
+    const double at_high = end_of_polynomial(high, w[0], w[1], w[2]);
+    const double at_low = end_of_polynomial(low, w[0], w[1], w[2]);
+    coefficients[static_cast<std::size_t>(i)] =
+        0.5 * (i % 2 == 0 ? at_high - at_low : at_high + at_low);
+  }
+  return coefficients;
 }
 
 }  // namespace nablafit::kernels

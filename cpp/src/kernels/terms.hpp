@@ -41,8 +41,8 @@ T poisson_deviance(const double n, const T& lambda) {
 /// Gaussian term z^2 / 2, z = (observed - mean) / sigma.
 ///
 /// All arguments in the same unit, sigma > 0. Smooth.
-template <typename T>
-T gaussian_deviance(const double observed, const T& mean, const double sigma) {
+template <typename T, typename D = double>
+T gaussian_deviance(const D observed, const T& mean, const D sigma) {
   const T pull = (mean - observed) / sigma;
   return 0.5 * pull * pull;
 }
@@ -50,8 +50,8 @@ T gaussian_deviance(const double observed, const T& mean, const double sigma) {
 /// Log-normal term z^2 / 2, z = log(observed / median) / log_kappa (RooLognormal's m0 and log k).
 ///
 /// observed > 0 and median > 0 in the same unit, log_kappa != 0. Smooth.
-template <typename T>
-T lognormal_deviance(const double observed, const T& median, const double log_kappa) {
+template <typename T, typename D = double>
+T lognormal_deviance(const D observed, const T& median, const D log_kappa) {
   using std::log;
   const T pull = (log(median) - log(observed)) / log_kappa;
   return 0.5 * pull * pull;
@@ -86,9 +86,9 @@ T gamma_deviance(const double observed, const T& beta, const double scale) {
 /// farther than 6 sqrt(2) sigma from it. In the last, the common factor exp(-distance^2 / 2) of
 /// density and tail probabilities is cancelled, and Laplace's continued fraction gives
 /// exp(x^2) erfc(x), converged to rounding.
-template <typename T>
-T truncated_gaussian_deviance(const double observed, const T& mean, const double sigma,
-                              const double lower, const double upper) {
+template <typename T, typename D = double>
+T truncated_gaussian_deviance(const D observed, const T& mean, const D sigma, const double lower,
+                              const double upper) {
   using std::erf;
   using std::erfc;
   using std::exp;
@@ -101,12 +101,12 @@ T truncated_gaussian_deviance(const double observed, const T& mean, const double
     return 0.5 * pull * pull + log(mass);
   }
   T distance = above;
-  double inset = (upper - observed) / sigma;
+  D inset = (upper - observed) / sigma;
   if (below > above) {
     distance = below;
     inset = (observed - lower) / sigma;
   }
-  const double width = (upper - lower) / sigma;
+  const D width = (upper - lower) / sigma;
   const T near_edge = distance * inverse_sqrt_two;
   const T far_edge = (distance + width) * inverse_sqrt_two;
   if (near_edge < 6.0) return 0.5 * pull * pull + log(0.5 * (erfc(near_edge) - erfc(far_edge)));
@@ -118,6 +118,92 @@ T truncated_gaussian_deviance(const double observed, const T& mean, const double
   }
   const T mass = 1.0 / near_level - exp(-0.5 * width * (2.0 * distance + width)) / far_level;
   return 0.5 * inset * (2.0 * distance + inset) + log(0.5 * inverse_sqrt_pi * mass);
+}
+
+// --- minus the logarithm of whole densities ------------------------------------------------------
+//
+// The sum of deviance and constant, written so that it is smooth in the data arguments too (the
+// deviance of a Poisson term has an infinite slope at n = 0). Derivatives with respect to data are
+// taken of these; domains and units are those of the deviances.
+
+/// log Gamma(n + 1) for real n >= 0. Smooth; by recurrence to n >= 10, then Stirling's series.
+template <typename T>
+T log_factorial(const T& n) {
+  using std::log;
+  T shifted = n;
+  T product = T(1.0);
+  while (shifted < 10.0) {
+    shifted = shifted + 1.0;
+    product = product * shifted;
+  }
+  return (shifted + 0.5) * log(shifted) - shifted + half_log_two_pi + stirling_remainder(shifted) -
+         log(product);
+}
+
+/// -log Pois(n | lambda) = lambda - n log(lambda) + log Gamma(n + 1), lambda > 0.
+template <typename T, typename D = double>
+T poisson_nll(const D n, const T& lambda) {
+  using std::log;
+  return lambda - n * log(lambda) + log_factorial(n);
+}
+
+/// Pois(observed | tau * parameter).
+template <typename T, typename D = double>
+T poisson_constraint_nll(const D observed, const T& parameter, const D tau) {
+  using std::log;
+  const T mean = tau * parameter;
+  return mean - observed * log(mean) + log_factorial(observed);
+}
+
+/// z^2 / 2 + log(sigma sqrt(2 pi)), z = (observed - mean) / sigma.
+template <typename T, typename D = double>
+T gaussian_nll(const D observed, const T& mean, const D sigma) {
+  using std::log;
+  const T pull = (mean - observed) / sigma;
+  return 0.5 * pull * pull + log(sigma) + half_log_two_pi;
+}
+
+/// z^2 / 2 + log(observed log_kappa sqrt(2 pi)), z = log(observed / median) / log_kappa.
+template <typename T, typename D = double>
+T lognormal_nll(const D observed, const T& median, const D log_kappa) {
+  using std::log;
+  const T pull = (log(median) - log(observed)) / log_kappa;
+  return 0.5 * pull * pull + log(observed) + log(log_kappa) + half_log_two_pi;
+}
+
+/// -log Gamma(beta; shape = observed + 1, scale).
+template <typename T, typename D = double>
+T gamma_nll(const D observed, const T& beta, const D scale) {
+  using std::log;
+  const T mean = beta / scale;
+  return mean - observed * log(mean) + log_factorial(observed) + log(scale);
+}
+
+/// truncated_gaussian_deviance + log(sigma sqrt(2 pi)).
+template <typename T, typename D = double>
+T truncated_gaussian_nll(const D observed, const T& mean, const D sigma, const double lower,
+                         const double upper) {
+  using std::log;
+  return truncated_gaussian_deviance(observed, mean, sigma, lower, upper) + log(sigma) +
+         half_log_two_pi;
+}
+
+// --- widths of constraints from statistical uncertainties ----------------------------------------
+
+/// HistFactory's relative statistical uncertainty sqrt(variance) / nominal, the sigma of a Gaussian
+/// constraint; `variance` > 0 in events^2 and `nominal` > 0 in events are sums over the samples
+/// that share the parameter.
+template <typename T>
+T relative_width(const T& variance, const T& nominal) {
+  using std::sqrt;
+  return sqrt(variance) / nominal;
+}
+
+/// The same as events of an auxiliary measurement, the tau of a Poisson constraint:
+/// nominal^2 / variance.
+template <typename T>
+T relative_tau(const T& variance, const T& nominal) {
+  return nominal * nominal / variance;
 }
 
 }  // namespace nablafit::kernels

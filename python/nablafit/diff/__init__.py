@@ -1,0 +1,40 @@
+"""Differentiable inference: fits and what is made of them, with exact derivatives.
+
+Derivatives are with respect to the inputs of a model (`Model.inputs`: nominal yields, variations,
+uncertainties, widths), to counts and global observables, and to the values of fixed parameters.
+"""
+
+from __future__ import annotations
+
+from ._fit import Cotangent, DifferentiableFit, Tangent, fit
+from ._information import expected_information, fisher_information, optimal_weights, score
+from ._objective import Objective
+from ._objectives import (
+    cls,
+    expected_significance,
+    expected_uncertainty,
+    goodness_of_fit,
+    test_statistic,
+)
+from ._products import gradient_jvp, gradient_vjp, yields_jvp, yields_vjp
+
+__all__ = [
+    "Cotangent",
+    "DifferentiableFit",
+    "Objective",
+    "Tangent",
+    "cls",
+    "expected_information",
+    "expected_significance",
+    "expected_uncertainty",
+    "fisher_information",
+    "fit",
+    "goodness_of_fit",
+    "gradient_jvp",
+    "gradient_vjp",
+    "optimal_weights",
+    "score",
+    "test_statistic",
+    "yields_jvp",
+    "yields_vjp",
+]

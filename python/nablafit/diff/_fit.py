@@ -1,0 +1,264 @@
+"""A fit as a differentiable function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _diff
+from .._arrays import FloatArray, ParameterValues, float_array, float_vector, index_of
+from ..errors import ArgumentError, located
+from ..likelihood import Likelihood
+from ._setup import fit_arrays
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._problem import Bounds, Fixed
+    from ..data import Data
+    from ..inputs import InputValues
+    from ..model import Model
+
+__all__ = ["Cotangent", "DifferentiableFit", "Tangent", "fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cotangent:
+    """Derivatives of a number that depends on a fit, with respect to what the fit depends on."""
+
+    inputs: FloatArray
+    """Shape (n_inputs,)."""
+    counts: FloatArray
+    """Shape (n_bins,)."""
+    global_observables: FloatArray
+    """Shape (n_constrained,)."""
+    fixed: FloatArray
+    """With respect to the values of fixed parameters, shape (n_parameters,); 0 for others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tangent:
+    """Change of the outcome of a fit along a direction."""
+
+    x: FloatArray
+    """Shape (n_parameters,)."""
+    value: float
+    """Of the minimum of -log L."""
+    covariance: FloatArray | None
+    """Shape (n_parameters, n_parameters); None unless asked for."""
+    yields: FloatArray
+    """Of the expected events at the minimum, shape (n_bins,)."""
+
+
+class DifferentiableFit:
+    """The minimum of a likelihood, and its derivatives by the implicit function theorem.
+
+    One solve with the Hessian over the free parameters per product; gammas are eliminated in it by
+    Schur complement. Parameters held by a bound stay there. Derivatives of the covariance take
+    third derivatives of the likelihood along directions. Use `nablafit.diff.fit`.
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        *,
+        initial: ParameterValues | None = None,
+        bounds: Bounds | None = None,
+        fixed: Fixed | None = None,
+    ) -> None:
+        arrays = fit_arrays(likelihood.model, initial, bounds, fixed)
+        names = ("start", "lower", "upper", "fixed")
+        self._core = _diff.Fit(likelihood, **{name: arrays[name] for name in names})
+        self._likelihood = likelihood
+
+    def __repr__(self) -> str:
+        return (
+            f"<DifferentiableFit of {self._likelihood.model!r}: -log L = {self.value:.10g}, "
+            f"{sum(self.free)} free parameters>"
+        )
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """What was minimised."""
+        return self._likelihood
+
+    @property
+    def x(self) -> FloatArray:
+        """Parameters at the minimum, shape (n_parameters,), read-only."""
+        return self._core.x
+
+    @property
+    def value(self) -> float:
+        """Minimum of -log L, the whole likelihood."""
+        return self._core.value + self._likelihood.constant
+
+    @property
+    def free(self) -> tuple[bool, ...]:
+        """Parameters that react: not fixed, not held by a bound, with an effect."""
+        return tuple(self._core.free)
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Inverse Hessian over the free parameters, 0 elsewhere."""
+        return self._core.covariance()
+
+    @property
+    def yields(self) -> FloatArray:
+        """Expected events at the minimum, shape (n_bins,)."""
+        return self._likelihood.expected(self.x)
+
+    def vjp(
+        self,
+        *,
+        x: ArrayLike | Mapping[str, float] | None = None,
+        value: float = 0.0,
+        covariance: ArrayLike | None = None,
+        yields: ArrayLike | None = None,
+    ) -> Cotangent:
+        """Return the gradient of sum of cotangents times outcomes of the fit.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_parameters,), or mapping, optional
+            Cotangent of the parameters; names that a mapping leaves out have 0.
+        value : float
+            Of the minimum of -log L.
+        covariance : array_like, shape (n_parameters, n_parameters), optional
+            Of the covariance; its symmetric part counts. Costs one third-order sweep per rank.
+        yields : array_like, shape (n_bins,), optional
+            Of the expected events at the minimum.
+
+        Raises
+        ------
+        ArgumentError
+            For a wrong shape.
+        Error
+            Where the minimum has no derivative: a singular Hessian, a parameter exactly at a bound
+            that does not push it, a kink, vanishing yields. The message names what is to blame.
+        """
+        model = self._likelihood.model
+        matrix = None
+        if covariance is not None:
+            n = model.n_parameters
+            matrix = float_array(covariance, "covariance")
+            if matrix.shape != (n, n):
+                message = f"expected shape ({n}, {n}), got {matrix.shape}"
+                raise located(ArgumentError, message, "covariance")
+            matrix = matrix.ravel()
+        weights = None if yields is None else float_vector(yields, model.n_bins, "yields")
+        parameters = by_parameter(model, x, "x")
+        fixed, inputs, counts, observables = self._core.pull_back(
+            parameters, float(value), matrix, weights
+        )
+        return Cotangent(inputs, counts, observables, fixed)
+
+    def jvp(
+        self,
+        *,
+        inputs: InputValues | None = None,
+        counts: ArrayLike | None = None,
+        global_observables: ArrayLike | None = None,
+        fixed: ArrayLike | Mapping[str, float] | None = None,
+        covariance: bool = False,
+    ) -> Tangent:
+        """Return how the outcome of the fit changes along a direction.
+
+        Parameters
+        ----------
+        inputs : array_like, shape (n_inputs,), or mapping, optional
+            Change of the inputs; addresses that a mapping leaves out have 0.
+        counts, global_observables : array_like, optional
+            Change of the data.
+        fixed : array_like, shape (n_parameters,), or mapping, optional
+            Change of fixed parameters; entries of others do not count.
+        covariance : bool
+            Whether to make the change of the covariance too: two solves and a third-order sweep per
+            free parameter.
+
+        Raises
+        ------
+        ArgumentError, Error
+            As `vjp`.
+        """
+        model = self._likelihood.model
+        direction = None if inputs is None else by_address(model, inputs)
+        n_observables = len(model.constrained_parameters)
+        by_count = None if counts is None else float_vector(counts, model.n_bins, "counts")
+        by_observable = None
+        if global_observables is not None:
+            by_observable = float_vector(global_observables, n_observables, "global_observables")
+        x, value, matrix, yields = self._core.push_forward(
+            by_parameter(model, fixed, "fixed"), direction, by_count, by_observable, covariance
+        )
+        n = model.n_parameters
+        return Tangent(x, value, matrix.reshape(n, n) if covariance else None, yields)
+
+
+def fit(
+    model: Model | Likelihood,
+    data: Data | None = None,
+    *,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+) -> DifferentiableFit:
+    """Fit with the native minimiser, to rounding, and return the minimum with its derivatives.
+
+    Parameters
+    ----------
+    model : Model or Likelihood
+        What to fit.
+    data : Data, optional
+        What to fit it to; only with a Model.
+    initial, bounds, fixed : optional
+        As in `nablafit.fit`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit the model.
+    Error
+        If there is no minimum.
+    """
+    if not isinstance(model, Likelihood):
+        if data is None:
+            message = "a Model needs data to fit; get them from workspace.data(model)"
+            raise located(ArgumentError, message, "data")
+        model = model.likelihood(data)
+    elif data is not None:
+        message = "a Likelihood has its data already; pass its model with other data"
+        raise located(ArgumentError, message, "data")
+    return DifferentiableFit(model, initial=initial, bounds=bounds, fixed=fixed)
+
+
+def by_parameter(
+    model: Model, values: ArrayLike | Mapping[str, float] | None, name: str
+) -> FloatArray | None:
+    """Return a vector over parameters; names that a mapping leaves out have 0."""
+    return None if values is None else parameter_vector(model, values, name)
+
+
+def parameter_vector(
+    model: Model, values: ArrayLike | Mapping[str, float], name: str
+) -> FloatArray:
+    """Return the same for values that must be given."""
+    if not isinstance(values, Mapping):
+        return float_vector(values, model.n_parameters, name)
+    vector = np.zeros(model.n_parameters)
+    for parameter, number in values.items():
+        vector[index_of(model.parameters, parameter)] = number
+    return vector
+
+
+def by_address(model: Model, values: InputValues) -> FloatArray:
+    """Return a vector over inputs; addresses that a mapping leaves out have 0."""
+    layout = model.inputs
+    if not isinstance(values, Mapping):
+        return float_vector(values, layout.size, "inputs")
+    vector = np.zeros(layout.size)
+    for address, numbers in values.items():
+        vector[layout[address]] = numbers
+    return vector

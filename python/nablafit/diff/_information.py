@@ -1,0 +1,105 @@
+"""Score and Fisher information: what a measurement can know about parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _diff
+from .._arrays import FloatArray, ParameterValues
+from ._fit import parameter_vector
+from ._objective import make_batch
+from ._objectives import run
+from ._setup import fit_arrays
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..data import Data
+    from ..model import Model
+    from ._objective import Objective
+
+__all__ = ["expected_information", "fisher_information", "optimal_weights", "score"]
+
+
+def score(model: Model, data: Data, at: ParameterValues | None = None) -> FloatArray:
+    """Return the derivatives of log L with respect to the parameters, shape (n_parameters,).
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    data : Data
+        What was measured. `gradient_vjp` differentiates the score with respect to it and inputs.
+    at : array_like or mapping, optional
+        Parameter values; the initial ones for what is left out.
+    """
+    return -model.likelihood(data).gradient(model.point(at))
+
+
+def optimal_weights(model: Model, at: ParameterValues | None = None) -> FloatArray:
+    """Return d log(expected events) / d parameter, shape (n_bins, n_parameters).
+
+    The sum of a column over observed events is, up to a constant, the locally optimal observable
+    for its parameter: no other is more sensitive to a small change of it (Atwood, Soni,
+    Phys. Rev. D 45 (1992) 2405). 0 in bins without expected events.
+
+    Parameters
+    ----------
+    model, at
+        As in `score`.
+    """
+    x = model.point(at)
+    rows = model.yield_jacobian(x).toarray()
+    bins = np.concatenate(
+        [
+            np.tile(np.arange(where.start, where.stop), len(channel.samples))
+            for channel, where in zip(model.spec.channels, model.channel_bins.values(), strict=True)
+        ]
+    )
+    jacobian = np.zeros((model.n_bins, model.n_parameters))
+    np.add.at(jacobian, bins, rows)
+    yields = model.expected(x)[:, np.newaxis]
+    return np.where(yields > 0, jacobian / np.where(yields > 0, yields, 1.0), 0.0)
+
+
+def fisher_information(model: Model, at: ParameterValues | None = None) -> FloatArray:
+    """Return the Fisher information of counts and global observables about all parameters.
+
+    The Hessian of -log L in Asimov data, shape (n_parameters, n_parameters).
+
+    Parameters
+    ----------
+    model, at
+        As in `score`.
+    """
+    x = model.point(at)
+    return np.array(model.likelihood(model.asimov(x)).hessian(x))
+
+
+def expected_information(
+    model: Model,
+    direction: str | ArrayLike | Mapping[str, float],
+    *,
+    at: ParameterValues | None = None,
+    inputs: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return d^T I d with the Fisher information I, and its gradient by inputs.
+
+    Parameters
+    ----------
+    direction : str, array_like of shape (n_parameters,), or mapping
+        d; a name stands for the direction of that parameter. All parameters are held but for the
+        motion along d: for the information that is left when others float, see
+        `expected_uncertainty`.
+    model, at, inputs, n_threads
+        As in `expected_uncertainty`.
+    """
+    arrays = fit_arrays(model, at)
+    named = {direction: 1.0} if isinstance(direction, str) else direction
+    arrays["direction"] = parameter_vector(model, named, "direction")
+    batch = make_batch(model, None, inputs)
+    return run(_diff.expected_informations, model, batch, arrays, n_threads)[0]

@@ -1,0 +1,325 @@
+"""Objectives of inference-aware optimisation.
+
+Equation numbers are those of Cowan, Cranmer, Gross, Vitells, arXiv:1007.1727.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import scipy
+
+from .. import _diff
+from .._arrays import FloatArray, ParameterValues
+from ..errors import ArgumentError, located
+from ..infer._asymptotics import tail_coordinates
+from ..infer._hypothesis import find_poi, make_hypothesis
+from ._objective import Objective, make_batch
+from ._setup import fit_arrays, hypothesis_arrays, thread_count
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._problem import Bounds, Fixed
+    from ..data import Data
+    from ..infer._hypothesis import Hypothesis
+    from ..model import Model
+    from ._objective import Batch, Rows
+
+__all__ = [
+    "cls",
+    "expected_significance",
+    "expected_uncertainty",
+    "goodness_of_fit",
+    "test_statistic",
+]
+
+_Computed: TypeAlias = "tuple[Rows, Rows | None, FloatArray, list[str], BaseException | None]"
+
+
+def expected_uncertainty(
+    model: Model,
+    *,
+    poi: str | None = None,
+    at: ParameterValues | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return the uncertainty of a parameter expected from Asimov data, and its gradient.
+
+    The square root of the diagonal element of the inverse Hessian over all parameters that are not
+    fixed, in data that equal their expectation at `at`: the objective of INFERNO (de Castro and
+    Dorigo, arXiv:1806.04743), here with exact third derivatives. Bounds do not matter to it.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    poi : str, optional
+        The parameter, by default the model's parameter of interest.
+    at : array_like or mapping, optional
+        Parameter values; the initial ones for what is left out.
+    fixed : str, iterable of str or mapping, optional
+        Parameters to hold, as in `nablafit.fit`.
+    inputs : array_like, shape (n_inputs,) or (n, n_inputs), optional
+        Inputs instead of those of the model; a batch is computed in threads.
+    n_threads : int, optional
+        Of a batch; by default all processors.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit the model.
+    Error
+        If the Hessian is singular; the message names parameters. Items of a batch get NaN and a
+        message instead, also in the functions below.
+    """
+    batch = make_batch(model, None, inputs)
+    arrays = fit_arrays(model, at, None, fixed)
+    arrays["poi"] = model.index(find_poi(model, poi))
+    variance = run(_diff.expected_variances, model, batch, arrays, n_threads)[0]
+    error = np.sqrt(variance.value)
+    return variance.scaled(error, 0.5 / error)
+
+
+def expected_significance(
+    model: Model,
+    *,
+    poi: str | None = None,
+    mu: float = 1.0,
+    at: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return the median significance of discovery in standard deviations, and its gradient.
+
+    sqrt(q0), Eq. (12), in Asimov data for a signal of strength `mu`, other parameters as in `at`.
+
+    Parameters
+    ----------
+    mu : float
+        Value of the parameter of interest in the Asimov data.
+    bounds : mapping or sequence, optional
+        Ranges in fits instead of the model's.
+    model, poi, at, fixed, inputs, n_threads
+        As in `expected_uncertainty`.
+    """
+    hypothesis = make_hypothesis(
+        model, 0.0, poi=poi, statistic="q0", alternative=mu, bounds=bounds, fixed=fixed
+    )
+    batch = make_batch(model, None, inputs)
+    arrays = hypothesis_arrays(hypothesis, at)
+    arrays["start"][arrays["poi"]] = mu
+    q0 = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)[0]
+    root = np.sqrt(np.maximum(q0.value, 0.0))
+    return q0.scaled(root, _half_inverse(root))
+
+
+def test_statistic(
+    model: Model,
+    data: Data | None = None,
+    *,
+    poi: str | None = None,
+    mu: float = 1.0,
+    statistic: str = "qtilde",
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
+    global_observables: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return q, q-tilde or q0 in the data, Eqs. (12), (14), (16), and its gradient.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    data : Data, optional
+        What was measured; without data and counts, Asimov data without signal for `initial`.
+    mu : float
+        Tested value of the parameter of interest; for q0 it is not used.
+    statistic : {"qtilde", "q", "q0"}
+        q-tilde wants the estimate from 0 on. Where the estimate is beyond `mu` (for q0: below 0)
+        the statistic is 0 and so is the gradient: a kink, in q without a jump of the slope.
+    initial : array_like or mapping, optional
+        Where fits start.
+    counts, global_observables : array_like, shape (..., n_bins), (..., n_constrained), optional
+        Instead of `data`, also in batches. Global observables that are not given are those stored
+        with the model, and what of them follows widths counts as inputs.
+    poi, bounds, fixed, inputs, n_threads
+        As in `expected_significance`.
+    """
+    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
+    batch = make_batch(model, data, inputs, counts, global_observables)
+    return _ratios(hypothesis, initial, batch, n_threads)[0]
+
+
+def cls(
+    model: Model,
+    data: Data | None = None,
+    *,
+    poi: str | None = None,
+    mu: float = 1.0,
+    statistic: str = "qtilde",
+    nsigma: float | None = None,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
+    global_observables: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return asymptotic CLs, and its gradient.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    data : Data, optional
+        What was measured: the Asimov data without signal are those of a fit to them, as in
+        `nablafit.hypotest`. Without data and counts, they are expected at `initial` (pre-fit), and
+        the result is the expected CLs.
+    statistic : {"qtilde", "q"}
+        Test statistic.
+    nsigma : float, optional
+        CLs expected without signal where the estimate fluctuates by -nsigma of its standard
+        deviations, Eq. (89): 0 is the median. By default CLs in the data, or the median without
+        data.
+    poi, mu, initial, bounds, fixed, inputs, counts, global_observables, n_threads
+        As in `test_statistic`.
+
+    Notes
+    -----
+    CLs in the data has kinks where the estimate is at `mu`, and in q-tilde where it is at 0; see
+    docs/differentiable.md.
+    """
+    if statistic == "q0":
+        raise located(ArgumentError, 'expected "qtilde" or "q", got "q0"', "statistic")
+    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
+    batch = make_batch(model, data, inputs, counts, global_observables)
+    q, qa = _ratios(hypothesis, initial, batch, n_threads)
+    if qa is None:
+        return _expected_cls(q, 0.0 if nsigma is None else nsigma)
+    return _observed_cls(statistic, q, qa) if nsigma is None else _expected_cls(qa, nsigma)
+
+
+def goodness_of_fit(
+    model: Model,
+    data: Data | None = None,
+    *,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
+    global_observables: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return the saturated goodness of fit, 2 min -log(L / L_saturated), and its gradient.
+
+    The derivative with respect to a count of zero is -infinity. Parameters as in `test_statistic`.
+    """
+    batch = make_batch(model, data, inputs, counts, global_observables)
+    if batch.counts is None:
+        raise located(ArgumentError, "expected data or counts, got none", "data")
+    arrays = fit_arrays(model, initial, bounds, fixed)
+    return run(_diff.goodness_of_fits, model, batch, arrays, n_threads)[0]
+
+
+# --- chains --------------------------------------------------------------------------------------
+
+
+def _hypothesis(
+    model: Model,
+    mu: float,
+    poi: str | None,
+    statistic: str,
+    bounds: Bounds | None,
+    fixed: Fixed | None,
+) -> Hypothesis:
+    if statistic not in ("q", "qtilde", "q0"):
+        message = f'expected "qtilde", "q" or "q0", got {statistic!r}'
+        raise located(ArgumentError, message, "statistic")
+    tested = 0.0 if statistic == "q0" else mu
+    return make_hypothesis(model, tested, poi=poi, statistic=statistic, bounds=bounds, fixed=fixed)
+
+
+def _ratios(
+    hypothesis: Hypothesis, initial: ParameterValues | None, batch: Batch, n_threads: int | None
+) -> tuple[Objective, Objective | None]:
+    """Return the statistic in the data and in Asimov data, 0 on the side where it is 0."""
+    arrays = hypothesis_arrays(hypothesis, initial)
+    if batch.counts is None:
+        arrays["start"][arrays["poi"]] = arrays["alternative"]
+    model = hypothesis.model
+    first, second = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)
+    estimate, tested = np.asarray(first.estimate), arrays["tested"]
+    flat = estimate < tested if hypothesis.statistic == "q0" else estimate > tested
+    return _non_negative(first, flat), None if second is None else _non_negative(second)
+
+
+def _non_negative(q: Objective, flat: FloatArray | bool = False) -> Objective:
+    inactive = np.asarray(flat) | (q.value <= 0.0)
+    return q.scaled(np.where(inactive, 0.0, q.value), np.where(inactive, 0.0, 1.0))
+
+
+def _half_inverse(root: FloatArray) -> FloatArray:
+    """Return the derivative of sqrt(q); 0 where q is 0: its gradient vanishes with it."""
+    return np.where(root > 0.0, 0.5 / np.where(root > 0.0, root, 1.0), 0.0)
+
+
+def _hazard(u: FloatArray) -> FloatArray:
+    """Return the normal density over the upper tail at u."""
+    density = -0.5 * np.square(u) - 0.5 * np.log(2.0 * np.pi)
+    hazard: FloatArray = np.exp(density - scipy.special.log_ndtr(-np.asarray(u)))
+    return hazard
+
+
+def _expected_cls(qa: Objective, nsigma: float) -> Objective:
+    root = np.sqrt(qa.value)
+    value = np.exp(scipy.special.log_ndtr(-(nsigma + root)) - scipy.special.log_ndtr(-nsigma))
+    return qa.scaled(value, -value * _hazard(nsigma + root) * _half_inverse(root))
+
+
+def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
+    u, v = tail_coordinates(statistic, q.value, qa.value)
+    a, b = np.sqrt(q.value), np.sqrt(qa.value)
+    u_q, u_a = _half_inverse(a), np.zeros_like(b)
+    v_q, v_a = u_q, -_half_inverse(b)
+    if statistic == "qtilde":
+        above = (a > b) & (b > 0)
+        safe = np.where(above, b, 1.0)
+        slope, total, excess = 0.5 / safe, q.value + qa.value, qa.value - q.value
+        u_q, v_q = np.where(above, slope, u_q), np.where(above, slope, v_q)
+        u_a = np.where(above, excess / (4 * safe**3), u_a)
+        v_a = np.where(above, -total / (4 * safe**3), v_a)
+    value = np.exp(np.minimum(scipy.special.log_ndtr(-u) - scipy.special.log_ndtr(-v), 0.0))
+    by_u, by_v = -value * _hazard(u), value * _hazard(v)
+    by_q = q.scaled(value, by_u * u_q + by_v * v_q)
+    return by_q.plus(qa.scaled(value, by_u * u_a + by_v * v_a))
+
+
+def run(
+    function: Callable[..., _Computed],
+    model: Model,
+    batch: Batch,
+    arrays: dict[str, Any],
+    n_threads: int | None,
+) -> tuple[Objective, Objective | None]:
+    """Let the core compute a batch, and raise what stopped it."""
+    first, second, estimate, messages, exception = function(
+        model._core, batch.n, batch.arrays | arrays, thread_count(n_threads)
+    )
+    if exception is not None:
+        raise exception
+    found = estimate if estimate.size else None
+    both = batch.objective(first, messages, found)
+    return both, None if second is None else batch.objective(second, messages, found)

@@ -1,0 +1,120 @@
+"""Jacobian products of the gradient of the likelihood and of expected events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _diff
+from .._arrays import FloatArray, ParameterValues, float_vector
+from ..inputs import InputGradient
+from ._fit import by_address, by_parameter, parameter_vector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..inputs import InputValues
+    from ..likelihood import Likelihood
+    from ..model import Model
+
+__all__ = ["gradient_jvp", "gradient_vjp", "yields_jvp", "yields_vjp"]
+
+
+def gradient_vjp(
+    likelihood: Likelihood, x: ParameterValues, v: ArrayLike | Mapping[str, float]
+) -> InputGradient:
+    """Return the derivatives of v . (gradient of -log L at x) with respect to inputs and data.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        The likelihood.
+    x : array_like or mapping
+        Parameter values, where the likelihood is defined.
+    v : array_like, shape (n_parameters,), or mapping
+        Weights of the components of the gradient.
+    """
+    model = likelihood.model
+    weights = parameter_vector(model, v, "v")
+    return InputGradient(*_diff.mixed_product(likelihood, model.point(x), weights)[1:])
+
+
+def gradient_jvp(
+    likelihood: Likelihood,
+    x: ParameterValues,
+    *,
+    parameters: ArrayLike | Mapping[str, float] | None = None,
+    inputs: InputValues | None = None,
+    counts: ArrayLike | None = None,
+    global_observables: ArrayLike | None = None,
+) -> FloatArray:
+    """Return the change of the gradient of -log L at x along a direction, shape (n_parameters,).
+
+    Parameters
+    ----------
+    likelihood, x
+        As in `gradient_vjp`.
+    parameters, inputs, counts, global_observables : array_like or mapping, optional
+        Direction; 0 for what is left out.
+    """
+    model = likelihood.model
+    n_observables = len(model.constrained_parameters)
+    return _diff.gradient_tangent(
+        likelihood,
+        model.point(x),
+        by_parameter(model, parameters, "parameters"),
+        None if inputs is None else by_address(model, inputs),
+        None if counts is None else float_vector(counts, model.n_bins, "counts"),
+        None
+        if global_observables is None
+        else float_vector(global_observables, n_observables, "global_observables"),
+    )
+
+
+def yields_vjp(
+    model: Model, x: ParameterValues, weights: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Return the derivatives of weights . (expected events) with respect to parameters and inputs.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    x : array_like or mapping
+        Parameter values.
+    weights : array_like, shape (n_bins,)
+        Weights of the bins.
+
+    Returns
+    -------
+    parameters : array, shape (n_parameters,)
+    inputs : array, shape (n_inputs,)
+    """
+    vector = float_vector(weights, model.n_bins, "weights")
+    return _diff.yields_gradient(model._core, model.point(x), np.ascontiguousarray(vector))[:2]
+
+
+def yields_jvp(
+    model: Model,
+    x: ParameterValues,
+    *,
+    parameters: ArrayLike | Mapping[str, float] | None = None,
+    inputs: InputValues | None = None,
+) -> FloatArray:
+    """Return the change of the expected events along a direction, shape (n_bins,).
+
+    Parameters
+    ----------
+    model, x
+        As in `yields_vjp`.
+    parameters, inputs : array_like or mapping, optional
+        Direction; 0 for what is left out.
+    """
+    return _diff.yields_tangent(
+        model._core,
+        model.point(x),
+        by_parameter(model, parameters, "parameters"),
+        None if inputs is None else by_address(model, inputs),
+    )

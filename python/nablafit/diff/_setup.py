@@ -1,0 +1,61 @@
+"""Where fits start, how far they may go, and what they hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._arrays import ParameterValues
+from .._problem import box, fixed_items
+from ..batch import thread_count
+from ..errors import ArgumentError, located
+
+if TYPE_CHECKING:
+    from .._problem import Bounds, Fixed
+    from ..infer._hypothesis import Hypothesis
+    from ..model import Model
+
+__all__ = ["fit_arrays", "hypothesis_arrays", "thread_count"]
+
+
+def fit_arrays(
+    model: Model,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+) -> dict[str, Any]:
+    """Return start values, box and constness as the core takes them."""
+    start = model.point(initial)
+    lower, upper = box(model.parameters, model.bounds, bounds)
+    constant = np.array(model.fixed, dtype=bool)
+    for name, value in fixed_items(fixed):
+        index = model.index(name)
+        constant[index] = value is not False
+        if not isinstance(value, bool):
+            start[index] = value
+    if not np.all(np.isfinite(start)):
+        worst = model.parameters[int(np.argmin(np.isfinite(start)))]
+        raise located(ArgumentError, "expected a finite start value", worst)
+    return {
+        "start": np.where(constant, start, np.clip(start, lower, upper)),
+        "lower": np.ascontiguousarray(lower),
+        "upper": np.ascontiguousarray(upper),
+        "fixed": constant,
+        "direction": None,
+        "poi": 0,
+        "tested": 0.0,
+        "alternative": 0.0,
+    }
+
+
+def hypothesis_arrays(
+    hypothesis: Hypothesis, initial: ParameterValues | None = None
+) -> dict[str, Any]:
+    """Return the same for a test of one parameter of interest."""
+    arrays = fit_arrays(hypothesis.model, initial, hypothesis.bounds, hypothesis.free)
+    return arrays | {
+        "poi": hypothesis.indices[0],
+        "tested": float(hypothesis.tested[0]),
+        "alternative": float(hypothesis.alternative[0]),
+    }

@@ -1,0 +1,149 @@
+"""What JAX and PyTorch call: objectives as functions of NumPy arrays with any leading axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _diff, diff
+from .._arrays import FloatArray
+from ..diff._objective import Objective, make_batch
+from ..diff._setup import fit_arrays, thread_count
+from ..errors import Error
+
+if TYPE_CHECKING:
+    from ..data import Data
+    from ..model import Model
+
+__all__ = ["HostFit", "HostFunction", "make_nll", "make_objective"]
+
+DATA = ("counts", "global_observables")
+
+
+@dataclass(frozen=True)
+class HostFunction:
+    """A number with its gradient by each argument; batches run in threads.
+
+    Items of a batch that have no value are NaN; a single call raises Error.
+    """
+
+    evaluate: Callable[..., Sequence[FloatArray]]
+    """From rows or vectors to the value and one gradient per argument."""
+    sizes: tuple[int, ...]
+    """Lengths of the arguments."""
+
+    def __call__(self, *arrays: FloatArray) -> tuple[FloatArray, ...]:
+        """Return the value, shape (...), and gradients, shape (..., size)."""
+        shape, rows = batch_rows(arrays)
+        value, *gradients = self.evaluate(*rows)
+        pairs = zip(gradients, self.sizes, strict=True)
+        return np.reshape(value, shape), *(np.reshape(g, (*shape, size)) for g, size in pairs)
+
+
+@dataclass(frozen=True)
+class HostFit:
+    """Minima and their cotangents."""
+
+    model: Model
+    arrays: dict[str, Any]
+    n_threads: int
+
+    def forward(self, *arrays: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return minima, shape (..., n_parameters), and -log L there, shape (...)."""
+        shape, rows = batch_rows(arrays)
+        batch = make_batch(self.model, None, *rows)
+        arguments = batch.arrays | self.arrays
+        x, value, messages, exception = _diff.fits(
+            self.model._core, batch.n, arguments, self.n_threads
+        )
+        _raise(exception, messages, batch.is_single)
+        return x.reshape(*shape, x.shape[-1]), value.reshape(shape)
+
+    def backward(
+        self, x: FloatArray, by_x: FloatArray, by_value: FloatArray, *arrays: FloatArray
+    ) -> tuple[FloatArray, ...]:
+        """Return cotangents of the arguments, shapes (..., size)."""
+        shape, rows = batch_rows(arrays)
+        shape = np.broadcast_shapes(shape, x.shape[:-1], by_x.shape[:-1], by_value.shape)
+        batch = make_batch(self.model, None, *rows)
+        n = int(np.prod(shape, dtype=int))
+        size = x.shape[-1]
+        first, _, _, messages, exception = _diff.pull_back_fits(
+            self.model._core,
+            n,
+            batch.arrays | self.arrays,
+            _spread(x, (*shape, size)),
+            _spread(by_x, (*shape, size)),
+            np.ascontiguousarray(np.broadcast_to(by_value, shape)).reshape(n),
+            self.n_threads,
+        )
+        _raise(exception, messages, not shape)
+        _, *gradients = first
+        return tuple(np.reshape(g, (*shape, g.shape[-1])) for g in gradients if g is not None)
+
+
+def make_objective(
+    name: str, model: Model, *, data: Data | None, has_data: bool, options: dict[str, Any]
+) -> HostFunction:
+    """Return one of the objectives of `nablafit.diff` as a function of inputs, or also of data."""
+    function = getattr(diff, name)
+
+    def evaluate(inputs: FloatArray, *observed: FloatArray) -> Sequence[FloatArray]:
+        found: Objective = function(
+            model, inputs=inputs, **dict(zip(DATA, observed, strict=False)), **options, **fixed_data
+        )
+        if not observed:
+            return found.value, found.inputs
+        return found.value, found.inputs, *(getattr(found, member) for member in DATA)
+
+    fixed_data = {} if data is None else {"data": data}
+    n_observables = len(model.constrained_parameters)
+    sizes = (model.inputs.size, *((model.n_bins, n_observables) if has_data else ()))
+    return HostFunction(evaluate, sizes)
+
+
+def make_nll(model: Model, n_threads: int | None) -> HostFunction:
+    """Return -log L as a function of parameters, inputs and data."""
+    threads, arrays = thread_count(n_threads), fit_arrays(model)
+
+    def evaluate(x: FloatArray, *rest: FloatArray) -> Sequence[FloatArray]:
+        batch = make_batch(model, None, *rest)
+        n = max(batch.n, len(x) if x.ndim == 2 else 1)
+        points = np.ascontiguousarray(np.atleast_2d(x))
+        first, by_x, messages, exception = _diff.full_gradients(
+            model._core, n, batch.arrays | arrays, points, threads
+        )
+        _raise(exception, messages, batch.is_single and x.ndim == 1)
+        value, *gradients = first
+        return value, by_x, *(g for g in gradients if g is not None)
+
+    n_observables = len(model.constrained_parameters)
+    return HostFunction(
+        evaluate, (model.n_parameters, model.inputs.size, model.n_bins, n_observables)
+    )
+
+
+def batch_rows(arrays: Sequence[FloatArray]) -> tuple[tuple[int, ...], list[FloatArray]]:
+    """Return the common leading axes, and the arguments as vectors or rows over all of them."""
+    arrays = [np.asarray(array, dtype=np.float64) for array in arrays]
+    shape = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    rows = []
+    for index, array in enumerate(arrays):
+        size = array.shape[-1]
+        alone = array.size == size and (not shape or index > 0)
+        rows.append(array.reshape(size) if alone else _spread(array, (*shape, size)))
+    return shape, rows
+
+
+def _spread(array: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    return np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(-1, shape[-1])
+
+
+def _raise(exception: BaseException | None, messages: list[str], is_single: bool) -> None:
+    if exception is not None:
+        raise exception
+    if is_single and messages[0]:
+        raise Error(messages[0])
