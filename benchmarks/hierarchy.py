@@ -190,6 +190,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--largest-jax", type=int, default=300, help="parameters up to which pyhf is tried"
     )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="BACKEND", help="may be repeated"
+    )
     parser.add_argument("--clad", type=Path, help="Clad's plugin")
     parser.add_argument("--clad-include", type=Path, help="folder of Clad's headers")
     parser.add_argument("--clang", default="clang++", help="the clang that loads the plugin")
@@ -208,6 +211,7 @@ def main() -> None:
         int(options.largest_export * 1e6),
         options.largest_jax,
         options.compile_seconds,
+        tuple(options.skip),
     )
     record["fit_seconds"] = options.fit_seconds
     record["models"] = {}
