@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,8 +35,11 @@ class RooFit:
         self._document = path.with_suffix(".hs3.json")
         source = nf.Workspace.load(path)
         text = source.spec().to_hs3([source.observations], lossy=True)
+        # Brackets are not allowed in ROOT's names.
+        text = re.sub(r'(\w)\[(\d+)\]"', r'\1_bin_\2"', text)
         self._document.write_text(text, encoding="utf-8")
-        self._poi, self._names = poi, names
+        self._poi = poi
+        self._names = {name: re.sub(r"\[(\d+)\]$", r"_bin_\1", name) for name in names}
         self._workspace, self._config, self._nll = self.load()
         self._pdf = self._config.GetPdf()
         self._data = self._workspace.data(self._data_name(self._workspace))
@@ -77,7 +81,7 @@ class RooFit:
     def values(self, x: Point) -> dict[str, Task]:
         """Alternate between two points in which all parameters differ, against its caches."""
         parameters = self._parameters()
-        for name, value in zip(self._names, x.tolist(), strict=True):
+        for name, value in zip(self._names.values(), x.tolist(), strict=True):
             if variable := self._workspace.var(name):
                 variable.setVal(value)
         points = [parameters.snapshot(), self._start]
@@ -107,7 +111,8 @@ class RooFit:
         status = minimizer.minimize("Minuit2", "migrad")
         hesse = minimizer.hesse()
         calls = int(minimizer.evalCounter())
-        values = {p.GetName(): p.getVal() for p in self._parameters()}
+        ours = {root: name for name, root in self._names.items()}
+        values = {ours.get(p.GetName(), p.GetName()): p.getVal() for p in self._parameters()}
         return FitOutcome(values, calls, says_valid=status == 0 and hesse == 0)
 
     def cls(self, value: float) -> float:
@@ -130,7 +135,7 @@ class RooFit:
         """Draw and fit toys, global observables included; return how many fits are valid."""
         fit = self._root.RooFit
         for name, value in at.items():
-            if variable := self._workspace.var(name):
+            if variable := self._workspace.var(self._names[name]):
                 variable.setVal(value)
         best = self._parameters().snapshot()
         observables = self._config.GetGlobalObservables()

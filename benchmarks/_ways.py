@@ -18,6 +18,8 @@ from _common import Absent, first_line
 import nablafit as nf
 
 BACKENDS = ("clad", "codipack", "forward", "finite-difference", "minuit-difference")
+# Parameters beyond which a gradient takes minutes: their cost is that of a value times parameters.
+LARGEST = {"forward": 1000, "finite-difference": 300, "minuit-difference": 300}
 EXPORTED = "exported C++"
 CLAD = "Clad on the exported function"
 JAX = "pyhf JAX"
@@ -63,6 +65,8 @@ class Tools:
         Bytes of source, and parameters, beyond which a way is left out.
     compile_seconds : float
         A compiler that takes longer is stopped.
+    skip : tuple of str
+        Ways that are left out.
     """
 
     compiler: str | None
@@ -70,6 +74,7 @@ class Tools:
     largest_export: int
     largest_jax: int
     compile_seconds: float
+    skip: tuple[str, ...] = ()
 
 
 def make_ways(
@@ -78,10 +83,14 @@ def make_ways(
     """Set up one way after the other."""
     x = np.array(likelihood.model.initial)
     for backend in BACKENDS:
-        if backend in nf.build_info()["backends"]:
-            yield backend, _measured(lambda b=backend: _backend(likelihood, b), x)
-        else:
+        if backend not in nf.build_info()["backends"]:
             yield backend, Absent("not in this build")
+        elif backend in tools.skip:
+            yield backend, Absent("skipped")
+        elif x.size > LARGEST.get(backend, x.size):
+            yield backend, Absent("not tried at this size")
+        else:
+            yield backend, _measured(lambda b=backend: _backend(likelihood, b), x)
     header = likelihood.model.spec.to_cpp(likelihood.data)
     if len(header) > tools.largest_export:
         reason = f"a header of {len(header) / 1e6:.0f} MB was not compiled"
@@ -153,17 +162,18 @@ def _compile(
     likelihood: nf.Likelihood, folder: Path, command: list[str], tools: Tools, *, clad: bool
 ) -> Way:
     """Export, compile and load; raises RuntimeError with the compiler's first error."""
-    text = likelihood.model.spec.to_cpp(likelihood.data, clad=clad)
-    name = f"{'clad' if clad else 'plain'}_{abs(hash(text))}"
+    # A namespace of its own: the loader merges symbols of the same name in one process.
+    name = f"{'clad' if clad else 'plain'}_{likelihood.model.digest.removeprefix('sha256:')[:16]}"
+    text = likelihood.model.spec.to_cpp(likelihood.data, namespace=name, clad=clad)
     library = folder / f"{name}.so"
     (folder / f"{name}.hpp").write_text(text, encoding="utf-8")
     source = folder / f"{name}.cpp"
     gradient = "clad_nll_and_gradient" if clad else "nll_and_gradient"
     source.write_text(
         f'#include "{name}.hpp"\n'
-        'extern "C" double value(const double* x) { return model::nll(x); }\n'
+        f'extern "C" double value(const double* x) {{ return {name}::nll(x); }}\n'
         'extern "C" double gradient(const double* x, double* g) '
-        f"{{ return model::{gradient}(x, g); }}\n"
+        f"{{ return {name}::{gradient}(x, g); }}\n"
     )
     options = ["-std=c++17", "-O2", "-fPIC", "-shared", str(source), "-o", str(library)]
     started = time.perf_counter()

@@ -44,10 +44,10 @@ import nablafit as nf
 
 def documents(options: argparse.Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the name, the kind and the pyhf JSON of each model."""
-    for path in options.workspaces:
-        yield path.stem, "workspace", json.loads(path.read_text(encoding="utf-8"))
     for size in options.sizes:
         yield f"synthetic {size}", "synthetic", synthetic_workspace(size)
+    for path in options.workspaces:
+        yield path.stem, "workspace", json.loads(path.read_text(encoding="utf-8"))
 
 
 def make_likelihood(document: dict[str, Any]) -> nf.Likelihood:
@@ -190,6 +190,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--largest-jax", type=int, default=300, help="parameters up to which pyhf is tried"
     )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="BACKEND", help="may be repeated"
+    )
     parser.add_argument("--clad", type=Path, help="Clad's plugin")
     parser.add_argument("--clad-include", type=Path, help="folder of Clad's headers")
     parser.add_argument("--clang", default="clang++", help="the clang that loads the plugin")
@@ -208,6 +211,7 @@ def main() -> None:
         int(options.largest_export * 1e6),
         options.largest_jax,
         options.compile_seconds,
+        tuple(options.skip),
     )
     record["fit_seconds"] = options.fit_seconds
     record["models"] = {}

@@ -1,6 +1,8 @@
 """Turn the record of hierarchy.py into a page of tables and into plots.
 
-python benchmarks/hierarchy_report.py RECORD.json FOLDER
+python benchmarks/hierarchy_report.py RECORD.json... FOLDER
+
+Several records are several runs: what is absent in the first is taken from the next that has it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ Model = dict[str, Any]
 
 HEAD = """# Ways to get derivatives: all numbers
 
-From one run of `benchmarks/hierarchy.py`; `benchmarks/README.md` says what each number is, and
-`docs/gaps.md` what they mean.
+From `benchmarks/hierarchy.py`; `benchmarks/README.md` says what each number is, and `docs/gaps.md`
+what they mean and of which runs they are. The conditions are those of the first run.
 """
 
 
@@ -181,19 +183,34 @@ def plot_workspaces(models: dict[str, Model], folder: Path) -> None:
     dots(names, fits, label, folder / "hierarchy_workspace_fits.png", 1.0)
 
 
+def merged(paths: list[str]) -> dict[str, Any]:
+    """Return the first record, with what it lacks from the others."""
+    first, *others = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    for other in others:
+        for name, model in other["models"].items():
+            known = first["models"].setdefault(name, model)
+            for way, result in model["gradients"].items():
+                if not is_there(known["gradients"][way]):
+                    known["gradients"][way] = result
+            known["fits"] = known["fits"] or model["fits"]
+    sizes = {name: model["sizes"]["parameters"] for name, model in first["models"].items()}
+    first["models"] = {name: first["models"][name] for name in sorted(sizes, key=sizes.__getitem__)}
+    return first
+
+
 def main() -> int:
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         print(__doc__, file=sys.stderr)
         return 2
-    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    folder = Path(sys.argv[2])
+    record = merged(sys.argv[1:-1])
+    folder = Path(sys.argv[-1])
     (folder / "hierarchy.md").write_text(markdown(record), encoding="utf-8")
     synthetic = list(of_kind(record, "synthetic").values())
     workspaces = of_kind(record, "workspace")
     if synthetic:
         plot_scaling(synthetic, folder)
-        if synthetic[0]["fits"]:
-            plot_fits(synthetic, folder)
+        if with_fits := [model for model in synthetic if model["fits"]]:
+            plot_fits(with_fits, folder)
     if workspaces and next(iter(workspaces.values()))["fits"]:
         plot_workspaces(workspaces, folder)
     return 0

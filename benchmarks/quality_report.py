@@ -65,6 +65,8 @@ def plot_steps(name: str, found: dict[str, Any], folder: Path) -> None:
         label = f"central differences, {form}"
         ax.plot(*zip(*known, strict=True), label=label, markersize=4, **style(index))
     for index, (backend, error) in enumerate(scan["backends"].items()):
+        if backend == "forward":
+            continue  # what all are compared with
         look = style(index + len(scan["errors"]))
         ax.axhline(max(error, FLOOR), color=look["color"], linewidth=1.2, label=backend)
     ax.set(xscale="log", yscale="log", xlabel="step of each parameter",

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "compiled_likelihood.hpp"
-#include "compiled_model.hpp"
 #include "nablafit/error.hpp"
 #include "polled_run.hpp"
+#include "stored_observables.hpp"
 
 namespace nablafit {
 namespace {
@@ -19,11 +19,7 @@ constexpr std::size_t chunk_size = 4;
 
 /// Stored global observables and no events: valid data to begin with.
 Data standard_data(const Model& model) {
-  Data data{std::vector<double>(model.n_bins(), 0.0), {}};
-  for (const std::size_t p : model.constrained_parameters()) {
-    data.global_observables.push_back(detail::stored_observable(model.compiled().constraints[p]));
-  }
-  return data;
+  return {std::vector<double>(model.n_bins(), 0.0), detail::stored_observables(model)};
 }
 
 template <typename T>

@@ -93,6 +93,7 @@ std::string describe(const MinimizeSummary& summary, const Model& model) {
   }
   if (!summary.active_bounds.empty()) {
     std::vector<std::size_t> parameters;
+    parameters.reserve(summary.active_bounds.size());
     for (const ActiveBound& bound : summary.active_bounds) parameters.push_back(bound.parameter);
     text += " At a bound: " + listed(parameters, model) + ".";
   }

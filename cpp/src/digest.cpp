@@ -62,11 +62,12 @@ class Writer {
   template <typename... Types>
   void write(const std::variant<Types...>& value) {
     write(std::uint64_t{value.index()});
-    std::visit([this](const auto& alternative) { write(alternative); }, value);
+    std::visit([this](const auto& alternative) { this->write(alternative); }, value);
   }
   template <typename T>
   auto write(const T& value) -> decltype(detail::members(value), void()) {
-    std::apply([this](const auto&... member) { (write(member), ...); }, detail::members(value));
+    std::apply([this](const auto&... member) { (this->write(member), ...); },
+               detail::members(value));
   }
 
  private:

@@ -12,8 +12,6 @@ namespace derivatives = kernels::derivatives;
 
 namespace {
 
-constexpr std::size_t lanes = n_lanes;
-
 double additive_second(std::uint8_t code, double alpha) {
   switch (static_cast<Interpolation>(code)) {
     case Interpolation::piecewise_linear:

@@ -85,8 +85,9 @@ Evaluation LikelihoodObjective::value_and_gradient(const double* x, double* grad
   return evaluator_.value_and_gradient(x, gradient);
 }
 
-void LikelihoodObjective::hessian(const double* x, ArrowHessian& hessian) {
-  evaluator_.arrow_hessian(x, gradient_.data(), hessian);
+bool LikelihoodObjective::hessian(const double* x, ArrowHessian& hessian) {
+  const Evaluation evaluation = evaluator_.arrow_hessian(x, gradient_.data(), hessian);
+  return evaluation.status == EvaluationStatus::ok;
 }
 
 bool LikelihoodObjective::information(const double* x, ArrowHessian& information) {

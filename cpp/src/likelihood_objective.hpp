@@ -16,7 +16,7 @@ class LikelihoodObjective final : public Objective {
 
   const ArrowStructure& structure() const noexcept override;
   Evaluation value_and_gradient(const double* x, double* gradient) override;
-  void hessian(const double* x, ArrowHessian& hessian) override;
+  bool hessian(const double* x, ArrowHessian& hessian) override;
   bool information(const double* x, ArrowHessian& information) override;
 
   const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }

@@ -9,6 +9,7 @@
 #include "input_layout.hpp"
 #include "nablafit/error.hpp"
 #include "nearest_name.hpp"
+#include "stored_observables.hpp"
 #include "sweep_state.hpp"
 
 namespace nablafit {
@@ -99,11 +100,10 @@ Data Model::data(const Observations& observations) const {
   for (std::size_t c = 0; c < position.size(); ++c) {
     append_counts(spec().channels[c], observations.channels[position[c]].counts, data);
   }
+  data.global_observables = detail::stored_observables(*this);
   std::vector<std::size_t> place(n_parameters(), n_parameters());
-  for (const std::size_t p : constrained_parameters()) {
-    place[p] = data.global_observables.size();
-    data.global_observables.push_back(*observed_value(spec().parameters[p]));
-  }
+  std::size_t n_placed = 0;
+  for (const std::size_t p : constrained_parameters()) place[p] = n_placed++;
   for (const Observations::GlobalObservable& observable : observations.global_observables) {
     const std::size_t p = parameter_index(observable.parameter);
     if (place[p] == n_parameters()) {

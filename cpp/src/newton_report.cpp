@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "newton_solver.hpp"
 
@@ -34,9 +35,8 @@ void NewtonSolver::finish(MinimizeStatus status) {
   summary.errors.clear();
   summary.covariance.clear();
   report_bounds();
-  if (is_minimum(status)) {
-    report_covariance();
-  } else {
+  if (is_minimum(status)) report_covariance();
+  if (!is_minimum(status) || !has_hessian_) {
     if (options_->covariance != CovarianceKind::none) summary.errors.assign(n_, not_a_number);
     if (options_->covariance == CovarianceKind::full)
       summary.covariance.assign(n_ * n_, not_a_number);
@@ -77,30 +77,39 @@ void NewtonSolver::report_infeasibility() {
     summary_->outside_support.push_back(end.index);
 }
 
+/// The Hessian with pinned parameters next to their kinks, above or below. False where there is
+/// none.
+bool NewtonSolver::find_side_hessian(double sign, ArrowHessian& hessian) {
+  std::copy(x_.begin(), x_.end(), trial_.begin());
+  for (const Kink& kink : problem_->kinks) {
+    if (pinned_[kink.parameter] != 0) trial_[kink.parameter] = beside_kink(kink.position, sign);
+  }
+  const Evaluation side = evaluate(trial_.data(), trial_gradient_.data());
+  return side.status == EvaluationStatus::ok && find_hessian(trial_.data(), hessian);
+}
+
 /// Parameters at a kink count as free for the covariance, with the mean of the Hessians of both
-/// sides.
+/// sides; where the domain ends at the kink, with that of the side that is left.
 void NewtonSolver::average_kink_hessians() {
   const bool any =
       std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned != 0; });
   if (!any) return;
-  const auto on_side = [&](double sign, ArrowHessian& target) {
-    std::copy(x_.begin(), x_.end(), trial_.begin());
-    for (const Kink& kink : problem_->kinks) {
-      if (pinned_[kink.parameter] != 0) trial_[kink.parameter] = beside_kink(kink.position, sign);
-    }
-    evaluate(trial_.data(), trial_gradient_.data());
-    ++summary_->n_hessians;
-    objective_->hessian(trial_.data(), target);
-  };
   other_hessian_ = hessian_;
-  on_side(-1.0, other_hessian_);
-  on_side(1.0, hessian_);
-  const auto average = [](std::vector<double>& a, const std::vector<double>& b) {
-    for (std::size_t i = 0; i < a.size(); ++i) a[i] = 0.5 * (a[i] + b[i]);
-  };
-  average(hessian_.dense, other_hessian_.dense);
-  average(hessian_.coupling, other_hessian_.coupling);
-  average(hessian_.blocks, other_hessian_.blocks);
+  const bool has_lower = find_side_hessian(-1.0, other_hessian_);
+  has_hessian_ = find_side_hessian(1.0, hessian_);
+  if (has_hessian_ && has_lower) {
+    const auto average = [](std::vector<double>& a, const std::vector<double>& b) {
+      for (std::size_t i = 0; i < a.size(); ++i) a[i] = 0.5 * (a[i] + b[i]);
+    };
+    average(hessian_.dense, other_hessian_.dense);
+    average(hessian_.coupling, other_hessian_.coupling);
+    average(hessian_.blocks, other_hessian_.blocks);
+  } else if (has_lower) {
+    std::swap(hessian_, other_hessian_);
+    has_hessian_ = true;
+  } else if (!has_hessian_) {
+    evaluate_hessian();
+  }
   arrow_diagonal(structure_, hessian_, diagonal_.data());
   has_factors_ = blended_ = false;
   for (std::size_t j = 0; j < n_; ++j) {

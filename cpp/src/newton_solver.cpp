@@ -69,13 +69,18 @@ Evaluation NewtonSolver::evaluate(const double* x, double* gradient) {
   return evaluation;
 }
 
-/// Hessian at the current point. Where it overflows (yields next to zero), a diagonal one that
-/// makes the next step a short one along the gradient.
+/// False where there is no Hessian, or it overflows (yields next to zero).
+bool NewtonSolver::find_hessian(const double* x, ArrowHessian& hessian) {
+  ++summary_->n_hessians;
+  return objective_->hessian(x, hessian) && is_finite(hessian);
+}
+
+/// Hessian at the current point. Where there is none, a diagonal one that makes the next step a
+/// short one along the gradient.
 void NewtonSolver::evaluate_hessian() {
   has_information_ = blended_ = false;
-  ++summary_->n_hessians;
-  objective_->hessian(x_.data(), hessian_);
-  if (is_finite(hessian_)) return;
+  has_hessian_ = find_hessian(x_.data(), hessian_);
+  if (has_hessian_) return;
   for (auto* part : {&hessian_.dense, &hessian_.coupling, &hessian_.blocks}) {
     std::fill(part->begin(), part->end(), 0.0);
   }

@@ -40,6 +40,7 @@ class NewtonSolver {
   std::optional<MinimizeStatus> judge_progress() const;
   std::optional<MinimizeStatus> judge_stationary_point();
   Evaluation evaluate(const double* x, double* gradient);
+  bool find_hessian(const double* x, ArrowHessian& hessian);
   void evaluate_hessian();
   bool has_converged() const;
   bool refine_with_old_factors();
@@ -56,7 +57,9 @@ class NewtonSolver {
   bool approach_nominal();
   bool is_at_kink(const Kink& kink) const;
   void settle_kinks();
+  bool find_side_slopes(double sign, std::vector<double>& gradient);
   void choose_kink_side(const Kink& kink, double slope_above, double slope_below);
+  void stay_on_kink_side(const Kink& kink, double sign, double slope);
   void set_working_bounds();
 
   // newton_step.cpp
@@ -85,6 +88,7 @@ class NewtonSolver {
   void report_bounds();
   void report_covariance();
   void report_condition();
+  bool find_side_hessian(double sign, ArrowHessian& hessian);
   void average_kink_hessians();
   void mark_undetermined();
   void report_infeasibility();
@@ -120,6 +124,7 @@ class NewtonSolver {
   bool has_information_ = false;    ///< information_ belongs to the current point
   bool has_factors_ = false;        ///< factorization_ is that of hessian_ for free_
   bool blended_ = false;            ///< hessian_ contains some of it
+  bool has_hessian_ = false;        ///< hessian_ is no substitute
   bool confined_ = false;           ///< the last step was not a plain Newton step
 };
 

@@ -107,6 +107,22 @@ void NewtonSolver::choose_kink_side(const Kink& kink, double slope_above, double
   x_[j] = beside_kink(kink.position, go_up ? 1.0 : -1.0);
 }
 
+/// Where the domain ends at a kink: puts a parameter on the side that is left, and pins it if its
+/// slope points to the other.
+void NewtonSolver::stay_on_kink_side(const Kink& kink, double sign, double slope) {
+  x_[kink.parameter] = beside_kink(kink.position, sign);
+  if (slope * sign >= 0.0) pinned_[kink.parameter] = 2;
+}
+
+/// The gradient with everything at a kink moved above or below. False outside the domain.
+bool NewtonSolver::find_side_slopes(double sign, std::vector<double>& gradient) {
+  std::copy(x_.begin(), x_.end(), trial_.begin());
+  for (const Kink& kink : problem_->kinks) {
+    if (is_at_kink(kink)) trial_[kink.parameter] = beside_kink(kink.position, sign);
+  }
+  return is_ok(evaluate(trial_.data(), gradient.data()));
+}
+
 /// At kinks, decides by one-sided derivatives where to go; then confines the iteration to one side.
 void NewtonSolver::settle_kinks() {
   if (problem_->kinks.empty()) return;
@@ -114,20 +130,24 @@ void NewtonSolver::settle_kinks() {
   std::fill(pinned_.begin(), pinned_.end(), char{0});
   for (const Kink& kink : problem_->kinks) at_any = at_any || is_at_kink(kink);
   if (at_any) {
-    const auto slopes = [&](double sign, std::vector<double>& gradient) {
-      std::copy(x_.begin(), x_.end(), trial_.begin());
-      for (const Kink& kink : problem_->kinks) {
-        if (is_at_kink(kink)) trial_[kink.parameter] = beside_kink(kink.position, sign);
-      }
-      evaluate(trial_.data(), gradient.data());
-    };
-    slopes(1.0, trial_gradient_);
-    slopes(-1.0, scratch_);
+    const bool has_upper = find_side_slopes(1.0, trial_gradient_);
+    const bool has_lower = find_side_slopes(-1.0, scratch_);
+    std::copy(x_.begin(), x_.end(), clamped_.begin());
     for (const Kink& kink : problem_->kinks) {
       if (!is_at_kink(kink)) continue;
-      choose_kink_side(kink, trial_gradient_[kink.parameter], scratch_[kink.parameter]);
+      const double above = trial_gradient_[kink.parameter];
+      const double below = scratch_[kink.parameter];
+      if (has_upper && has_lower) choose_kink_side(kink, above, below);
+      if (has_upper && !has_lower) stay_on_kink_side(kink, 1.0, above);
+      if (!has_upper && has_lower) stay_on_kink_side(kink, -1.0, below);
     }
-    value_ = evaluate(x_.data(), gradient_.data()).value;
+    Evaluation chosen = evaluate(x_.data(), gradient_.data());
+    if (!is_ok(chosen)) {
+      std::copy(clamped_.begin(), clamped_.end(), x_.begin());
+      std::fill(pinned_.begin(), pinned_.end(), char{0});
+      chosen = evaluate(x_.data(), gradient_.data());
+    }
+    value_ = chosen.value;
   }
   set_working_bounds();
 }

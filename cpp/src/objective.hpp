@@ -20,8 +20,9 @@ class Objective {
 
   virtual const ArrowStructure& structure() const noexcept = 0;
   virtual Evaluation value_and_gradient(const double* x, double* gradient) = 0;
-  /// Called at the point of the last value_and_gradient.
-  virtual void hessian(const double* x, ArrowHessian& hessian) = 0;
+  /// Called at the point of the last value_and_gradient. False if there is none there; then the
+  /// numbers mean nothing.
+  virtual bool hessian(const double* x, ArrowHessian& hessian) = 0;
 
   /// A positive semidefinite matrix that behaves like the Hessian far from the minimum, where that
   /// may be indefinite. False if there is none.

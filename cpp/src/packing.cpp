@@ -71,8 +71,9 @@ void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_
   };
   std::vector<std::size_t> left(rows.size());
   for (std::size_t i = 0; i < left.size(); ++i) left[i] = i;
-  std::stable_sort(left.begin(), left.end(),
-                   [&](std::size_t a, std::size_t b) { return n_entries(a) > n_entries(b); });
+  std::sort(left.begin(), left.end(), [&](std::size_t a, std::size_t b) {
+    return n_entries(a) != n_entries(b) ? n_entries(a) > n_entries(b) : a < b;
+  });
   std::vector<std::uint64_t> in_union;
   while (!left.empty()) {
     RowGroup group = empty_group();

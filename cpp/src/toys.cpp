@@ -9,6 +9,7 @@
 #include "nablafit/error.hpp"
 #include "polled_run.hpp"
 #include "random_stream.hpp"
+#include "stored_observables.hpp"
 
 namespace nablafit {
 namespace {
@@ -117,11 +118,7 @@ std::vector<double> fixed_observables(const Model& model, const ToyOptions& opti
                             " values, the model has " + std::to_string(n),
                         "global_observables");
   }
-  std::vector<double> values;
-  for (const std::size_t p : model.constrained_parameters()) {
-    values.push_back(*observed_value(model.spec().parameters[p]));
-  }
-  return values;
+  return detail::stored_observables(model);
 }
 
 }  // namespace

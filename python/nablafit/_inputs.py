@@ -74,27 +74,30 @@ class Inputs:
 
 
 class Origin(Mapping[str, Any]):
-    """What a batch was made from: a mapping of plain data that compares as a dict does.
+    """What a batch or another result was made from: plain data that compare as a dict does.
 
-    The digest of the model is computed when somebody asks: a batch on a small model may take less
-    time.
+    Digests are computed when somebody asks: what they describe may take less time.
 
     Parameters
     ----------
-    model : Model or str
-        The model, or its digest.
     **members
-        Further members.
+        Plain data; models and data sets, which stand for their digests; and functions without
+        arguments, which stand for what they return.
     """
 
     __slots__ = ("_members",)
 
-    def __init__(self, model: Model | str, **members: object) -> None:
-        self._members: dict[str, Any] = {"model": model, **members}
+    def __init__(self, **members: object) -> None:
+        self._members: dict[str, Any] = members
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - plain data of any kind
         value = self._members[name]
-        return value.digest if name == "model" and not isinstance(value, str) else value
+        if hasattr(value, "digest"):
+            value = value.digest
+        elif callable(value):
+            value = value()
+        self._members[name] = value
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -123,11 +126,13 @@ def batch_origin(
             digest.update(np.ascontiguousarray(matrix, dtype="<f8").data)
     versions = {"nablafit": __version__}
     found = [f"sha256:{digest.hexdigest()}"]
-    return Origin(model, data=found, options=dict(options), versions=versions)
+    return Origin(model=model, data=found, options=dict(options), versions=versions)
 
 
 def merged_origin(origins: Sequence[Mapping[str, Any] | None], what: str) -> dict[str, Any] | None:
-    """Return the origin of joined batches, None if that of one is not known.
+    """Return the origin of joined results, None if that of one is not known.
+
+    Options and versions are those that all have.
 
     Raises
     ------
@@ -136,16 +141,20 @@ def merged_origin(origins: Sequence[Mapping[str, Any] | None], what: str) -> dic
     """
     known = [origin for origin in origins if origin is not None]
     for i, origin in enumerate(known):
-        if origin["model"] != known[0]["model"]:
-            message = f"is of the model {origin['model']}, the first of {known[0]['model']}"
+        if origin.get("model") != known[0].get("model"):
+            message = f"is of the model {origin.get('model')}, the first of {known[0].get('model')}"
             raise located(ArgumentError, message, f"{what}[{i}]")
     if len(known) < len(origins):
         return None
     merged = dict(known[0])
     for member in ("options", "versions"):
-        if any(origin.get(member) != merged.get(member) for origin in known):
-            merged[member] = {}
-    if "data" in merged:
+        if member in merged:
+            merged[member] = {
+                name: value
+                for name, value in merged[member].items()
+                if all(origin.get(member, {}).get(name, ...) == value for origin in known)
+            }
+    if "data" in merged and not isinstance(merged["data"], str):
         merged["data"] = list(dict.fromkeys(d for origin in known for d in origin["data"]))
     return merged
 

@@ -29,6 +29,7 @@ _FORMATS: dict[str, type[Record]] = {}
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf}
 
 
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Record:
     """Base of frozen dataclasses that go through JSON by the annotations of their members.
 
@@ -36,9 +37,15 @@ class Record:
     A subclass is declared as `@dataclass(frozen=True, eq=False, kw_only=True, repr=False)`, names
     its document with `class Limit(Record, format="nablafit.Limit/1")` and has `__repr__` and
     `_repr_html_`; parts of other results need no format. Arrays become read-only.
+
+    Functions that return one are decorated with `remembers_origin`, which fills `origin`.
     """
 
     document_format: ClassVar[str | None] = None
+
+    origin: Mapping[str, Any] | None = dataclasses.field(default=None, kw_only=True)
+    """What the result was made from, as plain data: "function", "options", "versions", and digests
+    of the "model" and the "data". None if it is not known. Not part of equality."""
 
     def __init_subclass__(cls, *, format: str | None = None, **arguments: Any) -> None:  # noqa: A002
         super().__init_subclass__(**arguments)
@@ -55,14 +62,18 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self.to_dict() == other.to_dict()
+        return self._members() == other._members()
 
     __hash__ = None  # type: ignore[assignment]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings: NaN becomes None, infinity "inf" or "-inf"."""
         head = {} if self.document_format is None else {"format": self.document_format}
-        return head | {field.name: _encode(getattr(self, field.name)) for field in _fields(self)}
+        tail = {} if self.origin is None else {"origin": dict(self.origin)}
+        return head | self._members() | tail
+
+    def _members(self) -> dict[str, Any]:
+        return {field.name: _encode(getattr(self, field.name)) for field in _fields(self)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -75,7 +86,8 @@ class Record:
         if missing:
             message = f"expected the member {missing[0]!r}, found none"
             raise located(ArgumentError, message, cls.document_format or cls.__name__)
-        return cls(**{name: _decode(document[name], hints[name], name) for name in hints})
+        members = {name: _decode(document[name], hints[name], name) for name in hints}
+        return cls(**members, origin=document.get("origin"))
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return `to_dict` as JSON text."""
@@ -134,7 +146,7 @@ def _umask() -> int:
 
 
 def _fields(record: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(record)
+    return tuple(field for field in dataclasses.fields(record) if field.name != "origin")
 
 
 @cache

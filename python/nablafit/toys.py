@@ -237,7 +237,7 @@ def toys(
         seed=seed,
         start=start,
         randomized=randomize,
-        origin=Origin(model, versions={"nablafit": __version__}),
+        origin=Origin(model=model, versions={"nablafit": __version__}),
     )
     if exception is not None:
         raise Interrupted.or_original(exception, result)

@@ -17,6 +17,13 @@ using namespace nablafit::testing;
 
 namespace {
 
+/// Fewer under sanitizers, where the derivatives of the reference take fifty times as long.
+#ifdef NABLAFIT_SANITIZED
+constexpr std::uint64_t n_random_models = 48;
+#else
+constexpr std::uint64_t n_random_models = 320;
+#endif
+
 void check_yields(const std::vector<double>& found, const std::vector<double>& expected) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     CAPTURE(i);
@@ -62,8 +69,8 @@ TEST_CASE("a factor below its floor in a model of nothing else") {
 }
 
 TEST_CASE("the default evaluator is the reference on random models") {
-  std::map<std::string, int> statuses;
-  for (std::uint64_t seed = 0; seed < 320; ++seed) {
+  std::map<std::string, std::uint64_t> statuses;
+  for (std::uint64_t seed = 0; seed < n_random_models; ++seed) {
     CAPTURE(seed);
     const Model model(random_spec(seed));
     const Likelihood likelihood(model, random_measurement(model, seed));
@@ -77,10 +84,10 @@ TEST_CASE("the default evaluator is the reference on random models") {
   }
   // The sample is worth its time only if most points have a likelihood and all kinds of others
   // occur.
-  CHECK(statuses["ok"] > 1000);
-  CHECK(statuses["negative yield"] > 20);
-  CHECK(statuses["outside the support of a constraint"] > 20);
-  CHECK(statuses["invalid parameter"] > 20);
+  CHECK(statuses["ok"] > 3 * n_random_models);
+  CHECK(statuses["negative yield"] > n_random_models / 16);
+  CHECK(statuses["outside the support of a constraint"] > n_random_models / 16);
+  CHECK(statuses["invalid parameter"] > n_random_models / 16);
 }
 
 TEST_CASE("an evaluator gives the same answer again after other points") {

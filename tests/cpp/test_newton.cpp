@@ -44,8 +44,8 @@ class FunctionObjective final : public nablafit::detail::Objective {
     if (std::isnan(value)) return {infinity, EvaluationStatus::outside_support, 0};
     return {value, EvaluationStatus::ok, 0};
   }
-  void hessian(const double* x, ArrowHessian& hessian) override {
-    function_(x, gradient_.data(), hessian.dense.data());
+  bool hessian(const double* x, ArrowHessian& hessian) override {
+    return !std::isnan(function_(x, gradient_.data(), hessian.dense.data()));
   }
 
  private:
@@ -269,6 +269,49 @@ TEST_CASE("kinks on the axis: pinned, crossed, and as a start") {
   const MinimizeSummary peak = run(kinked(-0.5, 0.1), problem);
   CHECK(peak.status == MinimizeStatus::converged);
   CHECK(peak.x[0] == doctest::Approx(0.6));
+}
+
+TEST_CASE("a kink where the domain ends is a bound, with the Hessian of the side that is left") {
+  const auto half = [](double side, double minimum) {
+    return [=](const double* x, double* g, double* h) {
+      if (x[0] * side < 0.0) {
+        g[0] = -side;
+        h[0] = 1e6;
+        return std::numeric_limits<double>::quiet_NaN();
+      }
+      g[0] = 4.0 * (x[0] - minimum);
+      h[0] = 4.0;
+      return 2.0 * (x[0] - minimum) * (x[0] - minimum);
+    };
+  };
+  BoxProblem problem = box({0.0}, -5.0, 5.0);
+  problem.kinks = {{0, 0.0}};
+  for (const double side : {1.0, -1.0}) {
+    CAPTURE(side);
+    for (const double start : {0.0, 0.7 * side, 3.0 * side}) {
+      problem.start = {start};
+      const MinimizeSummary held = run(half(side, -side), problem);
+      CHECK(held.status == MinimizeStatus::converged_at_kink);
+      CHECK(held.x[0] == 0.0);
+      CHECK(held.value == doctest::Approx(2.0));
+      CHECK(held.errors[0] == doctest::Approx(0.5));
+      const MinimizeSummary inside = run(half(side, side), problem);
+      CHECK(inside.status == MinimizeStatus::converged);
+      CHECK(inside.x[0] == doctest::Approx(side));
+      CHECK(inside.errors[0] == doctest::Approx(0.5));
+    }
+  }
+}
+
+TEST_CASE("a minimum without a Hessian has no errors") {
+  const auto overflowing = [](const double* x, double* g, double* h) {
+    g[0] = 2.0 * x[0];
+    h[0] = infinity;
+    return x[0] * x[0];
+  };
+  const MinimizeSummary summary = run(overflowing, box({0.0}));
+  CHECK(summary.status == MinimizeStatus::converged);
+  CHECK(std::isnan(summary.errors[0]));
 }
 
 TEST_CASE("a kink that nobody announced ends with a status, not with a loop") {

@@ -214,6 +214,7 @@ def _split(model: nf.Model, data: Any) -> nf.Data:  # noqa: ANN401
     return nf.Data(values[: model.n_bins], values[model.n_bins :])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced_pyhf")
 def test_objectives_agree_with_pyhf_on_jax() -> None:
     document = expressible()

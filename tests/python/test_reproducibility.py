@@ -84,7 +84,26 @@ def starts(likelihood: nf.Likelihood) -> bytes:
     return result.x.tobytes() + b"".join(minimum.x.tobytes() for minimum in result.minima)
 
 
-@pytest.mark.parametrize("work", [evaluations, fits, batch, starts])
+def hypotests(likelihood: nf.Likelihood) -> bytes:
+    model, data = likelihood.model, likelihood.data
+    toys = nf.hypotest(model, data, 1.5, poi="mu", calculator="toys", n_toys=5, seed=8)
+    asymptotic = nf.hypotest(model, data, 1.5, poi="mu")
+    numbers = [np.array([r.q, r.cls, *r.expected_cls, *r.poi_hat]) for r in (toys, asymptotic)]
+    return b"".join(part.tobytes() for part in numbers + [t.values for t in toys.toys])
+
+
+def profiles(likelihood: nf.Likelihood) -> bytes:
+    interval = nf.intervals(likelihood, parameters="mu")
+    impacts = nf.ranking(likelihood.model, likelihood.data, poi="mu", parameters=["a1", "a2"])
+    scan = nf.scan(likelihood, parameters="mu", values=[0.5, 1.0])
+    documents = [impacts.to_dict(), interval.to_dict(), scan.to_dict()]
+    for document in documents:
+        document.pop("origin")
+        document.pop("result", None)
+    return json.dumps(documents).encode()
+
+
+@pytest.mark.parametrize("work", [evaluations, fits, batch, starts, hypotests, profiles])
 def test_bits_do_not_depend_on_threads(
     large: nf.Likelihood,
     monkeypatch: pytest.MonkeyPatch,

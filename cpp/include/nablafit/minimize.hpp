@@ -103,9 +103,9 @@ struct MinimizeSummary {
   std::vector<WeakDirection> weak_directions;
   double condition = 0.0;  ///< of the scaled Hessian; NaN if not asked for, infinite if singular
   /// Standard deviations; 0 for fixed parameters and those at an active bound, infinite for
-  /// parameters without effect or in a direction without curvature, NaN where there is no minimum.
-  /// At a kink the Hessian is the mean of both sides; where yields are zero it is that along the
-  /// border, and errors do not hold. Empty if not asked for.
+  /// parameters without effect or in a direction without curvature, NaN where there is no minimum
+  /// or the Hessian overflows. At a kink the Hessian is the mean of both sides; where yields are
+  /// zero it is that along the border, and errors do not hold. Empty if not asked for.
   std::vector<double> errors;
   std::vector<double> covariance;  ///< row-major; empty unless asked for
 };

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "io/document_readers.hpp"
 #include "io/hs3_channels.hpp"
@@ -28,6 +30,13 @@ bool ends_with(std::string_view text, std::string_view end) {
 bool is_channel(JsonValue distribution) {
   const JsonValue type = distribution.find("type");
   return type.exists() && type.is(JsonKind::string) && type.string() == "histfactory_dist";
+}
+
+void put_observed_first(std::vector<Observations>& datasets) {
+  auto front = datasets.begin();
+  for (auto it = datasets.begin(); it != datasets.end(); ++it) {
+    if (it->name == "obsData" || it->name == "observed") std::rotate(front++, it, std::next(it));
+  }
 }
 
 /// One likelihood, taken apart: channels with their data, and terms.
@@ -321,9 +330,7 @@ Hs3Document Reader::read() {
     read_analysis({}, {});
     notes_.add("The document has no likelihoods; all its channels were taken as one model.");
   }
-  std::stable_partition(
-      result_.datasets.begin(), result_.datasets.end(),
-      [](const Observations& d) { return d.name == "obsData" || d.name == "observed"; });
+  put_observed_first(result_.datasets);
   result_.notes = notes_.take();
   return std::move(result_);
 }

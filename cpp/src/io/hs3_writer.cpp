@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "nablafit/error.hpp"
 #include "nablafit/version.hpp"
@@ -276,8 +277,9 @@ void Writer::add_points() {
     ranges["axes"].push_back(axis(p.name, p.lower, p.upper));
   }
   for (const Parameter& p : spec_.parameters) {
-    if (!is_constrained(p)) continue;
-    values.push_back(constant(Hs3WriterContext::observable_name(p), *observed_value(p)));
+    const std::optional<double> observed = observed_value(p);
+    if (!observed) continue;
+    values.push_back(constant(Hs3WriterContext::observable_name(p), *observed));
     ranges["axes"].push_back(observable_axis(p));
   }
   for (OrderedJson& entry : constants_) values.push_back(std::move(entry));

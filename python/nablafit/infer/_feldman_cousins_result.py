@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
+from .._inputs import merged_origin
 from .._record import Record
 from ..errors import ArgumentError, located
 from ._belt import accepted_intervals, critical_values, p_values
@@ -97,7 +98,8 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
                 message = f"expected a shard that starts at toy {expected}, got {shard.start}"
                 raise located(ArgumentError, message, "shards")
             expected += shard.n_toys
-        return first.with_toys(
+        origin = merged_origin([shard.origin for shard in ordered], "shards")
+        return replace(first, origin=origin).with_toys(
             np.concatenate([shard.toys for shard in ordered], axis=1),
             np.sum([shard.n_done for shard in ordered], axis=0),
             complete=True,

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._arrays import FloatArray
 from .._display import text_table
+from .._inputs import merged_origin
 from .._record import Record
 from ..errors import ArgumentError, located
 from ..result import FitResult
@@ -142,6 +143,7 @@ class GoodnessOfFitResult(Record, format="nablafit.GoodnessOfFitResult/1"):
             first,
             toys=np.concatenate([result.toys for result in results]),
             toy_ranges=tuple(ranges),
+            origin=merged_origin([result.origin for result in results], "results"),
             complete=all(result.complete for result in results),
         )
         return joined.with_p_value()

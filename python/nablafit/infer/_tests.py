@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from .._arrays import FloatArray
+from .._inputs import merged_origin
 from .._record import Record
 from ..errors import ArgumentError, located
 from ._asymptotics import PValues, expected_p_values, p_values
@@ -304,6 +305,7 @@ def merge_tests(shards: Sequence[HypotestResult]) -> HypotestResult:
     about = (first.statistic, first.poi, first.tested, first.poi_hat, first.bounds)
     return dataclasses.replace(
         first,
+        origin=merged_origin([shard.origin for shard in shards], "shards"),
         toys=toys,
         **_members(toy_numbers(first.statistic, first.q, toys)),
         status="ok" if first.status == "interrupted" else first.status,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import FloatArray
+from .._inputs import merged_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._asymptotic_limits import Preparation, limit_from, prepare
 from ._hypothesis import Hypothesis
@@ -187,6 +188,7 @@ def merge_limits(shards: Sequence[LimitResult]) -> LimitResult:
         cls_observed_error=table.errors[:, 0].copy(),
         cls_expected_error=table.errors[:, 1:].copy(),
         notes=merged_notes(first.notes, toys),
+        origin=merged_origin([shard.origin for shard in shards], "shards"),
         status=status,
         message=message,
     )

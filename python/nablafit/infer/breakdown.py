@@ -12,6 +12,7 @@ import scipy
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
+from .._origin import remembers_origin
 from .._summary import parameters_of
 from ..errors import ArgumentError, Interrupted, located
 from ..spec import HistoSys, Lumi, NormSys, ShapeSys, StatError
@@ -40,6 +41,7 @@ _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
 )
 
 
+@remembers_origin
 def breakdown(
     model: Model,
     data: Data,

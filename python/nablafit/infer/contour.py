@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._arrays import FloatArray
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._best_fit import Reference, is_positive_definite, make_reference, rise_of_level, warn_of
 from ._contour_result import Contour, ContourResult
@@ -31,6 +32,7 @@ _MAX_ROUNDS = 8
 _MISSING = ("unlimited", "failed", "new_minimum", "not_done")
 
 
+@remembers_origin
 def contour(
     model: Model | Likelihood,
     data: Data | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray, index_of
+from .._origin import remembers_origin
 from .._record import Record
 from ..errors import ArgumentError, located
 from ..result import FitResult
@@ -84,6 +85,7 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
         return ("", "parameter", *numbers), rows, "rl" + "r" * len(numbers)
 
 
+@remembers_origin
 def correlation(
     result: FitResult,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import FloatArray, float_vector
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._best_fit import Reference, make_reference, rise_of_level
 from ._feldman_cousins_result import FeldmanCousinsResult
@@ -31,6 +32,7 @@ _N_VALUES = 21
 _REACH = 1.4
 
 
+@remembers_origin
 def feldman_cousins(
     model: Model | Likelihood,
     data: Data | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 import scipy
 
 from .._arrays import FloatArray, ParameterValues
+from .._origin import remembers_origin
 from .._problem import Bounds, Fixed
 from ..batch import FitManyResult, fit_many
 from ..errors import ArgumentError, Interrupted, located
@@ -36,6 +37,7 @@ _BLOCK = 4096
 _FLAT = 1e-10
 
 
+@remembers_origin
 def goodness_of_fit(
     model: Model,
     data: Data,

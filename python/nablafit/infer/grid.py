@@ -6,10 +6,13 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._origin import digest_of, origin_of
 from ..batch import thread_count
 from ..errors import Interrupted, WorkspaceError, located
 from ..io.patchset import PatchSet
@@ -89,6 +92,7 @@ def limit_grid(
     Interrupted
         At Ctrl-C: its `result` has the signals that are done.
     """
+    arguments = dict(locals())
     check_choices(statistic, criterion, level, tolerance)
     document = _document(workspace)
     found = patches if isinstance(patches, PatchSet) else PatchSet.load(patches)
@@ -115,7 +119,13 @@ def limit_grid(
         return signal_point(text, source, settings, start)
 
     points, interruption = _run(work, chosen, thread_count(n_threads), progress)
-    result = _collect(found, chosen, points, settings)
+    origin = origin_of(
+        "limit_grid",
+        arguments,
+        workspace=partial(digest_of, document),
+        patches=partial(digest_of, [[*patch.values, patch.operations] for patch in chosen]),
+    )
+    result = replace(_collect(found, chosen, points, settings), origin=origin)
     if interruption is not None:
         raise Interrupted.or_original(interruption, result)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._hypothesis import Values, make_hypothesis
 from ._profile import observe
@@ -22,6 +23,7 @@ __all__ = ["hypotest"]
 CALCULATORS = ("asymptotic", "toys")
 
 
+@remembers_origin
 def hypotest(
     model: Model,
     data: Data,

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from .._arrays import FloatArray
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._best_fit import Reference, make_reference, rise_of_level, warn_of
 from ._intervals_result import IntervalsResult
@@ -28,6 +29,7 @@ __all__ = ["intervals"]
 _SIDES = ("lower", "upper")
 
 
+@remembers_origin
 def intervals(
     model: Model | Likelihood,
     data: Data | None = None,

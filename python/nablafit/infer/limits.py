@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from .._origin import remembers_origin
 from ..errors import ArgumentError, located
 from ._asymptotic_limits import asymptotic_limit
 from ._hypothesis import make_hypothesis
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check_choice", "check_choices", "upper_limit"]
 
 
+@remembers_origin
 def upper_limit(
     model: Model,
     data: Data,

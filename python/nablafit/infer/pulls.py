@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._origin import remembers_origin
 from ..errors import ArgumentError, located
 from ._one_sided import one_sided_warnings
 from ._parameter_tables import ParameterWarning
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PullsResult", "pulls"]
 
 
+@remembers_origin
 def pulls(
     result: FitResult,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._common import choose_pois, failure_warnings, fit_of
 from ._parameter_tables import ParameterWarning
@@ -29,6 +30,7 @@ METHODS = ("refit", "linear", "global_observables", "global_observables_refit")
 _LOWER = 1e-3  # in -log L: a refit that ends so far below the fit is warned of
 
 
+@remembers_origin
 def ranking(
     model: Model,
     data: Data,
@@ -305,5 +307,6 @@ class _Job:
             fit_status=best.status,
             warnings=(*general, *warnings),
             complete=complete,
+            origin=None,
             **{name: impacts[:, i, order] for i, name in enumerate(VARIATIONS)},
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray, float_array, index_of
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._best_fit import Reference, make_reference, warn_of
 from ._profile_grid import ProfileGrid
@@ -31,6 +32,7 @@ _N_POINTS = {1: 41, 2: 25}
 _REACH = 3.0
 
 
+@remembers_origin
 def scan(
     model: Model | Likelihood,
     data: Data | None = None,

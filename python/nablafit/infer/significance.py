@@ -11,6 +11,8 @@ import numpy as np
 import scipy
 
 from .._arrays import FloatArray
+from .._inputs import merged_origin
+from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ..result import FitResult
 from ._asymptotics import NSIGMA
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["merge_significances", "significance"]
 
 
+@remembers_origin
 def significance(
     model: Model,
     data: Data,
@@ -205,6 +208,7 @@ def merge_significances(shards: Sequence[SignificanceResult]) -> SignificanceRes
     toys = merge_toys(shards)
     return dataclasses.replace(
         first,
+        origin=merged_origin([shard.origin for shard in shards], "shards"),
         toys=toys,
         status="ok" if first.status == "interrupted" else first.status,
         message=" ".join(

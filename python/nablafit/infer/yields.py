@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._origin import remembers_origin
 from ..errors import ArgumentError, located
 from ._bands import covariance_matrix, diagonal_variances, variances
 from ._yield_sums import YieldSums
@@ -50,6 +51,7 @@ class _Estimates:
     total: tuple[FloatArray, FloatArray]
 
 
+@remembers_origin
 def yields(
     model: Model,
     result: FitResult | None = None,
