@@ -1,0 +1,117 @@
+"""What the examples of differentiable analyses share: an optimiser, a limit, and a frame for plots.
+
+Each example maps its parameters to templates with `nablafit.relax`, puts them into a model by
+address, takes the gradient of an objective of `nablafit.diff` with respect to all templates, and
+carries it back by the chain rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nablafit as nf
+
+Array = np.ndarray
+Templates = dict[tuple[str, ...], Array]
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What an optimiser went through: the parameters of each step, and the objective there."""
+
+    parameters: Array
+    values: Array
+
+    @property
+    def best(self) -> Array:
+        """Parameters with the lowest value."""
+        best: Array = self.parameters[np.argmin(self.values)]
+        return best
+
+
+def adam(
+    function: Callable[[Array, int], tuple[float, Array]],
+    start: Array,
+    *,
+    steps: int,
+    rate: float,
+) -> Descent:
+    """Minimise with Adam (Kingma, Ba, arXiv:1412.6980, Algorithm 1), the rate falling to a tenth.
+
+    `function(parameters, step)` returns value and gradient; it may take another batch of events in
+    every step.
+    """
+    x = np.array(start, dtype=float)
+    mean, square = np.zeros_like(x), np.zeros_like(x)
+    parameters, values = [], []
+    for step in range(steps):
+        value, gradient = function(x, step)
+        parameters.append(x.copy())
+        values.append(value)
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        scale = np.sqrt(square / (1.0 - 0.999 ** (step + 1))) + 1e-12
+        falling = rate * 0.1 ** (step / steps)
+        x = x - falling * mean / (1.0 - 0.9 ** (step + 1)) / scale
+    return Descent(np.array(parameters), np.array(values))
+
+
+def expected_limit(
+    model: nf.Model, templates: Mapping[tuple[str, ...], Array], signal: str
+) -> tuple[float, Templates]:
+    """Return the median expected 95 % CLs limit on the signal strength, and its gradient.
+
+    log CLs(mu) = log 0.05 is solved by Newton's method in log mu. A model in which the signal's
+    yields are proportional to mu depends on its signal inputs as on mu: the derivative by log mu is
+    the sum of inputs times derivatives. The implicit function theorem gives that of the limit.
+    """
+    inputs = model.inputs.vector(templates)
+    scaled = np.zeros(inputs.size)
+    for address in model.inputs.addresses:
+        if len(address) > 1 and address[1] == signal and address[2] in ("nominal", "histosys"):
+            scaled[model.inputs[address]] = 1.0
+    log_mu = 0.0
+    for _ in range(30):
+        cls = nf.diff.cls(model, mu=float(np.exp(log_mu)), inputs=inputs)
+        slope = float(np.sum(scaled * inputs * cls.inputs))
+        step = (np.log(0.05) - np.log(cls.value)) * cls.value / slope
+        log_mu += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-10:
+            break
+    limit = float(np.exp(log_mu))
+    gradient = -limit * cls.inputs / slope
+    return limit, model.inputs.to_dict(gradient)
+
+
+def asimov_workspace(channels: list[dict[str, Any]], poi: str = "mu") -> nf.Model:
+    """Make the model of a pyhf workspace whose observations are its expectation."""
+    observations = [
+        {
+            "name": channel["name"],
+            "data": np.sum([sample["data"] for sample in channel["samples"]], axis=0).tolist(),
+        }
+        for channel in channels
+    ]
+    measurement = {"name": "measurement", "config": {"poi": poi, "parameters": []}}
+    workspace = {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [measurement],
+        "version": "1.0.0",
+    }
+    return nf.Workspace.load(workspace).model()
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """Parse what all examples take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="fewer events and steps, for tests")
+    parser.add_argument("--plot", type=Path, help="draw to this file; needs Matplotlib")
+    return parser.parse_args()
