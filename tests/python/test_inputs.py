@@ -1,7 +1,6 @@
 """Inputs as one vector: layout, exchange, and first derivatives."""
 
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -103,20 +102,6 @@ def test_widths_follow_as_in_pyhf() -> None:
         zip(theirs.constrained_parameters, theirs.asimov().global_observables, strict=True)
     )
     assert by_name["fake[0]"] == pytest.approx(auxiliary["fake[0]"], rel=1e-12)
-
-
-def test_exchange_takes_microseconds_not_a_compilation() -> None:
-    model, _ = opened(everything())
-    vector = moved(model)
-    model.with_inputs(vector)
-    started = time.perf_counter()
-    for _ in range(100):
-        model.with_inputs(vector)
-    exchange = (time.perf_counter() - started) / 100
-    started = time.perf_counter()
-    for _ in range(10):
-        nf.Model(model.spec)
-    assert exchange < (time.perf_counter() - started) / 10
 
 
 @pytest.mark.parametrize("of", ["nll", "deviance"])
