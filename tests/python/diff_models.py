@@ -155,14 +155,19 @@ def direction(values: ArrayLike, seed: int, share: float = 1.0) -> NDArray[np.fl
 
 
 def slope(
-    function: Callable[[float], ArrayLike], derivative: ArrayLike, *, largest: float = 1e-2
+    function: Callable[[float], ArrayLike],
+    derivative: ArrayLike,
+    *,
+    largest: float = 1e-2,
+    floor: float = 1e-12,
 ) -> float:
     """Return the smallest relative deviation of a derivative from central differences.
 
     Steps are scanned over decades, each difference extrapolated from a step and its half.
+    Derivatives below `floor` count as that: differences of the function do not resolve them.
     """
     exact = np.asarray(derivative, dtype=float)
-    scale = max(float(np.max(np.abs(exact), initial=0.0)), 1e-12)
+    scale = max(float(np.max(np.abs(exact), initial=0.0)), floor)
     best = np.inf
     for step in largest * 0.3 ** np.arange(9):
         differences = [

@@ -305,6 +305,7 @@ def test_random_workspaces(document: dict[str, Any], seed: int) -> None:
                 diff.expected_uncertainty(model, poi=poi, inputs=model.inputs.values + t * d)
             ),
             uncertainty.inputs @ d,
+            floor=1e-7 * float(uncertainty),
         )
     except nf.Error:  # a direction that leads to yields or widths that no model has
         assume(False)
