@@ -36,8 +36,8 @@ def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
 
     That is the name of the function, all options that are not None, defaults included, the version
     of nablafit, and digests of the model and the data: those of the arguments, or of a fit that
-    stands for them. Fits among the options appear as digests of their JSON. A result that is left
-    at Ctrl-C gets it too.
+    stands for them. Fits among the options appear as digests of their JSON without timings. A
+    result that is left at Ctrl-C gets it too.
     """
     signature = inspect.signature(function)
 
@@ -109,6 +109,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - options of any kind
 
 def _resolved(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: digest_of(value.to_dict()) if isinstance(value, FitResult) else value
+        name: _digest_of_fit(value) if isinstance(value, FitResult) else value
         for name, value in options.items()
     }
+
+
+def _digest_of_fit(fit: FitResult) -> str:
+    """Return the same digest for the same fit done again."""
+    return digest_of({name: value for name, value in fit.to_dict().items() if name != "timings"})
