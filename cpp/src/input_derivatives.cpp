@@ -211,10 +211,10 @@ struct InputDerivatives::Sweeps {
     return result;
   }
 
-  InputSlots<First> slots_along(const FullTangent& tangent) const {
+  InputSlots<First> slots_along(const FullTangent& along) const {
     const std::vector<double> none(inputs.size(), 0.0);
     return make_slots(structure, inputs.data(),
-                      tangent.inputs == nullptr ? none.data() : tangent.inputs);
+                      along.inputs == nullptr ? none.data() : along.inputs);
   }
 
   const InputStructure& structure;
