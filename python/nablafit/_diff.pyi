@@ -5,14 +5,14 @@ from typing import Any
 from . import _core
 from ._arrays import FloatArray
 
-class Inputs:
+class Inputs(metaclass=_core._BoundType):
     def __init__(self, model: _core.Model) -> None: ...
     @property
     def values(self) -> FloatArray: ...
     def blocks(self) -> list[tuple[str, str, str, str, int, int]]: ...
     def exchange(self, values: FloatArray) -> _core.Model: ...
 
-class Fit:
+class Fit(metaclass=_core._BoundType):
     def __init__(
         self,
         likelihood: _core.Likelihood,
