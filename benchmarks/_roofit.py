@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from _common import Absent, Task
 from _rivals import FitOutcome, Point
 
@@ -60,13 +59,12 @@ class RooFit:
             for item in workspace.allGenericObjects()
             if item.ClassName() == "RooStats::ModelConfig"
         ]
-        nll = self._make_nll(workspace, configs[0])
+        nll = self._make_nll(configs[0], workspace.data(self._data_name(workspace)))
         nll.getVal()
         return workspace, configs[0], nll
 
-    def _make_nll(self, workspace: Any, config: Any) -> Any:  # noqa: ANN401
+    def _make_nll(self, config: Any, data: Any) -> Any:  # noqa: ANN401
         fit = self._root.RooFit
-        data = workspace.data(self._data_name(workspace))
         observables = config.GetGlobalObservables() or self._root.RooArgSet()
         return config.GetPdf().createNLL(
             data, fit.GlobalObservables(observables), fit.EvalBackend("cpu"), fit.Offset("initial")
@@ -99,20 +97,20 @@ class RooFit:
         return {self.name: Absent("needs Clad, which the wheel does not have")}
 
     def fits(self) -> dict[str, Task]:
-        return {f"{self.name}+MINUIT": Task(self._fit, self.reset)}
+        return {f"{self.name}+MINUIT": Task(lambda: self._fit(self._nll), self.reset)}
 
     def reset(self) -> None:
         self._parameters().assign(self._start)
 
-    def _fit(self) -> FitOutcome:
-        minimizer = self._root.RooMinimizer(self._nll)
+    def _fit(self, nll: Any) -> FitOutcome:  # noqa: ANN401
+        minimizer = self._root.RooMinimizer(nll)
         minimizer.setPrintLevel(-1)
         minimizer.setStrategy(1)
         status = minimizer.minimize("Minuit2", "migrad")
         hesse = minimizer.hesse()
         calls = int(minimizer.evalCounter())
         ours = {root: name for name, root in self._names.items()}
-        values = {ours.get(p.GetName(), p.GetName()): p.getVal() for p in self._parameters()}
+        values = {ours[p.GetName()]: p.getVal() for p in self._parameters() if p.GetName() in ours}
         return FitOutcome(values, calls, says_valid=status == 0 and hesse == 0)
 
     def cls(self, value: float) -> float:
@@ -145,16 +143,8 @@ class RooFit:
             self._parameters().assign(best)
             drawn = self._pdf.generateSimGlobal(observables, 1)
             observables.assign(drawn.get(0))
-            data = self._pdf.generate(self._config.GetObservables(), fit.Extended())
-            found = self._pdf.fitTo(
-                data,
-                fit.GlobalObservables(observables),
-                fit.EvalBackend("cpu"),
-                fit.PrintLevel(-1),
-                fit.Save(),
-                fit.Hesse(True),
-            )
-            n_valid += int(found.status() == 0 and np.isfinite(found.minNll()))
+            data = self._pdf.generate(self._data.get(), fit.Extended())
+            n_valid += self._fit(self._make_nll(self._config, data)).says_valid
         observables.assign(observed)
         self.reset()
         return n_valid
