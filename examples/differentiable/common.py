@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ import nablafit as nf
 
 Array = np.ndarray
 Templates = dict[tuple[str, ...], Array]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,19 @@ def asimov_workspace(channels: list[dict[str, Any]], poi: str = "mu") -> nf.Mode
     return nf.Workspace.load(workspace).model()
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Parse what all examples take."""
-    parser = argparse.ArgumentParser(description=description)
+def main(
+    description: str,
+    run: Callable[..., Result],
+    report: Callable[[Result], str],
+    plot: Callable[[Result, Path], None],
+) -> None:
+    """Run an example as its command line asks."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="fewer events and steps, for tests")
     parser.add_argument("--plot", type=Path, help="draw to this file; needs Matplotlib")
-    return parser.parse_args()
+    options = parser.parse_args()
+    result = run(seed=options.seed, short=options.short)
+    print(report(result))
+    if options.plot is not None:
+        plot(result, options.plot)

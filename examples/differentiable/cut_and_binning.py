@@ -12,12 +12,11 @@ score at once.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import Array, Templates, adam, arguments, asimov_workspace
+from common import Array, Templates, adam, asimov_workspace, main
 
 import nablafit as nf
 from nablafit import relax
@@ -306,15 +305,5 @@ def plot(result: Result, path: Path) -> None:
     plt.close(figure)
 
 
-def main() -> int:
-    """Run the example."""
-    options = arguments(__doc__.splitlines()[0])
-    result = run(seed=options.seed, short=options.short)
-    print(report(result))
-    if options.plot is not None:
-        plot(result, options.plot)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(__doc__, run, report, plot)

@@ -15,12 +15,11 @@ each has a true mass and a smearing drawn once, and the measured mass moves with
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from common import Array, Templates, adam, arguments, asimov_workspace, expected_limit
+from common import Array, Templates, adam, asimov_workspace, expected_limit, main
 
 from nablafit import relax
 
@@ -211,15 +210,5 @@ def plot(result: Result, path: Path) -> None:
     plt.close(figure)
 
 
-def main() -> int:
-    """Run the example."""
-    options = arguments(__doc__.splitlines()[0])
-    result = run(seed=options.seed, short=options.short)
-    print(report(result))
-    if options.plot is not None:
-        plot(result, options.plot)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(__doc__, run, report, plot)
