@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "bindings.hpp"
@@ -22,8 +23,8 @@ std::string_view name_of(Operation operation) {
   switch (operation) {
     case Operation::constant:
       return "constant";
-    case Operation::parameter:
-      return "parameter";
+    case Operation::argument:
+      return "argument";
     case Operation::add:
       return "add";
     case Operation::subtract:
@@ -62,15 +63,23 @@ std::string_view name_of(Operation operation) {
   return "max";
 }
 
-std::vector<std::tuple<std::string_view, double, std::size_t>> expression_instructions(
-    const std::string& text, const std::vector<std::string>& parameters) {
-  std::vector<std::tuple<std::string_view, double, std::size_t>> instructions;
-  const Expression expression(text, parameters);
-  for (const Expression::Instruction& instruction : expression.instructions()) {
-    instructions.emplace_back(name_of(instruction.operation), instruction.number,
-                              instruction.index);
+using Node = std::tuple<std::string_view, double, std::vector<std::size_t>, bool>;
+
+std::vector<Node> expression_nodes(const std::string& text,
+                                   const std::vector<std::string>& parameters,
+                                   const std::vector<std::string>& variables) {
+  std::vector<std::string> names = parameters;
+  names.insert(names.end(), variables.begin(), variables.end());
+  const Expression expression(text, names, parameters.size());
+  std::vector<Node> nodes;
+  for (const Expression::Node& node : expression.nodes()) {
+    std::vector<std::size_t> places;
+    const std::size_t n = detail::n_operands(node.operation);
+    if (n > 0 || node.operation == Operation::argument) places.push_back(node.a);
+    if (n > 1) places.push_back(node.b);
+    nodes.emplace_back(name_of(node.operation), node.number, std::move(places), node.depends);
   }
-  return instructions;
+  return nodes;
 }
 
 std::vector<double> factor_constants(double low, double high) {
@@ -83,10 +92,11 @@ std::vector<double> factor_constants(double low, double high) {
 }  // namespace
 
 void bind_export(py::module_& module) {
-  module.def("expression_instructions", &expression_instructions, py::arg("text"),
-             py::arg("parameters"),
-             "A parsed expression in postfix order: operation, number, index of the parameter. "
-             "Raises SpecError for text outside the grammar.");
+  module.def("expression_nodes", &expression_nodes, py::arg("text"), py::arg("parameters"),
+             py::arg("variables"),
+             "A parsed expression, operands before operations, the result last: operation, number, "
+             "nodes of the operands (of an argument: its place among parameters and variables), "
+             "whether it depends on parameters. Raises SpecError for text outside the grammar.");
   module.def("factor_constants", &factor_constants, py::arg("low"), py::arg("high"),
              "Logarithms of a factor at -1 and +1, and the six coefficients of code 5.");
 }

@@ -110,22 +110,15 @@ class Collector {
   void add(const ShapeFactor& m) { bin_parameters_.push_back(&m.parameters); }
 
   void add(const FormulaFactor& m) {
-    const Formula formula(m);
-    if (m.is_per_bin()) {
-      bin_formulas_.push_back(static_cast<std::uint32_t>(model_.derived_factors.size()));
-      for (std::size_t bin = 0; bin < n_bins_; ++bin) add(m, formula.at_bin(m, bin, n_bins_));
-    } else {
-      scope_.outside.push_back({Kind::derived, add(m, formula)});
-    }
-  }
-
-  /// Adds one factor; returns its provisional multiplier.
-  std::uint32_t add(const FormulaFactor& m, Formula formula) {
-    DerivedFactor factor{
-        static_cast<std::uint32_t>(model_.derived_factors.size()), std::move(formula), {}};
+    DerivedFactor factor{model_.n_derived, Formula(m, n_bins_), {}};
     for (const std::string& name : m.parameters) factor.parameters.push_back(parameter(name));
+    if (m.is_per_bin()) {
+      bin_formulas_.push_back(factor.multiplier);
+    } else {
+      scope_.outside.push_back({Kind::derived, factor.multiplier});
+    }
+    model_.n_derived += static_cast<std::uint32_t>(factor.formula.n_values());
     model_.derived_factors.push_back(std::move(factor));
-    return model_.derived_factors.back().multiplier;
   }
 
   void collect_sample(const Sample& sample) {
@@ -273,10 +266,9 @@ class Collector {
 
 /// Replaces provisional numbers of additive factors by ones behind the derived factors.
 void number_additive_factors(const CompiledModel& model, ModelLists& lists) {
-  const auto n_derived = static_cast<std::uint32_t>(model.derived_factors.size());
   for (Scope& scope : lists.scopes) {
     for (MultiplierRef& ref : scope.inside)
-      ref.index = n_derived + (ref.index & ~Collector::additive_bit);
+      ref.index = model.n_derived + (ref.index & ~Collector::additive_bit);
   }
 }
 
@@ -286,8 +278,7 @@ void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* i
   Collector(model, lists, inputs).collect();
   number_additive_factors(model, lists);
   for (std::size_t i = 0; i < model.additive_factors.size(); ++i) {
-    model.additive_factors[i].multiplier =
-        static_cast<std::uint32_t>(model.derived_factors.size() + i);
+    model.additive_factors[i].multiplier = model.n_derived + static_cast<std::uint32_t>(i);
   }
 }
 

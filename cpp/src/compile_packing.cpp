@@ -102,8 +102,8 @@ class ScopePacker {
   void place_multipliers(std::size_t n_groups) {
     model_.parameter_multiplier = size32(n_groups * lanes);
     model_.one_multiplier = model_.parameter_multiplier + size32(model_.names.size());
-    model_.n_multipliers = model_.one_multiplier + 1 +
-                           size32(model_.derived_factors.size() + model_.additive_factors.size());
+    model_.n_multipliers =
+        model_.one_multiplier + 1 + model_.n_derived + size32(model_.additive_factors.size());
     for (DerivedFactor& factor : model_.derived_factors)
       factor.multiplier += model_.one_multiplier + 1;
     for (AdditiveFactor& factor : model_.additive_factors)

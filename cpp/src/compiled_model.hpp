@@ -40,9 +40,9 @@ struct AdditiveFactor {
   std::vector<std::uint32_t> inputs;  ///< per term: input `low`, followed by `high`; or empty
 };
 
-/// A FormulaFactor as one factor: of a sample, or of one of its bins.
+/// A FormulaFactor: one factor of a sample, or one of each of its bins.
 struct DerivedFactor {
-  std::uint32_t multiplier;
+  std::uint32_t multiplier;  ///< of the first of formula.n_values() in a row
   Formula formula;
   std::vector<std::size_t> parameters;  ///< argument i of the formula is parameters[i]
 };
@@ -75,6 +75,7 @@ struct CompiledArrays {
   std::uint32_t n_multipliers = 0;
   std::vector<AdditiveFactor> additive_factors;
   std::vector<DerivedFactor> derived_factors;
+  std::uint32_t n_derived = 0;  ///< multipliers of derived factors
 
   std::vector<ScopeBlock> scope_blocks;
   AlignedVector<std::uint32_t> factor_term;

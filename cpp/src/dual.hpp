@@ -11,7 +11,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "expression.hpp"
+#include "expression_tape.hpp"
 
 namespace nablafit::detail {
 
@@ -194,6 +194,11 @@ Dual<T> erfc(const Dual<T>& x) {
   using std::exp;
   constexpr double two_over_sqrt_pi = 1.12837916709551257390;
   return {erfc(x.value), -two_over_sqrt_pi * exp(-(x.value * x.value)) * x.slope};
+}
+
+template <typename T>
+bool is_zero(const Dual<T>& x) {
+  return is_zero(x.value) && is_zero(x.slope);
 }
 
 /// x^exponent; powers 0 and 1 have vanishing derivatives at x = 0 too.

@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <locale>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
+#include "expression_tape.hpp"
 #include "nablafit/error.hpp"
-#include "nablafit/hyper_dual.hpp"
 #include "nearest_name.hpp"
 
 namespace nablafit::detail {
@@ -19,7 +23,7 @@ namespace nablafit::detail {
 namespace {
 
 using Operation = Expression::Operation;
-using Instruction = Expression::Instruction;
+using Node = Expression::Node;
 
 struct Function {
   std::string_view name;
@@ -45,14 +49,96 @@ bool starts_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z
 bool continues_name(char c) { return starts_name(c) || is_digit(c) || c == '.' || c == ':'; }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/// Recursive descent over the text; appends to the tape in postfix order.
+/// Collects the nodes of an expression, each once; operands come before their operations.
+class NodeTable {
+ public:
+  explicit NodeTable(std::size_t n_parameters) : n_parameters_(n_parameters) {}
+
+  const Node& operator[](std::uint32_t index) const { return nodes_[index]; }
+
+  std::uint32_t constant(double number) { return find({Operation::constant, number}); }
+  std::uint32_t argument(std::uint32_t place) { return find({Operation::argument, 0.0, place}); }
+
+  /// An operation on nodes; of constants it is done at once.
+  std::uint32_t operation(Operation operation, double number, std::uint32_t a, std::uint32_t b) {
+    const bool is_binary = n_operands(operation) == 2;
+    const bool folds = is_constant(a) && (!is_binary || is_constant(b));
+    return folds ? constant(folded(operation, number, a, b)) : find({operation, number, a, b});
+  }
+
+  bool is_constant(std::uint32_t index) const {
+    return nodes_[index].operation == Operation::constant;
+  }
+
+  /// What `result` needs, in the order of Expression::nodes; `n_uniform` is set.
+  std::vector<Node> needed_for(std::uint32_t result, std::size_t& n_uniform) const {
+    std::vector<char> needed(nodes_.size(), 0);
+    needed[result] = 1;
+    for (std::size_t k = result + std::size_t{1}; k-- > 0;) {
+      const std::size_t n = needed[k] != 0 ? n_operands(nodes_[k].operation) : 0;
+      if (n > 0) needed[nodes_[k].a] = 1;
+      if (n > 1) needed[nodes_[k].b] = 1;
+    }
+    std::vector<Node> ordered;
+    std::vector<std::uint32_t> place(nodes_.size(), 0);
+    for (const bool is_uniform : {true, false}) {
+      for (std::size_t k = 0; k < nodes_.size(); ++k) {
+        if (needed[k] == 0 || nodes_[k].is_uniform != is_uniform) continue;
+        place[k] = static_cast<std::uint32_t>(ordered.size());
+        ordered.push_back(nodes_[k]);
+        const std::size_t n = n_operands(nodes_[k].operation);
+        if (n > 0) ordered.back().a = place[nodes_[k].a];
+        ordered.back().b = n > 1 ? place[nodes_[k].b] : 0;
+      }
+      if (is_uniform) n_uniform = ordered.size();
+    }
+    return ordered;
+  }
+
+ private:
+  using Key = std::tuple<Operation, std::uint64_t, std::uint32_t, std::uint32_t>;
+
+  std::uint32_t find(Node node) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &node.number, sizeof bits);
+    const auto [position, is_new] = known_.emplace(Key{node.operation, bits, node.a, node.b},
+                                                   static_cast<std::uint32_t>(nodes_.size()));
+    if (!is_new) return position->second;
+    const std::size_t n = n_operands(node.operation);
+    const bool is_parameter = node.operation == Operation::argument && node.a < n_parameters_;
+    node.is_uniform = node.operation != Operation::argument || is_parameter;
+    node.depends = is_parameter;
+    if (n > 0) add_dependence(node, nodes_[node.a]);
+    if (n > 1) add_dependence(node, nodes_[node.b]);
+    nodes_.push_back(node);
+    return position->second;
+  }
+
+  static void add_dependence(Node& node, const Node& operand) {
+    node.is_uniform = node.is_uniform && operand.is_uniform;
+    node.depends = node.depends || operand.depends;
+  }
+
+  double folded(Operation operation, double number, std::uint32_t a, std::uint32_t b) const {
+    const double x = nodes_[a].number, y = nodes_[b].number;
+    double result = 0.0;
+    apply_operation({operation, number}, &x, &y, std::size_t{1}, &result);
+    return result;
+  }
+
+  std::size_t n_parameters_;
+  std::vector<Node> nodes_;
+  std::map<Key, std::uint32_t> known_;
+};
+
+/// Recursive descent over the text.
 class Parser {
  public:
-  Parser(const std::string& text, const std::vector<std::string>& names,
-         std::vector<Instruction>& tape)
-      : text_(text), names_(names), tape_(tape) {}
+  Parser(const std::string& text, const std::vector<std::string>& names, NodeTable& nodes)
+      : text_(text), names_(names), nodes_(nodes) {}
 
-  void parse() {
+  /// Returns the node of the result.
+  std::uint32_t parse() {
     if (text_.size() > Expression::max_length) {
       throw SpecError("the expression has " + std::to_string(text_.size()) +
                       " characters, expected at most " + std::to_string(Expression::max_length));
@@ -60,6 +146,7 @@ class Parser {
     skip_spaces();
     parse_sum();
     if (position_ < text_.size()) fail(position_, here(), "an operator or the end");
+    return pending_.back();
   }
 
  private:
@@ -108,26 +195,25 @@ class Parser {
     if (!take(c)) fail(position_, here(), std::string("'") + c + "'");
   }
 
-  /// Appends an operation whose operands end the tape; operations on constants are done at once.
-  void emit(const Instruction& instruction) {
-    const std::size_t n = n_operands(instruction.operation);
-    stack_size_ = stack_size_ + 1 - n;
-    if (stack_size_ > Expression::max_stack) {
-      fail(position_, "more than " + std::to_string(Expression::max_stack) + " pending operands",
+  void push(std::uint32_t node) {
+    pending_.push_back(node);
+    if (pending_.size() > Expression::max_pending) {
+      fail(position_, "more than " + std::to_string(Expression::max_pending) + " pending operands",
            "a simpler expression");
     }
-    const auto is_constant = [](const Instruction& operand) {
-      return operand.operation == Operation::constant;
-    };
-    const auto operands = tape_.end() - static_cast<std::ptrdiff_t>(n);
-    if (n == 0 || !std::all_of(operands, tape_.end(), is_constant)) {
-      tape_.push_back(instruction);
-    } else {
-      const double number = n == 1 ? apply(instruction, operands[0].number)
-                                   : apply(instruction, operands[0].number, operands[1].number);
-      tape_.resize(tape_.size() - n, {Operation::constant});
-      tape_.push_back({Operation::constant, number});
-    }
+  }
+
+  std::uint32_t pop() {
+    const std::uint32_t node = pending_.back();
+    pending_.pop_back();
+    return node;
+  }
+
+  /// Replaces the operands that came last by the result of an operation.
+  void emit(Operation operation, double number = 0.0) {
+    const std::uint32_t b = n_operands(operation) == 2 ? pop() : 0;
+    const std::uint32_t a = pop();
+    push(nodes_.operation(operation, number, a, b));
   }
 
   void parse_sum() {
@@ -135,10 +221,10 @@ class Parser {
     while (true) {
       if (take('+')) {
         parse_product();
-        emit({Operation::add});
+        emit(Operation::add);
       } else if (take('-')) {
         parse_product();
-        emit({Operation::subtract});
+        emit(Operation::subtract);
       } else {
         return;
       }
@@ -150,10 +236,10 @@ class Parser {
     while (true) {
       if (take('*')) {
         parse_sign();
-        emit({Operation::multiply});
+        emit(Operation::multiply);
       } else if (take('/')) {
         parse_sign();
-        emit({Operation::divide});
+        emit(Operation::divide);
       } else {
         return;
       }
@@ -164,7 +250,7 @@ class Parser {
     const Nesting nesting(*this);
     if (take('-')) {
       parse_sign();
-      emit({Operation::negate});
+      emit(Operation::negate);
     } else if (take('+')) {
       parse_sign();
     } else {
@@ -191,14 +277,12 @@ class Parser {
 
   /// The power of the two operands on top; a constant exponent becomes part of the operation.
   void emit_power() {
-    if (tape_.back().operation == Operation::constant) {
-      const double exponent = tape_.back().number;
-      tape_.pop_back();
-      --stack_size_;
-      emit({Operation::constant_power, exponent});
-    } else {
-      emit({Operation::power});
-    }
+    if (!nodes_.is_constant(pending_.back())) return emit(Operation::power);
+    const double exponent = nodes_[pop()].number;
+    if (exponent == 1.0) return;
+    if (exponent != 0.0) return emit(Operation::constant_power, exponent);
+    pop();
+    push(nodes_.constant(1.0));
   }
 
   void parse_primary() {
@@ -239,7 +323,7 @@ class Parser {
       skip_digits();
       if (position_ == exponent) fail(position_, here(), "the digits of an exponent");
     }
-    emit({Operation::constant, to_number(start)});
+    push(nodes_.constant(to_number(start)));
     skip_spaces();
   }
 
@@ -267,7 +351,7 @@ class Parser {
       fail(start, "a placeholder beyond the list of parameters",
            "an index below " + std::to_string(names_.size()));
     }
-    emit({Operation::parameter, 0.0, index});
+    push(nodes_.argument(static_cast<std::uint32_t>(index)));
     skip_spaces();
   }
 
@@ -287,7 +371,7 @@ class Parser {
            "one of the " + std::to_string(names_.size()) + " parameters of the formula" +
                did_you_mean(name, names_));
     }
-    emit({Operation::parameter, 0.0, static_cast<std::size_t>(found - names_.begin())});
+    push(nodes_.argument(static_cast<std::uint32_t>(found - names_.begin())));
   }
 
   /// The `[3]` of a name like gamma[3].
@@ -318,28 +402,29 @@ class Parser {
     if (*operation == Operation::power) {
       emit_power();
     } else {
-      emit({*operation});
+      emit(*operation);
     }
   }
 
   const std::string& text_;
   const std::vector<std::string>& names_;
-  std::vector<Instruction>& tape_;
+  NodeTable& nodes_;
   std::size_t position_ = 0;
   std::size_t nesting_ = 0;
-  std::size_t stack_size_ = 0;
+  std::vector<std::uint32_t> pending_;  ///< operands that wait for their operator
 };
 
 }  // namespace
 
-Expression::Expression(const std::string& text, const std::vector<std::string>& parameters)
-    : n_parameters_(parameters.size()) {
-  Parser(text, parameters, tape_).parse();
-}
-
-double Expression::derivatives(const double* parameters, double* gradient, double* hessian) const {
-  return differentiate([this](const auto* x) { return evaluate(x); }, n_parameters_, parameters,
-                       gradient, hessian);
+Expression::Expression(const std::string& text, const std::vector<std::string>& names,
+                       std::size_t n_parameters)
+    : parameter_nodes_(n_parameters, no_node), n_parameters_(n_parameters) {
+  NodeTable table(n_parameters);
+  nodes_ = table.needed_for(Parser(text, names, table).parse(), n_uniform_);
+  for (std::size_t k = 0; k < n_uniform_; ++k) {
+    const bool is_parameter = nodes_[k].operation == Operation::argument;
+    if (is_parameter) parameter_nodes_[nodes_[k].a] = static_cast<std::uint32_t>(k);
+  }
 }
 
 }  // namespace nablafit::detail

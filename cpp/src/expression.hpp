@@ -3,18 +3,15 @@
 #ifndef NABLAFIT_SRC_EXPRESSION_HPP
 #define NABLAFIT_SRC_EXPRESSION_HPP
 
-#include <array>
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace nablafit::detail {
 
-/// x^exponent for plain numbers; other scalars bring their own overload.
-inline double constant_power(double x, double exponent) { return std::pow(x, exponent); }
-
-/// A parsed expression. Immutable; evaluation allocates nothing and may run in any thread.
+/// A parsed expression. Immutable; may be evaluated in any number of threads (expression_tape.hpp).
 ///
 /// Grammar, from weakest to strongest binding: `+ -`, `* /`, unary `- +`, `^` or `**` (to the
 /// right, so that -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th name, as
@@ -29,27 +26,22 @@ class Expression {
  public:
   static constexpr std::size_t max_length = 4096;  ///< characters
   static constexpr std::size_t max_nesting = 64;   ///< parentheses, calls, signs and powers
-  static constexpr std::size_t max_stack = 32;     ///< intermediate results alive at once
+  static constexpr std::size_t max_pending = 32;   ///< operands that wait for their operator
 
-  /// Throws SpecError, with the column (from 1) of the culprit, for text outside the grammar, names
-  /// that are not in `parameters`, or expressions beyond the limits above.
-  Expression(const std::string& text, const std::vector<std::string>& parameters);
+  /// Of `names`, the first `n_parameters` are parameters, the others variables: numbers that differ
+  /// from place to place. Throws SpecError, with the column (from 1) of the culprit, for text
+  /// outside the grammar, names that are not in the list, or expressions beyond the limits above.
+  Expression(const std::string& text, const std::vector<std::string>& names,
+             std::size_t n_parameters);
+  /// All names are parameters.
+  Expression(const std::string& text, const std::vector<std::string>& parameters)
+      : Expression(text, parameters, parameters.size()) {}
 
   std::size_t n_parameters() const noexcept { return n_parameters_; }
 
-  /// Value for any scalar type with arithmetic, comparison, exp, log, sqrt, sin, cos and
-  /// constant_power. `parameters` holds n_parameters() values in the order given to the
-  /// constructor.
-  template <typename T>
-  T evaluate(const T* parameters) const;
-
-  /// Value, and exact derivatives: `gradient` has n_parameters() entries; `hessian`, which may be
-  /// null, n_parameters() squared.
-  double derivatives(const double* parameters, double* gradient, double* hessian) const;
-
   enum class Operation : unsigned char {
     constant,
-    parameter,
+    argument,
     add,
     subtract,
     multiply,
@@ -68,25 +60,37 @@ class Expression {
     min,
     max
   };
-  struct Instruction {
+  struct Node {
     Operation operation;
-    double number = 0.0;    ///< of constant and constant_power
-    std::size_t index = 0;  ///< of parameter
+    double number = 0.0;      ///< of constant and constant_power
+    std::uint32_t a = 0;      ///< node of the first operand; of `argument`, its place in the names
+    std::uint32_t b = 0;      ///< node of the second operand
+    bool is_uniform = false;  ///< depends on no variable
+    bool depends = false;     ///< depends on parameters
   };
-  /// In postfix order; constants are folded.
-  const std::vector<Instruction>& instructions() const noexcept { return tape_; }
+  /// Operands come before their operations, uniform nodes before all others; the last node is the
+  /// result. Constants are folded and equal subexpressions are one node.
+  const std::vector<Node>& nodes() const noexcept { return nodes_; }
+  std::size_t n_uniform() const noexcept { return n_uniform_; }
+
+  /// Marks parameters that the expression does not name.
+  static constexpr std::uint32_t no_node = std::numeric_limits<std::uint32_t>::max();
+  /// Per parameter: its node, or no_node.
+  const std::vector<std::uint32_t>& parameter_nodes() const noexcept { return parameter_nodes_; }
 
  private:
-  std::vector<Instruction> tape_;  ///< postfix
+  std::vector<Node> nodes_;
+  std::vector<std::uint32_t> parameter_nodes_;
   std::size_t n_parameters_;
+  std::size_t n_uniform_ = 0;
 };
 
-/// Number of operands that an operation takes from the stack.
+/// Number of operands of an operation.
 constexpr std::size_t n_operands(Expression::Operation operation) noexcept {
   using Operation = Expression::Operation;
   switch (operation) {
     case Operation::constant:
-    case Operation::parameter:
+    case Operation::argument:
       return 0;
     case Operation::add:
     case Operation::subtract:
@@ -99,94 +103,6 @@ constexpr std::size_t n_operands(Expression::Operation operation) noexcept {
     default:
       return 1;
   }
-}
-
-/// Result of an operation on one operand.
-template <typename T>
-T apply(const Expression::Instruction& instruction, const T& x) {
-  using Operation = Expression::Operation;
-  using std::cos;
-  using std::exp;
-  using std::log;
-  using std::sin;
-  using std::sqrt;
-  constexpr double inverse_log_ten = 0.43429448190325182765;
-  switch (instruction.operation) {
-    case Operation::negate:
-      return -x;
-    case Operation::constant_power:
-      return constant_power(x, instruction.number);
-    case Operation::exp:
-      return exp(x);
-    case Operation::log:
-      return log(x);
-    case Operation::log10:
-      return log(x) * inverse_log_ten;
-    case Operation::sqrt:
-      return sqrt(x);
-    case Operation::sin:
-      return sin(x);
-    case Operation::cos:
-      return cos(x);
-    case Operation::tan:
-      return sin(x) / cos(x);
-    default:
-      break;
-  }
-  if (x < 0.0) return -x;  // abs
-  return x;
-}
-
-/// Result of an operation on two operands.
-template <typename T>
-T apply(const Expression::Instruction& instruction, const T& a, const T& b) {
-  using Operation = Expression::Operation;
-  using std::exp;
-  using std::log;
-  switch (instruction.operation) {
-    case Operation::add:
-      return a + b;
-    case Operation::subtract:
-      return a - b;
-    case Operation::multiply:
-      return a * b;
-    case Operation::divide:
-      return a / b;
-    case Operation::power:
-      return exp(b * log(a));
-    case Operation::min:
-      return b < a ? b : a;
-    default:
-      break;
-  }
-  return a < b ? b : a;  // max
-}
-
-template <typename T>
-T Expression::evaluate(const T* parameters) const {
-  std::array<T, max_stack> stack;
-  std::size_t size = 0;
-  for (const Instruction& instruction : tape_) {
-    switch (n_operands(instruction.operation)) {
-      case 0:
-        if (instruction.operation == Operation::constant) {
-          stack[size++] = T(instruction.number);
-        } else {
-          stack[size++] = parameters[instruction.index];
-        }
-        break;
-      case 1: {
-        const T result = apply(instruction, stack[size - 1]);
-        stack[size - 1] = result;
-        break;
-      }
-      default: {
-        const T result = apply(instruction, stack[size - 2], stack[size - 1]);
-        stack[--size - 1] = result;
-      }
-    }
-  }
-  return stack[0];
 }
 
 }  // namespace nablafit::detail

@@ -128,20 +128,16 @@ void FirstDerivatives::set_parameters() {
 }
 
 void FirstDerivatives::set_derived(const SweepState& state) {
-  const SweepScratch& s = state.scratch();
+  const double* slopes = state.derived_slopes().data();
   for (const DerivedFactor& factor : model->derived_factors) {
-    const std::size_t n = factor.parameters.size();
-    arguments_.resize(n);
-    slopes_.resize(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      arguments_[i] = s.multiplier[model->parameter_multiplier + factor.parameters[i]];
+    for (std::uint32_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      const std::uint32_t multiplier = factor.multiplier + bin;
+      gradient_begin[multiplier] = static_cast<std::uint32_t>(gradients.size());
+      for (const std::size_t parameter : factor.parameters) {
+        gradients.push_back({model->arrow_row[parameter], *slopes++});
+      }
+      gradient_end[multiplier] = static_cast<std::uint32_t>(gradients.size());
     }
-    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
-    gradient_begin[factor.multiplier] = static_cast<std::uint32_t>(gradients.size());
-    for (std::size_t i = 0; i < n; ++i) {
-      gradients.push_back({model->arrow_row[factor.parameters[i]], slopes_[i]});
-    }
-    gradient_end[factor.multiplier] = static_cast<std::uint32_t>(gradients.size());
   }
   for (const AdditiveFactor& factor : model->additive_factors) set_additive(factor);
 }

@@ -2,94 +2,88 @@
 
 #include <algorithm>
 #include <string>
-
-#include "nablafit/hyper_dual.hpp"
+#include <tuple>
 
 namespace nablafit::detail {
 
-namespace {
-
-std::vector<std::string> all_names(const FormulaFactor& factor) {
+std::shared_ptr<const Expression> parse_expression(const FormulaFactor& factor) {
   std::vector<std::string> names = factor.parameters;
   for (const BinVariable& variable : factor.variables) names.push_back(variable.name);
-  return names;
+  return std::make_shared<const Expression>(factor.expression, names, factor.parameters.size());
 }
 
-}  // namespace
-
-Formula::Formula(const FormulaFactor& factor)
+Formula::Formula(const FormulaFactor& factor, std::size_t n_bins)
     : function_(factor.function),
       n_parameters_(factor.parameters.size()),
-      n_variables_(factor.variables.size()) {
-  if (function_ == nullptr) {
-    expression_ = std::make_shared<const Expression>(factor.expression, all_names(factor));
+      n_variables_(factor.variables.size()),
+      n_values_(factor.is_per_bin() ? n_bins : 1),
+      weights_(factor.weights) {
+  if (function_ == nullptr) expression_ = parse_expression(factor);
+  if (!weights_.empty()) n_nodes_ = weights_.size() / n_bins;
+  for (const BinVariable& variable : factor.variables) {
+    variables_.insert(variables_.end(), variable.values.begin(), variable.values.end());
   }
 }
 
-Formula Formula::at_bin(const FormulaFactor& factor, std::size_t bin, std::size_t n_bins) const {
-  Formula result = *this;
-  if (factor.is_per_bin()) result.set_nodes(factor, bin, n_bins);
-  return result;
-}
-
-void Formula::set_nodes(const FormulaFactor& factor, std::size_t bin, std::size_t n_bins) {
-  const std::size_t n_nodes = factor.weights.empty() ? 1 : factor.weights.size() / n_bins;
-  weights_.assign(n_nodes, 1.0);
-  variables_.clear();
-  for (std::size_t node = 0; node < n_nodes; ++node) {
-    const std::size_t place = bin * n_nodes + node;
-    if (!factor.weights.empty()) weights_[node] = factor.weights[place];
-    for (const BinVariable& variable : factor.variables) {
-      variables_.push_back(variable.values[place]);
+void Formula::differentiate(const double* parameters, FormulaScratch<double>& scratch,
+                            double* values, double* slopes) const {
+  const std::size_t n_slopes = n_parameters_;
+  std::fill_n(values, n_values_, 0.0);
+  std::fill_n(slopes, n_values_ * n_slopes, 0.0);
+  if (function_ != nullptr) {
+    for_each_node(parameters, scratch, 0, n_values_,
+                  [&](std::size_t bin, const double* arguments, double weight) {
+                    double* first = scratch.first.data();
+                    values[bin] += weight * function_->derivatives(arguments, first, nullptr);
+                    for (std::size_t i = 0; i < n_slopes; ++i) {
+                      slopes[bin * n_slopes + i] += weight * first[i];
+                    }
+                  });
+    return;
+  }
+  ExpressionTape<double>& tape = scratch.tape;
+  tape.begin(*expression_, parameters, n_places());
+  scratch.seeds.resize(ExpressionTape<double>::max_lanes);
+  for_each_block(tape, 0, n_places(), [&](std::size_t first, std::size_t n, const double* found) {
+    for_each_place(first, n, [&](std::size_t l, std::size_t bin) {
+      scratch.seeds[l] = weight(first + l);
+      values[bin] += scratch.seeds[l] * found[l];
+    });
+    tape.backward(scratch.seeds.data(), n);
+    for (std::size_t i = 0; i < n_slopes; ++i) {
+      const double* of_place = tape.adjoint(i);
+      if (of_place == nullptr) continue;
+      for_each_place(first, n, [&](std::size_t l, std::size_t bin) {
+        slopes[bin * n_slopes + i] += of_place[l];
+      });
     }
-  }
-}
-
-double Formula::derivatives(const double* parameters, double* gradient, double* hessian) const {
-  if (function_ != nullptr) return derivatives_of_function(parameters, gradient, hessian);
-  return differentiate([this](const auto* x) { return evaluate_expression(x); }, n_parameters_,
-                       parameters, gradient, hessian);
-}
-
-template <typename Use>
-void Formula::for_each_node(const double* parameters, const Use& use) const {
-  std::vector<double> arguments(parameters, parameters + n_parameters_);
-  arguments.resize(n_parameters_ + n_variables_);
-  if (weights_.empty()) return use(arguments.data(), 1.0);
-  for (std::size_t node = 0; node < weights_.size(); ++node) {
-    std::copy_n(variables_.begin() + static_cast<std::ptrdiff_t>(node * n_variables_), n_variables_,
-                arguments.begin() + static_cast<std::ptrdiff_t>(n_parameters_));
-    use(arguments.data(), weights_[node]);
-  }
-}
-
-double Formula::value_of_function(const double* parameters) const {
-  double sum = 0.0;
-  for_each_node(parameters, [&](const double* arguments, double weight) {
-    sum += weight * function_->value(arguments);
   });
-  return sum;
 }
 
-double Formula::derivatives_of_function(const double* parameters, double* gradient,
-                                        double* hessian) const {
-  const std::size_t n = n_parameters_, n_arguments = n_parameters_ + n_variables_;
-  std::vector<double> first(n_arguments);
-  std::vector<double> second(hessian == nullptr ? 0 : n_arguments * n_arguments);
-  std::fill_n(gradient, n, 0.0);
-  if (hessian != nullptr) std::fill_n(hessian, n * n, 0.0);
-  double sum = 0.0;
-  for_each_node(parameters, [&](const double* arguments, double weight) {
-    double* wanted = hessian == nullptr ? nullptr : second.data();
-    sum += weight * function_->derivatives(arguments, first.data(), wanted);
-    for (std::size_t i = 0; i < n; ++i) {
-      gradient[i] += weight * first[i];
-      for (std::size_t j = 0; hessian != nullptr && j < n; ++j) {
-        hessian[i * n + j] += weight * second[i * n_arguments + j];
+void Formula::hessian(const double* parameters, FormulaScratch<HessianNumber>& scratch,
+                      const double* adjoints, double* hessian) const {
+  constexpr std::size_t n_directions = std::tuple_size_v<decltype(HessianNumber::slopes)>;
+  const std::size_t n = n_parameters_;
+  scratch.parameters.assign(parameters, parameters + n);
+  scratch.adjoints.assign(adjoints, adjoints + n_values_);
+  scratch.rows.resize(n);
+  for (std::size_t first = 0; first < n; first += n_directions) {
+    const std::size_t n_columns = std::min(n_directions, n - first);
+    for (std::size_t j = 0; j < n_columns; ++j) scratch.parameters[first + j].slopes[j] = 1.0;
+    std::fill(scratch.rows.begin(), scratch.rows.end(), HessianNumber());
+    pull_back(scratch.parameters.data(), scratch, scratch.adjoints.data(), scratch.rows.data());
+    for (std::size_t j = 0; j < n_columns; ++j) {
+      scratch.parameters[first + j].slopes[j] = 0.0;
+      for (std::size_t i = 0; i < n; ++i) {
+        hessian[i * n + first + j] = scratch.rows[i].slopes[j];
       }
     }
-  });
-  return sum;
+  }
+  for (std::size_t i = 0; i < n; ++i) {  // equal but for rounding
+    for (std::size_t j = 0; j < i; ++j) {
+      hessian[i * n + j] = hessian[j * n + i] = 0.5 * (hessian[i * n + j] + hessian[j * n + i]);
+    }
+  }
 }
 
 }  // namespace nablafit::detail

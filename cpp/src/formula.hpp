@@ -3,97 +3,256 @@
 #ifndef NABLAFIT_SRC_FORMULA_HPP
 #define NABLAFIT_SRC_FORMULA_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
 #include <vector>
 
-#include "expression.hpp"
+#include "bundle.hpp"
+#include "expression_tape.hpp"
 #include "nablafit/function.hpp"
 #include "nablafit/spec.hpp"
 #include "plain_number.hpp"
 
 namespace nablafit::detail {
 
-/// The factor of one bin: a weighted sum of one expression, or of one function in C++, over the
-/// nodes of the bin. Immutable; formulas of different bins share expression or function.
+/// What one thread needs for formulas; grows to the largest, then stays.
+template <typename T>
+struct FormulaScratch {
+  ExpressionTape<T> tape;
+  std::vector<T> seeds;                          ///< per lane
+  std::vector<T> parameters, adjoints, rows;     ///< of a Hessian
+  std::vector<double> arguments, first, second;  ///< of a function in C++
+  std::vector<T> shifts;                         ///< of its parameters from where it is expanded
+};
+
+/// Directions in which second derivatives are taken at once.
+using HessianNumber = Bundle<4>;
+
+/// What the expression of a factor is parsed to; throws SpecError as Expression does.
+std::shared_ptr<const Expression> parse_expression(const FormulaFactor& factor);
+
+/// The factors of all bins of a sample, or the one that is the same for all: weighted sums of one
+/// expression, or of one function in C++, over the nodes of each bin. Immutable.
+///
+/// T is a number as ExpressionTape takes them. Expressions have derivatives of any order; functions
+/// two: what they give is their second-order expansion about the point.
 class Formula {
  public:
-  /// Parses; throws SpecError as Expression does. The formula is that of bin 0.
-  explicit Formula(const FormulaFactor& factor);
-  /// The same factor for another of `n_bins` bins of the same sample.
-  Formula at_bin(const FormulaFactor& factor, std::size_t bin, std::size_t n_bins) const;
+  /// Throws SpecError as Expression does.
+  Formula(const FormulaFactor& factor, std::size_t n_bins);
 
   std::size_t n_parameters() const noexcept { return n_parameters_; }
-  /// True for a function in C++: it has two derivatives, and no third.
+  /// One per bin, or 1.
+  std::size_t n_values() const noexcept { return n_values_; }
+  /// True for a function in C++.
   bool is_function() const noexcept { return function_ != nullptr; }
 
-  /// Value for any scalar type that Expression takes; `parameters` holds n_parameters() values.
+  /// `values` has n_values() entries.
   template <typename T>
-  T evaluate(const T* parameters) const {
-    return function_ == nullptr ? evaluate_expression(parameters) : evaluate_function(parameters);
-  }
+  void evaluate(const T* parameters, FormulaScratch<T>& scratch, T* values) const;
 
-  /// Value, and exact derivatives: `gradient` has n_parameters() entries; `hessian`, which may be
-  /// null, n_parameters() squared.
-  double derivatives(const double* parameters, double* gradient, double* hessian) const;
+  /// The factor of one bin alone, with memory of its own.
+  template <typename T>
+  T evaluate_at(const T* parameters, std::size_t bin) const;
+
+  /// Values, and `slopes` [n_values()][n_parameters()].
+  void differentiate(const double* parameters, FormulaScratch<double>& scratch, double* values,
+                     double* slopes) const;
+
+  /// Adds derivatives of sum_b adjoints[b] value_b to `gradient` [n_parameters()].
+  template <typename T>
+  void pull_back(const T* parameters, FormulaScratch<T>& scratch, const T* adjoints,
+                 T* gradient) const;
+
+  /// Second derivatives of the same into `hessian` [n_parameters()][n_parameters()].
+  void hessian(const double* parameters, FormulaScratch<HessianNumber>& scratch,
+               const double* adjoints, double* hessian) const;
 
  private:
-  template <typename T>
-  T evaluate_expression(const T* parameters) const {
-    if (weights_.empty()) return expression_->evaluate(parameters);
-    std::vector<T> arguments(parameters, parameters + n_parameters_);
-    arguments.resize(n_parameters_ + n_variables_, T(0.0));
-    T sum = T(0.0);
-    for (std::size_t node = 0; node < weights_.size(); ++node) {
-      for (std::size_t i = 0; i < n_variables_; ++i) {
-        arguments[n_parameters_ + i] = T(variables_[node * n_variables_ + i]);
-      }
-      const T value = expression_->evaluate(arguments.data());
-      sum = sum + value * weights_[node];
+  std::size_t n_places() const noexcept { return n_values_ * n_nodes_; }
+  double weight(std::size_t place) const { return weights_.empty() ? 1.0 : weights_[place]; }
+
+  /// Calls `use(first, n, values)` for blocks of the places from `begin` to `end`.
+  template <typename T, typename Use>
+  void for_each_block(ExpressionTape<T>& tape, std::size_t begin, std::size_t end,
+                      const Use& use) const {
+    for (std::size_t first = begin; first < end; first += tape.n_lanes()) {
+      const std::size_t n = std::min(tape.n_lanes(), end - first);
+      use(first, n, tape.forward(variables_.data() + first, n_places(), n));
     }
-    return sum;
   }
 
-  /// Calls `use(arguments, weight)` for each node.
+  /// Calls `use(l, bin)` for the n places from `first` on.
   template <typename Use>
-  void for_each_node(const double* parameters, const Use& use) const;
-  /// Sums of the function over the nodes.
-  double value_of_function(const double* parameters) const;
-  double derivatives_of_function(const double* parameters, double* gradient, double* hessian) const;
-
-  /// The function's second-order Taylor polynomial about the numbers that the parameters hold:
-  /// at that point it has the function's value and first and second derivatives.
-  template <typename T>
-  T evaluate_function(const T* parameters) const {
-    std::vector<double> point(n_parameters_);
-    for (std::size_t i = 0; i < n_parameters_; ++i) point[i] = plain_number(parameters[i]);
-    if constexpr (std::is_same_v<T, double>) {
-      return value_of_function(point.data());
-    } else {
-      std::vector<double> first(n_parameters_), second(n_parameters_ * n_parameters_);
-      T result = T(derivatives_of_function(point.data(), first.data(), second.data()));
-      for (std::size_t i = 0; i < n_parameters_; ++i) {
-        const T shift = parameters[i] - T(point[i]);
-        result = result + shift * first[i];
-        for (std::size_t j = 0; j < n_parameters_; ++j) {
-          const T other = parameters[j] - T(point[j]);
-          result = result + shift * other * (0.5 * second[i * n_parameters_ + j]);
-        }
-      }
-      return result;
+  void for_each_place(std::size_t first, std::size_t n, const Use& use) const {
+    std::size_t bin = first / n_nodes_, node = first % n_nodes_;
+    for (std::size_t l = 0; l < n; ++l) {
+      use(l, bin);
+      if (++node < n_nodes_) continue;
+      node = 0;
+      ++bin;
     }
   }
 
-  void set_nodes(const FormulaFactor& factor, std::size_t bin, std::size_t n_bins);
+  /// Adds weight times value of the places from `begin` to `end` to `values`, which begin with the
+  /// bin of the first.
+  template <typename T>
+  void add_values(const T* parameters, ExpressionTape<T>& tape, std::size_t begin, std::size_t end,
+                  T* values) const;
+  template <typename T>
+  void pull_back_expression(const T* parameters, FormulaScratch<T>& scratch, const T* adjoints,
+                            T* gradient) const;
+
+  /// Calls `use(bin, arguments, weight)` for each node of the bins from `begin` to `end` of a
+  /// function.
+  template <typename T, typename Use>
+  void for_each_node(const T* parameters, FormulaScratch<T>& scratch, std::size_t begin,
+                     std::size_t end, const Use& use) const;
+  template <typename T>
+  void evaluate_function(const T* parameters, FormulaScratch<T>& scratch, std::size_t begin,
+                         std::size_t end, T* values) const;
+  template <typename T>
+  void pull_back_function(const T* parameters, FormulaScratch<T>& scratch, const T* adjoints,
+                          T* gradient) const;
 
   // Of the parameters, then the variables; one of the two is null.
   std::shared_ptr<const Expression> expression_;
   std::shared_ptr<const Function> function_;
   std::size_t n_parameters_, n_variables_;
-  std::vector<double> weights_;    ///< per node; empty if there is one without variables
-  std::vector<double> variables_;  ///< node by node
+  std::size_t n_values_, n_nodes_ = 1;
+  std::vector<double> weights_;    ///< per place: (bin, node); empty if all are 1
+  std::vector<double> variables_;  ///< [variable][place]
 };
+
+// --- expressions ---------------------------------------------------------------------------------
+
+template <typename T>
+void Formula::add_values(const T* parameters, ExpressionTape<T>& tape, std::size_t begin,
+                         std::size_t end, T* values) const {
+  tape.begin(*expression_, parameters, end - begin);
+  for_each_block(tape, begin, end, [&](std::size_t first, std::size_t n, const T* found) {
+    for_each_place(first, n, [&](std::size_t l, std::size_t bin) {
+      T& value = values[bin - begin / n_nodes_];
+      value = value + (weights_.empty() ? found[l] : T(found[l] * weights_[first + l]));
+    });
+  });
+}
+
+template <typename T>
+void Formula::pull_back_expression(const T* parameters, FormulaScratch<T>& scratch,
+                                   const T* adjoints, T* gradient) const {
+  ExpressionTape<T>& tape = scratch.tape;
+  tape.begin(*expression_, parameters, n_places());
+  scratch.seeds.resize(ExpressionTape<T>::max_lanes, T(0.0));
+  for_each_block(tape, 0, n_places(), [&](std::size_t first, std::size_t n, const T*) {
+    for_each_place(first, n, [&](std::size_t l, std::size_t bin) {
+      scratch.seeds[l] = adjoints[bin] * weight(first + l);
+    });
+    tape.backward(scratch.seeds.data(), n);
+    for (std::size_t i = 0; i < n_parameters_; ++i) {
+      const T* slopes = tape.adjoint(i);
+      for (std::size_t l = 0; slopes != nullptr && l < n; ++l)
+        gradient[i] = gradient[i] + slopes[l];
+    }
+  });
+}
+
+// --- functions in C++ ----------------------------------------------------------------------------
+
+template <typename T, typename Use>
+void Formula::for_each_node(const T* parameters, FormulaScratch<T>& scratch, std::size_t begin,
+                            std::size_t end, const Use& use) const {
+  const std::size_t n = n_parameters_, n_arguments = n + n_variables_;
+  scratch.arguments.resize(n_arguments);
+  scratch.first.resize(n_arguments);
+  scratch.second.resize(n_arguments * n_arguments);
+  scratch.shifts.resize(n, T(0.0));
+  for (std::size_t i = 0; i < n; ++i) {
+    scratch.arguments[i] = plain_number(parameters[i]);
+    scratch.shifts[i] = parameters[i] - T(scratch.arguments[i]);
+  }
+  for (std::size_t place = begin * n_nodes_; place < end * n_nodes_; ++place) {
+    for (std::size_t i = 0; i < n_variables_; ++i) {
+      scratch.arguments[n + i] = variables_[i * n_places() + place];
+    }
+    use(place / n_nodes_, scratch.arguments.data(), weight(place));
+  }
+}
+
+template <typename T>
+void Formula::evaluate_function(const T* parameters, FormulaScratch<T>& scratch, std::size_t begin,
+                                std::size_t end, T* values) const {
+  const std::size_t n = n_parameters_, stride = n + n_variables_;
+  for_each_node(parameters, scratch, begin, end,
+                [&](std::size_t bin, const double* arguments, double weight) {
+                  T& value = values[bin - begin];
+                  if constexpr (std::is_same_v<T, double>) {
+                    value += weight * function_->value(arguments);
+                  } else {
+                    const double* second = scratch.second.data();
+                    T found = T(function_->derivatives(arguments, scratch.first.data(),
+                                                       scratch.second.data()));
+                    for (std::size_t i = 0; i < n; ++i) {
+                      T slope = T(scratch.first[i]);
+                      for (std::size_t j = 0; j < n; ++j) {
+                        slope = slope + scratch.shifts[j] * (0.5 * second[i * stride + j]);
+                      }
+                      found = found + scratch.shifts[i] * slope;
+                    }
+                    value = value + found * weight;
+                  }
+                });
+}
+
+template <typename T>
+void Formula::pull_back_function(const T* parameters, FormulaScratch<T>& scratch, const T* adjoints,
+                                 T* gradient) const {
+  constexpr bool is_plain = std::is_same_v<T, double>;
+  const std::size_t n = n_parameters_, stride = n + n_variables_;
+  for_each_node(parameters, scratch, 0, n_values_,
+                [&](std::size_t bin, const double* arguments, double weight) {
+                  double* second = is_plain ? nullptr : scratch.second.data();
+                  function_->derivatives(arguments, scratch.first.data(), second);
+                  for (std::size_t i = 0; i < n; ++i) {
+                    T slope = T(scratch.first[i]);
+                    for (std::size_t j = 0; !is_plain && j < n; ++j) {
+                      slope = slope + scratch.shifts[j] * second[i * stride + j];
+                    }
+                    gradient[i] = gradient[i] + adjoints[bin] * slope * weight;
+                  }
+                });
+}
+
+// --- both ----------------------------------------------------------------------------------------
+
+template <typename T>
+void Formula::evaluate(const T* parameters, FormulaScratch<T>& scratch, T* values) const {
+  std::fill_n(values, n_values_, T(0.0));
+  if (function_ != nullptr) return evaluate_function(parameters, scratch, 0, n_values_, values);
+  add_values(parameters, scratch.tape, 0, n_places(), values);
+}
+
+template <typename T>
+T Formula::evaluate_at(const T* parameters, std::size_t bin) const {
+  const std::size_t b = n_values_ == 1 ? 0 : bin;
+  FormulaScratch<T> scratch;
+  T value = T(0.0);
+  if (function_ != nullptr) {
+    evaluate_function(parameters, scratch, b, b + 1, &value);
+  } else {
+    add_values(parameters, scratch.tape, b * n_nodes_, (b + 1) * n_nodes_, &value);
+  }
+  return value;
+}
+
+template <typename T>
+void Formula::pull_back(const T* parameters, FormulaScratch<T>& scratch, const T* adjoints,
+                        T* gradient) const {
+  if (function_ != nullptr) return pull_back_function(parameters, scratch, adjoints, gradient);
+  pull_back_expression(parameters, scratch, adjoints, gradient);
+}
 
 }  // namespace nablafit::detail
 

@@ -197,20 +197,18 @@ void HessianAssembler::add_derived_curvature(const SweepState& state) {
           s.multiplier_adjoint[factor.multiplier] * factor.asymmetric[i];
     }
   }
+  const double* x = s.multiplier + model_->parameter_multiplier;
   for (const DerivedFactor& factor : model_->derived_factors) {
     const std::size_t n = factor.parameters.size();
     arguments_.resize(n);
-    slopes_.resize(n);
     curvatures_.resize(n * n);
-    for (std::size_t i = 0; i < n; ++i) {
-      arguments_[i] = s.multiplier[model_->parameter_multiplier + factor.parameters[i]];
-    }
-    factor.formula.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
-    const double adjoint = 0.5 * s.multiplier_adjoint[factor.multiplier];
+    for (std::size_t i = 0; i < n; ++i) arguments_[i] = x[factor.parameters[i]];
+    factor.formula.hessian(arguments_.data(), formulas_, s.multiplier_adjoint + factor.multiplier,
+                           curvatures_.data());
     for (std::size_t i = 0; i < n; ++i) {
       double* row = rows_.front().half_row(model_->arrow_row[factor.parameters[i]]);
       for (std::size_t j = 0; j < n; ++j) {
-        row[model_->arrow_row[factor.parameters[j]]] += adjoint * curvatures_[i * n + j];
+        row[model_->arrow_row[factor.parameters[j]]] += 0.5 * curvatures_[i * n + j];
       }
     }
   }

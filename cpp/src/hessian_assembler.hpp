@@ -58,7 +58,8 @@ class HessianAssembler {
   HessianInputs inputs_;
   std::vector<HessianRows>
       rows_;  ///< one per partial sum; what is no sum over rows is in the first
-  std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
+  FormulaScratch<HessianNumber> formulas_;
+  std::vector<double> arguments_, curvatures_;  ///< of one derived factor
 };
 
 }  // namespace nablafit::detail

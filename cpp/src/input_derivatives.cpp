@@ -259,11 +259,18 @@ FullGradient InputDerivatives::mixed(const double* x, const double* v) {
 
 /// Third derivatives exist unless a factor is a function in C++.
 void InputDerivatives::require_third_derivatives() const {
-  for (const DerivedFactor& factor : structure_->open.derived_factors) {
-    if (!factor.formula.is_function()) continue;
-    throw Error(
-        "a factor of this model is a function in C++, which has no third derivative: covariances "
-        "and expected uncertainties cannot be differentiated; write it as an expression");
+  for (const Channel& channel : sweeps_->model.source->channels) {
+    for (const Sample& sample : channel.samples) {
+      for (const Modifier& modifier : sample.modifiers) {
+        const auto* factor = std::get_if<FormulaFactor>(&modifier);
+        if (factor == nullptr || factor->function == nullptr) continue;
+        throw Error(
+            "the factor '" + factor->name +
+                "' is a function in C++, which has no third derivative: covariances and "
+                "expected uncertainties cannot be differentiated; write it as an expression",
+            "channel '" + channel.name + "', sample '" + sample.name + "'");
+      }
+    }
   }
 }
 

@@ -94,7 +94,7 @@ class InputSweep {
     factor_slope_.resize(n_factors);
     scope_.resize(lists_.scopes.size());
     inside_.resize(lists_.scopes.size());
-    derived_.resize(model_.derived_factors.size() + model_.additive_factors.size());
+    derived_.resize(model_.n_derived + model_.additive_factors.size());
     row_yield_.resize(lists_.rows.size());
     row_factor_.resize(lists_.rows.size());
     lambda_.resize(model_.n_bins);
@@ -159,11 +159,10 @@ class InputSweep {
   }
 
   void set_derived() {
-    for (std::size_t i = 0; i < model_.derived_factors.size(); ++i) {
-      const DerivedFactor& factor = model_.derived_factors[i];
-      std::vector<T> arguments;
-      for (const std::size_t p : factor.parameters) arguments.push_back(x_[p]);
-      derived_[i] = factor.formula.evaluate(arguments.data());
+    T* values = derived_.data();
+    for (const DerivedFactor& factor : model_.derived_factors) {
+      factor.formula.evaluate(arguments(factor), formulas_, values);
+      values += factor.formula.n_values();
     }
     const D* slot = slots_->additive.data();
     for (std::size_t i = 0; i < model_.additive_factors.size(); ++i) {
@@ -172,7 +171,7 @@ class InputSweep {
         sum += alpha_[t] * slot[0] + shape_[t] * slot[1];
         slot += 2;
       }
-      derived_[model_.derived_factors.size() + i] = sum;
+      derived_[model_.n_derived + i] = sum;
     }
   }
 
@@ -284,7 +283,7 @@ class InputSweep {
   void pull_back_additive() {
     std::size_t slot = 0;
     for (std::size_t i = 0; i < model_.additive_factors.size(); ++i) {
-      const T& adjoint = derived_adjoint_[model_.derived_factors.size() + i];
+      const T& adjoint = derived_adjoint_[model_.n_derived + i];
       for (const std::uint32_t t : model_.additive_factors[i].terms) {
         alpha_adjoint_[t] += adjoint * slots_->additive[slot];
         shape_adjoint_[t] += adjoint * slots_->additive[slot + 1];
@@ -297,17 +296,22 @@ class InputSweep {
     }
   }
 
+  /// The parameters of the factor, until the next call.
+  const T* arguments(const DerivedFactor& factor) {
+    arguments_.clear();
+    for (const std::size_t p : factor.parameters) arguments_.push_back(x_[p]);
+    return arguments_.data();
+  }
+
   void pull_back_derived() {
-    for (std::size_t i = 0; i < model_.derived_factors.size(); ++i) {
-      const DerivedFactor& factor = model_.derived_factors[i];
-      std::vector<Dual<T>> arguments;
-      for (const std::size_t p : factor.parameters) arguments.emplace_back(x_[p], T(0.0));
-      for (std::size_t a = 0; a < arguments.size(); ++a) {
-        arguments[a].slope = T(1.0);
-        const Dual<T> value = factor.formula.evaluate(arguments.data());
-        parameters_[factor.parameters[a]] += derived_adjoint_[i] * value.slope;
-        arguments[a].slope = T(0.0);
+    const T* adjoints = derived_adjoint_.data();
+    for (const DerivedFactor& factor : model_.derived_factors) {
+      slopes_of_formula_.assign(factor.parameters.size(), T(0.0));
+      factor.formula.pull_back(arguments(factor), formulas_, adjoints, slopes_of_formula_.data());
+      for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
+        parameters_[factor.parameters[i]] += slopes_of_formula_[i];
       }
+      adjoints += factor.formula.n_values();
     }
   }
 
@@ -337,7 +341,8 @@ class InputSweep {
   std::vector<T> scope_, inside_, derived_;  ///< products; `inside_` before the floor
   std::vector<T> row_yield_, row_factor_, lambda_;
   std::vector<T> alpha_adjoint_, shape_adjoint_, scope_adjoint_, derived_adjoint_, pull_adjoint_;
-  std::vector<T> before_;
+  std::vector<T> before_, arguments_, slopes_of_formula_;
+  FormulaScratch<T> formulas_;
 };
 
 }  // namespace nablafit::detail

@@ -34,10 +34,7 @@ ReferenceModifier resolve(const Modifier& modifier, const Indices& indices, std:
     resolved.parameters.push_back(indices.at(name));
   }
   if (const auto* factor = std::get_if<FormulaFactor>(&modifier)) {
-    const Formula formula(*factor);
-    for (std::size_t bin = 0; bin < n_bins; ++bin) {
-      resolved.formulas.push_back(formula.at_bin(*factor, bin, n_bins));
-    }
+    resolved.formula.emplace(*factor, n_bins);
   }
   return resolved;
 }

@@ -17,7 +17,7 @@ struct ReferenceModifier {
   /// Index of the parameter; of one parameter per bin for StatError, ShapeSys and ShapeFactor; of
   /// the arguments for FormulaFactor.
   std::vector<std::size_t> parameters;
-  std::vector<Formula> formulas;  ///< of a FormulaFactor, per bin
+  std::optional<Formula> formula;  ///< of a FormulaFactor
 };
 
 struct ReferenceSample {

@@ -121,7 +121,7 @@ class ReferenceRow {
   void apply(const FormulaFactor&) {
     std::vector<T> arguments;
     for (const std::size_t index : current_->parameters) arguments.push_back(x_[index]);
-    const T factor = current_->formulas[bin_].evaluate(arguments.data());
+    const T factor = current_->formula->evaluate_at(arguments.data(), bin_);
     factor_ = factor_ * factor;
   }
 

@@ -43,12 +43,13 @@ SweepState::SweepState(const CompiledModel& model)
     : model_(&model), functions_(&sweep_functions()) {
   allocate(memory_, scratch_);
   scratch_.multiplier[model.one_multiplier] = 1.0;
-  std::size_t n_arguments = 0;
+  std::size_t n_arguments = 0, n_slopes = 0;
   for (const DerivedFactor& factor : model.derived_factors) {
     n_arguments = std::max(n_arguments, factor.parameters.size());
+    n_slopes += factor.formula.n_values() * factor.parameters.size();
   }
   arguments_.resize(n_arguments);
-  slopes_.resize(n_arguments);
+  derived_slopes_.resize(n_slopes);
   if (n_partitions() > 1) parts_.resize(n_partitions());
 }
 
@@ -96,22 +97,23 @@ void SweepState::set_parameters(const double* x, bool with_gradient) {
     s.pull[i] = pull_value(model.pulls[i], x[model.pulls[i].parameter]);
   }
   functions_->set_terms(model.sweep, s, with_gradient);
-  set_factors(x);
+  set_factors(x, with_gradient);
   functions_->forward_scopes(model.sweep, s);
   if (with_gradient) std::fill_n(s.multiplier_adjoint, model.n_multipliers, 0.0);
 }
 
-void SweepState::set_factors(const double* x) {
+void SweepState::set_factors(const double* x, bool with_gradient) {
   std::copy_n(x, model_->names.size(), scratch_.multiplier + model_->parameter_multiplier);
   set_additive_factors();
-  set_derived_factors();
+  set_derived_factors(with_gradient);
 }
 
-void SweepState::load_arguments(const DerivedFactor& factor) {
+const double* SweepState::arguments(const DerivedFactor& factor) {
   const double* x = scratch_.multiplier + model_->parameter_multiplier;
   for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
     arguments_[i] = x[factor.parameters[i]];
   }
+  return arguments_.data();
 }
 
 SweepScratch SweepState::begin_partition(std::size_t partition) {
@@ -158,12 +160,16 @@ void SweepState::set_additive_factors() {
   }
 }
 
-void SweepState::set_derived_factors() {
+void SweepState::set_derived_factors(bool with_gradient) {
+  double* slopes = derived_slopes_.data();
   for (const DerivedFactor& factor : model_->derived_factors) {
-    const double* x = scratch_.multiplier + model_->parameter_multiplier;
-    for (std::size_t i = 0; i < factor.parameters.size(); ++i)
-      arguments_[i] = x[factor.parameters[i]];
-    scratch_.multiplier[factor.multiplier] = factor.formula.evaluate<double>(arguments_.data());
+    double* values = scratch_.multiplier + factor.multiplier;
+    if (with_gradient) {
+      factor.formula.differentiate(arguments(factor), formulas_, values, slopes);
+      slopes += factor.formula.n_values() * factor.parameters.size();
+    } else {
+      factor.formula.evaluate(arguments(factor), formulas_, values);
+    }
   }
 }
 
@@ -185,14 +191,13 @@ void SweepState::backward_additive_factors() {
 }
 
 void SweepState::backward_derived_factors(double* gradient) {
+  const double* slopes = derived_slopes_.data();
   for (const DerivedFactor& factor : model_->derived_factors) {
-    const double* x = scratch_.multiplier + model_->parameter_multiplier;
-    for (std::size_t i = 0; i < factor.parameters.size(); ++i)
-      arguments_[i] = x[factor.parameters[i]];
-    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
-    const double adjoint = scratch_.multiplier_adjoint[factor.multiplier];
-    for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
-      gradient[factor.parameters[i]] += adjoint * slopes_[i];
+    const double* adjoints = scratch_.multiplier_adjoint + factor.multiplier;
+    for (std::size_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      for (const std::size_t parameter : factor.parameters) {
+        gradient[parameter] += adjoints[bin] * *slopes++;
+      }
     }
   }
 }

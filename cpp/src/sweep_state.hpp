@@ -5,6 +5,7 @@
 
 #include "aligned.hpp"
 #include "compiled_model.hpp"
+#include "dual.hpp"
 #include "sweep.hpp"
 
 namespace nablafit::detail {
@@ -35,6 +36,10 @@ class SweepState {
   /// carry tangents until the next set_parameters.
   void set_parameters_along(const double* x, const double* v);
 
+  /// After set_parameters with gradient: derivatives of the multipliers of all derived factors, in
+  /// their order; of each factor [bin][parameter].
+  const std::vector<double>& derived_slopes() const noexcept { return derived_slopes_; }
+
   std::size_t n_partitions() const noexcept { return model_->partitions.size() - 1; }
   /// Scratch for the passes over the chunks of one partition, with adjoints of its own; different
   /// partitions may run in different threads. Valid until the next set_parameters.
@@ -51,15 +56,16 @@ class SweepState {
 
  private:
   void allocate(AlignedVector<double>& memory, SweepScratch& scratch);
-  void set_factors(const double* x);
+  void set_factors(const double* x, bool with_gradient);
   void set_additive_factors();
-  void set_derived_factors();
+  void set_derived_factors(bool with_gradient);
   void backward_additive_factors();
   void backward_derived_factors(double* gradient);
   void set_tangents_of_factors();
   void backward_tangents_of_additive_factors();
   void backward_tangents_of_derived_factors(double* product);
-  void load_arguments(const DerivedFactor& factor);
+  /// The parameters of the factor, until the next call.
+  const double* arguments(const DerivedFactor& factor);
 
   /// What partitions beyond the first do not share.
   struct Part {
@@ -70,7 +76,11 @@ class SweepState {
   const CompiledModel* model_;
   const SweepFunctions* functions_;
   AlignedVector<double> memory_, tangent_memory_;
-  std::vector<double> arguments_, slopes_, curvatures_;  ///< of one derived factor
+  FormulaScratch<double> formulas_;
+  std::vector<double> arguments_;       ///< of one derived factor
+  std::vector<double> derived_slopes_;  ///< see derived_slopes
+  FormulaScratch<Dual<double>> tangent_formulas_;
+  std::vector<Dual<double>> dual_arguments_, dual_adjoints_, dual_gradient_;  ///< likewise
   SweepScratch scratch_{};
   SweepScratch tangent_{};   ///< allocated when first used
   std::vector<Part> parts_;  ///< the first one is not used

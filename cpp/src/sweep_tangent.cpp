@@ -15,7 +15,7 @@ void SweepState::set_parameters_along(const double* x, const double* v) {
     tangent_.pull[i] = pull_first(pull, x[pull.parameter]) * v[pull.parameter];
   }
   functions_->set_terms(model.sweep, scratch_, true);
-  set_factors(x);
+  set_factors(x, true);
   std::copy_n(v, model.names.size(), tangent_.multiplier + model.parameter_multiplier);
   set_tangents_of_factors();
   functions_->forward_scopes(model.sweep, scratch_);
@@ -34,14 +34,13 @@ void SweepState::set_tangents_of_factors() {
     d.multiplier[factor.multiplier] = tangent;
   }
   const double* v = d.multiplier + model_->parameter_multiplier;
+  const double* slopes = derived_slopes_.data();
   for (const DerivedFactor& factor : model_->derived_factors) {
-    load_arguments(factor);
-    factor.formula.derivatives(arguments_.data(), slopes_.data(), nullptr);
-    double tangent = 0.0;
-    for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
-      tangent += slopes_[i] * v[factor.parameters[i]];
+    for (std::size_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      double tangent = 0.0;
+      for (const std::size_t parameter : factor.parameters) tangent += *slopes++ * v[parameter];
+      d.multiplier[factor.multiplier + bin] = tangent;
     }
-    d.multiplier[factor.multiplier] = tangent;
   }
 }
 
@@ -60,20 +59,21 @@ void SweepState::backward_tangents_of_additive_factors() {
 }
 
 void SweepState::backward_tangents_of_derived_factors(double* product) {
+  const double* x = scratch_.multiplier + model_->parameter_multiplier;
   const double* v = tangent_.multiplier + model_->parameter_multiplier;
   for (const DerivedFactor& factor : model_->derived_factors) {
-    const std::size_t n = factor.parameters.size();
-    load_arguments(factor);
-    curvatures_.resize(n * n);
-    factor.formula.derivatives(arguments_.data(), slopes_.data(), curvatures_.data());
-    const double adjoint = scratch_.multiplier_adjoint[factor.multiplier];
-    const double tangent = tangent_.multiplier_adjoint[factor.multiplier];
-    for (std::size_t i = 0; i < n; ++i) {
-      double sum = tangent * slopes_[i];
-      for (std::size_t j = 0; j < n; ++j) {
-        sum += adjoint * curvatures_[i * n + j] * v[factor.parameters[j]];
-      }
-      product[factor.parameters[i]] += sum;
+    dual_arguments_.clear();
+    for (const std::size_t p : factor.parameters) dual_arguments_.emplace_back(x[p], v[p]);
+    dual_adjoints_.clear();
+    for (std::size_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      dual_adjoints_.emplace_back(scratch_.multiplier_adjoint[factor.multiplier + bin],
+                                  tangent_.multiplier_adjoint[factor.multiplier + bin]);
+    }
+    dual_gradient_.assign(factor.parameters.size(), 0.0);
+    factor.formula.pull_back(dual_arguments_.data(), tangent_formulas_, dual_adjoints_.data(),
+                             dual_gradient_.data());
+    for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
+      product[factor.parameters[i]] += dual_gradient_[i].slope;
     }
   }
 }

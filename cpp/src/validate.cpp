@@ -198,7 +198,7 @@ struct ModifierCheck {
     }
     if (m.function != nullptr) return check_function(m);
     try {
-      static_cast<void>(detail::Formula(m));
+      detail::parse_expression(m);
     } catch (const SpecError& error) {
       throw SpecError(error.what(), Location(at, "expression").path());
     }

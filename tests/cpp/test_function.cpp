@@ -12,6 +12,7 @@
 #endif
 
 #include "expect_ad.hpp"
+#include "nablafit/differentiate.hpp"
 #include "nablafit/digest.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/function.hpp"
@@ -148,6 +149,42 @@ TEST_CASE("fits of functions in C++ are those of the same expression") {
       CHECK(found.errors[i] == doctest::Approx(expected.errors[i]).epsilon(1e-6));
     }
   }
+}
+
+TEST_CASE("what takes two derivatives of a function is exact, what takes three is refused") {
+  DifferentiableFit of_expression(likelihood_of(spec_with(nullptr)));
+  DifferentiableFit of_function(likelihood_of(spec_with(make_function(3, Falling()))));
+  FitCotangent cotangent;
+  const double weights[] = {0.7, -0.3}, covariance[] = {1.0, 0.2, 0.2, 0.5};
+  cotangent.parameters = weights;
+  cotangent.value = 1.3;
+  const FullGradient expected = of_expression.pull_back(cotangent);
+  const FullGradient found = of_function.pull_back(cotangent);
+  REQUIRE(found.inputs.size() == expected.inputs.size());
+  for (std::size_t i = 0; i < found.inputs.size(); ++i) {
+    CHECK(found.inputs[i] == doctest::Approx(expected.inputs[i]).epsilon(1e-9));
+  }
+  for (std::size_t b = 0; b < found.counts.size(); ++b) {
+    CHECK(found.counts[b] == doctest::Approx(expected.counts[b]).epsilon(1e-9));
+  }
+
+  const char* message = "'falling' is a function in C++, which has no third derivative";
+  cotangent.covariance = covariance;
+  CHECK_NOTHROW(of_expression.pull_back(cotangent));
+  CHECK_THROWS_WITH_AS(of_function.pull_back(cotangent), doctest::Contains(message), Error);
+  CHECK_NOTHROW(of_function.push_forward({}, false));
+  CHECK_THROWS_WITH_AS(of_function.push_forward({}, true), doctest::Contains(message), Error);
+  const Model& model = of_function.likelihood().model();
+  ObjectiveArguments arguments;
+  arguments.n = 1;
+  arguments.point = model.initial();
+  arguments.lower = model.lower();
+  arguments.upper = model.upper();
+  arguments.fixed = model.fixed();
+  arguments.direction = {1.0, 0.0};
+  CHECK(expected_variances(model, arguments).messages[0].find(message) != std::string::npos);
+  CHECK(expected_informations(model, arguments).messages[0].find(message) != std::string::npos);
+  CHECK(likelihood_ratios(model, arguments).messages[0].empty());
 }
 
 TEST_CASE("a function without variables is one factor of all bins") {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <unsupported/Eigen/AutoDiff>
 
-#include "expression.hpp"
+#include "expression_tape.hpp"
 
 namespace Eigen {
 

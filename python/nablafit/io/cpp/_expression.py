@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..._core import expression_instructions
+from ..._core import expression_nodes
 from ._functions import pullback_function
 from ._text import Identifiers, documented, function, number, table
 
@@ -78,13 +78,12 @@ class FormulaKey(NamedTuple):
 
 @dataclass(frozen=True)
 class _Node:
-    """One operation: its place in the order of evaluation, and its operands."""
+    """One operation: its place in the order of evaluation, and those of its operands."""
 
     index: int
     operation: str
     constant: float
-    parameter: int
-    operands: tuple[_Node, ...]
+    operands: tuple[int, ...]  # of an argument: its place among the arguments
     varies: bool
 
     @property
@@ -94,22 +93,11 @@ class _Node:
 
 
 def _parse(key: FormulaKey) -> list[_Node]:
-    nodes: list[_Node] = []
-    stack: list[_Node] = []
-    for operation, constant, parameter in expression_instructions(
-        key.expression, (*key.parameters, *key.variables)
-    ):
-        n = 2 if operation in _BINARY else 1 if operation in _UNARY else 0
-        operands = tuple(stack[len(stack) - n :])
-        del stack[len(stack) - n :]
-        is_one = operation == "constant_power" and constant == 0.0
-        is_parameter = operation == "parameter" and parameter < len(key.parameters)
-        varies = is_parameter or any(operand.varies for operand in operands)
-        varies = varies and not is_one
-        node = _Node(len(nodes), operation, constant, parameter, operands, varies)
-        nodes.append(node)
-        stack.append(node)
-    return nodes
+    nodes = expression_nodes(key.expression, key.parameters, key.variables)
+    return [
+        _Node(index, operation, constant, tuple(operands), varies)
+        for index, (operation, constant, operands, varies) in enumerate(nodes)
+    ]
 
 
 def formula_functions(name: str, key: FormulaKey, par: Identifiers) -> list[str]:
@@ -179,14 +167,14 @@ def per_bin_functions(
 def _value(node: _Node, places: Sequence[str]) -> str:
     if node.operation == "constant":
         return number(node.constant)
-    if node.operation == "parameter":
-        return places[node.parameter]
+    if node.operation == "argument":
+        return places[node.operands[0]]
     pattern = {**_UNARY, **_BINARY}[node.operation]
     return pattern.format(**_operands(node))
 
 
 def _operands(node: _Node) -> dict[str, str]:
-    names = {letter: operand.name for letter, operand in zip("ab", node.operands, strict=False)}
+    names = {letter: f"t{index}" for letter, index in zip("ab", node.operands, strict=False)}
     return {**names, "c": number(node.constant)}
 
 
@@ -203,20 +191,19 @@ def _needed(values: Sequence[str], text: str) -> list[str]:
 
 def _sweep(nodes: Sequence[_Node], places: Sequence[str]) -> list[str]:
     """Return the lines that take derivatives back from the result to the parameters."""
-    adjoints = {nodes[-1].index: "seed"}
+    terms = {nodes[-1].index: ["seed"]}
     lines: list[str] = []
     for node in reversed(nodes):
-        if not node.varies or node.index not in adjoints:
+        if node.index not in terms:
             continue
-        adjoint = adjoints[node.index]
-        if node.operation == "parameter":
-            place = places[node.parameter].removeprefix("x")
+        adjoint = f"d{node.index}"
+        lines.append(f"  const double {adjoint} = {' + '.join(terms[node.index])};")
+        if node.operation == "argument":
+            place = places[node.operands[0]].removeprefix("x")
             lines.append(f"  gradient{place} += {adjoint};")
             continue
         for operand, pattern in zip(node.operands, _ADJOINTS[node.operation], strict=True):
-            if not operand.varies:
-                continue
-            text = pattern.format(d=adjoint, t=node.name, **_operands(node))
-            lines.append(f"  const double d{operand.index} = {text};")
-            adjoints[operand.index] = f"d{operand.index}"
+            if nodes[operand].varies:
+                text = pattern.format(d=adjoint, t=node.name, **_operands(node))
+                terms.setdefault(operand, []).append(text)
     return lines
