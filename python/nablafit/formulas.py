@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._arrays import frozen_vector
-from .errors import ArgumentError, located
+from ._core import expression_nodes
+from .errors import ArgumentError, SpecError, located
 from .spec import BinVariable, FormulaFactor
 
 if TYPE_CHECKING:
@@ -45,8 +46,13 @@ def factor(name: str, expression: str, parameters: Iterable[str]) -> FormulaFact
         Arithmetic in the parameters, dimensionless.
     parameters : iterable of str
         The parameters that it names.
+
+    Raises
+    ------
+    SpecError
+        If the expression cannot be parsed or names something else; the message has the column.
     """
-    return FormulaFactor(name, expression, tuple(parameters))
+    return _formula(name, expression, parameters, {})
 
 
 def bin_factor(
@@ -77,6 +83,8 @@ def bin_factor(
     ------
     ArgumentError
         If edges do not ascend or `values` redefine what `edges` define.
+    SpecError
+        If the expression cannot be parsed or names something else; the message has the column.
     """
     variables = {key: frozen_vector(value, key) for key, value in values.items()}
     if edges is not None:
@@ -85,7 +93,7 @@ def bin_factor(
         for key in sorted(defined.keys() & variables.keys()):
             raise located(ArgumentError, "defined by `edges` already; choose another name", key)
         variables |= {key: defined[key] for key in defined if _names(expression, key)}
-    return FormulaFactor(name, expression, tuple(parameters), _variables(variables))
+    return _formula(name, expression, parameters, variables)
 
 
 def bin_integral(
@@ -119,6 +127,8 @@ def bin_integral(
     ------
     ArgumentError
         If edges do not ascend, or `n_nodes` is not from 1 to 100.
+    SpecError
+        If the expression cannot be parsed or names something else; the message has the column.
     """
     if not 1 <= n_nodes <= 100:
         message = f"found {n_nodes}, expected a number from 1 to 100"
@@ -127,17 +137,33 @@ def bin_integral(
     nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
     half = 0.5 * (high - low)[:, np.newaxis]
     places = 0.5 * (high + low)[:, np.newaxis] + half * nodes
-    return FormulaFactor(
-        name,
-        expression,
-        tuple(parameters),
-        _variables({variable: places.ravel()}),
-        (half * weights).ravel(),
+    return _formula(
+        name, expression, parameters, {variable: places.ravel()}, (half * weights).ravel()
     )
 
 
-def _variables(values: dict[str, FloatArray]) -> tuple[BinVariable, ...]:
-    return tuple(BinVariable(name, value) for name, value in values.items())
+def _formula(
+    name: str,
+    expression: str,
+    parameters: Iterable[str],
+    values: dict[str, FloatArray],
+    weights: Iterable[float] = (),
+) -> FormulaFactor:
+    """Return the factor, or say what is wrong with its expression."""
+    if isinstance(parameters, str):
+        message = f"found the text {parameters!r}, expected a list of names: [{parameters!r}]"
+        raise located(ArgumentError, message, "parameters")
+    names = tuple(parameters)
+    try:
+        expression_nodes(expression, names, tuple(values))
+    except SpecError as error:
+        listing = f"parameters: {', '.join(names) or 'none'}"
+        if values:
+            listing += f"; numbers of the bin: {', '.join(values)}"
+        message = f"{error} ({listing})"
+        raise located(SpecError, message, f"expression of {name!r}") from None
+    variables = tuple(BinVariable(key, value) for key, value in values.items())
+    return FormulaFactor(name, expression, names, variables, weights)
 
 
 def _names(expression: str, name: str) -> bool:

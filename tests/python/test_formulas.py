@@ -1,5 +1,7 @@
 """User-defined factors: values against NumPy, derivatives against other backends."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,47 @@ def test_names_outside_the_lists_are_refused(
 ) -> None:
     with pytest.raises(nf.SpecError, match=message):
         model_of(formulas.factor(*arguments), c=1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: formulas.factor("kappa", "1 + d", ["c"]),
+            (
+                "expression of 'kappa': found 'd' at column 5 of '1 + d', expected one of the 1 "
+                "parameters of the formula (parameters: c)"
+            ),
+        ),
+        (
+            lambda: formulas.bin_factor("eft", "1 + c*a +", ["c"], a=[1.0]),
+            (
+                "expression of 'eft': found the end at column 10 of '1 + c*a +', expected a number, a "
+                "name, '@' or '(' (parameters: c; numbers of the bin: a)"
+            ),
+        ),
+        (
+            lambda: formulas.bin_integral("pdf", "gauss(x)", [], edges=[0.0, 1.0]),
+            (
+                "expression of 'pdf': found the function 'gauss' at column 1 of 'gauss(x)', expected "
+                "exp, log, log10, sqrt, abs, sin, cos, tan, pow, min or max (parameters: none; "
+                "numbers of the bin: x)"
+            ),
+        ),
+    ],
+)
+def test_wrong_expressions_are_refused_where_they_are_written(
+    make: Callable[[], s.FormulaFactor], message: str
+) -> None:
+    with pytest.raises(nf.SpecError) as error:
+        make()
+    assert str(error.value) == message
+    assert error.value.location == message.partition(":")[0]
+
+
+def test_one_name_in_place_of_a_list_is_refused() -> None:
+    with pytest.raises(nf.ArgumentError, match=r"parameters: found the text 'mu', expected a list"):
+        formulas.factor("f", "mu", "mu")
 
 
 def test_contradictions_say_where() -> None:
