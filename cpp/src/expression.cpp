@@ -367,6 +367,8 @@ class Parser {
     }
     const auto found = std::find(names_.begin(), names_.end(), name);
     if (found == names_.end()) {
+      if (name == "PI") return push(nodes_.constant(3.14159265358979323846));
+      if (name == "EULER") return push(nodes_.constant(2.71828182845904523536));
       fail(start, "'" + name + "'",
            "one of the " + std::to_string(names_.size()) + " parameters of the formula" +
                did_you_mean(name, names_));

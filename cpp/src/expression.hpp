@@ -17,7 +17,7 @@ namespace nablafit::detail {
 /// right, so that -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th name, as
 /// ROOT writes it), parentheses, and exp log log10 sqrt abs sin cos tan (one argument), pow min max
 /// (two). A name is a letter or `_`, then letters, digits, `_`, `.`, `:`, and may end with an index
-/// as in `gamma[3]`.
+/// as in `gamma[3]`. PI and EULER are the numbers of HS3, unless they are in the list of names.
 ///
 /// `a^b` with a constant b is a power for any a for which it exists; with a parameter in b it is
 /// exp(b log a), so a must be positive. abs, min and max take the derivative of the right-hand side

@@ -89,6 +89,8 @@ TEST_CASE("expressions follow the usual precedence") {
   CHECK(value("+3 - +1") == 2.0);
   CHECK(value(" 1.5e2\t+ .5\n") == 150.5);
   CHECK(value("2.") == 2.0);
+  CHECK(value("cos(PI)") == doctest::Approx(-1.0));
+  CHECK(value("log(EULER)") == doctest::Approx(1.0));
 }
 
 TEST_CASE("expressions know parameters by name and by place") {

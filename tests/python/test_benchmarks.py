@@ -39,6 +39,20 @@ def test_benchmark_of_the_example(name: str, tmp_path: Path) -> None:
         assert found["ratios"]["nablafit MINUIT / newton"] > 0
 
 
+def test_benchmark_of_formulas(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    script = REPOSITORY / "benchmarks" / "formulas.py"
+    command = [sys.executable, script, "--bins", 20, "--seconds", 1e-3, "--output", output]
+    finished = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    found = json.loads(output.read_text("utf-8"))
+    assert found["bins"] == 20
+    assert len(found["seconds"]) == 10
+    assert min(found["seconds"].values()) > 0
+
+
 def test_benchmark_of_rankings(tmp_path: Path) -> None:
     output = tmp_path / "numbers.json"
     script = REPOSITORY / "benchmarks" / "ranking.py"

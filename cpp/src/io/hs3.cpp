@@ -10,6 +10,7 @@
 #include "io/document_readers.hpp"
 #include "io/hs3_channels.hpp"
 #include "io/hs3_data.hpp"
+#include "io/hs3_formulas.hpp"
 #include "nablafit/error.hpp"
 
 namespace nablafit::io {
@@ -27,9 +28,13 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-bool is_channel(JsonValue distribution) {
+bool has_type(JsonValue distribution, std::string_view wanted) {
   const JsonValue type = distribution.find("type");
-  return type.exists() && type.is(JsonKind::string) && type.string() == "histfactory_dist";
+  return type.exists() && type.is(JsonKind::string) && type.string() == wanted;
+}
+
+bool is_channel(JsonValue distribution) {
+  return has_type(distribution, "histfactory_dist") || has_type(distribution, hs3_density_type);
 }
 
 void put_observed_first(std::vector<Observations>& datasets) {
@@ -228,7 +233,10 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
   Hs3ChannelReader channels(index_, parameters, constraints, notes_);
   const std::vector<std::string> names = channel_names(likelihood);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    spec.channels.push_back(channels.read(likelihood.channels[i], names[i]));
+    const JsonValue channel = likelihood.channels[i];
+    spec.channels.push_back(has_type(channel, hs3_density_type)
+                                ? read_hs3_density(index_, parameters, notes_, channel, names[i])
+                                : channels.read(channel, names[i]));
   }
   for (const Likelihood::Term& term : likelihood.terms) {
     constraints.constrain_by_likelihood(term.name, term.observed);
@@ -305,8 +313,9 @@ void Reader::read_analysis(JsonValue analysis, JsonValue likelihood) {
   const Likelihood parts = likelihood.exists() ? take_apart(likelihood) : all_channels();
   if (parts.channels.empty()) {
     fail(likelihood.exists() ? likelihood.find("distributions") : index_.root.find("distributions"),
-         "found no distribution of the type 'histfactory_dist', expected at least one; other "
-         "models are not supported");
+         "found no distribution of the type 'histfactory_dist' or 'bincounts_density_dist', "
+         "expected "
+         "at least one; other models are not supported");
   }
   ModelSpec spec = read_model(parts, analysis);
   add_dataset(parts, spec);

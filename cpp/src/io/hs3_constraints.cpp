@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "io/hs3_formulas.hpp"
+
 namespace nablafit::io {
 namespace {
 
@@ -49,7 +51,8 @@ void expect_constraint_type(JsonValue distribution, JsonValue where) {
        "found the distribution type " + quoted(type) + ", which the likelihood at " +
            where.pointer() +
            " lists, expected 'histfactory_dist', or 'gaussian_dist', "
-           "'normal_dist' or 'poisson_dist' as constraint; other distributions are not supported");
+           "'normal_dist' or 'poisson_dist' as constraint; other distributions are not supported" +
+           why_no_channel(type));
 }
 
 std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys& keys) {

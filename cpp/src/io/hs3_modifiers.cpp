@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "io/hs3_channels.hpp"
+#include "io/hs3_formulas.hpp"
 #include "io/hs3_sizes.hpp"
 #include "nablafit/error.hpp"
 #include "nearest_name.hpp"
@@ -28,39 +29,6 @@ constexpr std::array<std::string_view, 8> modifier_types = {
 
 bool is_luminosity(std::string_view parameter) {
   return parameter == "Lumi" || parameter == "lumi";
-}
-
-bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_name_part(char c) {
-  return is_name_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '.' ||
-         c == ':';
-}
-
-/// Names in an expression that are not followed by a parenthesis, each once.
-std::vector<std::string> names_in(std::string_view expression) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < expression.size();) {
-    if (!is_name_start(expression[i])) {
-      // Digits and the exponent of a number, so that the e of 1e5 is no name.
-      const bool is_number = std::isdigit(static_cast<unsigned char>(expression[i])) != 0;
-      ++i;
-      while (is_number && i < expression.size() && is_name_part(expression[i])) ++i;
-      continue;
-    }
-    std::size_t end = i;
-    while (end < expression.size() && is_name_part(expression[end])) ++end;
-    if (end < expression.size() && expression[end] == '[') {
-      end = std::min(expression.find(']', end), expression.size() - 1) + 1;
-    }
-    const std::size_t next = expression.find_first_not_of(' ', end);
-    const bool is_call = next != std::string_view::npos && expression[next] == '(';
-    const std::string name(expression.substr(i, end - i));
-    if (!is_call && std::find(names.begin(), names.end(), name) == names.end()) {
-      names.push_back(name);
-    }
-    i = end;
-  }
-  return names;
 }
 
 /// Whether a variation reads like a difference to the nominal: one side negative in every bin.
@@ -217,31 +185,9 @@ void Hs3ChannelReader::add_histosys(const ModifierKeys& keys, Sample& sample) {
 /// ROOT's name for a modifier that is a function of the document.
 void Hs3ChannelReader::add_custom(const ModifierKeys& keys, Sample& sample) {
   const JsonValue where = keys.name.exists() ? keys.name : keys.value;
-  const std::string name = name_of(keys);
-  const JsonValue function = index_.functions.get(name, where);
-  const JsonValue type = function.find("type");
-  if (!type.exists() || !type.is(JsonKind::string) || type.string() != "generic_function") {
-    fail(type.exists() ? type : function,
-         "found the function type " + (type.exists() ? describe(type) : std::string("none")) +
-             " in a modifier, expected 'generic_function'; other functions are not supported");
-  }
-  const JsonValue expression = function.find("expression");
-  if (!expression.exists()) fail(function, "found no 'expression', expected one; add it");
-  expect_string(expression, "a string, an arithmetic expression");
-  FormulaFactor result{name, std::string(expression.string()), names_in(expression.string())};
+  FormulaFactor result = read_hs3_function(index_, name_of(keys), where, {});
   for (const std::string& parameter : result.parameters) {
-    if (index_.functions.find(parameter).exists()) {
-      fail(expression, "found the function " + quoted(parameter) +
-                           " in an expression, expected parameters only; write it out");
-    }
-  }
-  try {
-    validate_formula(result);
-  } catch (const SpecError& error) {
-    fail(expression, error.what());
-  }
-  for (const std::string& parameter : result.parameters) {
-    parameters_.use(parameter, Hs3Role::factor, expression);
+    parameters_.use(parameter, Hs3Role::factor, where);
   }
   sample.modifiers.emplace_back(std::move(result));
 }

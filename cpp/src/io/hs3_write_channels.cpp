@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/hs3_formulas.hpp"
 #include "io/hs3_interpolation.hpp"
 #include "io/hs3_writer.hpp"
 
@@ -371,7 +372,23 @@ OrderedJson Hs3ChannelWriter::sample(std::size_t index) {
   return result;
 }
 
+OrderedJson Hs3ChannelWriter::write_density(std::size_t n_nodes) {
+  const Sample& sample = channel_.samples.front();
+  const auto& factor = std::get<FormulaFactor>(sample.modifiers.front());
+  formula(factor);
+  OrderedJson result;
+  result["name"] = "model_" + channel_.name;
+  result["type"] = hs3_density_type;
+  result["x"] = channel_.axes.front().name;
+  result["density"] = factor.name;
+  result["axes"] = axes();
+  context_.densities["model_" + channel_.name] = {{"n_nodes", n_nodes}, {"sample", sample.name}};
+  context_.note("ROOT 6.40 does not read the density of the channel " + quote(channel_.name) + ".");
+  return result;
+}
+
 OrderedJson Hs3ChannelWriter::write() {
+  if (const auto n_nodes = hs3_density_nodes_of(channel_)) return write_density(*n_nodes);
   collect_groups();
   for (const StatGroup& group : groups_) share_out_errors(group);
   OrderedJson result;

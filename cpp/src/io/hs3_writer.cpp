@@ -350,6 +350,7 @@ OrderedJson Writer::own_settings() {
   for (const Channel& channel : spec_.channels) {
     if (channel.axes.empty()) result["channels_without_axes"].push_back(channel.name);
   }
+  if (!context_.densities.empty()) result["densities"] = context_.densities;
   return result;
 }
 

@@ -33,6 +33,7 @@ class Hs3WriterContext {
   std::unordered_set<std::string> implied;  ///< gammas whose terms staterror or shapesys imply
   std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
   OrderedJson functions = OrderedJson::array();
+  OrderedJson densities;  ///< by distribution: what HS3 has no key for
 
  private:
   static void add(std::vector<std::string>& list, const std::string& what);
@@ -40,7 +41,7 @@ class Hs3WriterContext {
   std::unordered_map<std::string, const Parameter*> by_name_;
 };
 
-/// The `histfactory_dist` of one channel.
+/// The `histfactory_dist`, or `bincounts_density_dist`, of one channel.
 class Hs3ChannelWriter {
  public:
   Hs3ChannelWriter(Hs3WriterContext& context, const Channel& channel);
@@ -54,6 +55,7 @@ class Hs3ChannelWriter {
     std::string type;
   };
 
+  OrderedJson write_density(std::size_t n_nodes);
   OrderedJson axes() const;
   OrderedJson sample(std::size_t index);
   OrderedJson modifier(const Modifier& modifier, const Sample& sample);
