@@ -48,9 +48,15 @@ struct ThreadTapes {
   };
 };
 
+/// A type of this file alone, and so are the tapes: another file of the program may use CoDiPack
+/// with larger chunks, and the linker would take its code for tapes of the same type.
+struct TapeIndices : codi::LinearIndexManager<int> {
+  using codi::LinearIndexManager<int>::LinearIndexManager;
+};
+
 template <typename Value>
 using Tape = codi::JacobianLinearTape<
-    codi::JacobianTapeTypes<Value, Value, codi::LinearIndexManager<int>, codi::DefaultChunkedData>>;
+    codi::JacobianTapeTypes<Value, Value, TapeIndices, codi::DefaultChunkedData>>;
 
 /// A scalar whose operations are recorded; adjoints have the type of the values.
 template <typename Value>
