@@ -136,16 +136,16 @@ def test_names_outside_the_lists_are_refused(
         (
             lambda: formulas.bin_factor("eft", "1 + c*a +", ["c"], a=[1.0]),
             (
-                "expression of 'eft': found the end at column 10 of '1 + c*a +', expected a number, a "
-                "name, '@' or '(' (parameters: c; numbers of the bin: a)"
+                "expression of 'eft': found the end at column 10 of '1 + c*a +', expected a "
+                "number, a name, '@' or '(' (parameters: c; numbers of the bin: a)"
             ),
         ),
         (
             lambda: formulas.bin_integral("pdf", "gauss(x)", [], edges=[0.0, 1.0]),
             (
-                "expression of 'pdf': found the function 'gauss' at column 1 of 'gauss(x)', expected "
-                "exp, log, log10, sqrt, abs, sin, cos, tan, pow, min or max (parameters: none; "
-                "numbers of the bin: x)"
+                "expression of 'pdf': found the function 'gauss' at column 1 of 'gauss(x)', "
+                "expected exp, log, log10, sqrt, abs, sin, cos, tan, pow, min or max "
+                "(parameters: none; numbers of the bin: x)"
             ),
         ),
     ],
