@@ -1,6 +1,8 @@
-// CoDiPack reserves memory in chunks of this many entries; its default, 2^21, is 25 MB for each
-// tape.
-#define CODI_ChunkSize 16384
+// CoDiPack reserves memory in chunks of so many entries, or bytes for functions that write to the
+// tape themselves, of which there are none here. By its defaults every tape takes more than 30 MB.
+#define CODI_ChunkSize 4096
+#define CODI_SmallChunkSize 64
+#define CODI_ByteDataChunkSize 65536
 
 #include <algorithm>
 #include <cmath>
