@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from common import Array, Templates, adam, asimov_workspace, main
 
+import nablafit as nf
 from nablafit import relax
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import nablafit as nf
 
 EDGES = np.linspace(105.0, 145.0, 41)  # GeV
 BANDWIDTH = 0.3  # GeV
