@@ -107,7 +107,7 @@ class Design:
         limit = nf.diff.upper_limit(self.model, inputs=self.model.inputs.vector(values))
         gradient = self.model.inputs.to_dict(limit.inputs)
         slope = sum(float(gradient[address] @ slopes[address]) for address in slopes)
-        return float(np.log(limit)), slope / float(limit)
+        return float(np.log(float(limit))), slope / float(limit)
 
 
 def template_addresses(sample: str) -> list[tuple[str, ...]]:
