@@ -15,9 +15,9 @@ from matplotlib import pyplot as plt
 # Paul Tol's "bright" and "muted", which readers with colour blindness tell apart.
 COLOURS = (
     "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#000000", "#882255",
-    "#DDCC77", "#117733", "#999933", "#332288",
+    "#DDCC77", "#117733", "#999933", "#332288", "#AA4499",
 )  # fmt: skip
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*", "d")
 
 
 def axes(width: float = 7.0, height: float = 4.6) -> tuple[Any, Any]:

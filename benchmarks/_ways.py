@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from _common import Absent, first_line
+from _memory import growth_since, reset_peak
 
 import nablafit as nf
 
@@ -113,33 +114,13 @@ def _attempt(make: Callable[[], Way]) -> Way | Absent:
 
 def _measured(make: Callable[[], Way], x: np.ndarray) -> Way:
     """Set up and evaluate once, watching time and memory."""
-    before = _reset_peak()
+    before = reset_peak()
     started = time.perf_counter()
     way = make()
     seconds = time.perf_counter() - started
     way.gradient(x)
-    after = _resident("VmHWM")
-    peak = None if before is None or after is None else max(after - before, 0)
+    peak = growth_since(before)
     return Way(way.value, way.gradient, max(seconds, way.setup_seconds), peak, way.source_bytes)
-
-
-def _resident(field: str) -> int | None:
-    """Bytes of memory of this process, where the system tells (Linux)."""
-    try:
-        text = Path("/proc/self/status").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    line = next(line for line in text.splitlines() if line.startswith(field))
-    return 1024 * int(line.split()[1])
-
-
-def _reset_peak() -> int | None:
-    """Forget the peak of the resident set; return its present size."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-    except OSError:
-        return None
-    return _resident("VmRSS")
 
 
 def _backend(likelihood: nf.Likelihood, backend: str) -> Way:

@@ -1,42 +1,51 @@
 """Time gradients of inference with respect to all templates of workspaces, next to one fit.
 
-    python benchmarks/differentiable.py WORKSPACE... [--output FILE]
+    python benchmarks/differentiable.py WORKSPACE... [--sizes 100,1000] [--output FILE]
 
-benchmarks/README.md says what each number is.
+With JAX, also one step of an optimisation, templates -> expected CLs -> gradient, through the
+bridge and wholly in pyhf and JAX. benchmarks/README.md says what each number is.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import resource
 import sys
 import time
 import warnings
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from _common import (
+    Absent,
+    Result,
     Stopwatch,
     Task,
     argument_parser,
     environment,
+    first_line,
     print_environment,
     print_table,
     ratio,
     ratio_text,
+    seconds_text,
     timing_text,
     to_record,
     write_json,
 )
+from _memory import growth_since, reset_peak
+from _synthetic import synthetic_workspace
 
 import nablafit as nf
 from nablafit import diff
 
+BRIDGE, PYHF = "step, nablafit.interop.jax", "step, pyhf and JAX"
 
-def with_signal(path: Path) -> dict[str, Any]:
+
+def with_signal(document: dict[str, Any]) -> dict[str, Any]:
     """Add a signal to every channel of a background model."""
-    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     strength = {"name": "mu_SIG", "type": "normfactor", "data": None}
     for channel in document["channels"]:
         total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
@@ -46,7 +55,7 @@ def with_signal(path: Path) -> dict[str, Any]:
     return document
 
 
-def tasks_of(model: nf.Model, data: nf.Data) -> dict[str, Task]:
+def tasks_of(model: nf.Model, data: nf.Data, mu: float) -> dict[str, Task]:
     likelihood, x = model.likelihood(data), model.point()
     values = np.array(model.inputs.values)
     fitted = diff.fit(model, data)
@@ -57,66 +66,194 @@ def tasks_of(model: nf.Model, data: nf.Data) -> dict[str, Task]:
         "gradient": Task(lambda: likelihood.input_gradient(x)),
         "vjp": Task(lambda: fitted.vjp(x=direction)),
         "uncertainty": Task(lambda: diff.expected_uncertainty(model, inputs=values)),
-        "expected CLs": Task(lambda: diff.cls(model, mu=2.0, inputs=values)),
-        "observed CLs": Task(lambda: diff.cls(model, data, mu=2.0, inputs=values)),
+        "expected CLs": Task(lambda: diff.cls(model, mu=mu, inputs=values)),
+        "observed CLs": Task(lambda: diff.cls(model, data, mu=mu, inputs=values)),
+        "expected limit": Task(lambda: diff.upper_limit(model, inputs=values)),
         "goodness": Task(lambda: diff.goodness_of_fit(model, data, inputs=values)),
     }
 
 
-def jax_step(model: nf.Model) -> tuple[float, Task]:
-    """Return seconds to compile one optimisation step, and the step."""
+@dataclass(frozen=True)
+class Step:
+    """One step of an optimisation, from inputs to the expected CLs and its gradient."""
+
+    task: Task
+    setup_seconds: float
+    """Tracing and compilation, with the first call."""
+    peak_bytes: int | None
+    value_deviation: float
+    """Relative, from nablafit.diff."""
+    gradient_deviation: float
+    """Largest, over the largest element."""
+    inputs: int
+    """Those that the gradient is by."""
+
+
+def bridge_step(model: nf.Model, mu: float) -> Callable[[Any], Any]:
     import jax
 
-    jax.config.update("jax_enable_x64", True)
     from nablafit.interop import jax as bridge
 
-    step = jax.jit(jax.value_and_grad(bridge.cls(model, mu=2.0)))
+    return jax.jit(jax.value_and_grad(bridge.cls(model, mu=mu)))
+
+
+def make_step(
+    model: nf.Model, mu: float, make: Callable[[], Callable[[Any], Any]], known: np.ndarray
+) -> Step | Absent:
+    """Compile a step and compare it with nablafit.diff, in the inputs that are `known`."""
+    import jax
+
     inputs = jax.numpy.asarray(model.inputs.values)
-    started = time.perf_counter()
-    jax.block_until_ready(step(inputs))
-    return time.perf_counter() - started, Task(lambda: jax.block_until_ready(step(inputs)))
+    before, started = reset_peak(), time.perf_counter()
+    try:
+        compiled = make()
+        value, gradient = jax.block_until_ready(compiled(inputs))
+    except Exception as error:  # noqa: BLE001
+        return Absent(first_line(error))
+    seconds, peak = time.perf_counter() - started, growth_since(before)
+    wanted = diff.cls(model, mu=mu)
+    ours = wanted.inputs[known]
+    deviation = np.max(np.abs(np.asarray(gradient)[known] - ours)) / np.max(np.abs(ours))
+    return Step(
+        Task(lambda: jax.block_until_ready(compiled(inputs))),
+        seconds,
+        peak,
+        abs(float(value) / float(wanted) - 1.0),
+        float(deviation),
+        int(known.sum()),
+    )
 
 
-def measure(path: Path, stopwatch: Stopwatch, skip: list[str]) -> dict[str, Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", nf.ModelWarning)
-        workspace = nf.Workspace.load(path)
-        model = workspace.model()
-        if model.poi is None:
-            workspace = nf.Workspace.load(with_signal(path))
-            model = workspace.model()
-        data = workspace.data(model)
-    tasks = tasks_of(model, data)
-    compile_seconds = None
-    if "jax" not in skip:
-        try:
-            compile_seconds, tasks["jax"] = jax_step(model)
-        except ImportError:
-            print("JAX is not installed: left out")
+def jax_steps(
+    document: dict[str, Any], model: nf.Model, mu: float, options: argparse.Namespace
+) -> Iterator[tuple[str, Step | Absent]]:
+    """Set up a step through nablafit's bridge, and one wholly in pyhf and JAX."""
+    try:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        from _jax_step import Step as PyhfStep
+        from _jax_step import traceable
+    except ImportError as error:
+        yield from ((name, Absent(first_line(error))) for name in (BRIDGE, PYHF))
+        return
+    everything = np.ones(model.inputs.size, dtype=bool)
+    yield BRIDGE, make_step(model, mu, lambda: bridge_step(model, mu), everything)
+    if model.n_parameters > options.largest_jax:
+        yield PYHF, Absent("not tried at this size")
+        return
+    known = np.zeros(model.inputs.size, dtype=bool)
+    for address in traceable(document, model):
+        known[model.inputs[address]] = True
+    yield (
+        PYHF,
+        make_step(model, mu, lambda: PyhfStep(document, model, mu).value_and_gradient, known),
+    )
+
+
+def documents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield names and pyhf JSON; background models get a signal."""
+    for size in options.sizes:
+        yield f"synthetic {size}", synthetic_workspace(size)
+    for path in options.workspaces:
+        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        has_signal = nf.Workspace.load(document).model().poi is not None
+        yield path.stem, document if has_signal else with_signal(document)
+
+
+def without_staterrors(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what pyhf cannot build in a traced program."""
+    for channel in document["channels"]:
+        for sample in channel["samples"]:
+            kept = [m for m in sample["modifiers"] if m["type"] != "staterror"]
+            sample["modifiers"] = kept
+    return document
+
+
+def measure(
+    name: str, document: dict[str, Any], stopwatch: Stopwatch, options: argparse.Namespace
+) -> dict[str, Any]:
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    mu = float(diff.upper_limit(model))  # where CLs is 0.05: what an optimisation works on
+    before = reset_peak()
+    tasks = tasks_of(model, workspace.data(model), mu)
+    diff.cls(model, mu=mu)
+    peak = growth_since(before)
+    steps = {} if "jax" in options.skip else dict(jax_steps(document, model, mu, options))
+    tasks |= {way: step.task for way, step in steps.items() if isinstance(step, Step)}
     results = stopwatch.measure(tasks)
-    rows = [
-        (name, timing_text(result), ratio_text(ratio(result, results["fit"])))
-        for name, result in results.items()
-    ]
-    title = f"{path.stem}: {model.inputs.size} inputs, {model.n_parameters} parameters"
-    print_table(title, ("", "time", "fits"), rows)
+    print_steps(name, model, results, steps)
     return {
-        "workspace": path.stem,
         "inputs": model.inputs.size,
         "parameters": model.n_parameters,
-        "jax_compile_seconds": compile_seconds,
-        "peak_kilobytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        "results": {name: to_record(result) for name, result in results.items()},
+        "mu": mu,
+        "peak_bytes": peak,
+        "results": {task: to_record(result) for task, result in results.items()},
+        "steps": {
+            way: to_record(step)
+            if isinstance(step, Absent)
+            else {k: v for k, v in vars(step).items() if k != "task"}
+            for way, step in steps.items()
+        },
     }
 
 
+def print_steps(
+    name: str,
+    model: nf.Model,
+    results: Mapping[str, Result],
+    steps: Mapping[str, Step | Absent],
+) -> None:
+    rows = [
+        (task, timing_text(result), ratio_text(ratio(result, results["fit"])))
+        for task, result in results.items()
+    ]
+    title = f"{name}: {model.inputs.size} inputs, {model.n_parameters} parameters"
+    print_table(title, ("", "time", "fits"), rows)
+    for way, step in steps.items():
+        if isinstance(step, Absent):
+            print(f"{way}: absent: {step.reason}")
+            continue
+        memory = "" if step.peak_bytes is None else f", {step.peak_bytes / 1e6:.0f} MB"
+        print(
+            f"{way}: {step.inputs} inputs, first call {seconds_text(step.setup_seconds)}{memory}; "
+            f"deviation {step.value_deviation:.0e} of the value, {step.gradient_deviation:.0e} of "
+            "the gradient"
+        )
+
+
+def parse() -> argparse.Namespace:
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(word) for word in text.split(",") if word],
+        default=[],
+        help="parameters of synthetic models to add",
+    )
+    parser.add_argument(
+        "--no-staterror",
+        action="store_true",
+        help="leave out what pyhf cannot build in a traced program",
+    )
+    parser.add_argument(
+        "--largest-jax", type=int, default=150, help="parameters up to which pyhf is tried"
+    )
+    return parser.parse_args()
+
+
 def main() -> int:
-    arguments = argument_parser(__doc__).parse_args()
-    record = environment(arguments.clock)
+    options = parse()
+    warnings.simplefilter("ignore", nf.ModelWarning)
+    record = environment(options.clock)
     print_environment(record)
-    stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
-    found = [measure(path, stopwatch, arguments.skip) for path in arguments.workspaces]
-    write_json(arguments.output, {"environment": record, "workspaces": found})
+    record |= {"staterror": not options.no_staterror, "models": {}}
+    stopwatch = Stopwatch(options.seconds, clock=options.clock)
+    for name, document in documents(options):
+        if options.no_staterror:
+            without_staterrors(document)
+        record["models"][name] = measure(name, document, stopwatch, options)
+        write_json(options.output, record)  # what is there is kept if a later model fails
     return 0
 
 

@@ -1,8 +1,6 @@
 """Turn the record of hierarchy.py into a page of tables and into plots.
 
-python benchmarks/hierarchy_report.py RECORD.json... FOLDER
-
-Several records are several runs: what is absent in the first is taken from the next that has it.
+python benchmarks/hierarchy_report.py RECORD.json FOLDER
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ Model = dict[str, Any]
 HEAD = """# Ways to get derivatives: all numbers
 
 From `benchmarks/hierarchy.py`; `benchmarks/README.md` says what each number is, and `docs/gaps.md`
-what they mean and of which runs they are. The conditions are those of the first run.
+what they mean.
 """
 
 
@@ -183,27 +181,18 @@ def plot_workspaces(models: dict[str, Model], folder: Path) -> None:
     dots(names, fits, label, folder / "hierarchy_workspace_fits.png", 1.0)
 
 
-def merged(paths: list[str]) -> dict[str, Any]:
-    """Return the first record, with what it lacks from the others."""
-    first, *others = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
-    for other in others:
-        for name, model in other["models"].items():
-            known = first["models"].setdefault(name, model)
-            for way, result in model["gradients"].items():
-                if not is_there(known["gradients"][way]):
-                    known["gradients"][way] = result
-            known["fits"] = known["fits"] or model["fits"]
-    sizes = {name: model["sizes"]["parameters"] for name, model in first["models"].items()}
-    first["models"] = {name: first["models"][name] for name in sorted(sizes, key=sizes.__getitem__)}
-    return first
+def by_size(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with its models ordered by the number of parameters."""
+    models = sorted(record["models"].items(), key=lambda item: item[1]["sizes"]["parameters"])
+    return {**record, "models": dict(models)}
 
 
 def main() -> int:
-    if len(sys.argv) < 3:
+    if len(sys.argv) != 3:
         print(__doc__, file=sys.stderr)
         return 2
-    record = merged(sys.argv[1:-1])
-    folder = Path(sys.argv[-1])
+    record = by_size(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    folder = Path(sys.argv[2])
     (folder / "hierarchy.md").write_text(markdown(record), encoding="utf-8")
     synthetic = list(of_kind(record, "synthetic").values())
     workspaces = of_kind(record, "workspace")

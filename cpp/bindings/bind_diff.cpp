@@ -176,7 +176,7 @@ ObjectiveArguments objective_arguments(const Model& model, std::size_t n, const 
     arguments.direction.assign(direction, direction + n_parameters);
   }
   arguments.poi = py::cast<std::size_t>(arrays["poi"]);
-  arguments.tested = py::cast<double>(arrays["tested"]);
+  arguments.tested = rows_of<double, double>(arrays["tested"], 1, "tested");
   arguments.alternative = py::cast<double>(arrays["alternative"]);
   return arguments;
 }
@@ -190,9 +190,11 @@ py::object gradient_rows(std::vector<double>&& values, std::size_t n) {
 py::object to_object(ObjectiveBatch&& batch) {
   if (batch.value.empty()) return py::none();
   const std::size_t n = batch.value.size();
+  py::object tested = py::none();
+  if (!batch.tested.empty()) tested = own(std::move(batch.tested));
   return py::make_tuple(own(std::move(batch.value)), gradient_rows(std::move(batch.inputs), n),
                         gradient_rows(std::move(batch.counts), n),
-                        gradient_rows(std::move(batch.global_observables), n));
+                        gradient_rows(std::move(batch.global_observables), n), tested);
 }
 
 /// First and second batch, estimates, messages, and the exception that stopped the call or None.
@@ -216,15 +218,15 @@ py::tuple objective(const Model& model, std::size_t n, const py::dict& arrays,
   return run_objective(model, n, arrays, n_threads, function);
 }
 
-/// L, and gradients by inputs, counts, global observables and parameters.
-py::tuple full_gradients_of(const Model& model, std::size_t n, const py::dict& arrays,
-                            const py::handle& x, std::size_t n_threads) {
-  const auto points = rows_of<double, double>(x, model.n_parameters(), "x");
+/// Like run_objective for functions whose gradients by parameters take the place of the second.
+template <typename Function>
+py::tuple run_with_parameters(const Model& model, std::size_t n, const py::dict& arrays,
+                              std::size_t n_threads, Function&& function) {
   std::vector<double> parameters;
   py::tuple result =
       run_objective(model, n, arrays, n_threads,
                     [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
-                      ObjectiveResult found = full_gradients(m, a, points, r);
+                      ObjectiveResult found = function(m, a, r);
                       parameters = std::move(found.first.parameters);
                       return found;
                     });
@@ -232,13 +234,24 @@ py::tuple full_gradients_of(const Model& model, std::size_t n, const py::dict& a
                         result[4]);
 }
 
-py::tuple fits(const Model& model, std::size_t n, const py::dict& arrays, std::size_t n_threads) {
+py::tuple full_gradients_of(const Model& model, std::size_t n, const py::dict& arrays,
+                            const py::handle& x, std::size_t n_threads) {
+  const auto points = rows_of<double, double>(x, model.n_parameters(), "x");
+  return run_with_parameters(model, n, arrays, n_threads,
+                             [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
+                               return full_gradients(m, a, points, r);
+                             });
+}
+
+py::tuple fits(const Model& model, std::size_t n, const py::dict& arrays, const py::handle& starts,
+               std::size_t n_threads) {
   const ObjectiveArguments arguments = objective_arguments(model, n, arrays);
+  const auto rows = rows_of<double, double>(starts, model.n_parameters(), "starts");
   PythonPoll poll(n_threads, py::none());
   FitsResult result;
   {
     const py::gil_scoped_release release;
-    result = fit_inputs(model, arguments, poll.options());
+    result = fit_inputs(model, arguments, rows, poll.options());
   }
   return py::make_tuple(own(std::move(result.x), n, model.n_parameters()),
                         own(std::move(result.value)), result.messages, poll.exception());
@@ -251,10 +264,10 @@ py::tuple pull_back_many(const Model& model, std::size_t n, const py::dict& arra
   const auto starts = rows_of<double, double>(x, n_parameters, "x");
   const auto cotangents = rows_of<double, double>(parameters, n_parameters, "parameters");
   const Rows<double> weights{require_vector(values, n, "values"), n};
-  return run_objective(model, n, arrays, n_threads,
-                       [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
-                         return pull_back_fits(m, a, starts, cotangents, weights, r);
-                       });
+  return run_with_parameters(model, n, arrays, n_threads,
+                             [&](const Model& m, const ObjectiveArguments& a, const RunOptions& r) {
+                               return pull_back_fits(m, a, starts, cotangents, weights, r);
+                             });
 }
 
 void define_fit(py::module_& module) {
@@ -293,13 +306,16 @@ void define_batches(py::module_& module) {
          "Fisher information along the direction.");
   define("likelihood_ratios", &objective<&likelihood_ratios>, "Profile likelihood ratios.");
   define("goodness_of_fits", &objective<&goodness_of_fits>, "Twice the smallest deviances.");
-  define("fits", &fits, "Minima, values of -log L there, messages, exception or None.");
+  module.def("fits", &fits, py::arg("model"), py::arg("n"), py::arg("arrays"), py::arg("starts"),
+             py::arg("n_threads"), "Minima, values of -log L there, messages, exception or None.");
   module.def("full_gradients", &full_gradients_of, py::arg("model"), py::arg("n"),
              py::arg("arrays"), py::arg("x"), py::arg("n_threads"),
              "-log L with gradients, those by parameters, messages, exception or None.");
-  module.def("pull_back_fits", &pull_back_many, py::arg("model"), py::arg("n"), py::arg("arrays"),
-             py::arg("x"), py::arg("parameters"), py::arg("values"), py::arg("n_threads"),
-             "Derivatives of cotangents times minima and values.");
+  module.def(
+      "pull_back_fits", &pull_back_many, py::arg("model"), py::arg("n"), py::arg("arrays"),
+      py::arg("x"), py::arg("parameters"), py::arg("values"), py::arg("n_threads"),
+      "Gradients of cotangents times minima and values, those by fixed parameters, messages, "
+      "exception or None.");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace nablafit::detail {
 namespace {
 
-constexpr int most_polishing_steps = 5;
+constexpr int most_polishing_steps = 10;
 /// Gradient, in units of 1 / conditional standard deviation, at which a minimum is polished.
 constexpr double polished = 1e-11;
 /// A multiplier below this, in the same units, counts as zero, and so does a distance from a bound
@@ -58,12 +58,19 @@ FactorizedHessian::FactorizedHessian(const Likelihood& likelihood)
       factorization_(evaluator_.likelihood().model().compiled().arrow),
       gradient_(likelihood.model().n_parameters()) {}
 
-void FactorizedHessian::set(const double* x, const std::vector<char>& free) {
-  const Evaluation evaluation = evaluator_.arrow_hessian(x, gradient_.data(), hessian_);
+void FactorizedHessian::accept(const Evaluation& evaluation) {
   if (evaluation.status != EvaluationStatus::ok) {
     throw Error("the likelihood is not defined here: " + std::string(to_string(evaluation.status)));
   }
   value_ = evaluation.value;
+}
+
+void FactorizedHessian::move(const double* x) {
+  accept(evaluator_.value_and_gradient(x, gradient_.data()));
+}
+
+void FactorizedHessian::set(const double* x, const std::vector<char>& free) {
+  accept(evaluator_.arrow_hessian(x, gradient_.data(), hessian_));
   if (factorization_.factorize(hessian_, free.data())) return;
   const Model& model = evaluator_.likelihood().model();
   const std::vector<double> widths = typical_widths(model);
@@ -126,15 +133,16 @@ ImplicitFit::ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& 
   polish();
 }
 
-/// Newton steps to rounding: the error of a derivative is that of the minimum.
+/// Newton steps to rounding, all with one Hessian: the error of a derivative is that of the
+/// minimum.
 void ImplicitFit::polish() {
   if (summary_.status != MinimizeStatus::converged) return;
   try {
+    hessian_.set(x_.data(), free_);
+    factorized_ = has_factors_ = true;
+    value_ = hessian_.value();
+    const std::vector<double> scales = hessian_.scales();
     for (int step = 0; step < most_polishing_steps; ++step) {
-      hessian_.set(x_.data(), free_);
-      factorized_ = true;
-      value_ = hessian_.value();
-      const std::vector<double> scales = hessian_.scales();
       double worst = 0.0;
       for (std::size_t p = 0; p < x_.size(); ++p) {
         if (free_[p] != 0 && scales[p] > 0.0) {
@@ -148,6 +156,8 @@ void ImplicitFit::polish() {
         if (free_[p] != 0 && next > lower_[p] && next < upper_[p]) x_[p] = next;
       }
       factorized_ = false;
+      hessian_.move(x_.data());
+      value_ = hessian_.value();
     }
   } catch (const Error&) {  // singular: reported by whoever needs a derivative
     factorized_ = false;
@@ -193,6 +203,22 @@ FactorizedHessian& ImplicitFit::hessian() {
   factorized_ = true;
   require_differentiable();
   return hessian_;
+}
+
+std::vector<double> ImplicitFit::minimum_at(std::size_t p, double value) {
+  std::vector<double> x = x_;
+  const double change = value - x[p];
+  x[p] = value;
+  if (!has_factors_ || free_[p] == 0) return x;
+  std::vector<double> unit(x.size(), 0.0);
+  unit[p] = 1.0;
+  const std::vector<double> column = hessian_.solve(unit);
+  for (std::size_t q = 0; q < x.size(); ++q) {
+    if (q == p || free_[q] == 0) continue;
+    const double moved = x[q] + change * column[q] / column[p];
+    x[q] = std::min(std::max(moved, lower_[q]), upper_[q]);
+  }
+  return x;
 }
 
 FullGradient ImplicitFit::envelope() {

@@ -20,6 +20,8 @@ class FactorizedHessian {
   /// Evaluates at `x` and factorises. Throws Error, naming the parameters, where the Hessian is
   /// singular or indefinite.
   void set(const double* x, const std::vector<char>& free);
+  /// Takes value and gradient at `x`; what is factorised stays.
+  void move(const double* x);
   /// H^-1 times a vector: 0 where not free.
   std::vector<double> solve(const std::vector<double>& right_hand_side);
   std::vector<double> covariance();
@@ -29,6 +31,8 @@ class FactorizedHessian {
   std::vector<double> scales() const;
 
  private:
+  void accept(const Evaluation& evaluation);
+
   FusedEvaluator evaluator_;
   ArrowHessian hessian_;
   ArrowFactorization factorization_;
@@ -59,6 +63,10 @@ class ImplicitFit {
 
   FactorizedHessian& hessian();
 
+  /// To first order where the minimum is with free parameter `p` held at `value`; with others, the
+  /// minimum with that value.
+  std::vector<double> minimum_at(std::size_t p, double value);
+
  private:
   void require_differentiable();
   void polish();
@@ -70,7 +78,8 @@ class ImplicitFit {
   double value_ = 0.0;
   InputDerivatives derivatives_;
   FactorizedHessian hessian_;
-  bool factorized_ = false;
+  bool factorized_ = false;   ///< exactly here
+  bool has_factors_ = false;  ///< here or within the last steps of the minimiser
 };
 
 }  // namespace nablafit::detail

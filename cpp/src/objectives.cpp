@@ -23,17 +23,21 @@ using detail::InputDerivatives;
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Derivatives of a value by inputs and data.
+/// Derivatives of a value by inputs and data, and by a tested value.
 struct ValueAndGradient {
   double value = 0.0;
   FullGradient gradient;
+  double by_tested = 0.0;
 };
 
-/// Twice the difference of two minima of one likelihood, `held` minus `free`.
-ValueAndGradient likelihood_ratio(ImplicitFit& held, ImplicitFit& free) {
-  ValueAndGradient result{2.0 * (held.value() - free.value()), {}};
+/// Twice the difference of two minima of one likelihood, `held` minus `free`; `held` is fixed to
+/// the tested value of parameter `poi`.
+ValueAndGradient likelihood_ratio(ImplicitFit& held, const ValueAndGradient& free,
+                                  std::size_t poi) {
+  ValueAndGradient result{2.0 * (held.value() - free.value), {}};
   result.gradient.add(2.0, held.envelope());
-  result.gradient.add(-2.0, free.envelope());
+  result.by_tested = result.gradient.parameters[poi];
+  result.gradient.add(-2.0, free.gradient);
   return result;
 }
 
@@ -81,6 +85,7 @@ class Item {
       model_ = inputs.exchange({row, inputs.size()});
     }
     const std::size_t n_observables = model_.constrained_parameters().size();
+    if (const double* value = arguments.tested.row(i, 1)) tested_ = *value;
     const double* counts = arguments.counts.row(i, model_.n_bins());
     const double* observed = arguments.global_observables.row(i, n_observables);
     if (counts != nullptr) data_.counts.assign(counts, counts + model_.n_bins());
@@ -94,6 +99,7 @@ class Item {
   }
 
   const Model& model() const noexcept { return model_; }
+  const double& tested() const noexcept { return tested_; }
   Likelihood likelihood() const { return {model_, data_}; }
 
   /// A fit with the parameter of interest free, or held at `value`.
@@ -129,6 +135,7 @@ class Item {
   const ObjectiveArguments& arguments_;
   Model model_;
   Data data_;
+  double tested_ = 1.0;
   bool stored_observables_ = true;
 };
 
@@ -151,6 +158,7 @@ void store_row(const std::vector<double>& row, std::size_t i, std::vector<double
 
 void store(const ValueAndGradient& item, std::size_t i, ObjectiveBatch& batch) {
   batch.value[i] = item.value;
+  if (!batch.tested.empty()) batch.tested[i] = item.by_tested;
   store_row(item.gradient.inputs, i, batch.inputs);
   store_row(item.gradient.counts, i, batch.counts);
   store_row(item.gradient.global_observables, i, batch.global_observables);
@@ -167,6 +175,7 @@ void check_arguments(const Model& model, const ObjectiveArguments& arguments) {
   check_rows("inputs", arguments.inputs.n_rows, arguments.n);
   check_rows("counts", arguments.counts.n_rows, arguments.n);
   check_rows("global_observables", arguments.global_observables.n_rows, arguments.n);
+  check_rows("tested", arguments.tested.n_rows, arguments.n);
   const std::size_t n = model.n_parameters();
   const bool fits = arguments.point.size() == n && arguments.lower.size() == n &&
                     arguments.upper.size() == n && arguments.fixed.size() == n;
@@ -235,14 +244,22 @@ ValueAndGradient expected_information(const Item& item, const ObjectiveArguments
 }
 
 /// The ratio in Asimov data for `x`, which is differentiated too: `gradient.parameters` are with
-/// respect to it.
+/// respect to it. There `x` is the minimum, and needs no fit, unless it is outside of the range.
 ValueAndGradient asimov_ratio(const Item& item, const ObjectiveArguments& arguments,
                               const std::vector<double>& x, const std::vector<double>& start) {
   const Likelihood likelihood(item.model(), asimov_data(item.model(), x));
-  ImplicitFit free = item.fit(likelihood, x, nullptr);
-  ImplicitFit held = item.fit(likelihood, start, &arguments.tested);
-  ValueAndGradient result = likelihood_ratio(held, free);
-  pull_back_asimov(free.derivatives(), x, result.gradient);
+  ImplicitFit held = item.fit(likelihood, start, &item.tested());
+  ValueAndGradient free;
+  const double poi = x[arguments.poi];
+  if (arguments.lower[arguments.poi] <= poi && poi <= arguments.upper[arguments.poi]) {
+    free = {detail::FusedEvaluator(likelihood).value(x.data()).value,
+            held.derivatives().gradient(x.data())};
+  } else {
+    ImplicitFit fit = item.fit(likelihood, x, nullptr);
+    free = {fit.value(), fit.envelope()};
+  }
+  ValueAndGradient result = likelihood_ratio(held, free, arguments.poi);
+  pull_back_asimov(held.derivatives(), x, result.gradient);
   return result;
 }
 
@@ -255,9 +272,12 @@ void add_ratios(const Item& item, const ObjectiveArguments& arguments, std::size
   }
   const Likelihood likelihood = item.likelihood();
   ImplicitFit free = item.fit(likelihood, arguments.point, nullptr);
-  ImplicitFit held = item.fit(likelihood, free.x(), &arguments.tested);
-  ImplicitFit null = item.fit(likelihood, free.x(), &arguments.alternative);
-  ValueAndGradient observed = likelihood_ratio(held, free);
+  ImplicitFit held =
+      item.fit(likelihood, free.minimum_at(arguments.poi, item.tested()), &item.tested());
+  ImplicitFit null = item.fit(likelihood, free.minimum_at(arguments.poi, arguments.alternative),
+                              &arguments.alternative);
+  ValueAndGradient observed =
+      likelihood_ratio(held, {free.value(), free.envelope()}, arguments.poi);
   ValueAndGradient asimov = asimov_ratio(item, arguments, null.x(), held.x());
   null.pull_back_minimum(asimov.gradient);
   item.fold_observables(observed.gradient);
@@ -301,6 +321,9 @@ ObjectiveResult likelihood_ratios(const Model& model, const ObjectiveArguments& 
   const bool data = arguments.counts.n_rows > 0;
   result.first = empty_batch(arguments.n, model, n_inputs, data);
   if (data) result.second = empty_batch(arguments.n, model, n_inputs, data);
+  for (ObjectiveBatch* batch : {&result.first, &result.second}) {
+    batch->tested.assign(batch->value.size(), not_a_number);
+  }
   result.estimate.assign(arguments.n, not_a_number);
   result.complete =
       run_batch(model, arguments, run, result.messages,
@@ -347,16 +370,21 @@ ObjectiveResult full_gradients(const Model& model, const ObjectiveArguments& arg
   return result;
 }
 
-FitsResult fit_inputs(const Model& model, const ObjectiveArguments& arguments,
+FitsResult fit_inputs(const Model& model, const ObjectiveArguments& arguments, Rows<double> starts,
                       const RunOptions& run) {
   FitsResult result;
   if (arguments.counts.n_rows == 0) throw ArgumentError("must be given", "counts");
-  result.x.assign(arguments.n * model.n_parameters(), not_a_number);
+  if (starts.n_rows != 0) check_rows("starts", starts.n_rows, arguments.n);
+  const std::size_t n = model.n_parameters();
+  result.x.assign(arguments.n * n, not_a_number);
   result.value.assign(arguments.n, not_a_number);
   result.complete =
       run_batch(model, arguments, run, result.messages, [&](const Item& item, std::size_t i) {
         const Likelihood likelihood = item.likelihood();
-        const ImplicitFit fit = item.fit(likelihood, arguments.point);
+        const double* start = starts.row(i, n);
+        const ImplicitFit fit = start == nullptr
+                                    ? item.fit(likelihood, arguments.point)
+                                    : item.fit(likelihood, std::vector<double>(start, start + n));
         store_row(fit.x(), i, result.x);
         result.value[i] = fit.value() + likelihood.constant();
       });
@@ -369,6 +397,7 @@ ObjectiveResult pull_back_fits(const Model& model, const ObjectiveArguments& arg
   ObjectiveResult result;
   const std::size_t n = model.n_parameters();
   result.first = empty_batch(arguments.n, model, Inputs(model).size(), true);
+  result.first.parameters.assign(arguments.n * n, not_a_number);
   result.complete =
       run_batch(model, arguments, run, result.messages, [&](const Item& item, std::size_t i) {
         const double* start = starts.row(i, n);
@@ -381,6 +410,7 @@ ObjectiveResult pull_back_fits(const Model& model, const ObjectiveArguments& arg
         found.gradient.add(*values.row(i, 1), fit.envelope());
         item.fold_observables(found.gradient);
         store(found, i, result.first);
+        store_row(found.gradient.parameters, i, result.first.parameters);
       });
   return result;
 }

@@ -1,4 +1,4 @@
-"""What the examples of differentiable analyses share: an optimiser, a limit, and a frame for plots.
+"""What the examples of differentiable analyses share: an optimiser, and a frame for plots.
 
 Each example maps its parameters to templates with `nablafit.relax`, puts them into a model by
 address, takes the gradient of an objective of `nablafit.diff` with respect to all templates, and
@@ -8,7 +8,7 @@ carries it back by the chain rule.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,33 +61,6 @@ def adam(
         falling = rate * 0.1 ** (step / steps)
         x = x - falling * mean / (1.0 - 0.9 ** (step + 1)) / scale
     return Descent(np.array(parameters), np.array(values))
-
-
-def expected_limit(
-    model: nf.Model, templates: Mapping[tuple[str, ...], Array], signal: str
-) -> tuple[float, Templates]:
-    """Return the median expected 95 % CLs limit on the signal strength, and its gradient.
-
-    log CLs(mu) = log 0.05 is solved by Newton's method in log mu. A model in which the signal's
-    yields are proportional to mu depends on its signal inputs as on mu: the derivative by log mu is
-    the sum of inputs times derivatives. The implicit function theorem gives that of the limit.
-    """
-    inputs = model.inputs.vector(templates)
-    scaled = np.zeros(inputs.size)
-    for address in model.inputs.addresses:
-        if len(address) > 1 and address[1] == signal and address[2] in ("nominal", "histosys"):
-            scaled[model.inputs[address]] = 1.0
-    log_mu = 0.0
-    for _ in range(30):
-        cls = nf.diff.cls(model, mu=float(np.exp(log_mu)), inputs=inputs)
-        slope = float(np.sum(scaled * inputs * cls.inputs))
-        step = (np.log(0.05) - np.log(cls.value)) * cls.value / slope
-        log_mu += float(np.clip(step, -1.0, 1.0))
-        if abs(step) < 1e-10:
-            break
-    limit = float(np.exp(log_mu))
-    gradient = -limit * cls.inputs / slope
-    return limit, model.inputs.to_dict(gradient)
 
 
 def asimov_workspace(channels: list[dict[str, Any]], poi: str = "mu") -> nf.Model:

@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from common import Array, Templates, adam, asimov_workspace, expected_limit, main
+from common import Array, Templates, adam, asimov_workspace, main
 
+import nablafit as nf
 from nablafit import relax
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import nablafit as nf
 
 EDGES = np.linspace(105.0, 145.0, 41)  # GeV
 BANDWIDTH = 0.3  # GeV
@@ -99,14 +98,16 @@ class Design:
 
     def limit(self, segments: float, bandwidth: float = 0.0) -> float:
         """Return the expected limit, by default with ordinary histograms."""
-        return expected_limit(self.model, self.templates(segments, bandwidth)[0], "signal")[0]
+        templates = self.templates(segments, bandwidth)[0]
+        return float(nf.diff.upper_limit(self.model, inputs=self.model.inputs.vector(templates)))
 
     def log_limit_and_slope(self, segments: float) -> tuple[float, float]:
         """Return log(limit) of the relaxed analysis and its derivative by the segments."""
         values, slopes = self.templates(segments, BANDWIDTH)
-        limit, gradient = expected_limit(self.model, values, "signal")
+        limit = nf.diff.upper_limit(self.model, inputs=self.model.inputs.vector(values))
+        gradient = self.model.inputs.to_dict(limit.inputs)
         slope = sum(float(gradient[address] @ slopes[address]) for address in slopes)
-        return float(np.log(limit)), slope / limit
+        return float(np.log(float(limit))), slope / float(limit)
 
 
 def template_addresses(sample: str) -> list[tuple[str, ...]]:

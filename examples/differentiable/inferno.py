@@ -273,6 +273,7 @@ def plot(result: Result, path: Path) -> None:
     for (name, values), colour in zip(PUBLISHED.items(), ("C3", "C0", "0.5"), strict=True):
         right.plot(benchmarks, values, "_", ms=22, color=colour, label=f"{name}, published")
     right.set(xlabel="Benchmark", ylabel="expected uncertainty of s", xticks=benchmarks)
+    right.set_ylim(top=32.0)
     right.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=150)
     plt.close(figure)

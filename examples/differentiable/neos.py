@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from common import Array, Templates, adam, asimov_workspace, expected_limit, main
+from common import Array, Templates, adam, asimov_workspace, main
 from network import Network, cross_entropy, sigmoid
 
 import nablafit as nf
@@ -139,7 +139,7 @@ def judge(analysis: Analysis, weights: Array, blobs: Blobs) -> Verdict:
         weights,
         templates,
         float(nf.diff.cls(analysis.model, mu=1.0, inputs=inputs)),
-        expected_limit(analysis.model, templates, "signal")[0],
+        float(nf.diff.upper_limit(analysis.model, inputs=inputs)),
         float(nf.diff.expected_uncertainty(analysis.model, poi="mu", inputs=inputs)),
     )
 

@@ -45,7 +45,7 @@ class Fit(metaclass=_core._BoundType):
         with_covariance: bool,
     ) -> tuple[FloatArray, float, FloatArray, FloatArray]: ...
 
-_Batch = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]
+_Batch = tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None, FloatArray | None]
 _Objective = tuple[_Batch, _Batch | None, FloatArray, list[str], BaseException | None]
 
 def full_gradient(
@@ -81,7 +81,11 @@ def goodness_of_fits(
     model: _core.Model, n: int, arrays: dict[str, Any], n_threads: int
 ) -> _Objective: ...
 def fits(
-    model: _core.Model, n: int, arrays: dict[str, Any], n_threads: int
+    model: _core.Model,
+    n: int,
+    arrays: dict[str, Any],
+    starts: FloatArray | None,
+    n_threads: int,
 ) -> tuple[FloatArray, FloatArray, list[str], BaseException | None]: ...
 def full_gradients(
     model: _core.Model, n: int, arrays: dict[str, Any], x: FloatArray, n_threads: int
@@ -94,4 +98,4 @@ def pull_back_fits(
     parameters: FloatArray,
     values: FloatArray,
     n_threads: int,
-) -> _Objective: ...
+) -> tuple[_Batch, FloatArray, list[str], BaseException | None]: ...

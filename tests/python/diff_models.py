@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,11 @@ def published(path: Path) -> Document:
     """Return a published background model with a signal everywhere, strength mu_SIG."""
     document: Document = json.loads(path.read_text("utf-8"))
     strength = {"name": "mu_SIG", "type": "normfactor", "data": None}
-    theory = {"name": "signal_theory", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
     for number, channel in enumerate(document["channels"]):
         total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
         shape = np.linspace(0.2, 0.6, len(total)) / (1 + number % 3)
         data = (np.sqrt(np.maximum(total, 0.5)) * shape).tolist()
+        theory = {"name": "signal_theory", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
         channel["samples"].append({"name": "signal", "data": data, "modifiers": [strength, theory]})
     document["measurements"][0]["config"]["poi"] = "mu_SIG"
     return document
@@ -105,19 +105,15 @@ def opened(document: Document) -> tuple[nf.Model, nf.Data]:
     return model, workspace.data(model)
 
 
-def with_inputs(document: Document, model: nf.Model, values: Any) -> Document:  # noqa: ANN401
-    """Write inputs into a pyhf document; arrays may be those of another package."""
+def with_inputs(document: Document, values: Mapping[tuple[str, ...], Any]) -> Document:
+    """Write inputs by address into a pyhf document; arrays may be those of another package."""
     result = copy.deepcopy(document)
     samples = {(c["name"], s["name"]): s for c in result["channels"] for s in c["samples"]}
     keys = {
         "histosys": {"low": "lo_data", "high": "hi_data"},
         "normsys": {"low": "lo", "high": "hi"},
     }
-    for address in model.inputs.addresses:
-        if address[0] == "width":
-            continue
-        channel, name, kind, *rest = address
-        part = values[model.inputs[address]]
+    for (channel, name, kind, *rest), part in values.items():
         sample = samples[channel, name]
         if kind == "nominal":
             sample["data"] = part

@@ -52,23 +52,35 @@ def check_fit(
     model: nf.Model,
     data: nf.Data,
     seed: int,
+    *,
     fixed: dict[str, float] | None = None,
-    tolerance: float = 1e-6,
+    bounds: dict[str, tuple[float, float]] | None = None,
+    size: float = 1.0,
+    floor: float = 1e-12,
 ) -> diff.DifferentiableFit:
-    """Compare all products of one fit, along one random direction, with refits."""
-    fit = diff.fit(model, data, fixed=fixed)
-    d, c, g = directions(model, data, seed)
+    """Compare all products of one fit, along one random direction, with refits.
+
+    Parameters and their covariance are compared in units of the errors.
+    """
+    fit = diff.fit(model, data, fixed=fixed, bounds=bounds)
+    d, c, g = (size * part for part in directions(model, data, seed))
     tangent = fit.jvp(inputs=d, counts=c, global_observables=g, covariance=True)
 
     def refit(t: float) -> diff.DifferentiableFit:
-        return diff.fit(*shifted(model, data, seed, t), fixed=fixed, initial=fit.x)
+        changed = shifted(model, data, seed, size * t)
+        return diff.fit(*changed, fixed=fixed, bounds=bounds, initial=fit.x)
 
     scale = np.sqrt(np.maximum(np.diag(fit.covariance), 0)) + 1e-9
-    assert slope(lambda t: refit(t).x / scale, tangent.x / scale) < tolerance
-    assert slope(lambda t: refit(t).value, tangent.value) < tolerance
-    assert slope(lambda t: refit(t).yields, tangent.yields) < tolerance
     outer = np.outer(scale, scale)
-    assert slope(lambda t: refit(t).covariance / outer, tangent.covariance / outer) < tolerance
+    assert tangent.covariance is not None
+    pairs: list[tuple[Callable[[float], Any], Any]] = [
+        (lambda t: refit(t).x / scale, tangent.x / scale),
+        (lambda t: refit(t).value, tangent.value),
+        (lambda t: refit(t).yields, tangent.yields),
+        (lambda t: refit(t).covariance / outer, tangent.covariance / outer),
+    ]
+    for function, derivative in pairs:
+        assert slope(function, derivative, floor=floor) < 1e-6
 
     random = np.random.default_rng(seed)
     w, y = random.normal(size=model.n_parameters) / scale, random.normal(size=model.n_bins)
@@ -77,7 +89,6 @@ def check_fit(
     matrix[outer < 1e-8 * outer.max()] = 0.0
     back = fit.vjp(x=w, value=0.7, covariance=matrix, yields=y)
     found = back.inputs @ d + back.counts @ c + back.global_observables @ g
-    assert tangent.covariance is not None
     terms = [
         w * tangent.x,
         [0.7 * tangent.value],
@@ -106,7 +117,7 @@ def test_products_with_an_active_bound(seed: int) -> None:
 def test_products_of_profiled_parameters() -> None:
     model, data = opened(everything())
     fixed = {"mu": 2.0, "theory": 0.3}
-    fit = check_fit(model, data, 5, fixed)
+    fit = check_fit(model, data, 5, fixed=fixed)
     tangent = fit.jvp(fixed={"mu": 1.0, "theory": -0.5}, covariance=True)
 
     def refit(t: float) -> diff.DifferentiableFit:
@@ -192,6 +203,7 @@ ASIMOV: list[Compute] = [
     lambda model, **options: diff.cls(model, statistic="q", **options),
     lambda model, **options: diff.expected_uncertainty(model, poi="k_top", **options),
     lambda model, **options: diff.expected_information(model, "jes", **options),
+    diff.upper_limit,
 ]
 OBSERVED: list[Compute] = [
     lambda model, data, **options: diff.test_statistic(model, data, mu=3.0, **options),
@@ -200,6 +212,8 @@ OBSERVED: list[Compute] = [
     lambda model, data, **options: diff.cls(model, data, mu=3.0, statistic="q", **options),
     lambda model, data, **options: diff.cls(model, data, mu=2.0, nsigma=-1.0, **options),
     diff.goodness_of_fit,
+    diff.upper_limit,
+    lambda model, data, **options: diff.upper_limit(model, data, nsigma=1.0, **options),
 ]
 
 
@@ -217,7 +231,7 @@ def test_objectives_of_data(number: int) -> None:
         check_objective(OBSERVED[number], model, data, seed)
 
 
-@pytest.mark.parametrize("number", [0, 2, 3, 5])
+@pytest.mark.parametrize("number", [0, 2, 3, 5, 6])
 def test_objectives_with_an_active_bound(number: int) -> None:
     check_objective(OBSERVED[number], *at_bound(), 2)
 
@@ -234,6 +248,60 @@ def test_values_are_those_of_inference() -> None:
     assert float(diff.goodness_of_fit(model, data)) == pytest.approx(2 * fit.value, rel=1e-9)
     asimov = nf.significance(model, model.asimov({"mu": 1.0}))
     assert float(diff.expected_significance(model)) == pytest.approx(asimov.z, rel=1e-6)
+
+
+def test_upper_limits() -> None:
+    model, data = opened(everything())
+    for statistic in ("qtilde", "q"):
+        result = nf.upper_limit(model, data, statistic=statistic, level=0.9)
+        limit = diff.upper_limit(model, data, statistic=statistic, level=0.9)
+        assert float(limit) == pytest.approx(result.observed, rel=1e-6)
+        median = diff.upper_limit(model, data, statistic=statistic, level=0.9, nsigma=0.0)
+        assert float(median) == pytest.approx(result.expected[2], rel=1e-6)
+    asimov = diff.upper_limit(model)
+    expected = nf.upper_limit(model, model.asimov({"mu": 0.0})).expected[2]
+    assert float(asimov) == pytest.approx(expected, rel=1e-6)
+    there = diff.cls(model, mu=float(asimov))
+    assert float(there) == pytest.approx(0.05, rel=1e-9)
+    assert there.tested is not None
+    assert asimov.tested is None
+    np.testing.assert_allclose(asimov.inputs, -there.inputs / there.tested, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("mu", [0.5, 3.0])
+def test_derivatives_by_the_tested_value(mu: float) -> None:
+    model, data = opened(everything())
+    computes: list[Compute] = [diff.cls, diff.test_statistic]
+    for compute in computes:
+        for arguments in ((model,), (model, data)):
+            found = compute(*arguments, mu=mu)
+            assert found.tested is not None
+            change = slope(
+                lambda t, f=compute, a=arguments: float(f(*a, mu=mu + t)), float(found.tested)
+            )
+            assert change < 1e-7 or not found.tested.any()
+
+
+def test_limits_that_are_not_there() -> None:
+    model, data = opened(everything())
+    layout = model.inputs
+    nothing = {
+        address: 0.0 for address in layout.addresses if address[1:3] == ("signal", "nominal")
+    }
+    without = layout.vector(nothing)
+    with pytest.raises(nf.Error, match="no upper limit found"):
+        diff.upper_limit(model, inputs=without)
+    rows = np.array([layout.values, without, 1.01 * layout.values])
+    many = diff.upper_limit(model, inputs=rows)
+    assert np.isnan(many.value).tolist() == [False, True, False]
+    assert np.isnan(many.inputs[1]).all()
+    assert "no upper limit" in many.messages[1]
+    assert many.messages[0] == many.messages[2] == ""
+    assert many.value[0] == pytest.approx(float(diff.upper_limit(model)), rel=1e-9)
+    with pytest.raises(nf.ArgumentError, match="between 0 and 1"):
+        diff.upper_limit(model, data, level=95.0)
+    with pytest.raises(nf.ArgumentError, match="qtilde"):
+        diff.upper_limit(model, data, statistic="q0")
 
 
 def test_flat_sides() -> None:
@@ -312,6 +380,33 @@ def test_random_workspaces(document: dict[str, Any], seed: int) -> None:
     assert change < 1e-5
 
 
+@Relaxed
+@given(document=workspaces(), seed=st.integers(0, 1000))
+def test_random_fits_with_an_active_bound(document: dict[str, Any], seed: int) -> None:
+    model, _ = opened(document)
+    random, asimov = np.random.default_rng(seed), model.asimov()
+    assume(np.all(asimov.counts > 0.5))
+    data = nf.Data(random.poisson(asimov.counts) + 0.5, asimov.global_observables)
+    unconstrained = ("shape_", "k_")  # together they often leave directions that nothing determines
+    names = [name for name in model.parameters if name.startswith(unconstrained)]
+    fixed = {name: model.initial[model.index(name)] for name in names}
+    try:
+        fit = diff.fit(model, data, fixed=fixed)
+        sigma = np.sqrt(np.diag(fit.covariance))
+        free = np.flatnonzero(fit.free)
+        assume(free.size > 1)
+        p = int(random.choice(free))
+        lower, _ = model.bounds[p]
+        end = fit.x[p] - 0.7 * sigma[p]
+        assume(1e-6 < sigma[p] < 10.0 and lower < end)
+        bounds = {model.parameters[p]: (lower, end)}
+        held = check_fit(model, data, seed, fixed=fixed, bounds=bounds, size=0.01, floor=1e-5)
+    except nf.Error:  # no minimum, or a direction that leads to where there is none
+        assume(False)
+    assert held.x[p] == end
+    assert not held.free[p]
+
+
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_published_workspaces(path: Path) -> None:
     if not path.exists():
@@ -335,6 +430,7 @@ def test_published_workspaces(path: Path) -> None:
         diff.expected_uncertainty,
         lambda model, **options: diff.cls(model, mu=2.0, **options),
         lambda model, **options: diff.cls(model, data, mu=2.0, **options),
+        diff.upper_limit,
     ]
     values = model.inputs.values
     for compute in computes:

@@ -10,7 +10,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-import nablafit as nf
 from locations import REPOSITORY
 
 Array = np.ndarray
@@ -40,17 +39,6 @@ def test_detector_design() -> None:
     slope = design.log_limit_and_slope(2.0)[1]
     values = [design.log_limit_and_slope(2.0 + h)[0] for h in (1e-4, -1e-4)]
     assert slope == pytest.approx((values[0] - values[1]) / 2e-4, rel=1e-5)
-
-
-def test_expected_limit_is_that_of_the_library() -> None:
-    example = load("detector_design")
-    design = example.Design(example.simulate(2_000, 3))
-    templates = design.templates(2.0, 0.3)[0]
-    limit = load("common").expected_limit(design.model, templates, "signal")[0]
-    model = design.model.with_inputs(templates)
-    background = dict(zip(model.parameters, model.initial, strict=True)) | {"mu": 0.0}
-    data = nf.asimov_data(model, at=background)
-    assert limit == pytest.approx(nf.upper_limit(model, data).expected[2], rel=1e-6)
 
 
 def expect_gradient(function: Callable[[Array], tuple[float, Array]], x: Array) -> None:

@@ -1,6 +1,9 @@
 """Objectives as functions of JAX arrays, against nablafit.diff and against pyhf on JAX."""
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,17 @@ import pyhf
 import pytest
 
 import nablafit as nf
-from diff_models import direction, everything, opened, pyhf_model, slope, with_inputs
+from diff_models import (
+    direction,
+    everything,
+    opened,
+    published,
+    pyhf_model,
+    slope,
+    with_inputs,
+)
 from inference_models import counting
+from locations import SHARED_DATA
 from nablafit import diff
 
 jax = pytest.importorskip("jax")
@@ -83,6 +95,27 @@ def test_vmap_is_one_batch() -> None:
         np.testing.assert_allclose(gradient, back.inputs, rtol=1e-7, atol=1e-10)
 
 
+def test_profiled_parameters_follow_held_ones() -> None:
+    model, data = opened(everything())
+    observed = [jnp.asarray(a) for a in (model.inputs.values, data.counts, data.global_observables)]
+    profile = nfj.fit(model, held=["mu", "lumi"])
+
+    def loss(held: Any) -> Any:  # noqa: ANN401
+        x, value = profile(*observed, held)
+        return x[model.index("theory")] + value
+
+    scan = jnp.asarray([[0.5, 1.0], [2.0, 1.01]])
+    found = jax.jit(jax.vmap(jax.value_and_grad(loss)))(scan)
+    for value, gradient, (mu, lumi) in zip(*found, scan, strict=True):
+        there = diff.fit(model, data, fixed={"mu": float(mu), "lumi": float(lumi)})
+        wanted = there.vjp(x={"theory": 1.0}, value=1.0).fixed
+        assert_close(value, there.x[model.index("theory")] + there.value)
+        assert_close(gradient, wanted[[model.index("mu"), model.index("lumi")]])
+    for bad, message in {"muu": "mu", "mu": "once"}.items():
+        with pytest.raises(nf.ArgumentError, match=message):
+            nfj.fit(model, held=[bad, "mu"])
+
+
 def test_assembled_inputs_and_the_likelihood() -> None:
     model, data = opened(everything())
     address = ("SR", "signal", "nominal")
@@ -131,21 +164,31 @@ def test_single_precision_is_refused() -> None:
 
 @pytest.fixture
 def traced_pyhf(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let pyhf build models from traced arrays: JAX wants arrays where pyhf passes lists."""
+    """Let pyhf build models in traced programs: what is known there is computed at once, as shapes
+    must be, and JAX gets arrays where pyhf passes lists.
+    """
     from pyhf.tensor.jax_backend import jax_backend
 
-    def with_arrays(name: str) -> Callable[..., Any]:
-        original = getattr(jax_backend, name)
+    def patched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        takes_many = name in ("concatenate", "stack")
+        takes_array = name in ("sum", "product", "tile", "where")
 
-        def method(self: Any, first: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
-            many = name in ("concatenate", "stack")
-            first = [jnp.asarray(a) for a in first] if many else jnp.asarray(first)
-            return original(self, first, *rest, **named)
+        def method(self: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            is_known = not any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(arguments))
+            with jax.ensure_compile_time_eval() if is_known else nullcontext():
+                first, *rest = arguments
+                if takes_many:
+                    first = [jnp.asarray(a) for a in first]
+                elif takes_array:
+                    first = jnp.asarray(first)
+                result = original(self, first, *rest, **named)
+                return np.asarray(result) if is_known and isinstance(result, jax.Array) else result
 
         return method
 
-    for name in ("concatenate", "stack", "sum", "product", "tile", "where"):
-        monkeypatch.setattr(jax_backend, name, with_arrays(name))
+    for name, value in list(vars(jax_backend).items()):
+        if callable(value) and not name.startswith("_"):
+            monkeypatch.setattr(jax_backend, name, patched(name, value))
     pyhf.set_backend("jax", default=True)
     yield
     pyhf.set_backend("numpy", default=True)
@@ -165,21 +208,23 @@ class Referee:
     whose derivative is that of the minimum.
     """
 
-    def __init__(self, document: dict[str, Any], model: nf.Model) -> None:
+    def __init__(self, document: dict[str, Any], model: nf.Model, data: nf.Data) -> None:
         self.document, self.model = document, model
+        self.known = traceable(document, model)
         self.order = np.array([model.index(name) for name in pyhf_model(document).config.par_names])
-        self.poi = model.index("mu")
-        self.initial = jnp.asarray(np.where(np.arange(model.n_parameters) == self.poi, 0.0, 1.0))
+        self.data = jnp.asarray(data.to_pyhf())
+        assert model.poi is not None
+        self.poi = model.index(model.poi)
+        self.movable = np.flatnonzero(~np.array(model.fixed))
 
     def built(self, inputs: Any) -> pyhf.Model:  # noqa: ANN401
-        return pyhf_model(with_inputs(self.document, self.model, inputs))
+        traced = {address: inputs[self.model.inputs[address]] for address in self.known}
+        return pyhf_model(with_inputs(self.document, traced))
 
     def nll(self, built: pyhf.Model, x: Any, data: Any) -> Any:  # noqa: ANN401
         return -built.logpdf(x[self.order], data)[0]
 
-    def followed(self, built: pyhf.Model, x: Any, data: Any, free: Any) -> Any:  # noqa: ANN401
-        index = np.flatnonzero(free)
-
+    def followed(self, built: pyhf.Model, x: Any, data: Any, index: Any) -> Any:  # noqa: ANN401
         def part(moved: Any) -> Any:  # noqa: ANN401
             return self.nll(built, jnp.asarray(x).at[index].set(moved), data)
 
@@ -191,66 +236,102 @@ class Referee:
     def expected_data(self, built: pyhf.Model, x: Any) -> Any:  # noqa: ANN401
         return built.expected_data(x[self.order])
 
+    def at_a_point(self, inputs: Any) -> Any:  # noqa: ANN401
+        """Return -log L off the start."""
+        return self.nll(self.built(inputs), self.point, self.data)
+
+    @property
+    def point(self) -> Any:  # noqa: ANN401
+        x = np.array(self.model.initial)
+        x[self.movable] += 0.1
+        return jnp.asarray(x)
+
     def uncertainty(self, inputs: Any) -> Any:  # noqa: ANN401
         built, x = self.built(inputs), jnp.asarray(self.model.initial)
         data = self.expected_data(built, x)
-        hessian = jax.hessian(lambda moved: self.nll(built, moved, data))(x)
-        return jnp.sqrt(jnp.linalg.inv(hessian)[self.poi, self.poi])
 
-    def ratio_of_asimov(self, inputs: Any, data: Any, mu: float) -> Any:  # noqa: ANN401
-        built, size = self.built(inputs), self.model.n_parameters
-        free = np.arange(size) != self.poi
-        fits = [diff.fit(self.model, _split(self.model, data), fixed={"mu": 0.0}).x]
-        null = self.followed(built, fits[0], data, free)
+        def part(moved: Any) -> Any:  # noqa: ANN401
+            return self.nll(built, x.at[self.movable].set(moved), data)
+
+        inverse = jnp.linalg.inv(jax.hessian(part)(x[self.movable]))
+        at = int(np.flatnonzero(self.movable == self.poi)[0])
+        return jnp.sqrt(inverse[at, at])
+
+    def median_cls(self, inputs: Any, mu: float) -> Any:  # noqa: ANN401
+        """Return CLs without signal, in Asimov data for the fit of the data without signal."""
+        built, poi = self.built(inputs), self.model.poi
+        index = self.movable[self.movable != self.poi]
+        there = diff.fit(self.model, _split(self.model, self.data), fixed={poi: 0.0}).x
+        null = self.followed(built, there, self.data, index)
         asimov = self.expected_data(built, null)
-        plain = self.model.asimov(fits[0])
-        held = diff.fit(self.model, plain, fixed={"mu": mu}).x
-        there = self.followed(built, held, asimov, free)
-        return 2 * (self.nll(built, there, asimov) - self.nll(built, null, asimov))
+        held = diff.fit(self.model, self.model.asimov(there), fixed={poi: mu}).x
+        tested = self.followed(built, held, asimov, index)
+        qa = 2 * (self.nll(built, tested, asimov) - self.nll(built, null, asimov))
+        return 2 * jax.scipy.special.ndtr(-jnp.sqrt(qa))
+
+
+def traceable(document: dict[str, Any], model: nf.Model) -> list[tuple[str, ...]]:
+    """Return addresses of what pyhf can trace: its staterror and shapesys branch on values."""
+    fixed = {
+        (channel["name"], sample["name"])
+        for channel in document["channels"]
+        for sample in channel["samples"]
+        if any(m["type"] in ("staterror", "shapesys") for m in sample["modifiers"])
+    }
+    kinds = {"nominal", "histosys", "normsys"}
+    return [
+        address
+        for address in model.inputs.addresses
+        if address[0] != "width"
+        and address[2] in kinds
+        and not (address[2] == "nominal" and address[:2] in fixed)
+    ]
 
 
 def _split(model: nf.Model, data: Any) -> nf.Data:  # noqa: ANN401
-    values = np.asarray(jax.lax.stop_gradient(data), dtype=float)
+    values = np.asarray(data, dtype=float)
     return nf.Data(values[: model.n_bins], values[model.n_bins :])
+
+
+PUBLISHED = [
+    pytest.param(SHARED_DATA / "pyhf" / f"{name}.json", id=name)
+    for name in ("displaced_lepton", "multibin_simplified")  # the others have staterrors
+]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("traced_pyhf")
-def test_objectives_agree_with_pyhf_on_jax() -> None:
-    document = expressible()
-    model, data = opened(document)
-    referee = Referee(document, model)
+@pytest.mark.parametrize("path", [None, *PUBLISHED])
+def test_objectives_agree_with_pyhf_on_jax(path: Path | None) -> None:
+    if path is not None and not path.exists():
+        pytest.skip("the published workspace is not here")
+    document = expressible() if path is None else published(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nf.ModelWarning)
+        model, data = opened(document)
+    referee = Referee(document, model, data)
     inputs = jnp.asarray(model.inputs.values)
-    observed = jnp.asarray(data.to_pyhf())
-    x = jnp.asarray(model.initial) + 0.1
-
-    def nll(values: Any) -> Any:  # noqa: ANN401
-        return referee.nll(referee.built(values), x, observed)
-
+    x = np.array(referee.point)
     pairs = {
-        "nll": (jax.grad(nll)(inputs), model.likelihood(data).input_gradient(np.array(x)).inputs),
+        "nll": (
+            jax.jit(jax.grad(referee.at_a_point))(inputs),
+            model.likelihood(data).input_gradient(x).inputs,
+        ),
         "uncertainty": (
-            jax.grad(referee.uncertainty)(inputs),
+            jax.jit(jax.grad(referee.uncertainty))(inputs),
             diff.expected_uncertainty(model).inputs,
         ),
         "CLs": (
-            jax.grad(lambda v: _median_cls(referee.ratio_of_asimov(v, observed, 3.0)))(inputs),
+            jax.jit(jax.grad(lambda v: referee.median_cls(v, 3.0)))(inputs),
             diff.cls(model, data, mu=3.0, nsigma=0.0).inputs,
         ),
     }
+    mask = np.zeros(model.inputs.size, dtype=bool)
+    for address in referee.known:
+        mask[model.inputs[address]] = True
+    assert mask.any()
     for name, (theirs, ours) in pairs.items():
-        known = np.array([a[0] != "width" for a in model.inputs.addresses])
-        mask = np.concatenate(
-            [
-                np.full(model.inputs[a].stop - model.inputs[a].start, k)
-                for a, k in zip(model.inputs.addresses, known, strict=True)
-            ]
-        )
         scale = np.max(np.abs(ours[mask]))
         np.testing.assert_allclose(
             ours[mask], np.asarray(theirs)[mask], atol=1e-8 * scale, rtol=0, err_msg=name
         )
-
-
-def _median_cls(qa: Any) -> Any:  # noqa: ANN401
-    return 2 * jax.scipy.special.ndtr(-jnp.sqrt(qa))

@@ -65,6 +65,20 @@ def test_batches_and_broadcasting() -> None:
     np.testing.assert_allclose(counts.grad, sum(w.counts for w in wanted), rtol=1e-7, atol=1e-10)
 
 
+def test_profiled_parameters_follow_held_ones() -> None:
+    model, data = opened(everything())
+    observed = [
+        tensor(a, grad=False) for a in (model.inputs.values, data.counts, data.global_observables)
+    ]
+    scan = tensor(np.array([[0.5, 1.0], [2.0, 1.01]]))
+    x, value = nft.fit(model, held=["mu", "lumi"])(*observed, scan)
+    (x[:, model.index("theory")] + value).sum().backward()
+    for gradient, (mu, lumi) in zip(scan.grad.numpy(), scan.detach().numpy(), strict=True):
+        there = diff.fit(model, data, fixed={"mu": float(mu), "lumi": float(lumi)})
+        wanted = there.vjp(x={"theory": 1.0}, value=1.0).fixed
+        assert_close(gradient, wanted[[model.index("mu"), model.index("lumi")]])
+
+
 def test_assembled_inputs_and_the_likelihood() -> None:
     model, data = opened(everything())
     address = ("SR", "signal", "nominal")

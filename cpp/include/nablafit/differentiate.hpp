@@ -122,7 +122,7 @@ struct ObjectiveArguments {
   std::vector<char> fixed;
   std::vector<double> direction;  ///< of expected_informations
   std::size_t poi = 0;
-  double tested = 1.0;       ///< value of the parameter of interest
+  Rows<double> tested;       ///< [1]: values of the parameter of interest; standard: 1
   double alternative = 0.0;  ///< and that of Asimov data
 };
 
@@ -130,7 +130,8 @@ struct ObjectiveArguments {
 struct ObjectiveBatch {
   std::vector<double> value;
   std::vector<double> inputs, counts, global_observables;  ///< [n x size] gradients
-  std::vector<double> parameters;                          ///< likewise; of full_gradients alone
+  std::vector<double> parameters;  ///< likewise; of full_gradients and pull_back_fits alone
+  std::vector<double> tested;      ///< by the tested value; of likelihood_ratios alone
 };
 
 /// Result of the functions below.
@@ -173,10 +174,12 @@ struct FitsResult {
   std::vector<std::string> messages;
   bool complete = true;
 };
+/// Fits start at rows of `starts` [n_parameters], which also hold the values of fixed parameters;
+/// without rows at `point`.
 NABLAFIT_API FitsResult fit_inputs(const Model& model, const ObjectiveArguments&,
-                                   const RunOptions& run = {});
+                                   Rows<double> starts = {}, const RunOptions& run = {});
 /// Derivatives of sum of cotangents [n_parameters], [1] times these; `starts` [n_parameters] are
-/// the minima.
+/// the minima. Those by parameters are by the values of fixed ones, 0 for others.
 NABLAFIT_API ObjectiveResult pull_back_fits(const Model& model, const ObjectiveArguments&,
                                             Rows<double> starts, Rows<double> parameters,
                                             Rows<double> values, const RunOptions& run = {});

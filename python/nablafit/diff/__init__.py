@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._fit import Cotangent, DifferentiableFit, Tangent, fit
 from ._information import expected_information, fisher_information, optimal_weights, score
+from ._limit import upper_limit
 from ._objective import Objective
 from ._objectives import (
     cls,
@@ -35,6 +36,7 @@ __all__ = [
     "optimal_weights",
     "score",
     "test_statistic",
+    "upper_limit",
     "yields_jvp",
     "yields_vjp",
 ]

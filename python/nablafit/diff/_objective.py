@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Objective", "Rows", "make_batch"]
 
-Rows: TypeAlias = tuple[FloatArray, FloatArray, "FloatArray | None", "FloatArray | None"]
+Rows: TypeAlias = tuple[
+    FloatArray, FloatArray, "FloatArray | None", "FloatArray | None", "FloatArray | None"
+]
+"""Values, and gradients by inputs, counts, global observables and tested value."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +40,8 @@ class Objective:
     """With respect to observed counts, shape (n_bins,); None where the data are Asimov data."""
     global_observables: FloatArray | None
     """With respect to global observables, shape (n_constrained,), or None likewise."""
+    tested: FloatArray | None = None
+    """With respect to the tested value `mu`, shape (); None where none is tested."""
     estimate: FloatArray | None = None
     """Best value of the parameter of interest, where a free fit was made."""
     messages: tuple[str, ...] = ()
@@ -55,15 +60,19 @@ class Objective:
 
     def scaled(self, value: FloatArray, slope: FloatArray) -> Objective:
         """Return this as the argument of a function: its value, and its derivative there."""
-        column = np.asarray(slope)[..., np.newaxis]
+        slope = np.asarray(slope)
+        column = slope[..., np.newaxis]
+
+        def times(factor: FloatArray, gradient: FloatArray | None) -> FloatArray | None:
+            return None if gradient is None else _product(factor, gradient)
+
         return replace(
             self,
             value=np.asarray(value),
             inputs=_product(column, self.inputs),
-            counts=None if self.counts is None else _product(column, self.counts),
-            global_observables=None
-            if self.global_observables is None
-            else _product(column, self.global_observables),
+            counts=times(column, self.counts),
+            global_observables=times(column, self.global_observables),
+            tested=times(slope, self.tested),
         )
 
     def plus(self, other: Objective) -> Objective:
@@ -77,6 +86,7 @@ class Objective:
             inputs=self.inputs + other.inputs,
             counts=add(self.counts, other.counts),
             global_observables=add(self.global_observables, other.global_observables),
+            tested=add(self.tested, other.tested),
         )
 
 
@@ -108,17 +118,22 @@ class Batch:
         self, rows: Rows, messages: list[str], estimate: FloatArray | None = None
     ) -> Objective:
         """Return what the core computed; raise Error for a single item without a value."""
-        value, inputs, counts, observables = rows
         if not self.is_single:
-            return Objective(value, inputs, counts, observables, estimate, tuple(messages))
+            return Objective(*rows, estimate, tuple(messages))
         if messages[0]:
             raise Error(messages[0])
+
+        def only(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else np.asarray(values[0])
+
+        value, inputs, counts, observables, tested = rows
         return Objective(
             np.asarray(value[0]),
             inputs[0],
-            None if counts is None else counts[0],
-            None if observables is None else observables[0],
-            None if estimate is None else np.asarray(estimate[0]),
+            only(counts),
+            only(observables),
+            only(tested),
+            only(estimate),
         )
 
 

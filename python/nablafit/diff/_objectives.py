@@ -6,6 +6,7 @@ Equation numbers are those of Cowan, Cranmer, Gross, Vitells, arXiv:1007.1727.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -117,7 +118,7 @@ def expected_significance(
     arrays["start"][arrays["poi"]] = mu
     q0 = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)[0]
     root = np.sqrt(np.maximum(q0.value, 0.0))
-    return q0.scaled(root, _half_inverse(root))
+    return replace(q0.scaled(root, _half_inverse(root)), tested=None)
 
 
 def test_statistic(
@@ -158,7 +159,8 @@ def test_statistic(
     """
     hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
     batch = make_batch(model, data, inputs, counts, global_observables)
-    return _ratios(hypothesis, initial, batch, n_threads)[0]
+    found = _ratios(hypothesis, initial, batch, n_threads)[0]
+    return replace(found, tested=None) if statistic == "q0" else found
 
 
 def cls(
@@ -205,10 +207,7 @@ def cls(
         raise located(ArgumentError, 'expected "qtilde" or "q", got "q0"', "statistic")
     hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
     batch = make_batch(model, data, inputs, counts, global_observables)
-    q, qa = _ratios(hypothesis, initial, batch, n_threads)
-    if qa is None:
-        return _expected_cls(q, 0.0 if nsigma is None else nsigma)
-    return _observed_cls(statistic, q, qa) if nsigma is None else _expected_cls(qa, nsigma)
+    return cls_at(hypothesis, batch, nsigma=nsigma, initial=initial, n_threads=n_threads)
 
 
 def goodness_of_fit(
@@ -237,6 +236,24 @@ def goodness_of_fit(
 # --- chains --------------------------------------------------------------------------------------
 
 
+def cls_at(
+    hypothesis: Hypothesis,
+    batch: Batch,
+    *,
+    nsigma: float | None,
+    initial: ParameterValues | None,
+    n_threads: int | None,
+    tested: FloatArray | None = None,
+) -> Objective:
+    """Return CLs at the value of the hypothesis, or at those in `tested`, shape (n,)."""
+    q, qa = _ratios(hypothesis, initial, batch, n_threads, tested)
+    if qa is None:
+        return _expected_cls(q, 0.0 if nsigma is None else nsigma)
+    if nsigma is not None:
+        return _expected_cls(qa, nsigma)
+    return _observed_cls(hypothesis.statistic, q, qa)
+
+
 def _hypothesis(
     model: Model,
     mu: float,
@@ -253,20 +270,27 @@ def _hypothesis(
 
 
 def _ratios(
-    hypothesis: Hypothesis, initial: ParameterValues | None, batch: Batch, n_threads: int | None
+    hypothesis: Hypothesis,
+    initial: ParameterValues | None,
+    batch: Batch,
+    n_threads: int | None,
+    tested: FloatArray | None = None,
 ) -> tuple[Objective, Objective | None]:
     """Return the statistic in the data and in Asimov data, 0 on the side where it is 0."""
     arrays = hypothesis_arrays(hypothesis, initial)
+    if tested is not None:
+        arrays["tested"] = tested[:, np.newaxis]
     if batch.counts is None:
         arrays["start"][arrays["poi"]] = arrays["alternative"]
     model = hypothesis.model
     first, second = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)
-    estimate, tested = np.asarray(first.estimate), arrays["tested"]
-    flat = estimate < tested if hypothesis.statistic == "q0" else estimate > tested
+    estimate = np.asarray(first.estimate)
+    at = np.reshape(arrays["tested"], -1) if estimate.ndim else arrays["tested"][0, 0]
+    flat = estimate < at if hypothesis.statistic == "q0" else estimate > at
     return _non_negative(first, flat), None if second is None else _non_negative(second)
 
 
-def _non_negative(q: Objective, flat: FloatArray | bool = False) -> Objective:
+def _non_negative(q: Objective, flat: ArrayLike = False) -> Objective:
     inactive = np.asarray(flat) | (q.value <= 0.0)
     return q.scaled(np.where(inactive, 0.0, q.value), np.where(inactive, 0.0, 1.0))
 

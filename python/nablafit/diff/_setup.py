@@ -44,7 +44,7 @@ def fit_arrays(
         "fixed": constant,
         "direction": None,
         "poi": 0,
-        "tested": 0.0,
+        "tested": None,
         "alternative": 0.0,
     }
 
@@ -56,6 +56,6 @@ def hypothesis_arrays(
     arrays = fit_arrays(hypothesis.model, initial, hypothesis.bounds, hypothesis.free)
     return arrays | {
         "poi": hypothesis.indices[0],
-        "tested": float(hypothesis.tested[0]),
+        "tested": np.full((1, 1), hypothesis.tested[0]),
         "alternative": float(hypothesis.alternative[0]),
     }

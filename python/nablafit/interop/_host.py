@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _diff, diff
-from .._arrays import FloatArray
+from .._arrays import FloatArray, ParameterValues
 from ..diff._objective import Objective, make_batch
 from ..diff._setup import fit_arrays, thread_count
-from ..errors import Error
+from ..errors import ArgumentError, Error, located
 
 if TYPE_CHECKING:
+    from .._problem import Bounds, Fixed
     from ..data import Data
     from ..model import Model
 
-__all__ = ["HostFit", "HostFunction", "make_nll", "make_objective"]
+__all__ = ["HostFit", "HostFunction", "make_fit", "make_nll", "make_objective"]
 
 DATA = ("counts", "global_observables")
 
@@ -45,19 +46,33 @@ class HostFunction:
 
 @dataclass(frozen=True)
 class HostFit:
-    """Minima and their cotangents."""
+    """Minima and their cotangents, as functions of inputs, counts, global observables and values.
+
+    The values are those of parameters that are held; without any, there is no such argument.
+    """
 
     model: Model
     arrays: dict[str, Any]
+    """Problem of the fits, see `fit_arrays`."""
+    held: tuple[int, ...]
+    """Indices of the parameters whose values are an argument."""
     n_threads: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Lengths of the arguments."""
+        model = self.model
+        sizes = (model.inputs.size, model.n_bins, len(model.constrained_parameters))
+        return (*sizes, len(self.held)) if self.held else sizes
 
     def forward(self, *arrays: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return minima, shape (..., n_parameters), and -log L there, shape (...)."""
-        shape, rows = batch_rows(arrays)
+        shape, (*rows, held) = batch_rows(self._complete(arrays))
         batch = make_batch(self.model, None, *rows)
-        arguments = batch.arrays | self.arrays
+        starts = np.tile(self.arrays["start"], (batch.n, 1))
+        starts[:, self.held] = held
         x, value, messages, exception = _diff.fits(
-            self.model._core, batch.n, arguments, self.n_threads
+            self.model._core, batch.n, batch.arrays | self.arrays, starts, self.n_threads
         )
         _raise(exception, messages, batch.is_single)
         return x.reshape(*shape, x.shape[-1]), value.reshape(shape)
@@ -66,12 +81,12 @@ class HostFit:
         self, x: FloatArray, by_x: FloatArray, by_value: FloatArray, *arrays: FloatArray
     ) -> tuple[FloatArray, ...]:
         """Return cotangents of the arguments, shapes (..., size)."""
-        shape, rows = batch_rows(arrays)
+        shape, (*rows, _) = batch_rows(self._complete(arrays))
         shape = np.broadcast_shapes(shape, x.shape[:-1], by_x.shape[:-1], by_value.shape)
         batch = make_batch(self.model, None, *rows)
         n = int(np.prod(shape, dtype=int))
         size = x.shape[-1]
-        first, _, _, messages, exception = _diff.pull_back_fits(
+        first, by_parameter, messages, exception = _diff.pull_back_fits(
             self.model._core,
             n,
             batch.arrays | self.arrays,
@@ -81,8 +96,33 @@ class HostFit:
             self.n_threads,
         )
         _raise(exception, messages, not shape)
-        _, *gradients = first
-        return tuple(np.reshape(g, (*shape, g.shape[-1])) for g in gradients if g is not None)
+        gradients = [g for g in first[1:] if g is not None]
+        if self.held:
+            gradients.append(by_parameter[:, self.held])
+        return tuple(np.reshape(g, (*shape, g.shape[-1])) for g in gradients)
+
+    def _complete(self, arrays: Sequence[FloatArray]) -> Sequence[FloatArray]:
+        return arrays if self.held else (*arrays, np.empty(0))
+
+
+def make_fit(
+    model: Model,
+    *,
+    held: Sequence[str],
+    initial: ParameterValues | None,
+    bounds: Bounds | None,
+    fixed: Fixed | None,
+    n_threads: int | None,
+) -> HostFit:
+    """Return a fit; options as in the bridges."""
+    indices = tuple(model.index(name) for name in held)
+    if len(set(indices)) < len(indices):
+        message = f"expected each parameter once, got {list(held)}"
+        raise located(ArgumentError, message, "held")
+    arrays = fit_arrays(model, initial, bounds, fixed)
+    arrays["fixed"] = arrays["fixed"].copy()
+    arrays["fixed"][list(indices)] = True
+    return HostFit(model, arrays, indices, thread_count(n_threads))
 
 
 def make_objective(

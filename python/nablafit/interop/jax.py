@@ -10,14 +10,13 @@ types are refused, never converted. Derivatives are of first order, in reverse m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..diff._setup import fit_arrays, thread_count
 from ..errors import ArgumentError, Error, located
-from ._host import HostFit, HostFunction, make_nll, make_objective
+from ._host import HostFunction, make_fit, make_nll, make_objective
 
 try:
     import jax
@@ -42,6 +41,7 @@ __all__ = [
     "goodness_of_fit",
     "nll",
     "test_statistic",
+    "upper_limit",
 ]
 
 Scalar: TypeAlias = Callable[..., Any]
@@ -111,6 +111,21 @@ def cls(
     return _objective("cls", model, data, has_data=observed, options=options)
 
 
+def upper_limit(
+    model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
+) -> Scalar:
+    """Return `nablafit.diff.upper_limit` as a function of the inputs, or also of data.
+
+    Parameters
+    ----------
+    model, data, observed
+        As in `cls`.
+    **options
+        As there: poi, level, statistic, nsigma, initial, bounds, fixed, n_threads.
+    """
+    return _objective("upper_limit", model, data, has_data=observed, options=options)
+
+
 def test_statistic(model: Model, **options: Any) -> Scalar:
     """Return `nablafit.diff.test_statistic` of (inputs, counts, global_observables).
 
@@ -149,12 +164,13 @@ def nll(model: Model, *, n_threads: int | None = None) -> Scalar:
 def fit(
     model: Model,
     *,
+    held: Sequence[str] = (),
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     n_threads: int | None = None,
 ) -> Callable[..., tuple[Any, Any]]:
-    """Return the fit as a function of (inputs, counts, global_observables).
+    """Return the fit as a function of (inputs, counts, global_observables), or also of values.
 
     It gives the parameters at the minimum, shape (n_parameters,), and -log L there; its derivatives
     are those of `nablafit.diff.fit`.
@@ -163,13 +179,17 @@ def fit(
     ----------
     model : Model
         Gives structure and layout.
+    held : sequence of str
+        Parameters that are fixed at values which are a fourth argument, shape (n_held,): what is
+        profiled at them is differentiable by them.
     initial, bounds, fixed : optional
         As in `nablafit.fit`.
     n_threads : int, optional
         Of a batch.
     """
-    host = HostFit(model, fit_arrays(model, initial, bounds, fixed), thread_count(n_threads))
-    sizes = (model.inputs.size, model.n_bins, len(model.constrained_parameters))
+    host = make_fit(
+        model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads
+    )
 
     @jax.custom_vjp
     def function(*arrays: Any) -> Any:
@@ -181,11 +201,11 @@ def fit(
 
     def backward(saved: Any, cotangents: Any) -> Any:
         x, arrays = saved
-        shapes = tuple(_vector(size) for size in sizes)
+        shapes = tuple(_vector(size) for size in host.sizes)
         return call(host.backward, shapes, x, *cotangents, *arrays)
 
     function.defvjp(forward, backward)
-    return _checked(function, sizes)
+    return _checked(function, host.sizes)
 
 
 def _objective(

@@ -8,14 +8,13 @@ converted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..diff._setup import fit_arrays, thread_count
 from ..errors import ArgumentError, located
-from ._host import HostFit, HostFunction, make_nll, make_objective
+from ._host import HostFit, HostFunction, make_fit, make_nll, make_objective
 
 try:
     import torch
@@ -39,6 +38,7 @@ __all__ = [
     "goodness_of_fit",
     "nll",
     "test_statistic",
+    "upper_limit",
 ]
 
 Scalar: TypeAlias = Callable[..., torch.Tensor]
@@ -110,6 +110,21 @@ def cls(
     return _objective("cls", model, data, has_data=observed, options=options)
 
 
+def upper_limit(
+    model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
+) -> Scalar:
+    """Return `nablafit.diff.upper_limit` as a function of the inputs, or also of data.
+
+    Parameters
+    ----------
+    model, data, observed
+        As in `cls`.
+    **options
+        As there: poi, level, statistic, nsigma, initial, bounds, fixed, n_threads.
+    """
+    return _objective("upper_limit", model, data, has_data=observed, options=options)
+
+
 def test_statistic(model: Model, **options: Any) -> Scalar:
     """Return `nablafit.diff.test_statistic` of (inputs, counts, global_observables).
 
@@ -148,12 +163,13 @@ def nll(model: Model, *, n_threads: int | None = None) -> Scalar:
 def fit(
     model: Model,
     *,
+    held: Sequence[str] = (),
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     n_threads: int | None = None,
 ) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    """Return the fit as a function of (inputs, counts, global_observables).
+    """Return the fit as a function of (inputs, counts, global_observables), or also of values.
 
     It gives the parameters at the minimum, shape (..., n_parameters), and -log L there; its
     derivatives are those of `nablafit.diff.fit`.
@@ -162,16 +178,20 @@ def fit(
     ----------
     model : Model
         Gives structure and layout.
+    held : sequence of str
+        Parameters that are fixed at values which are a fourth argument, shape (n_held,): what is
+        profiled at them is differentiable by them.
     initial, bounds, fixed : optional
         As in `nablafit.fit`.
     n_threads : int, optional
         Of a batch.
     """
-    host = HostFit(model, fit_arrays(model, initial, bounds, fixed), thread_count(n_threads))
-    sizes = (model.inputs.size, model.n_bins, len(model.constrained_parameters))
+    host = make_fit(
+        model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads
+    )
 
     def function(*tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        _check(tensors, sizes)
+        _check(tensors, host.sizes)
         x, value = _Fit.apply(host, *tensors)
         return x, value
 
