@@ -49,13 +49,19 @@ void falling_pullback(const double* a, double seed, double* adjoints) {
   adjoints[2] += seed * -slope * norm * decay * bracket;
 }
 
-std::vector<std::pair<std::string, FunctionPointer>> all_kinds() {
-  std::vector<std::pair<std::string, FunctionPointer>> kinds{
+/// A way to give a function and its derivatives.
+struct Kind {
+  std::string name;
+  FunctionPointer function;
+};
+
+std::vector<Kind> all_kinds() {
+  std::vector<Kind> kinds{
       {"forward", make_function(3, Falling())},
       {"pullback", make_function(3, Falling(), &falling_pullback)},
       {"pullback, numbers alone", make_function(3, &falling, &falling_pullback)}};
 #ifdef NABLAFIT_HAS_CODIPACK
-  kinds.emplace_back("CoDiPack", make_taped_function<codi::RealReverse>(3, Falling()));
+  kinds.push_back({"CoDiPack", make_taped_function<codi::RealReverse>(3, Falling())});
 #endif
   return kinds;
 }
@@ -98,10 +104,10 @@ const std::vector<std::vector<double>> points{{0.4, 1.2}, {0.0, 0.7}, {-1.0, 0.0
 TEST_CASE("functions in C++ have the derivatives of the same expression") {
   for (const std::size_t n_nodes : {1U, 3U}) {
     const Likelihood expected = likelihood_of(spec_with(nullptr, n_nodes));
-    for (const auto& [kind, function] : all_kinds()) {
-      CAPTURE(kind);
-      const Likelihood likelihood = likelihood_of(spec_with(function, n_nodes));
-      const double precision = kind == "pullback, numbers alone" ? 1e-8 : 1e-12;
+    for (const Kind& kind : all_kinds()) {
+      CAPTURE(kind.name);
+      const Likelihood likelihood = likelihood_of(spec_with(kind.function, n_nodes));
+      const double precision = kind.name == "pullback, numbers alone" ? 1e-8 : 1e-12;
       for (const std::vector<double>& x : points) {
         expect_ad(likelihood, x);
         std::vector<double> gradient(2), hessian(4), same_gradient(2), same_hessian(4);
@@ -123,9 +129,9 @@ TEST_CASE("functions in C++ have the derivatives of the same expression") {
 }
 
 TEST_CASE("every backend takes functions in C++") {
-  for (const auto& [kind, function] : all_kinds()) {
-    CAPTURE(kind);
-    const Likelihood likelihood = likelihood_of(spec_with(function, 2));
+  for (const Kind& kind : all_kinds()) {
+    CAPTURE(kind.name);
+    const Likelihood likelihood = likelihood_of(spec_with(kind.function, 2));
     for (const Backend backend : available_backends()) {
       CAPTURE(to_string(backend));
       const bool is_exact = to_string(backend).find("difference") == std::string_view::npos;
@@ -140,9 +146,9 @@ TEST_CASE("every backend takes functions in C++") {
 TEST_CASE("fits of functions in C++ are those of the same expression") {
   const MinimizeSummary expected = minimize(likelihood_of(spec_with(nullptr)));
   REQUIRE(is_minimum(expected.status));
-  for (const auto& [kind, function] : all_kinds()) {
-    CAPTURE(kind);
-    const MinimizeSummary found = minimize(likelihood_of(spec_with(function)));
+  for (const Kind& kind : all_kinds()) {
+    CAPTURE(kind.name);
+    const MinimizeSummary found = minimize(likelihood_of(spec_with(kind.function)));
     CHECK(is_minimum(found.status));
     for (std::size_t i = 0; i < 2; ++i) {
       CHECK(found.x[i] == doctest::Approx(expected.x[i]).epsilon(1e-7));
