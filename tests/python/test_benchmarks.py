@@ -88,6 +88,20 @@ def test_benchmark_of_inference(tmp_path: Path) -> None:
     assert found["toy"] > 0
 
 
+def test_benchmark_of_differentiable_inference(tmp_path: Path) -> None:
+    output = tmp_path / "numbers.json"
+    workspace = REPOSITORY / "examples" / "multichannel.json"
+    options = ["--sizes", "8", "--no-staterror", "--seconds", "1e-3", "--skip", "jax"]
+    run_script("differentiable.py", workspace, *options, "--output", output)
+    record = json.loads(output.read_text("utf-8"))
+    assert list(record["models"]) == ["synthetic 8", "multichannel"]
+    assert not record["staterror"]
+    for found in record["models"].values():
+        assert found["mu"] > 0
+        assert found["inputs"] > found["parameters"]
+        assert found["results"]["expected limit"]["median"] > 0
+
+
 def test_hierarchy_of_a_small_model(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     output = tmp_path / "numbers.json"

@@ -1,9 +1,11 @@
 """Objectives as functions of JAX arrays, against nablafit.diff and against pyhf on JAX."""
 
+import importlib.util
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from diff_models import (
     with_inputs,
 )
 from inference_models import counting
-from locations import SHARED_DATA
+from locations import REPOSITORY, SHARED_DATA
 from nablafit import diff
 
 jax = pytest.importorskip("jax")
@@ -162,34 +164,22 @@ def test_single_precision_is_refused() -> None:
 # --- against pyhf on JAX -------------------------------------------------------------------------
 
 
+@cache
+def step_of_the_benchmark() -> ModuleType:
+    """Return benchmarks/_jax_step.py, which lets pyhf build models in traced programs."""
+    path = REPOSITORY / "benchmarks" / "_jax_step.py"
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
-def traced_pyhf(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let pyhf build models in traced programs: what is known there is computed at once, as shapes
-    must be, and JAX gets arrays where pyhf passes lists.
-    """
-    from pyhf.tensor.jax_backend import jax_backend
-
-    def patched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        takes_many = name in ("concatenate", "stack")
-        takes_array = name in ("sum", "product", "tile", "where")
-
-        def method(self: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-            is_known = not any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(arguments))
-            with jax.ensure_compile_time_eval() if is_known else nullcontext():
-                first, *rest = arguments
-                if takes_many:
-                    first = [jnp.asarray(a) for a in first]
-                elif takes_array:
-                    first = jnp.asarray(first)
-                result = original(self, first, *rest, **named)
-                return np.asarray(result) if is_known and isinstance(result, jax.Array) else result
-
-        return method
-
-    for name, value in list(vars(jax_backend).items()):
-        if callable(value) and not name.startswith("_"):
-            monkeypatch.setattr(jax_backend, name, patched(name, value))
-    pyhf.set_backend("jax", default=True)
+def traced_pyhf() -> Iterator[None]:
+    backend = step_of_the_benchmark().TracingBackend(precision="64b")
+    pyhf.set_backend(backend, default=True)
     yield
     pyhf.set_backend("numpy", default=True)
 
@@ -210,7 +200,7 @@ class Referee:
 
     def __init__(self, document: dict[str, Any], model: nf.Model, data: nf.Data) -> None:
         self.document, self.model = document, model
-        self.known = traceable(document, model)
+        self.known = step_of_the_benchmark().traceable(document, model)
         self.order = np.array([model.index(name) for name in pyhf_model(document).config.par_names])
         self.data = jnp.asarray(data.to_pyhf())
         assert model.poi is not None
@@ -268,24 +258,6 @@ class Referee:
         tested = self.followed(built, held, asimov, index)
         qa = 2 * (self.nll(built, tested, asimov) - self.nll(built, null, asimov))
         return 2 * jax.scipy.special.ndtr(-jnp.sqrt(qa))
-
-
-def traceable(document: dict[str, Any], model: nf.Model) -> list[tuple[str, ...]]:
-    """Return addresses of what pyhf can trace: its staterror and shapesys branch on values."""
-    fixed = {
-        (channel["name"], sample["name"])
-        for channel in document["channels"]
-        for sample in channel["samples"]
-        if any(m["type"] in ("staterror", "shapesys") for m in sample["modifiers"])
-    }
-    kinds = {"nominal", "histosys", "normsys"}
-    return [
-        address
-        for address in model.inputs.addresses
-        if address[0] != "width"
-        and address[2] in kinds
-        and not (address[2] == "nominal" and address[:2] in fixed)
-    ]
 
 
 def _split(model: nf.Model, data: Any) -> nf.Data:  # noqa: ANN401
