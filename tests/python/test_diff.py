@@ -204,6 +204,7 @@ ASIMOV: list[Compute] = [
     lambda model, **options: diff.expected_uncertainty(model, poi="k_top", **options),
     lambda model, **options: diff.expected_information(model, "jes", **options),
     diff.upper_limit,
+    lambda model, **options: diff.cls(model, mu=3.0, bounds={"mu": (0.5, 10.0)}, **options),
 ]
 OBSERVED: list[Compute] = [
     lambda model, data, **options: diff.test_statistic(model, data, mu=3.0, **options),
@@ -214,6 +215,10 @@ OBSERVED: list[Compute] = [
     diff.goodness_of_fit,
     diff.upper_limit,
     lambda model, data, **options: diff.upper_limit(model, data, nsigma=1.0, **options),
+    # The Asimov data are made outside of the range of the free fit.
+    lambda model, data, **options: diff.cls(
+        model, data, mu=3.0, bounds={"mu": (0.5, 10.0)}, **options
+    ),
 ]
 
 
