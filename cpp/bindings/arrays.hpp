@@ -92,9 +92,16 @@ inline void make_read_only(const py::object& array) {
   py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
 }
 
+/// Number of items as NumPy counts them.
+template <typename T>
+py::ssize_t length_of(const std::vector<T>& values) {
+  return static_cast<py::ssize_t>(values.size());
+}
+
 /// Read-only view of `values`, which `owner` keeps alive.
 inline py::object read_only_view(const std::vector<double>& values, py::handle owner) {
-  py::object array = values.empty() ? new_vector(0) : Array(values.size(), values.data(), owner);
+  py::object array =
+      values.empty() ? new_vector(0) : Array(length_of(values), values.data(), owner);
   make_read_only(array);
   return array;
 }

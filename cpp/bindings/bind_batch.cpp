@@ -26,7 +26,7 @@ Rows<double> numbers_of(const py::dict& arguments, const char* name, std::size_t
 }
 
 py::object codes_of(const std::vector<FitStatus>& status) {
-  py::array_t<std::int8_t> codes(status.size());
+  py::array_t<std::int8_t> codes(length_of(status));
   std::memcpy(codes.mutable_data(), status.data(), status.size());
   return codes;
 }

@@ -6,6 +6,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "matrices.hpp"
 #include "nablafit/digest.hpp"
 #include "nablafit/model.hpp"
 
@@ -38,20 +39,12 @@ py::object evaluate(const Model& model, py::handle x, std::size_t size) {
 /// The two vectors of Data as a tuple: the Python class of that name is made by the façade.
 py::tuple data_arrays(const Model& model, const Observations& observations) {
   const Data data = model.data(observations);
-  return py::make_tuple(Array(data.counts.size(), data.counts.data()),
-                        Array(data.global_observables.size(), data.global_observables.data()));
+  return py::make_tuple(Array(length_of(data.counts), data.counts.data()),
+                        Array(length_of(data.global_observables), data.global_observables.data()));
 }
 
 std::vector<double> copy_of(const Array& vector) {
   return {vector.data(), vector.data() + vector.size()};
-}
-
-template <class T>
-py::object own_array(std::vector<T>&& values) {
-  auto* owned = new std::vector<T>(std::move(values));
-  const py::capsule owner(owned,
-                          [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
-  return py::array_t<T>(owned->size(), owned->data(), owner);
 }
 
 /// Offsets, parameters and derivatives: what scipy.sparse.csr_array is made of.
@@ -62,9 +55,8 @@ py::tuple jacobian_arrays(const Model& model, py::handle x) {
     const py::gil_scoped_release release;
     jacobian = model.jacobian_by_sample(parameters);
   }
-  return py::make_tuple(own_array(std::move(jacobian.offsets)),
-                        own_array(std::move(jacobian.parameters)),
-                        own_array(std::move(jacobian.derivatives)));
+  return py::make_tuple(own(std::move(jacobian.offsets)), own(std::move(jacobian.parameters)),
+                        own(std::move(jacobian.derivatives)));
 }
 
 void define_sizes(py::class_<Model>& type) {

@@ -46,11 +46,11 @@ py::object own(std::vector<T>&& values, std::size_t n_rows, std::size_t n_column
 template <typename T>
 py::object own(std::vector<T>&& values) {
   auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  const std::size_t size = owned->size();
+  const py::ssize_t length = length_of(*owned);
   T* data = owned->data();
   const py::capsule owner(owned.release(),
                           [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
-  return py::array_t<T>(size, data, owner);
+  return py::array_t<T>(length, data, owner);
 }
 
 }  // namespace nablafit::bindings
