@@ -7,6 +7,8 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "io/json_document.hpp"
 #include "nablafit/error.hpp"
@@ -182,6 +184,62 @@ TEST_CASE("HS3: what is written reads back as the same model") {
   CHECK(written.losses.empty());
   CHECK(again.measurements == document.measurements);
   CHECK(again.datasets == document.datasets);
+}
+
+/// One bin, scaled by every parameter: constrained ones by a normsys, the others as they are.
+ModelSpec scaled_by(const std::vector<Parameter>& parameters) {
+  Sample sample{"s", {10.0}, {}, {}, {}, {}};
+  for (const Parameter& p : parameters) {
+    if (std::holds_alternative<GaussianConstraint>(p.constraint)) {
+      sample.modifiers.emplace_back(NormSys{p.name, p.name, 0.9, 1.1});
+    } else {
+      sample.modifiers.emplace_back(NormFactor{p.name, p.name});
+    }
+  }
+  ModelSpec spec;
+  spec.name = "names";
+  spec.parameters = parameters;
+  spec.channels = {{"SR", {sample}, {}, {}}};
+  return spec;
+}
+
+Parameter named(const std::string& name, const Constraint& constraint = Unconstrained{},
+                const std::string& global_observable = "") {
+  return {name, 1.0, 0.0, 10.0, false, constraint, IdentityPull{}, global_observable};
+}
+
+TEST_CASE("HS3: names that the writer makes up are not those of parameters") {
+  const ModelSpec spec = scaled_by({named("a", GaussianConstraint{0.5, 1.0, {}}),
+                                    named("b", PoissonConstraint{4.0, 5.0}), named("nom_a"),
+                                    named("nom_b"), named("b_tau"), named("b_poisMean")});
+  const io::Hs3Text written = io::write_hs3(spec, {});
+  CHECK(written.losses.empty());
+  const ModelSpec again = io::read_hs3(written.text).measurements.front();
+  CHECK(again.parameters == spec.parameters);
+  CHECK(again.channels == spec.channels);
+}
+
+TEST_CASE("HS3: global observables of one name are written apart if they are not one number") {
+  const ModelSpec spec = scaled_by({named("a", GaussianConstraint{0.5, 1.0, {}}, "g"),
+                                    named("b", GaussianConstraint{0.6, 1.0, {}}, "g"),
+                                    named("c", GaussianConstraint{0.5, 1.0, {}}, "g")});
+  const io::Hs3Text written = io::write_hs3(spec, {});
+  const ModelSpec again = io::read_hs3(written.text).measurements.front();
+  for (const Parameter& p : spec.parameters) {
+    CAPTURE(p.name);
+    const Parameter& found = parameter(again, p.name);
+    CHECK(observed_value(found) == observed_value(p));
+    CHECK(found.global_observable == (p.name == "b" ? "g_" : "g"));
+  }
+}
+
+TEST_CASE("HS3: the global observable of a staterror cannot have the name of a parameter") {
+  ModelSpec spec = scaled_by({named("nom_gamma")});
+  spec.parameters.push_back(named("gamma", PoissonConstraint{100.0, 100.0}));
+  spec.channels[0].samples[0].modifiers.emplace_back(StatError{"stat", {"gamma"}, {}});
+  const io::Hs3Text written = io::write_hs3(spec, {}, {true});
+  CHECK(written.losses.size() == 1);
+  CHECK_NOTHROW(io::read_hs3(written.text));
 }
 
 TEST_CASE("HS3: the writer lists what HS3 cannot hold") {

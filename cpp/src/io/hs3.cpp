@@ -196,7 +196,7 @@ void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
 std::string Reader::model_name(JsonValue analysis, const Likelihood& likelihood) const {
   const JsonValue named = analysis.exists() ? analysis : likelihood.value;
   if (!named.exists()) return "model";
-  const std::string name(named.find("name").string());
+  std::string name(named.find("name").string());
   const JsonValue config = find_member(find_member(index_.root_internal, "ModelConfigs"), name);
   const JsonValue original = find_member(config, "mcName");
   if (original.exists() && original.is(JsonKind::string) && original.size() != 0) {
@@ -221,7 +221,10 @@ void Reader::drop_invented_names(ModelSpec& spec) const {
   const JsonValue named = find_member(own, "global_observables");
   if (!named.exists() || !named.is(JsonKind::string) || named.string() != "unnamed") return;
   for (Parameter& parameter : spec.parameters) {
-    if (parameter.global_observable == "nom_" + parameter.name) parameter.global_observable = "";
+    std::string name = parameter.global_observable;
+    const std::string made_up = "nom_" + parameter.name;  // and underscores, see the writer
+    while (name.size() > made_up.size() && name.back() == '_') name.pop_back();
+    if (name == made_up) parameter.global_observable = "";
   }
 }
 

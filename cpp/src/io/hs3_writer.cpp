@@ -68,13 +68,19 @@ OrderedJson product_domain(const std::string& name) {
   return result;
 }
 
-OrderedJson observable_axis(const Parameter& parameter) {
+OrderedJson observable_axis(const std::string& name, const Parameter& parameter) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const auto* gaussian = std::get_if<GaussianConstraint>(&parameter.constraint);
   const Range range = gaussian != nullptr && gaussian->observable_range
                           ? *gaussian->observable_range
                           : Range{-infinity, infinity};
-  return axis(Hs3WriterContext::observable_name(parameter), range.lower, range.upper);
+  return axis(name, range.lower, range.upper);
+}
+
+template <typename T>
+bool has(const Sample& sample) {
+  return std::any_of(sample.modifiers.begin(), sample.modifiers.end(),
+                     [](const Modifier& m) { return std::holds_alternative<T>(m); });
 }
 
 void check_data(const ModelSpec& spec, const Observations& data) {
@@ -111,15 +117,44 @@ Hs3WriterContext::Hs3WriterContext(const ModelSpec& source) : spec(source) {
       }
     }
   }
+  name_observables();
 }
 
 void Hs3WriterContext::add(std::vector<std::string>& list, const std::string& what) {
   if (std::find(list.begin(), list.end(), what) == list.end()) list.push_back(what);
 }
 
-std::string Hs3WriterContext::observable_name(const Parameter& parameter) {
-  return parameter.global_observable.empty() ? "nom_" + parameter.name
-                                             : parameter.global_observable;
+std::string Hs3WriterContext::unlike_parameters(std::string name) const {
+  while (by_name_.count(name) != 0) name += '_';
+  return name;
+}
+
+/// Those of implied terms are found by their names and have no choice. The others keep away from
+/// them, from parameters, and from each other unless they are the same number.
+void Hs3WriterContext::name_observables() {
+  std::unordered_map<std::string, double> values;
+  for (const Parameter& p : spec.parameters) {
+    const std::optional<double> observed = observed_value(p);
+    if (!observed || implied.count(p.name) == 0) continue;
+    const std::string name = "nom_" + p.name;
+    if (by_name_.count(name) != 0) {
+      lose("the global observable of " + quote(p.name) + ": HS3 calls it " + quote(name) +
+           ", as a parameter is called");
+    }
+    values.emplace(name, *observed);
+    observables_.emplace(p.name, name);
+  }
+  for (const Parameter& p : spec.parameters) {
+    const std::optional<double> observed = observed_value(p);
+    if (!observed || implied.count(p.name) != 0) continue;
+    std::string name =
+        unlike_parameters(p.global_observable.empty() ? "nom_" + p.name : p.global_observable);
+    while (values.count(name) != 0 && values.at(name) != *observed) {
+      name = unlike_parameters(name + '_');
+    }
+    values.emplace(name, *observed);
+    observables_.emplace(p.name, name);
+  }
 }
 
 std::string Hs3WriterContext::constraint_name(const Parameter& parameter) {
@@ -155,18 +190,20 @@ void Writer::add_constraint(const Parameter& parameter) {
   if (gaussian != nullptr) {
     result["type"] = "gaussian_dist";
     result["x"] = name;
-    result["mean"] = Hs3WriterContext::observable_name(parameter);
+    result["mean"] = context_.observable_name(parameter);
     result["sigma"] = gaussian->sigma;
   } else {
+    const std::string mean_name = context_.unlike_parameters(name + "_poisMean");
+    const std::string tau_name = context_.unlike_parameters(name + "_tau");
     OrderedJson mean;
-    mean["name"] = name + "_poisMean";
+    mean["name"] = mean_name;
     mean["type"] = "product";
-    mean["factors"] = {name, name + "_tau"};
+    mean["factors"] = {name, tau_name};
     context_.functions.push_back(std::move(mean));
-    constants_.push_back(constant(name + "_tau", poisson->tau));
+    constants_.push_back(constant(tau_name, poisson->tau));
     result["type"] = "poisson_dist";
-    result["x"] = Hs3WriterContext::observable_name(parameter);
-    result["mean"] = name + "_poisMean";
+    result["x"] = context_.observable_name(parameter);
+    result["mean"] = mean_name;
   }
   if (context_.named.count(name) == 0) auxiliary_.push_back(result["name"]);
   constraints_.push_back(std::move(result));
@@ -235,13 +272,18 @@ void Writer::add_domains(const std::string& name, OrderedJson& names) {
   OrderedJson nuisances = product_domain(name + "_nuisance_parameters");
   OrderedJson observables = product_domain(name + "_global_observables");
   OrderedJson of_interest = product_domain(name + "_parameters_of_interest");
+  std::unordered_set<std::string> seen;
   for (const Parameter& p : spec_.parameters) {
     const bool is_interest =
         std::find(interests.begin(), interests.end(), p.name) != interests.end();
     if (is_interest || !p.fixed) {
       (is_interest ? of_interest : nuisances)["axes"].push_back(axis(p.name, p.lower, p.upper));
     }
-    if (is_constrained(p)) observables["axes"].push_back(observable_axis(p));
+    if (!is_constrained(p)) continue;
+    const std::string& observable = context_.observable_name(p);
+    if (seen.insert(observable).second) {
+      observables["axes"].push_back(observable_axis(observable, p));
+    }
   }
   for (OrderedJson* domain : {&nuisances, &observables, &of_interest}) {
     if ((*domain)["axes"].empty()) continue;
@@ -268,7 +310,9 @@ void Writer::add_points() {
   OrderedJson point;
   point["name"] = "default_values";
   OrderedJson& values = point["parameters"] = OrderedJson::array();
+  std::unordered_set<std::string> seen;
   for (const Parameter& p : spec_.parameters) {
+    seen.insert(p.name);
     OrderedJson entry;
     entry["name"] = p.name;
     entry["value"] = p.initial;
@@ -278,9 +322,9 @@ void Writer::add_points() {
   }
   for (const Parameter& p : spec_.parameters) {
     const std::optional<double> observed = observed_value(p);
-    if (!observed) continue;
-    values.push_back(constant(Hs3WriterContext::observable_name(p), *observed));
-    ranges["axes"].push_back(observable_axis(p));
+    if (!observed || !seen.insert(context_.observable_name(p)).second) continue;
+    values.push_back(constant(context_.observable_name(p), *observed));
+    ranges["axes"].push_back(observable_axis(context_.observable_name(p), p));
   }
   for (OrderedJson& entry : constants_) values.push_back(std::move(entry));
   root_["domains"].push_back(std::move(ranges));
@@ -308,13 +352,8 @@ std::string Writer::floors() {
   bool is_none = true;
   for (const Channel& channel : spec_.channels) {
     for (const Sample& sample : channel.samples) {
-      const auto has = [&](auto type) {
-        using Type = decltype(type);
-        return std::any_of(sample.modifiers.begin(), sample.modifiers.end(),
-                           [](const Modifier& m) { return std::holds_alternative<Type>(m); });
-      };
-      const bool has_histosys = has(HistoSys{});
-      const bool has_normsys = has(NormSys{});
+      const bool has_histosys = has<HistoSys>(sample);
+      const bool has_normsys = has<NormSys>(sample);
       is_none = is_none && !sample.yield_floor && !sample.factor_floor;
       is_root = is_root && sample.yield_floor.has_value() == has_histosys &&
                 sample.factor_floor.has_value() == has_normsys &&

@@ -24,7 +24,12 @@ class Hs3WriterContext {
   const Parameter& parameter(const std::string& name) const { return *by_name_.at(name); }
   void lose(const std::string& what) { add(losses, what); }
   void note(const std::string& what) { add(notes, what); }
-  static std::string observable_name(const Parameter& parameter);
+  /// Of a constrained parameter. Not the name of a parameter, unless that is among the losses.
+  const std::string& observable_name(const Parameter& parameter) const {
+    return observables_.at(parameter.name);
+  }
+  /// `name`, or with underscores after it if it is the name of a parameter.
+  std::string unlike_parameters(std::string name) const;
   static std::string constraint_name(const Parameter& parameter);
 
   const ModelSpec& spec;
@@ -37,8 +42,10 @@ class Hs3WriterContext {
 
  private:
   static void add(std::vector<std::string>& list, const std::string& what);
+  void name_observables();
 
   std::unordered_map<std::string, const Parameter*> by_name_;
+  std::unordered_map<std::string, std::string> observables_;  ///< names, by parameter
 };
 
 /// The `histfactory_dist`, or `bincounts_density_dist`, of one channel.
