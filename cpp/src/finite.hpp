@@ -23,6 +23,12 @@ inline std::size_t first_not_finite(const double* values, std::size_t n) noexcep
   return n;
 }
 
+/// True if the floor of a channel takes the yield's place. A yield of -infinity is an overflow on
+/// the way, which no floor may hide.
+inline bool is_floored(double yield, double floor) noexcept {
+  return yield < floor && yield >= -std::numeric_limits<double>::max();
+}
+
 /// `result` if it is not ok, or is finite with the `n` numbers computed for it, in rows of
 /// `n_parameters`. Otherwise the status overflow, and zeros.
 inline Evaluation unless_overflow(const Evaluation& result, double* numbers, std::size_t n,

@@ -135,7 +135,7 @@ Evaluation FusedEvaluator::leave_forbidden_yields(const double* x, double* gradi
   std::size_t first = model.n_bins;
   for (std::size_t bin = 0; bin < model.n_bins; ++bin) {
     const double floor = model.bin_floor.empty() ? -infinity : model.bin_floor[bin];
-    const double lambda = scratch.lambda[bin] < floor ? floor : scratch.lambda[bin];
+    const double lambda = is_floored(scratch.lambda[bin], floor) ? floor : scratch.lambda[bin];
     const bool allowed = kernels::is_possible(counts[bin], lambda);
     scratch.weight[bin] = allowed || lambda == floor ? 0.0 : -1.0;
     finite = finite && std::fabs(lambda) <= DBL_MAX;

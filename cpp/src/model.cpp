@@ -6,6 +6,7 @@
 
 #include "compiled_model.hpp"
 #include "expected_observable.hpp"
+#include "finite.hpp"
 #include "input_layout.hpp"
 #include "nablafit/error.hpp"
 #include "nearest_name.hpp"
@@ -122,7 +123,8 @@ void Model::expected(const double* x, double* yields) const {
   state.forward_rows();
   const double* lambda = state.scratch().lambda;
   for (std::size_t b = 0; b < n_bins(); ++b) {
-    const bool floored = !compiled_->bin_floor.empty() && lambda[b] < compiled_->bin_floor[b];
+    const bool floored =
+        !compiled_->bin_floor.empty() && detail::is_floored(lambda[b], compiled_->bin_floor[b]);
     yields[b] = floored ? compiled_->bin_floor[b] : lambda[b];
   }
 }

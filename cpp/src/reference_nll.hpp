@@ -11,10 +11,12 @@
 #include <variant>
 #include <vector>
 
+#include "finite.hpp"
 #include "kernels/interpolation.hpp"
 #include "kernels/terms.hpp"
 #include "kernels/transforms.hpp"
 #include "nablafit/likelihood.hpp"
+#include "plain_number.hpp"
 #include "reference_model.hpp"
 
 namespace nablafit::detail {
@@ -163,9 +165,9 @@ void reference_expected(const ReferenceModel& model, const T* x, T* yields) {
       for (std::size_t bin = 0; bin < n_bins; ++bin) lambda[bin] = lambda[bin] + *row++;
     }
     if (!channel.channel->yield_floor) continue;
+    const double floor = *channel.channel->yield_floor;
     for (std::size_t bin = 0; bin < n_bins; ++bin) {
-      if (lambda[bin] < *channel.channel->yield_floor)
-        lambda[bin] = T(*channel.channel->yield_floor);
+      if (is_floored(plain_number(lambda[bin]), floor)) lambda[bin] = T(floor);
     }
   }
 }

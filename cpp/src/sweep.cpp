@@ -280,7 +280,8 @@ NABLAFIT_FLATTEN BinSum weigh_bins(const SweepModel& m, SweepScratch& s, const C
                                    const double* counts, bool with_gradient) {
   BinSum sum{0.0, no_offender};
   for (std::uint32_t bin = chunk.bin_begin; bin < chunk.bin_end; ++bin) {
-    const bool floored = m.bin_floor != nullptr && s.lambda[bin] < m.bin_floor[bin];
+    const bool floored = m.bin_floor != nullptr && s.lambda[bin] < m.bin_floor[bin] &&
+                         s.lambda[bin] >= -DBL_MAX;  // as is_floored() in finite.hpp
     if (floored) s.lambda[bin] = m.bin_floor[bin];
     const double lambda = s.lambda[bin];
     const double count = counts[bin];

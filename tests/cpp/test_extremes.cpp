@@ -199,6 +199,21 @@ TEST_CASE("extremes: arguments of interpolations that overflow") {
   }
 }
 
+TEST_CASE("extremes: the floor of a channel does not hide an overflow") {
+  ModelSpec spec = one_bin(1e300, nuisance(), {});
+  spec.channels[0].yield_floor = 1.0;
+  const Model model(spec);
+  const Likelihood likelihood(model, model.data({"observed", {{"channel", {0.0}}}, {}}));
+  for (const Backend backend : {Backend::clad, Backend::finite_difference}) {
+    const auto evaluator = make_evaluator(likelihood, backend);
+    CHECK(evaluator->value(Vector{-1e300, 0.0}.data()).status == EvaluationStatus::not_finite);
+    CHECK(evaluator->value(Vector{-1e3, 0.0}.data()).value == 1.0);
+  }
+  Vector yields(1);
+  model.expected(Vector{-1e300, 0.0}.data(), yields.data());
+  CHECK(yields[0] == -infinity);
+}
+
 TEST_CASE("extremes: formulas outside their domain") {
   for (const char* text : {"1 / alpha", "log(alpha)", "sqrt(alpha)", "alpha^-0.5", "alpha^alpha",
                            "exp(alpha)", "exp(exp(alpha))", "0 * alpha / alpha", "tan(alpha)"}) {
