@@ -1,0 +1,130 @@
+# Sections of .ci/run that look into the code while it runs: sanitizers, coverage, fuzzing,
+# clang-tidy. Sourced by it; uses $scratch, its virtual environment and apt_install.
+# shellcheck shell=bash disable=SC2154
+
+# One version of clang for all: each new one warns of something new, and finds something new.
+clang=19
+
+# Light enough for builds that run once.
+light="-O1 -g1"
+
+# The tests of every reader and every binding that start no other process; under
+# AddressSanitizer, an interpreter takes more than ten seconds to start.
+instrumented_python_tests=(
+  tests/python/test_batch.py
+  tests/python/test_diff.py
+  tests/python/test_formulas.py
+  tests/python/test_hs3.py
+  tests/python/test_intervals.py
+  tests/python/test_likelihood.py
+  tests/python/test_malformed.py
+  tests/python/test_relax.py
+  tests/python/test_robustness.py
+  tests/python/test_spec.py
+  tests/python/test_toys.py
+  tests/python/test_workspace.py
+)
+
+# need_clang: installs what is missing of clang, or says that there is nothing to do.
+need_clang() {
+  command -v "clang++-$clang" && command -v "clang-tidy-$clang" && command -v "llvm-cov-$clang" &&
+    compgen -G "/usr/lib/llvm-$clang/lib/clang/*/lib/linux/libclang_rt.asan-*.so" >/dev/null && return
+  apt_install "clang-$clang" "clang-tidy-$clang" "llvm-$clang" "libclang-rt-$clang-dev" && return
+  echo "clang $clang cannot be had here: nothing checked"
+  return 1
+}
+
+# One build with clang, its warnings as errors, AddressSanitizer, which in programs looks for leaks
+# too, UndefinedBehaviorSanitizer, libFuzzer and coverage: extension, C++ tests and fuzz targets.
+# The suites run in it, and together they are the coverage of the C++ sources.
+sanitizers() {
+  local build="$scratch/instrumented" site="$scratch/instrumented-site" runtime
+  need_clang || return 0
+  CXX="clang++-$clang" \
+    CXXFLAGS="$light -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic" \
+    python -m pip install --quiet --no-deps --target "$site" -Cbuild-dir="$build" \
+    -Ccmake.build-type=None -Ccmake.define.NABLAFIT_DEVELOPER_MODE=ON \
+    -Ccmake.define.NABLAFIT_SANITIZE=address,undefined -Ccmake.define.NABLAFIT_FUZZ=ON .
+  export LLVM_PROFILE_FILE="$scratch/profiles/%2m.profraw" UBSAN_OPTIONS=print_stacktrace=1
+  ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" --exclude-regex '^mutate_'
+  runtime=$("clang++-$clang" -print-file-name="libclang_rt.asan-$(uname -m).so")
+  PYTHONPATH="$site" ASAN_OPTIONS=detect_leaks=0 \
+    LD_PRELOAD="$runtime $(g++ -print-file-name=libstdc++.so)" \
+    python -m pytest -p no:cacheprovider -n "$(nproc)" -m "not slow" "${instrumented_python_tests[@]}"
+}
+
+# Of the runs before; fails below 90 % of lines.
+cpp_coverage() {
+  local build="$scratch/instrumented" reports
+  if ! compgen -G "$scratch/profiles/*.profraw" >/dev/null; then
+    echo "nothing was built with clang: nothing measured"
+    return 0
+  fi
+  "llvm-profdata-$clang" merge --output="$scratch/profiles/all" "$scratch"/profiles/*.profraw
+  reports=(-instr-profile="$scratch/profiles/all" "$build/tests/cpp/nablafit_tests"
+    -object "$(compgen -G "$scratch/instrumented-site/nablafit/_core.*.so")"
+    -ignore-filename-regex="$scratch|/generated/|/tests/|^/usr/|/site-packages/")
+  "llvm-cov-$clang" report -show-region-summary=false -show-branch-summary=false "${reports[@]}"
+  "llvm-cov-$clang" export -summary-only "${reports[@]}" | python -c '
+import json, sys
+
+lines = json.load(sys.stdin)["data"][0]["totals"]["lines"]
+print("{covered} of {count} lines, {percent:.1f} %".format(**lines))
+sys.exit(lines["percent"] < 90)'
+}
+
+# measure_python COMMAND...: runs the command; every Python that it starts in this environment
+# records which lines of the package it runs.
+measure_python() {
+  mkdir -p "$scratch/coverage"
+  COVERAGE_PROCESS_START="$PWD/pyproject.toml" COVERAGE_FILE="$scratch/coverage/data" "$@"
+}
+
+# Of what was measured; fails below 90 % of lines.
+python_coverage() {
+  export COVERAGE_FILE="$scratch/coverage/data"
+  python -m coverage combine --quiet
+  python -m coverage report --skip-covered --sort=cover --fail-under=90
+}
+
+# The tests with threads under ThreadSanitizer.
+threads() {
+  local fixed=()
+  need_clang || return 0
+  # It gives up where the kernel places memory at random over too wide a range.
+  if setarch "$(uname -m)" -R true 2>/dev/null; then fixed=(setarch "$(uname -m)" -R); fi
+  cmake --preset tsan -G Ninja -B "$scratch/tsan" -DCMAKE_CXX_COMPILER="clang++-$clang" \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="$light"
+  cmake --build "$scratch/tsan" --parallel "$(nproc)" --target nablafit_thread_tests
+  NABLAFIT_TEST_SECONDS=10 "${fixed[@]}" "$scratch/tsan/tests/cpp/nablafit_thread_tests"
+}
+
+# Each fuzz target for half a minute, with the same inputs every time: what is found must not depend
+# on luck. docs/testing.md has the longer run, which is left to chance.
+fuzzing() {
+  local targets="$scratch/instrumented/tests/fuzz"
+  if ! compgen -G "$targets/fuzz_*" >/dev/null; then
+    echo "nothing was built with clang: no fuzzing"
+    return 0
+  fi
+  printf '%s\n' pyhf hs3 expression model | xargs -P "$(nproc)" -I NAME \
+    bash -c 'mkdir "$1/corpus-NAME" && "$2/fuzz_NAME" -seed=1 -max_total_time=30 -timeout=20 \
+      -rss_limit_mb=2048 -artifact_prefix="$1/NAME-" -print_final_stats=1 -verbosity=0 \
+      "$1/corpus-NAME" tests/fuzz/seeds/NAME || { base64 "$1"/NAME-*; exit 1; }' _ "$scratch" "$targets"
+}
+
+# clang-tidy over the sources of the library that the last ten commits changed: all of them would
+# take longer than the tests. Needs the compilation database of the C++ tests.
+tidy() {
+  local base file files=()
+  need_clang || return 0
+  base=$(git rev-list --first-parent --max-count=11 HEAD | tail -n 1)
+  for file in $(git diff --name-only --diff-filter=d "$base" -- 'cpp/src/*.cpp'); do
+    if grep -qF "\"file\": \"$PWD/$file\"" "$scratch/build/compile_commands.json"; then
+      files+=("$file")
+    fi
+  done
+  printf '%s files since %s\n' "${#files[@]}" "$base"
+  ((${#files[@]} == 0)) || printf '%s\0' "${files[@]}" |
+    xargs -0 -P "$(nproc)" -n 1 "clang-tidy-$clang" --quiet -p "$scratch/build"
+}
