@@ -186,7 +186,17 @@ def test_damaged_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     check_descriptions(300, monkeypatch)
 
 
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Nothing is counted or traced: it takes several times as long, for lines that others reach."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("untraced")
 def test_many_damaged_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than 10,000 inputs."""
     check_files(700)
