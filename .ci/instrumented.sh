@@ -8,8 +8,8 @@ clang=19
 # Light enough for builds that run once.
 light="-O1 -g1"
 
-# The tests of every reader and every binding that start no other process; under
-# AddressSanitizer, an interpreter takes more than ten seconds to start.
+# The tests of the C++ readers and of the bindings that hardly start other processes; under
+# AddressSanitizer, an interpreter takes several seconds to start.
 instrumented_python_tests=(
   tests/python/test_batch.py
   tests/python/test_diff.py
@@ -111,6 +111,7 @@ fuzzing() {
     echo "nothing was built with clang: no fuzzing"
     return 0
   fi
+  export LLVM_PROFILE_FILE="$scratch/fuzz-%p.profraw"  # what fuzzing reaches is not coverage by tests
   printf '%s\n' pyhf hs3 expression model | xargs -P "$(nproc)" -I NAME \
     bash -c 'mkdir "$1/corpus-NAME" && "$2/fuzz_NAME" -seed=1 -max_total_time=30 -timeout=20 \
       -rss_limit_mb=2048 -artifact_prefix="$1/NAME-" -print_final_stats=1 -verbosity=0 \
