@@ -91,31 +91,49 @@ python_coverage() {
   python -m coverage report --skip-covered --sort=cover --fail-under=90
 }
 
-# The tests with threads under ThreadSanitizer.
+# at_fixed_addresses COMMAND...: runs it with memory at the same addresses every time, where the
+# system lets us.
+at_fixed_addresses() {
+  if setarch "$(uname -m)" -R true 2>/dev/null; then
+    setarch "$(uname -m)" -R "$@"
+  else
+    "$@"
+  fi
+}
+
+# The tests with threads under ThreadSanitizer, which gives up where the kernel places memory at
+# random over too wide a range.
 threads() {
-  local fixed=()
   need_clang || return 0
-  # It gives up where the kernel places memory at random over too wide a range.
-  if setarch "$(uname -m)" -R true 2>/dev/null; then fixed=(setarch "$(uname -m)" -R); fi
   cmake --preset tsan -G Ninja -B "$scratch/tsan" -DCMAKE_CXX_COMPILER="clang++-$clang" \
     -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="$light"
   cmake --build "$scratch/tsan" --parallel "$(nproc)" --target nablafit_thread_tests
-  NABLAFIT_TEST_SECONDS=10 "${fixed[@]}" "$scratch/tsan/tests/cpp/nablafit_thread_tests"
+  NABLAFIT_TEST_SECONDS=10 at_fixed_addresses "$scratch/tsan/tests/cpp/nablafit_thread_tests"
 }
 
-# Each fuzz target for half a minute, with the same inputs every time: what is found must not depend
-# on luck. docs/testing.md has the longer run, which is left to chance.
+# fuzz NAME RUNS: the target with the same inputs every time, for libFuzzer goes by addresses too.
+# What is found must not depend on luck or on the speed of the machine.
+fuzz() {
+  local corpus="$scratch/corpus-$1"
+  mkdir "$corpus"
+  at_fixed_addresses "$scratch/instrumented/tests/fuzz/fuzz_$1" -seed=1 -runs="$2" -timeout=20 \
+    -rss_limit_mb=2048 -artifact_prefix="$scratch/$1-" -print_final_stats=1 -verbosity=0 \
+    "$corpus" "tests/fuzz/seeds/$1" && return
+  base64 "$scratch/$1"-*
+  return 1
+}
+
+# Each fuzz target for about half a minute. docs/testing.md has the longer run, left to chance.
 fuzzing() {
-  local targets="$scratch/instrumented/tests/fuzz"
-  if ! compgen -G "$targets/fuzz_*" >/dev/null; then
+  if ! compgen -G "$scratch/instrumented/tests/fuzz/fuzz_*" >/dev/null; then
     echo "nothing was built with clang: no fuzzing"
     return 0
   fi
   export LLVM_PROFILE_FILE="$scratch/fuzz-%p.profraw"  # what fuzzing reaches is not coverage by tests
-  printf '%s\n' pyhf hs3 expression model | xargs -P "$(nproc)" -I NAME \
-    bash -c 'mkdir "$1/corpus-NAME" && "$2/fuzz_NAME" -seed=1 -max_total_time=30 -timeout=20 \
-      -rss_limit_mb=2048 -artifact_prefix="$1/NAME-" -print_final_stats=1 -verbosity=0 \
-      "$1/corpus-NAME" tests/fuzz/seeds/NAME || { base64 "$1"/NAME-*; exit 1; }' _ "$scratch" "$targets"
+  export -f fuzz at_fixed_addresses
+  export scratch
+  printf '%s\n' pyhf 20000 hs3 20000 expression 200000 model 8000 |
+    xargs -P "$(nproc)" -n 2 bash -c 'fuzz "$@" 2>&1' fuzz
 }
 
 # clang-tidy over the sources of the library that the last ten commits changed: all of them would
