@@ -8,6 +8,7 @@
 
 #include "ad/derivatives.hpp"
 #include "compiled_likelihood.hpp"
+#include "finite.hpp"
 #include "input_sweep.hpp"
 #include "kernels/terms.hpp"
 #include "nablafit/error.hpp"
@@ -181,7 +182,8 @@ struct InputDerivatives::Sweeps {
     const std::vector<T>& lambda = sweep.forward(x.data(), at);
     std::vector<T> weights(lambda.size()), parameters(x.size(), T(0.0));
     for (std::size_t b = 0; b < weights.size(); ++b) {
-      const bool floored = !model.bin_floor.empty() && lambda[b] < model.bin_floor[b];
+      const bool floored =
+          !model.bin_floor.empty() && is_floored(innermost(lambda[b]), model.bin_floor[b]);
       const T yield = floored ? T(model.bin_floor[b]) : lambda[b];
       weights[b] = floored ? T(0.0) : bin_weight(values.counts[b], yield);
       if (gradient != nullptr) gradient->counts[b] = count_adjoint(data.counts[b], yield);
@@ -289,7 +291,7 @@ FullGradient InputDerivatives::yields(const double* x, const double* weights) {
   std::vector<double> unfloored(weights, weights + lambda.size());
   const AlignedVector<double>& floors = sweeps_->model.bin_floor;
   for (std::size_t b = 0; b < floors.size(); ++b) {
-    if (lambda[b] < floors[b]) unfloored[b] = 0.0;
+    if (is_floored(lambda[b], floors[b])) unfloored[b] = 0.0;
   }
   sweep.backward(unfloored.data(), result.parameters.data(), &adjoints);
   pull_back_slots(*structure_, sweeps_->inputs.data(), adjoints, result.inputs.data());
@@ -358,7 +360,7 @@ std::vector<double> InputDerivatives::tangent_of_yields(const double* x,
   std::vector<double> result =
       tops(Sweeps::made(s.tangent, *structure_).forward(point.data(), slots));
   for (std::size_t b = 0; b < s.model.bin_floor.size(); ++b) {
-    if (s.tangent->yields()[b] < s.model.bin_floor[b]) result[b] = 0.0;
+    if (is_floored(innermost(s.tangent->yields()[b]), s.model.bin_floor[b])) result[b] = 0.0;
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "input_derivatives.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/likelihood.hpp"
 #include "nablafit/model.hpp"
@@ -212,6 +213,10 @@ TEST_CASE("extremes: the floor of a channel does not hide an overflow") {
   Vector yields(1);
   model.expected(Vector{-1e300, 0.0}.data(), yields.data());
   CHECK(yields[0] == -infinity);
+  detail::InputDerivatives derivatives(likelihood);
+  const double weight = 1.0;
+  CHECK(derivatives.yields(Vector{-1e300, 0.0}.data(), &weight).parameters[0] == 1e300);
+  CHECK(derivatives.yields(Vector{-1e3, 0.0}.data(), &weight).parameters[0] == 0.0);
 }
 
 TEST_CASE("extremes: formulas outside their domain") {

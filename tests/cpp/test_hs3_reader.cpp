@@ -219,6 +219,17 @@ TEST_CASE("HS3: names that the writer makes up are not those of parameters") {
   CHECK(again.channels == spec.channels);
 }
 
+TEST_CASE("HS3: names that the writer makes up are not those of global observables") {
+  const ModelSpec spec = scaled_by({named("a", GaussianConstraint{0.5, 1.0, {}}, "b_tau"),
+                                    named("b", PoissonConstraint{4.0, 5.0}, "nom_b"),
+                                    named("c", GaussianConstraint{0.6, 1.0, {}}, "b_poisMean")});
+  const io::Hs3Text written = io::write_hs3(spec, {});
+  CHECK(written.losses.empty());
+  const ModelSpec again = io::read_hs3(written.text).measurements.front();
+  CHECK(again.parameters == spec.parameters);
+  CHECK(again.channels == spec.channels);
+}
+
 TEST_CASE("HS3: global observables of one name are written apart if they are not one number") {
   const ModelSpec spec = scaled_by({named("a", GaussianConstraint{0.5, 1.0, {}}, "g"),
                                     named("b", GaussianConstraint{0.6, 1.0, {}}, "g"),

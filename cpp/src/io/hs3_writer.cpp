@@ -129,10 +129,14 @@ std::string Hs3WriterContext::unlike_parameters(std::string name) const {
   return name;
 }
 
+std::string Hs3WriterContext::unused(std::string name) const {
+  while (by_name_.count(name) != 0 || observed_.count(name) != 0) name += '_';
+  return name;
+}
+
 /// Those of implied terms are found by their names and have no choice. The others keep away from
 /// them, from parameters, and from each other unless they are the same number.
 void Hs3WriterContext::name_observables() {
-  std::unordered_map<std::string, double> values;
   for (const Parameter& p : spec.parameters) {
     const std::optional<double> observed = observed_value(p);
     if (!observed || implied.count(p.name) == 0) continue;
@@ -141,7 +145,7 @@ void Hs3WriterContext::name_observables() {
       lose("the global observable of " + quote(p.name) + ": HS3 calls it " + quote(name) +
            ", as a parameter is called");
     }
-    values.emplace(name, *observed);
+    observed_.emplace(name, *observed);
     observables_.emplace(p.name, name);
   }
   for (const Parameter& p : spec.parameters) {
@@ -149,10 +153,10 @@ void Hs3WriterContext::name_observables() {
     if (!observed || implied.count(p.name) != 0) continue;
     std::string name =
         unlike_parameters(p.global_observable.empty() ? "nom_" + p.name : p.global_observable);
-    while (values.count(name) != 0 && values.at(name) != *observed) {
+    while (observed_.count(name) != 0 && observed_.at(name) != *observed) {
       name = unlike_parameters(name + '_');
     }
-    values.emplace(name, *observed);
+    observed_.emplace(name, *observed);
     observables_.emplace(p.name, name);
   }
 }
@@ -193,8 +197,8 @@ void Writer::add_constraint(const Parameter& parameter) {
     result["mean"] = context_.observable_name(parameter);
     result["sigma"] = gaussian->sigma;
   } else {
-    const std::string mean_name = context_.unlike_parameters(name + "_poisMean");
-    const std::string tau_name = context_.unlike_parameters(name + "_tau");
+    const std::string mean_name = context_.unused(name + "_poisMean");
+    const std::string tau_name = context_.unused(name + "_tau");
     OrderedJson mean;
     mean["name"] = mean_name;
     mean["type"] = "product";

@@ -28,8 +28,8 @@ class Hs3WriterContext {
   const std::string& observable_name(const Parameter& parameter) const {
     return observables_.at(parameter.name);
   }
-  /// `name`, or with underscores after it if it is the name of a parameter.
-  std::string unlike_parameters(std::string name) const;
+  /// `name`, or with underscores after it if a parameter or a global observable has it.
+  std::string unused(std::string name) const;
   static std::string constraint_name(const Parameter& parameter);
 
   const ModelSpec& spec;
@@ -43,9 +43,12 @@ class Hs3WriterContext {
  private:
   static void add(std::vector<std::string>& list, const std::string& what);
   void name_observables();
+  /// `name`, or with underscores after it if it is the name of a parameter.
+  std::string unlike_parameters(std::string name) const;
 
   std::unordered_map<std::string, const Parameter*> by_name_;
   std::unordered_map<std::string, std::string> observables_;  ///< names, by parameter
+  std::unordered_map<std::string, double> observed_;          ///< global observables, by name
 };
 
 /// The `histfactory_dist`, or `bincounts_density_dist`, of one channel.
