@@ -46,9 +46,11 @@ sanitizers() {
   need_clang || return 0
   CXX="clang++-$clang" \
     CXXFLAGS="$light -fprofile-instr-generate -fcoverage-mapping -fprofile-update=atomic" \
-    python -m pip install --quiet --no-deps --target "$site" -Cbuild-dir="$build" \
-    -Ccmake.build-type=None -Ccmake.define.NABLAFIT_DEVELOPER_MODE=ON \
-    -Ccmake.define.NABLAFIT_SANITIZE=address,undefined -Ccmake.define.NABLAFIT_FUZZ=ON .
+    python -m pip install --quiet --no-deps --target "$site" \
+    --config-settings=build-dir="$build" --config-settings=cmake.build-type=None \
+    --config-settings=cmake.define.NABLAFIT_DEVELOPER_MODE=ON \
+    --config-settings=cmake.define.NABLAFIT_SANITIZE=address,undefined \
+    --config-settings=cmake.define.NABLAFIT_FUZZ=ON .
   export LLVM_PROFILE_FILE="$scratch/profiles/%2m.profraw" UBSAN_OPTIONS=print_stacktrace=1
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" --exclude-regex '^mutate_'
   runtime=$("clang++-$clang" -print-file-name="libclang_rt.asan-$(uname -m).so")
