@@ -10,7 +10,7 @@ import nablafit as nf
 from nablafit._problem import make_problem
 from nablafit._rounding import pdg_round
 from nablafit.fit import compare_gradients
-from nablafit.interop.scipy import METHODS, _FreeFunction
+from nablafit.interop.scipy import METHODS, _FreeFunction, is_supported
 
 BOUNDED = ("newton", "minuit", "scipy:L-BFGS-B", "scipy:SLSQP", "scipy:TNC", "scipy:trust-constr")
 
@@ -37,7 +37,7 @@ def test_minimum_and_errors_equal_those_of_pyhf(
     np.testing.assert_allclose(result.errors, fitted[:, 1], rtol=1e-2)
 
 
-@pytest.mark.parametrize("minimizer", [f"scipy:{method}" for method in METHODS])
+@pytest.mark.parametrize("minimizer", [f"scipy:{m}" for m in METHODS if is_supported(m)])
 def test_every_method_of_scipy_finds_the_minimum(
     likelihood: nf.Likelihood, result: nf.FitResult, minimizer: str
 ) -> None:
@@ -46,6 +46,15 @@ def test_every_method_of_scipy_finds_the_minimum(
     assert other.value == pytest.approx(result.value, abs=2e-4)
     assert other.covariance is not None
     np.testing.assert_allclose(other.errors, result.errors, rtol=2e-2)
+
+
+def test_a_method_that_scipy_does_not_have_yet(
+    likelihood: nf.Likelihood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scipy.__version__", "1.13.2")
+    assert is_supported("COBYLA")
+    with pytest.raises(nf.ArgumentError, match=r"COBYQA .* needs SciPy 1.14 .* found 1.13.2"):
+        nf.fit(likelihood, minimizer="scipy:cobyqa")
 
 
 def test_scaled_function_for_scipy_has_consistent_derivatives(likelihood: nf.Likelihood) -> None:
@@ -147,6 +156,7 @@ def test_methods_without_bounds_do_not_leave_them_unnoticed(likelihood: nf.Likel
     assert "mu" in result.message
 
 
+@pytest.mark.filterwarnings("ignore:Values in x were outside bounds:RuntimeWarning")  # old SciPy
 @pytest.mark.parametrize("minimizer", BOUNDED)
 def test_fits_cross_regions_without_likelihood(minimizer: str) -> None:
     """One bin where a step too far down makes the yield negative."""

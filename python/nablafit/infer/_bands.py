@@ -75,7 +75,8 @@ def _block_variances(jacobian: csr_array, covariance: FloatArray) -> FloatArray:
     if sparse.size:
         thin = jacobian[:, sparse]
         product += 2.0 * (thin @ covariance[np.ix_(sparse, dense)])
-        result += thin.multiply(thin @ covariance[np.ix_(sparse, sparse)]).sum(axis=1)
+        products = thin.multiply(thin @ covariance[np.ix_(sparse, sparse)])
+        result += products @ np.ones(sparse.size)
     result += np.einsum("ij,ij->i", thick, product)
     return result
 

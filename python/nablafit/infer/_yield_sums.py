@@ -43,13 +43,11 @@ class YieldSums:
 
     def bins(self, values: FloatArray, jacobian: csr_array) -> tuple[FloatArray, csr_array]:
         """Add the samples; where the floor of a channel acts, nothing changes the bin."""
-        from scipy.sparse import diags_array
-
         bins, derivatives = self._to_bins @ values, self._to_bins @ jacobian
         floored = bins <= self._floors
         if np.any(floored):
             bins = np.fmax(bins, self._floors)
-            derivatives = (diags_array((~floored).astype(float)) @ derivatives).tocsr()
+            derivatives = derivatives.multiply(~floored[:, np.newaxis]).tocsr()
         return bins, derivatives
 
 

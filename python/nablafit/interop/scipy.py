@@ -35,7 +35,16 @@ _WITH_PRODUCTS = ("Newton-CG", "trust-ncg", "trust-krylov")
 _LARGE = 500
 _WITHOUT_BOUNDS = ("CG", "BFGS", "Newton-CG", "dogleg", "trust-ncg", "trust-exact", "trust-krylov")
 
+# The first SciPy that has them with bounds.
+_SINCE = {"COBYLA": (1, 11), "COBYQA": (1, 14)}
+
 METHODS = _WITHOUT_GRADIENT + _WITH_GRADIENT + _WITH_HESSIAN
+
+
+def is_supported(method: str) -> bool:
+    """Whether the installed SciPy has one of METHODS in the form that is needed here."""
+    version = tuple(int(number) for number in scipy.__version__.split(".")[:2])
+    return version >= _SINCE.get(method, version)
 
 
 class _FreeFunction:
@@ -127,7 +136,15 @@ def _method(name: str) -> str:
     if name.lower() not in known:
         message = f"SciPy has no method {name!r}{nearest(name, METHODS)}"
         raise located(ArgumentError, message, "minimizer")
-    return known[name.lower()]
+    method = known[name.lower()]
+    if not is_supported(method):
+        needed = ".".join(map(str, _SINCE[method]))
+        message = (
+            f"{method} with bounds needs SciPy {needed} or newer, found {scipy.__version__}; "
+            "choose another method, or update SciPy"
+        )
+        raise located(ArgumentError, message, "minimizer")
+    return method
 
 
 def _method_options(method: str, options: FitOptions) -> dict[str, float]:
