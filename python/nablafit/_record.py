@@ -178,6 +178,8 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
         return _decode_union(value, arguments, where)
     if origin is np.ndarray:
         return _array(value, typing.get_args(arguments[1])[0], where)
+    if origin is NDArray:  # itself an alias since NumPy 2.5 on Python 3.12
+        return _array(value, arguments[0], where)
     if hint is float:
         return _number(value, where)
     if origin is tuple:
