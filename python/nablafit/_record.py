@@ -27,13 +27,15 @@ __all__ = ["Record", "load_result"]
 
 _FORMATS: dict[str, type[Record]] = {}
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf}
+_AS_IN_JSON = (str, int, bool, Any)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Record:
     """Base of frozen dataclasses that go through JSON by the annotations of their members.
 
-    Members are numbers, strings, arrays, tuples, dicts with string keys, fit results and records.
+    Members are numbers, strings, arrays, tuples, dicts with string keys, fit results and records;
+    a document with another is a TypeError when it is read.
     A subclass is declared as `@dataclass(frozen=True, eq=False, kw_only=True, repr=False)`, names
     its document with `class Limit(Record, format="nablafit.Limit/1")` and has `__repr__` and
     `_repr_html_`; parts of other results need no format. Arrays become read-only.
@@ -190,7 +192,9 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
         return {key: _decode(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
     if isinstance(hint, type) and issubclass(hint, Record | FitResult):
         return hint.from_dict(value)
-    return value
+    if hint in _AS_IN_JSON or origin in (typing.Literal, Mapping):
+        return value
+    raise TypeError(f"{where}: no way to read a member of the type {hint}")
 
 
 def _decode_union(value: Any, members: tuple[Any, ...], where: str) -> Any:
