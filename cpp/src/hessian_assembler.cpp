@@ -118,7 +118,7 @@ void HessianAssembler::add_rows(const SweepState& state, ArrowHessian& hessian) 
 
 void HessianAssembler::assemble_information(const double* x, SweepState& state,
                                             ArrowHessian& hessian) {
-  SweepScratch& s = state.scratch();
+  const SweepScratch& s = state.scratch();
   std::fill_n(s.weight, model_->n_bins, 0.0);
   std::fill_n(s.multiplier_adjoint, model_->n_multipliers, 0.0);
   std::fill_n(s.pull_gradient, model_->pulls.size(), 0.0);

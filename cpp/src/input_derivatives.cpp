@@ -357,10 +357,10 @@ std::vector<double> InputDerivatives::tangent_of_yields(const double* x,
   Sweeps& s = *sweeps_;
   const std::vector<First> point = along({x, x + s.model.names.size()}, tangent.parameters);
   const InputSlots<First> slots = s.slots_along(tangent);
-  std::vector<double> result =
-      tops(Sweeps::made(s.tangent, *structure_).forward(point.data(), slots));
+  auto& sweep = Sweeps::made(s.tangent, *structure_);
+  std::vector<double> result = tops(sweep.forward(point.data(), slots));
   for (std::size_t b = 0; b < s.model.bin_floor.size(); ++b) {
-    if (is_floored(innermost(s.tangent->yields()[b]), s.model.bin_floor[b])) result[b] = 0.0;
+    if (is_floored(innermost(sweep.yields()[b]), s.model.bin_floor[b])) result[b] = 0.0;
   }
   return result;
 }

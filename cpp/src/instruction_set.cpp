@@ -61,6 +61,7 @@ std::vector<std::string> sweep_names() {
 
 const SweepFunctions& sweep_functions() {
   static const SweepFunctions& chosen = []() -> const SweepFunctions& {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* wanted = std::getenv("NABLAFIT_INSTRUCTION_SET");
     const SweepFunctions* found = wanted == nullptr ? nullptr : find_sweep(wanted);
     return found != nullptr ? *found : *available_sweeps()[0];

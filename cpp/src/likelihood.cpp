@@ -120,7 +120,7 @@ void compile_data(CompiledLikelihood& likelihood) {
 double stored_observable(const Constraint& constraint) {
   Parameter parameter;
   parameter.constraint = constraint;
-  return *observed_value(parameter);
+  return *observed_value(parameter);  // NOLINT(bugprone-unchecked-optional-access): has a term
 }
 
 double deviance(const ConstraintTerm& term, double x) {

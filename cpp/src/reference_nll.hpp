@@ -123,6 +123,7 @@ class ReferenceRow {
   void apply(const FormulaFactor&) {
     std::vector<T> arguments;
     for (const std::size_t index : current_->parameters) arguments.push_back(x_[index]);
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): ReferenceModel makes one for each
     const T factor = current_->formula->evaluate_at(arguments.data(), bin_);
     factor_ = factor_ * factor;
   }

@@ -44,6 +44,7 @@ std::size_t n_processors() {
 std::size_t usable_threads(std::size_t requested) {
   if (is_worker) return 1;
   if (requested > 0) return requested;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   if (const char* text = std::getenv("NABLAFIT_NUM_THREADS")) {
     char* end = nullptr;
     const long number = std::strtol(text, &end, 10);
@@ -71,7 +72,7 @@ void parallel_for(std::size_t n_tasks, std::size_t n_threads,
   const std::size_t n_helpers = std::min(n_threads, n_tasks);
   try {
     for (std::size_t worker = 1; worker < n_helpers; ++worker) threads.emplace_back(work, worker);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system gives no more threads; those that run do all the work.
   }
   work(0);

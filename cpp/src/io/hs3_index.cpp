@@ -145,7 +145,6 @@ JsonValue Hs3Named::find(std::string_view name) const {
 JsonValue Hs3Named::get(std::string_view name, JsonValue where) const {
   const JsonValue value = find(name);
   if (value.exists()) return value;
-  const std::string kind = what_.substr(what_.find(' ') + 1);
   fail(where,
        "found " + quoted(name) + ", which is not the name of " + what_ + ", expected " +
            (names_.empty() ? "one, but the document has none" : "one of " + quoted_list(names_)) +

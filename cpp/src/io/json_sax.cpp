@@ -94,7 +94,8 @@ class JsonSaxHandler {
   }
 
   void run() {
-    Json::sax_parse(text_.data(), text_.data() + end_, this);
+    const char* begin = text_.data();
+    Json::sax_parse(begin, begin + end_, this);
     if (end_ != text_.size()) fail_unexpected(end_);
   }
 
