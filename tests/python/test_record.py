@@ -105,3 +105,12 @@ def test_a_member_of_the_wrong_type_is_named(whole: Whole) -> None:
     document["pair"] = [1.0, "many"]
     with pytest.raises(nf.ArgumentError, match=r"pair\[1\].*'many'"):
         Whole.from_dict(document)
+
+
+def test_a_record_with_members_that_nothing_reads_is_refused() -> None:
+    @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+    class Odd(Record):
+        names: set[str]
+
+    with pytest.raises(TypeError, match=r"names: no way to read a member of the type set\[str\]"):
+        Odd.from_dict({"names": ["a"]})
