@@ -9,6 +9,9 @@ import click
 from rich.text import Text
 
 from ._cli_common import (
+    Held,
+    Source,
+    fix_options,
     json_option,
     make_console,
     make_table,
@@ -37,10 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 
-_fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
-)
-
 
 @click.command("intervals")
 @workspace_argument
@@ -49,18 +48,18 @@ _fix_option = click.option(
 @poi_option
 @click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def intervals(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, ...],
     measurement: str | None,
     poi: str | None,
     sigma: float,
     level: float | None,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -96,19 +95,19 @@ def intervals(
     help="Of the first parameter, then of the second; by default 3 errors about the best fit.",
 )
 @click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def scan(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, ...],
     measurement: str | None,
     poi: str | None,
     n: int | None,
     ranges: tuple[str, ...],
     keep: tuple[str, ...],
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -170,18 +169,18 @@ def _parse_range(text: str) -> tuple[float, float]:
     help="Confidence level; may be repeated.",
 )
 @click.option("--n", type=int, default=60, show_default=True, help="Directions per level.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def contour(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, str],
     measurement: str | None,
     poi: str | None,
     levels: tuple[float, ...],
     n: int,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -211,12 +210,12 @@ def contour(
 @click.option("--n-toys", type=int, default=1000, show_default=True, help="Toys per value.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
 @click.option("--start", type=int, default=0, show_default=True, help="Number of the first toy.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def feldman_cousins_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     values: str | None,
@@ -224,7 +223,7 @@ def feldman_cousins_command(
     n_toys: int,
     seed: int,
     start: int,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ._cli_common import (
+    Source,
     measurement_option,
     open_workspace,
     poi_option,
@@ -167,7 +168,7 @@ def _plots() -> None:
     help="The page to write.",
 )
 def report_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     title: str | None,

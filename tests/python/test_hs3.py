@@ -74,7 +74,9 @@ def test_malformed(case: dict[str, str]) -> None:
         assert SMALL_TEXT.count(case["find"]) == 1
     text = case.get("text", SMALL_TEXT.replace(case.get("find", "\0"), case.get("replace", "")))
     with pytest.raises(nf.WorkspaceError) as caught:
-        hs3.read("workspace", text.encode())
+        document = hs3.read("workspace", text.encode())
+        if document.data_problem is not None:
+            raise document.data_problem
     assert caught.value.location == case["location"]
     assert case["message"] in str(caught.value)
 

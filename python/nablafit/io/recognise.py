@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import WorkspaceError, located
+from ..errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
     from .document import Document
 
-__all__ = ["READABLE", "read_document", "recognise"]
+__all__ = ["READABLE", "Mounts", "read_document", "recognise"]
 
 READABLE = "pyhf JSON, HS3 JSON, HistFactory XML and ROOT files with a RooWorkspace"
+
+Mounts: TypeAlias = "Sequence[tuple[str | os.PathLike[str], str | os.PathLike[str]]]"
 
 _ROOT = b"root"
 _MAGIC = (
@@ -52,7 +57,7 @@ def recognise(content: bytes) -> str:
     return "HS3" if _is_hs3(content) else "pyhf"
 
 
-def read_document(name: str, content: bytes | Path) -> Document:
+def read_document(name: str, content: bytes | Path, *, mounts: Mounts = ()) -> Document:
     """Read a workspace in any format.
 
     Parameters
@@ -61,22 +66,35 @@ def read_document(name: str, content: bytes | Path) -> Document:
         What error messages call the source.
     content : bytes or Path
         The document, or the file (for HistFactory also the folder) that holds it.
+    mounts : sequence of (path, path)
+        For HistFactory XML: where a folder is, and what the XML calls it.
+
+    Returns
+    -------
+    Document
+        Where only the data are wrong, with a `data_problem`.
     """
     path = content if isinstance(content, Path) else None
     if path is not None and path.is_dir():
         from .histfactory_xml import read
 
-        return read(name, path)
+        return read(name, path, mounts)
     content = _load(path) if path is not None else content
     if isinstance(content, Path) or content.startswith(_ROOT):
         from .rooworkspace import read as read_root
 
         return read_root(name, content)
-    return _read_text(name, content, path)
-
-
-def _read_text(name: str, content: bytes, path: Path | None) -> Document:
     found = recognise(content)
+    if found == "HistFactory XML":
+        from .histfactory_xml import read as read_xml
+
+        return read_xml(name, content if path is None else path, mounts)
+    if mounts:
+        raise located(ArgumentError, f"only for HistFactory XML; {name} is {found}", "mounts")
+    return _read_json(name, content, found)
+
+
+def _read_json(name: str, content: bytes, found: str) -> Document:
     if found == "pyhf":
         from .pyhf_json import read as read_pyhf
 
@@ -85,10 +103,6 @@ def _read_text(name: str, content: bytes, path: Path | None) -> Document:
         from .hs3 import read as read_hs3
 
         return read_hs3(name, content)
-    if found == "HistFactory XML":
-        from .histfactory_xml import read as read_xml
-
-        return read_xml(name, content if path is None else path)
     raise located(WorkspaceError, f"this is {found}; what can be read are {READABLE}", name)
 
 
