@@ -309,7 +309,9 @@ def test_ambiguous_file_of_a_moved_export(export: Path) -> None:
     top = export / "config" / "top.xml"
     top.write_text(top.read_text().replace("/old/place/config/signal_region.xml", r"C:\job\x.xml"))
     with (
-        pytest.raises(nf.WorkspaceError, match=r"several files have its name: .*a/x\.xml, .*b/x\.xml"),
+        pytest.raises(
+            nf.WorkspaceError, match=r"several files have its name: .*a/x\.xml, .*b/x\.xml"
+        ),
         warnings.catch_warnings(action="ignore"),
     ):
         nf.Workspace.load(top)
