@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 _WIDTH_OF_FILES = 200
+
+COUNT = click.IntRange(1, 2**31 - 1)
+COUNT_OR_NONE = click.IntRange(0, 2**31 - 1)
+SEED = click.IntRange(0, 2**64 - 1)
+START = click.IntRange(0, 2**40)
 _SECONDS_BETWEEN_LINES = 10.0
 
 measurement_option = click.option(
@@ -44,7 +49,7 @@ measurement_option = click.option(
 poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 threads_option = click.option(
-    "--threads", type=int, help="Default: NABLAFIT_NUM_THREADS, else all processors."
+    "--threads", type=COUNT, help="Default: NABLAFIT_NUM_THREADS, else all processors."
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
@@ -86,6 +91,20 @@ def _patch(text: str) -> tuple[Path, str | None]:
     return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
 
 
+class _PathThatIsNamed(click.Path):
+    """A path that is not empty: pathlib takes an empty one for the working directory."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as in click
+        param: click.Parameter | None,
+        context: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        if value == "":
+            self.fail("expected a path, got an empty string", param, context)
+        return super().convert(value, param, context)
+
+
 def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..., ResultT]]:
     """Return the decorator that adds an argument for a workspace: the command gets a Source."""
 
@@ -98,7 +117,7 @@ def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..
         decorated: Callable[..., ResultT] = run
         for option in (_patch_option, _mount_option):
             decorated = option(decorated)
-        return click.argument(name, type=click.Path(path_type=Path))(decorated)
+        return click.argument(name, type=_PathThatIsNamed(path_type=Path))(decorated)
 
     return add
 

@@ -9,6 +9,9 @@ import click
 from rich.text import Text
 
 from ._cli_common import (
+    COUNT,
+    SEED,
+    START,
     Held,
     Source,
     fix_options,
@@ -86,7 +89,7 @@ def intervals(
 @click.argument("parameters", nargs=-1)
 @measurement_option
 @poi_option
-@click.option("--n", type=int, help="Values of each parameter; by default 41, or 25 each of two.")
+@click.option("--n", type=COUNT, help="Values of each parameter; by default 41, or 25 each of two.")
 @click.option(
     "--range",
     "ranges",
@@ -115,6 +118,9 @@ def scan(
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
     _, model, data = open_workspace(workspace, measurement, poi)
     names = _scanned(parameters, model)
+    if len(names) > 2:
+        message = f"expected one or two, got {len(names)}: {', '.join(names)}"
+        raise located(ArgumentError, message, "PARAMETERS")
     limits = [_parse_range(text) for text in ranges]
     if limits and len(limits) != len(names):
         message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
@@ -168,7 +174,7 @@ def _parse_range(text: str) -> tuple[float, float]:
     show_default=True,
     help="Confidence level; may be repeated.",
 )
-@click.option("--n", type=int, default=60, show_default=True, help="Directions per level.")
+@click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
 @fix_options
 @threads_option
 @json_option
@@ -207,9 +213,9 @@ def contour(
 @poi_option
 @click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
-@click.option("--n-toys", type=int, default=1000, show_default=True, help="Toys per value.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=int, default=0, show_default=True, help="Number of the first toy.")
+@click.option("--n-toys", type=COUNT, default=1000, show_default=True, help="Toys per value.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
 @fix_options
 @threads_option
 @json_option

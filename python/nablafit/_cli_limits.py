@@ -11,6 +11,9 @@ import click
 import numpy as np
 
 from ._cli_common import (
+    COUNT,
+    SEED,
+    START,
     Held,
     Source,
     fix_options,
@@ -40,11 +43,11 @@ __all__ = ["hypotest_command", "limit_command", "show_command", "significance_co
 ResultT = TypeVar("ResultT", bound=Record)
 
 _toys_option = click.option(
-    "--toys", "n_toys", type=int, metavar="N", help="p-values from N toys of each hypothesis."
+    "--toys", "n_toys", type=COUNT, metavar="N", help="p-values from N toys of each hypothesis."
 )
-_seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+_seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
 _start_option = click.option(
-    "--start", type=int, default=0, show_default=True, help="Number of the first toy."
+    "--start", type=START, default=0, show_default=True, help="Number of the first toy."
 )
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ._cli_common import (
+    COUNT_OR_NONE,
+    SEED,
+    START,
     Held,
     Source,
     fix_options,
@@ -119,9 +122,11 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 @measurement_option
 @poi_option
 @fix_options
-@click.option("--toys", type=int, default=0, show_default=True, help="Toys for a second p-value.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=int, default=0, show_default=True, help="Number of the first toy.")
+@click.option(
+    "--toys", type=COUNT_OR_NONE, default=0, show_default=True, help="Toys for a second p-value."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
 @threads_option
 @json_option
 @output_option

@@ -17,6 +17,9 @@ from rich.text import Text
 from . import __version__, _display, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
 from ._cli_common import (
+    COUNT,
+    COUNT_OR_NONE,
+    SEED,
     Held,
     Source,
     fix_options,
@@ -151,8 +154,8 @@ for _command in _COMMANDS:
 )
 @fix_options
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
-@click.option("--starts", type=int, default=0, help="Fit from so many random starts too.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random starts.")
+@click.option("--starts", type=COUNT_OR_NONE, default=0, help="Fit from so many random starts too.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random starts.")
 @json_option
 @output_option
 def _fit(
@@ -194,8 +197,10 @@ def _fit(
 @workspace_argument
 @measurement_option
 @poi_option
-@click.option("--n", type=int, default=1000, show_default=True, help="Toys of all shards together.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+@click.option(
+    "--n", type=COUNT, default=1000, show_default=True, help="Toys of all shards together."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
 @click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
 @threads_option
 @click.option(

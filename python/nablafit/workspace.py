@@ -329,6 +329,8 @@ def _read(source: Source) -> tuple[str, bytes | Path]:
             raise WorkspaceError(f"workspace: not representable as JSON: {error}") from error
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return "workspace", source.encode()
+    if isinstance(source, str) and not source:
+        raise located(ArgumentError, "expected a path, got an empty string", "source")
     if isinstance(source, str | os.PathLike):
         return str(source), Path(source)
     if not hasattr(source, "read"):

@@ -83,7 +83,7 @@ class PatchSet(Mapping[str, Patch]):
             If it is not a patch set; with the JSON pointer of the culprit.
         """
         name, document = _parse(source)
-        if not isinstance(document, Mapping | list | tuple):
+        if not isinstance(document, Mapping | Sequence) or isinstance(document, str):
             message = (
                 f"found {type(document).__name__}, expected an object with 'patches', or the list "
                 "of operations of a JSON patch"
@@ -177,7 +177,7 @@ class PatchSet(Mapping[str, Patch]):
         return apply_operations(document, patch.operations, f"{self._source}: {patch.name}")
 
 
-def _set_of_one(operations: Operations, source: str) -> dict[str, Any]:
+def _set_of_one(operations: Sequence[object], source: str) -> dict[str, Any]:
     for index, operation in enumerate(operations):
         if not isinstance(operation, Mapping) or "op" not in operation:
             message = "expected an object with 'op' and 'path', an operation of a JSON patch"
@@ -250,7 +250,7 @@ def _own(document: Any, pointer: object, owned: set[int]) -> None:  # noqa: ANN4
 
 
 def _parse(source: Source) -> tuple[str, Any]:
-    if isinstance(source, Mapping | list | tuple):
+    if isinstance(source, Mapping | Sequence) and not isinstance(source, str | bytes):
         return "patch set", source
     name = "patch set"
     content: str | bytes

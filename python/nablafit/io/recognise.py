@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -43,6 +44,9 @@ _HS3_KEYS = frozenset(
     )
 )
 _PYHF_KEYS = frozenset((b'"channels"', b'"measurements"', b'"observations"', b'"patches"'))
+_DATACARD_START = 4096
+_DATACARD = re.compile(rb"(?:\s|#[^\n]*\n|-{3,}[^\n]*\n)*imax\s")
+_RESULT = re.compile(rb'\s*\{\s*"format"\s*:\s*"nablafit')
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
 
@@ -54,6 +58,12 @@ def recognise(content: bytes) -> str:
     if content[:64].lstrip(_BLANKS).startswith(b"<"):
         is_histfactory = any(tag in content for tag in (b"<Combination", b"<Channel", b"<Measure"))
         return "HistFactory XML" if is_histfactory else "an XML document"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "text in UTF-16, where JSON and XML are expected in UTF-8"
+    if _DATACARD.match(content[:_DATACARD_START]):
+        return "a datacard of Combine"
+    if _RESULT.match(content):
+        return "a result of nablafit, which `nablafit show` prints"
     return "HS3" if _is_hs3(content) else "pyhf"
 
 
