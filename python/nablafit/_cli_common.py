@@ -91,7 +91,7 @@ def _patch(text: str) -> tuple[Path, str | None]:
     return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
 
 
-class _PathThatIsNamed(click.Path):
+class NamedPath(click.Path):
     """A path that is not empty: pathlib takes an empty one for the working directory."""
 
     def convert(
@@ -117,7 +117,7 @@ def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..
         decorated: Callable[..., ResultT] = run
         for option in (_patch_option, _mount_option):
             decorated = option(decorated)
-        return click.argument(name, type=_PathThatIsNamed(path_type=Path))(decorated)
+        return click.argument(name, type=NamedPath(path_type=Path))(decorated)
 
     return add
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import surgery
-from ._cli_common import Source, source_argument
+from ._cli_common import NamedPath, Source, source_argument
 from .errors import ArgumentError, ModelWarning, located
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def convert(
 
 
 @click.command("combine")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, type=NamedPath(path_type=Path))
 @_output
 @_writing_options
 def combine(
