@@ -21,6 +21,11 @@ py::tuple moved_to_tuple(std::vector<T>&& values) {
   return result;
 }
 
+py::object problem_of(const io::Hs3Document& document) {
+  if (!document.data_problem) return py::none();
+  return py::make_tuple(document.data_problem->what(), document.data_problem->location());
+}
+
 }  // namespace
 
 void bind_hs3(py::module_& module) {
@@ -31,14 +36,15 @@ void bind_hs3(py::module_& module) {
         io::Hs3Document document;
         {
           const py::gil_scoped_release release;
-          document = io::read_hs3(view, source);
+          document = io::read_hs3(view, source, io::BadData::report);
         }
         return py::make_tuple(moved_to_tuple(std::move(document.measurements)),
                               moved_to_tuple(std::move(document.datasets)),
-                              moved_to_tuple(std::move(document.notes)));
+                              moved_to_tuple(std::move(document.notes)), problem_of(document));
       },
       py::arg("text"), py::arg("source") = "workspace",
-      "Reads UTF-8 JSON: measurements, data sets, notes.");
+      "Reads UTF-8 JSON: measurements, data sets, notes, and None or what is wrong with the data: "
+      "message and location.");
   module.def(
       "write_hs3",
       [](const ModelSpec& spec, const std::vector<Observations>& datasets, bool lossy) {

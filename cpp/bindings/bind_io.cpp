@@ -18,10 +18,11 @@ void bind_io(py::module_& module) {
           [](const py::bytes& text, const std::string& source) {
             const auto view = static_cast<std::string_view>(text);
             const py::gil_scoped_release release;
-            return PyhfWorkspace::parse(view, source);
+            return PyhfWorkspace::parse(view, source, io::BadData::report);
           },
           py::arg("text"), py::arg("source") = "workspace",
-          "Parses UTF-8 JSON; raises WorkspaceError with `source` and a JSON pointer.")
+          "Parses UTF-8 JSON; raises WorkspaceError with `source` and a JSON pointer for what is "
+          "wrong with the model.")
       .def_property_readonly(
           "measurement_names",
           [](const PyhfWorkspace& self) { return py::tuple(py::cast(self.measurement_names())); },
@@ -44,7 +45,10 @@ void bind_io(py::module_& module) {
           "The model of one measurement; an empty name means the first.")
       .def_property_readonly(
           "observations", [](const PyhfWorkspace& self) { return self.observations(); },
-          "The observed counts.");
+          "The observed counts; raises WorkspaceError if they are wrong.")
+      .def_property_readonly(
+          "notes", [](const PyhfWorkspace& self) { return py::tuple(py::cast(self.notes())); },
+          "What was passed over or changed while reading.");
 }
 
 }  // namespace nablafit::bindings

@@ -96,8 +96,15 @@ std::string shortened(double value) {
   return text;
 }
 
-void warn_of_negative_factors(const Channel& channel, const Sample& sample,
-                              std::vector<std::string>& warnings) {
+/// The first normsys of a name with a negative factor, and how many more there are.
+struct NegativeFactor {
+  std::string where;
+  std::string end;
+  std::size_t n_more = 0;
+};
+using NegativeFactors = std::vector<std::pair<std::string, NegativeFactor>>;
+
+void find_negative_factors(const Channel& channel, const Sample& sample, NegativeFactors& found) {
   if (sample.factor_floor) return;
   for (const Modifier& modifier : sample.modifiers) {
     const auto* normsys = std::get_if<NormSys>(&modifier);
@@ -106,11 +113,20 @@ void warn_of_negative_factors(const Channel& channel, const Sample& sample,
       continue;
     }
     if (const std::optional<double> pull = negative_pull(*normsys)) {
-      warnings.push_back("normsys '" + normsys->name + "' of sample '" + sample.name +
-                         "' in channel '" + channel.name + "' (lo = " + shortened(normsys->low) +
-                         ", hi = " + shortened(normsys->high) +
-                         ") interpolates to a negative factor near " + normsys->parameter + " = " +
-                         shortened(*pull) + "; it is used as it is, as the format defines it");
+      const auto known = std::find_if(found.begin(), found.end(), [&](const auto& entry) {
+        return entry.first == normsys->name;
+      });
+      if (known != found.end()) {
+        ++known->second.n_more;
+        continue;
+      }
+      NegativeFactor first;
+      first.where = "normsys '" + normsys->name + "' of sample '" + sample.name + "' in channel '" +
+                    channel.name + "' (lo = " + shortened(normsys->low) +
+                    ", hi = " + shortened(normsys->high) + ")";
+      first.end = " interpolates to a negative factor near " + normsys->parameter + " = " +
+                  shortened(*pull) + "; it is used as it is, as the format defines it";
+      found.emplace_back(normsys->name, std::move(first));
     }
   }
 }
@@ -118,10 +134,15 @@ void warn_of_negative_factors(const Channel& channel, const Sample& sample,
 }  // namespace
 
 std::vector<std::string> model_warnings(const ModelSpec& spec) {
-  std::vector<std::string> warnings;
+  NegativeFactors found;
   for (const Channel& channel : spec.channels) {
-    for (const Sample& sample : channel.samples)
-      warn_of_negative_factors(channel, sample, warnings);
+    for (const Sample& sample : channel.samples) find_negative_factors(channel, sample, found);
+  }
+  std::vector<std::string> warnings;
+  for (const auto& [name, first] : found) {
+    const std::string more =
+        first.n_more == 0 ? "" : ", as in " + std::to_string(first.n_more) + " more samples,";
+    warnings.push_back(first.where + more + first.end);
   }
   return warnings;
 }

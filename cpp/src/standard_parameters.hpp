@@ -58,6 +58,14 @@ inline Parameter shape_gamma(std::string name, double tau) {
   return parameter;
 }
 
+/// Where the bounds of a free parameter are equal, holds it there, as RooFit does; says whether.
+inline bool hold_at_equal_bounds(Parameter& parameter) {
+  if (parameter.fixed || parameter.lower != parameter.upper) return false;
+  parameter.initial = parameter.lower;
+  parameter.fixed = true;
+  return true;
+}
+
 /// tau = (nominal / uncertainty)^2 of a shapesys; 0 where either is not positive.
 inline double shape_tau(double nominal, double uncertainty) {
   if (!(nominal > 0.0 && uncertainty > 0.0)) return 0.0;

@@ -45,8 +45,20 @@ def frozen_vector(values: ArrayLike, name: str) -> FloatArray:
     return array
 
 
+def real_number(value: object, name: str) -> float:
+    """Convert to a number; raise ArgumentError for anything else."""
+    try:
+        if isinstance(value, str | bytes | bytearray):
+            raise TypeError
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise located(ArgumentError, f"expected a number, got {value!r}", name) from None
+
+
 def index_of(names: Sequence[str], name: str) -> int:
     """Return the position of a name; raise ArgumentError naming the nearest known ones."""
+    if not isinstance(name, str):
+        raise located(ArgumentError, f"expected the name of a parameter, got {name!r}", "")
     try:
         return names.index(name)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import FloatArray, ParameterValues, float_array, index_of
+from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number
 from ._problem import Bounds, box
 from .data import Data
 from .errors import ArgumentError, located
@@ -124,6 +124,9 @@ def _fix(
         for name, value in fixed.items():
             starts = _fix_column(flags, starts, index_of(model.parameters, name), name, value)
         return starts, flags
+    if not isinstance(fixed, Iterable):
+        message = f"expected names, a mapping of names to values, or flags, got {fixed!r}"
+        raise located(ArgumentError, message, "fixed")
     items = list(fixed)
     if all(isinstance(item, str) for item in items):
         for name in items:
@@ -175,5 +178,5 @@ def _fix_rows(
             index = index_of(model.parameters, name)
             flags[row, index] = value is not False
             if not isinstance(value, bool | np.bool_):
-                starts[row, index] = value
+                starts[row, index] = real_number(value, f"fixed[{row}][{name!r}]")
     return starts, flags

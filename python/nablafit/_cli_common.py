@@ -7,8 +7,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich import box
@@ -31,20 +33,142 @@ if TYPE_CHECKING:
     from .data import Data
     from .model import Model
 
+ResultT = TypeVar("ResultT")
+
 _WIDTH_OF_FILES = 200
+
+COUNT = click.IntRange(1, 2**31 - 1)
+COUNT_OR_NONE = click.IntRange(0, 2**31 - 1)
+SEED = click.IntRange(0, 2**64 - 1)
+START = click.IntRange(0, 2**40)
 _SECONDS_BETWEEN_LINES = 10.0
 
-workspace_argument = click.argument("workspace", type=click.Path(path_type=Path))
 measurement_option = click.option(
     "--measurement", metavar="NAME", help="Measurement; the first by default."
 )
 poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 threads_option = click.option(
-    "--threads", type=int, help="Default: NABLAFIT_NUM_THREADS, else all processors."
+    "--threads", type=COUNT, help="Default: NABLAFIT_NUM_THREADS, else all processors."
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The workspace that a command reads, and what to do to it.
+
+    `patches` are FILE or FILE:NAME, `mounts` are HERE:INSIDE.
+    """
+
+    path: Path
+    patches: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+    def load(self, *, bad_data: bool = False) -> Workspace:
+        """Read and patch it, with warnings on stderr; `bad_data` raise when they are used."""
+        load = Workspace._load_model if bad_data else Workspace.load
+        with warnings_on_stderr(ModelWarning):
+            workspace = load(self.path, mounts=[_pair(text) for text in self.mounts])
+            for text in self.patches:
+                file, name = _patch(text)
+                workspace = workspace.patch(file, name)
+        return workspace
+
+
+def _pair(text: str) -> tuple[str, str]:
+    here, colon, inside = text.partition(":")
+    if not (colon and here and inside):
+        message = f"expected HERE:INSIDE, a folder and what the XML calls it, got {text!r}"
+        raise located(ArgumentError, message, "--mount")
+    return here, inside
+
+
+def _patch(text: str) -> tuple[Path, str | None]:
+    file, colon, name = text.rpartition(":")
+    return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
+
+
+class NamedPath(click.Path):
+    """A path that is not empty: pathlib takes an empty one for the working directory."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as in click
+        param: click.Parameter | None,
+        context: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        if value == "":
+            self.fail("expected a path, got an empty string", param, context)
+        return super().convert(value, param, context)
+
+
+def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..., ResultT]]:
+    """Return the decorator that adds an argument for a workspace: the command gets a Source."""
+
+    def add(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
+        @wraps(command)
+        def run(patch: tuple[str, ...], mount: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
+            arguments[name] = Source(arguments[name], patch, mount)
+            return command(**arguments)
+
+        decorated: Callable[..., ResultT] = run
+        for option in (_patch_option, _mount_option):
+            decorated = option(decorated)
+        return click.argument(name, type=NamedPath(path_type=Path))(decorated)
+
+    return add
+
+
+_patch_option = click.option(
+    "--patch",
+    multiple=True,
+    metavar="FILE[:NAME]",
+    help="JSON patch to apply to pyhf JSON first, or the patch NAME of a set; may be repeated.",
+)
+_mount_option = click.option(
+    "--mount",
+    multiple=True,
+    metavar="HERE:INSIDE",
+    help="Folder where HistFactory XML says INSIDE; may be repeated.",
+)
+workspace_argument = source_argument("workspace")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What --fix and --release say; false if that is nothing."""
+
+    fix: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.fix or self.release)
+
+
+def fix_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
+    """Add --fix and --release: the command gets both as one `fix`."""
+
+    @wraps(command)
+    def run(fix: tuple[str, ...], release: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
+        return command(fix=Held(fix, release), **arguments)
+
+    decorated: Callable[..., ResultT] = run
+    for option in (_release_option, _fix_option):
+        decorated = option(decorated)
+    return decorated
+
+
+_fix_option = click.option(
+    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
+)
+_release_option = click.option(
+    "--release",
+    multiple=True,
+    metavar="NAME",
+    help="Fit a parameter that the workspace holds; may be repeated.",
 )
 
 
@@ -84,18 +208,36 @@ def warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
 
 
 def open_workspace(
-    path: Path, measurement: str | None, poi: str | None
+    source: Source, measurement: str | None, poi: str | None
 ) -> tuple[Workspace, Model, Data]:
     """Load, compile, and report warnings on stderr, one line each."""
-    workspace = Workspace.load(path)
+    workspace = source.load()
+    model = make_model(workspace, measurement, poi)
+    if workspace.datasets:
+        return workspace, model, workspace.data(model)
+    message = "the document holds no data, so Asimov data at the initial values are used"
+    click.echo(f"warning: {workspace.source}: {message}", err=True)
+    return workspace, model, model.asimov()
+
+
+def make_model(workspace: Workspace, measurement: str | None, poi: str | None) -> Model:
+    """Compile, and report warnings on stderr."""
     with warnings_on_stderr(ModelWarning):
-        model = workspace.model(measurement, poi)
-    data = workspace.data(model) if workspace.datasets else model.asimov()
-    return workspace, model, data
+        return workspace.model(measurement, poi)
 
 
-def parse_fixed(items: tuple[str, ...], model: Model) -> dict[str, float | bool]:
-    """Read NAME and NAME=VALUE as the `fixed` of a fit."""
+def parse_fixed(held: Held, model: Model) -> dict[str, float | bool]:
+    """Read --fix and --release as the `fixed` of a fit."""
+    fixed = parse_values(held.fix, model, "--fix")
+    for name in held.release:
+        if name in fixed:
+            raise located(ArgumentError, "both fixed and released; leave one out", name)
+        fixed[name] = False
+    return fixed
+
+
+def parse_values(items: tuple[str, ...], model: Model, option: str) -> dict[str, float | bool]:
+    """Read NAME and NAME=VALUE; True for a name alone."""
     fixed: dict[str, float | bool] = {}
     for item in items:
         name, equals, value = item.rpartition("=")
@@ -106,7 +248,7 @@ def parse_fixed(items: tuple[str, ...], model: Model) -> dict[str, float | bool]
             fixed[name] = float(value)
         except ValueError:
             message = f"expected a number after '=', got {value!r}"
-            raise located(ArgumentError, message, f"--fix {name}") from None
+            raise located(ArgumentError, message, f"{option} {name}") from None
     return fixed
 
 

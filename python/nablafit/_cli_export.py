@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ._cli_common import measurement_option, open_workspace, poi_option, workspace_argument
+from ._cli_common import Source, measurement_option, open_workspace, poi_option, workspace_argument
 from .io.cpp import to_cpp
 
 __all__ = ["export"]
@@ -28,7 +28,7 @@ __all__ = ["export"]
 )
 @click.option("--clad", is_flag=True, help="Add what lets Clad write the gradient of nll.")
 def export(
-    workspace: Path,
+    workspace: Source,
     output: Path,
     measurement: str | None,
     poi: str | None,

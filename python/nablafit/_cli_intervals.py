@@ -9,6 +9,12 @@ import click
 from rich.text import Text
 
 from ._cli_common import (
+    COUNT,
+    SEED,
+    START,
+    Held,
+    Source,
+    fix_options,
     json_option,
     make_console,
     make_table,
@@ -37,10 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 
-_fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
-)
-
 
 @click.command("intervals")
 @workspace_argument
@@ -49,18 +51,18 @@ _fix_option = click.option(
 @poi_option
 @click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def intervals(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, ...],
     measurement: str | None,
     poi: str | None,
     sigma: float,
     level: float | None,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -87,7 +89,7 @@ def intervals(
 @click.argument("parameters", nargs=-1)
 @measurement_option
 @poi_option
-@click.option("--n", type=int, help="Values of each parameter; by default 41, or 25 each of two.")
+@click.option("--n", type=COUNT, help="Values of each parameter; by default 41, or 25 each of two.")
 @click.option(
     "--range",
     "ranges",
@@ -96,19 +98,19 @@ def intervals(
     help="Of the first parameter, then of the second; by default 3 errors about the best fit.",
 )
 @click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
-@_fix_option
+@fix_options
 @threads_option
 @json_option
 @output_option
 def scan(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, ...],
     measurement: str | None,
     poi: str | None,
     n: int | None,
     ranges: tuple[str, ...],
     keep: tuple[str, ...],
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -116,6 +118,9 @@ def scan(
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
     _, model, data = open_workspace(workspace, measurement, poi)
     names = _scanned(parameters, model)
+    if len(names) > 2:
+        message = f"expected one or two, got {len(names)}: {', '.join(names)}"
+        raise located(ArgumentError, message, "PARAMETERS")
     limits = [_parse_range(text) for text in ranges]
     if limits and len(limits) != len(names):
         message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
@@ -169,19 +174,19 @@ def _parse_range(text: str) -> tuple[float, float]:
     show_default=True,
     help="Confidence level; may be repeated.",
 )
-@click.option("--n", type=int, default=60, show_default=True, help="Directions per level.")
-@_fix_option
+@click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
+@fix_options
 @threads_option
 @json_option
 @output_option
 def contour(
-    workspace: Path,
+    workspace: Source,
     parameters: tuple[str, str],
     measurement: str | None,
     poi: str | None,
     levels: tuple[float, ...],
     n: int,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -208,15 +213,15 @@ def contour(
 @poi_option
 @click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
-@click.option("--n-toys", type=int, default=1000, show_default=True, help="Toys per value.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=int, default=0, show_default=True, help="Number of the first toy.")
-@_fix_option
+@click.option("--n-toys", type=COUNT, default=1000, show_default=True, help="Toys per value.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
+@fix_options
 @threads_option
 @json_option
 @output_option
 def feldman_cousins_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     values: str | None,
@@ -224,7 +229,7 @@ def feldman_cousins_command(
     n_toys: int,
     seed: int,
     start: int,
-    fix: tuple[str, ...],
+    fix: Held,
     threads: int | None,
     as_json: bool,
     output: Path | None,

@@ -11,6 +11,12 @@ import click
 import numpy as np
 
 from ._cli_common import (
+    COUNT,
+    SEED,
+    START,
+    Held,
+    Source,
+    fix_options,
     json_option,
     make_console,
     measurement_option,
@@ -27,7 +33,6 @@ from .errors import ArgumentError, Interrupted, located
 from .infer import hypotest, limit_grid, significance, upper_limit
 from .infer._toy_limits import N_VALUES
 from .io.patchset import PatchSet
-from .workspace import Workspace
 
 if TYPE_CHECKING:
     from ._arrays import FloatArray
@@ -38,14 +43,11 @@ __all__ = ["hypotest_command", "limit_command", "show_command", "significance_co
 ResultT = TypeVar("ResultT", bound=Record)
 
 _toys_option = click.option(
-    "--toys", "n_toys", type=int, metavar="N", help="p-values from N toys of each hypothesis."
+    "--toys", "n_toys", type=COUNT, metavar="N", help="p-values from N toys of each hypothesis."
 )
-_seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+_seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
 _start_option = click.option(
-    "--start", type=int, default=0, show_default=True, help="Number of the first toy."
-)
-_fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
+    "--start", type=START, default=0, show_default=True, help="Number of the first toy."
 )
 
 
@@ -62,7 +64,7 @@ _fix_option = click.option(
     help="Interpolate between these values, 0.5,1,2 or LOW:HIGH:N, instead of searching.",
 )
 @click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
-@_fix_option
+@fix_options
 @_toys_option
 @_seed_option
 @_start_option
@@ -77,7 +79,7 @@ _fix_option = click.option(
 @json_option
 @output_option
 def limit_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     level: float,
@@ -85,7 +87,7 @@ def limit_command(
     criterion: str,
     values: str | None,
     interpolation: str,
-    fix: tuple[str, ...],
+    fix: Held,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -100,7 +102,7 @@ def limit_command(
     common: dict[str, Any] = {"level": level, "statistic": statistic, "criterion": criterion}
     common["n_threads"] = threads
     if patchset is not None:
-        _refuse("is not for signal grids", values=values, fix=fix, toys=n_toys)
+        _refuse("is not for signal grids", values=values, fix=fix or None, toys=n_toys)
         common |= {"measurement": measurement, "poi": poi, "names": signals or None}
         return _grid(workspace, patchset, common, csv, as_json, output)
     _refuse("needs --patchset", signal=signals, csv=csv)
@@ -115,7 +117,7 @@ def limit_command(
 
 
 def _grid(
-    workspace: Path,
+    workspace: Source,
     patchset: Path,
     arguments: dict[str, Any],
     csv: Path | None,
@@ -127,7 +129,7 @@ def _grid(
     with progress_bar(n, "signals") as progress:
         result = _saving(
             output,
-            lambda: limit_grid(Workspace.load(workspace), patches, progress=progress, **arguments),
+            lambda: limit_grid(workspace.load(), patches, progress=progress, **arguments),
         )
     if csv is not None:
         result.to_csv(csv)
@@ -152,7 +154,7 @@ def _grid(
     show_default=True,
     help='"qtilde", "q", "t", "ttilde" or "q0".',
 )
-@_fix_option
+@fix_options
 @_toys_option
 @_seed_option
 @_start_option
@@ -160,12 +162,12 @@ def _grid(
 @json_option
 @output_option
 def hypotest_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     settings: tuple[str, ...],
     statistic: str,
-    fix: tuple[str, ...],
+    fix: Held,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -204,7 +206,7 @@ def hypotest_command(
     show_default=True,
     help='Its nuisance parameters: "profiled" to the data or "prefit".',
 )
-@_fix_option
+@fix_options
 @_toys_option
 @_seed_option
 @_start_option
@@ -212,12 +214,12 @@ def hypotest_command(
 @json_option
 @output_option
 def significance_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     expected_at: float,
     asimov: str,
-    fix: tuple[str, ...],
+    fix: Held,
     n_toys: int | None,
     seed: int,
     start: int,

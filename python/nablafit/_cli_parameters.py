@@ -13,10 +13,14 @@ import click
 
 from . import infer
 from ._cli_common import (
+    Held,
+    Source,
+    fix_options,
     json_option,
     measurement_option,
     open_workspace,
     output_option,
+    parse_fixed,
     poi_option,
     progress_bar,
     threads_option,
@@ -59,9 +63,10 @@ _top_option = click.option(
 class _Request:
     """What the arguments that all commands here have ask for."""
 
-    workspace: Path
+    workspace: Source
     measurement: str | None
     poi: str | None
+    fix: Held
     fit_path: Path | None
     as_json: bool
     output: Path | None
@@ -71,7 +76,10 @@ class _Request:
         _, model, data = open_workspace(self.workspace, self.measurement, self.poi)
         if self.fit_path is None:
             with warnings_on_stderr(FitWarning):
-                return model, data, fit(model, data)
+                return model, data, fit(model, data, fixed=parse_fixed(self.fix, model))
+        if self.fix:
+            message = "the fit is taken from a file, so nothing can be fixed; leave one out"
+            raise located(ArgumentError, message, "--fit")
         best = load_result(self.fit_path)
         if not isinstance(best, FitResult):
             message = f"expected the result of a fit, got {type(best).__name__}"
@@ -104,7 +112,7 @@ def _common(command: Callable[..., int]) -> Callable[..., int]:
         common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(_Request)}
         return command(_Request(**common), **arguments)
 
-    options = (workspace_argument, measurement_option, poi_option, _fit_option)
+    options = (workspace_argument, measurement_option, poi_option, fix_options, _fit_option)
     decorated: Callable[..., int] = run
     for option in reversed((*options, json_option, output_option)):
         decorated = option(decorated)

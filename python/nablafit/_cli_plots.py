@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ._cli_common import (
+    COUNT_OR_NONE,
+    SEED,
+    Source,
     measurement_option,
     open_workspace,
     poi_option,
     threads_option,
     warnings_on_stderr,
+    workspace_argument,
 )
 from ._record import load_result
 from .errors import ArgumentError, Error, FitWarning, located
@@ -146,7 +150,7 @@ def _plots() -> None:
 
 
 @click.command("report")
-@click.argument("workspace", type=click.Path(path_type=Path))
+@workspace_argument
 @measurement_option
 @poi_option
 @click.option("--title", metavar="TEXT", help="Title of the page.")
@@ -155,8 +159,10 @@ def _plots() -> None:
 @click.option(
     "--level", type=float, default=0.95, show_default=True, help="Confidence level of limits."
 )
-@click.option("--toys", "n_toys", type=int, default=0, help="Toys for the goodness of fit.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+@click.option(
+    "--toys", "n_toys", type=COUNT_OR_NONE, default=0, help="Toys for the goodness of fit."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
 @threads_option
 @click.option(
     "-o",
@@ -167,7 +173,7 @@ def _plots() -> None:
     help="The page to write.",
 )
 def report_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     title: str | None,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from . import surgery
+from ._cli_common import NamedPath, Source, source_argument
 from .errors import ArgumentError, ModelWarning, located
-from .workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["combine", "convert", "prune", "rename", "show_graph"]
 
-_input = click.argument("source", type=click.Path(path_type=Path))
+_input = source_argument("source")
 _output = click.argument("output", type=click.Path(path_type=Path))
 
 
@@ -52,7 +52,7 @@ def _writing_options(command: Callable[..., None]) -> Callable[..., None]:
 @_output
 @_writing_options
 def convert(
-    source: Path,
+    source: Source,
     output: Path,
     measurement: str | None,
     dataset: str | None,
@@ -65,7 +65,7 @@ def convert(
 
 
 @click.command("combine")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, type=NamedPath(path_type=Path))
 @_output
 @_writing_options
 def combine(
@@ -77,7 +77,7 @@ def combine(
     lossy: bool,
 ) -> None:
     """Combine SOURCES, with different channels, into OUTPUT; parameters are shared by name."""
-    loaded = [_load(source, measurement, dataset) for source in sources]
+    loaded = [_load(Source(source), measurement, dataset) for source in sources]
     spec = surgery.combine([spec for spec, _ in loaded])
     data = [observations for _, observations in loaded if observations is not None]
     if 0 < len(data) < len(loaded):
@@ -94,7 +94,7 @@ def combine(
 @click.option("--modifier-type", multiple=True, metavar="TYPE", help='E.g. "staterror".')
 @_writing_options
 def prune(
-    source: Path,
+    source: Source,
     output: Path,
     channel: tuple[str, ...],
     sample: tuple[str, ...],
@@ -124,7 +124,7 @@ def prune(
 @click.option("--parameter", multiple=True, metavar="OLD=NEW", help="May be repeated.")
 @_writing_options
 def rename(
-    source: Path,
+    source: Source,
     output: Path,
     channel: tuple[str, ...],
     sample: tuple[str, ...],
@@ -181,16 +181,17 @@ def _pairs(items: tuple[str, ...]) -> dict[str, str]:
 
 
 def _load(
-    source: Path, measurement: str | None, dataset: str | None
+    source: Source, measurement: str | None, dataset: str | None
 ) -> tuple[ModelSpec, Observations | None]:
     """Read one measurement and one data set; say what else there is."""
-    workspace = Workspace.load(source)
+    workspace = source.load()
     spec = workspace.spec(measurement)
     if measurement is None and len(workspace.measurements) > 1:
         others = ", ".join(workspace.measurements[1:])
-        click.echo(f"warning: {source}: taking {spec.name}, not {others}", err=True)
+        click.echo(f"warning: {workspace.source}: taking {spec.name}, not {others}", err=True)
     for note in workspace.notes:
-        click.echo(f"note: {source}: {note}", err=True)
+        if note not in workspace._document.warnings:
+            click.echo(f"note: {workspace.source}: {note}", err=True)
     has_data = dataset is not None or bool(workspace.datasets)
     return spec, workspace.dataset(dataset) if has_data else None
 

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ._cli_common import (
+    COUNT_OR_NONE,
+    SEED,
+    START,
+    Held,
+    Source,
+    fix_options,
     json_option,
     measurement_option,
     open_workspace,
@@ -32,16 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["goodness_of_fit_command", "yields_command"]
 
-fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
-)
-
 
 @click.command("yields")
 @workspace_argument
 @measurement_option
 @poi_option
-@fix_option
+@fix_options
 @click.option(
     "--prefit/--postfit",
     default=False,
@@ -70,10 +72,10 @@ fix_option = click.option(
 @json_option
 @output_option
 def yields_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
-    fix: tuple[str, ...],
+    fix: Held,
     prefit: bool,
     saved: Path | None,
     layout: str,
@@ -94,7 +96,7 @@ def yields_command(
     return 0 if result is None or result.valid else 1
 
 
-def _fit(model: Model, data: Data, fix: tuple[str, ...], saved: Path | None) -> FitResult:
+def _fit(model: Model, data: Data, fix: Held, saved: Path | None) -> FitResult:
     if saved is None:
         return fit(model, data, fixed=parse_fixed(fix, model))
     if fix:
@@ -119,18 +121,20 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 @workspace_argument
 @measurement_option
 @poi_option
-@fix_option
-@click.option("--toys", type=int, default=0, show_default=True, help="Toys for a second p-value.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=int, default=0, show_default=True, help="Number of the first toy.")
+@fix_options
+@click.option(
+    "--toys", type=COUNT_OR_NONE, default=0, show_default=True, help="Toys for a second p-value."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
 @threads_option
 @json_option
 @output_option
 def goodness_of_fit_command(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
-    fix: tuple[str, ...],
+    fix: Held,
     toys: int,
     seed: int,
     start: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import FloatArray, ParameterValues, index_of
+from ._arrays import FloatArray, ParameterValues, index_of, real_number
 from .diagnostics import Diagnostics
 from .errors import ArgumentError, located
 from .likelihood import Likelihood
@@ -139,23 +140,72 @@ def make_problem(
         constant[index] = value is not False
         if not isinstance(value, bool):
             start[index] = value
+    _check_released(model.parameters, lower, upper, constant)
     _check_start(model.parameters, start, lower, upper, constant, given=initial)
     start = np.where(constant, start, np.clip(start, lower, upper))
     return FitProblem(likelihood, start, lower, upper, constant)
 
 
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
+    """Return the names that `fixed` has, and what it says of each."""
     if fixed is None:
         return ()
     if isinstance(fixed, str):
         return ((fixed, True),)
     if isinstance(fixed, Mapping):
-        return ((name, _plain(value)) for name, value in fixed.items())
-    return ((name, True) for name in fixed)
+        return [(name, _plain(name, value)) for name, value in fixed.items()]
+    return [(_name(name), True) for name in _several(fixed)]
 
 
-def _plain(value: float | bool) -> float | bool:
-    return bool(value) if isinstance(value, bool | np.bool_) else float(value)
+def _several(fixed: object) -> list[object]:
+    return list(fixed) if isinstance(fixed, Iterable) else [fixed]
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        message = f"expected names of parameters, or a mapping of them to values, got {name!r}"
+        raise located(ArgumentError, message, "fixed")
+    return name
+
+
+def _plain(name: str, value: float | bool) -> float | bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    return real_number(value, f"fixed[{name!r}]")
+
+
+def bounds_by_name(names: Sequence[str], bounds: Bounds | None) -> dict[str, tuple[float, float]]:
+    """Return the ranges that the caller wants, infinite where they are None."""
+    if bounds is None:
+        return {}
+    if isinstance(bounds, Mapping):
+        return {name: _pair(name, pair) for name, pair in bounds.items()}
+    pairs = _sequence(bounds)
+    if pairs is None:
+        message = f"expected a mapping of names to pairs, or a pair for each, got {bounds!r}"
+        raise located(ArgumentError, message, "bounds")
+    if len(pairs) != len(names):
+        message = f"expected one pair per parameter, {len(names)}, got {len(pairs)}"
+        raise located(ArgumentError, message, "bounds")
+    return {name: _pair(name, pair) for name, pair in zip(names, pairs, strict=True)}
+
+
+def _sequence(value: object) -> Sequence[Any] | None:
+    """Return a list, tuple or array as it is, None for anything else."""
+    is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    return value if is_sequence else None  # type: ignore[return-value]
+
+
+def _pair(name: str, pair: object) -> tuple[float, float]:
+    where = f"bounds[{name!r}]"
+    ends = _sequence(pair)
+    if ends is None or len(ends) != 2:
+        raise located(ArgumentError, f"expected a pair (lower, upper), got {pair!r}", where)
+    low, high = ends
+    return (
+        -math.inf if low is None else real_number(low, where),
+        math.inf if high is None else real_number(high, where),
+    )
 
 
 def box(
@@ -163,20 +213,21 @@ def box(
 ) -> tuple[FloatArray, FloatArray]:
     """Return lower and upper bounds: the model's with the caller's changes."""
     limits = np.array(ranges, dtype=float).reshape(len(names), 2)
-    if changes is None:
-        return limits[:, 0], limits[:, 1]
-    if not isinstance(changes, Mapping):
-        if len(changes) != len(names):
-            message = f"expected one pair per parameter, {len(names)}, got {len(changes)}"
-            raise located(ArgumentError, message, "bounds")
-        changes = dict(zip(names, changes, strict=True))
-    for name, (low, high) in changes.items():
-        pair = (-np.inf if low is None else low, np.inf if high is None else high)
+    for name, pair in bounds_by_name(names, changes).items():
         if not pair[0] < pair[1]:
             message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
             raise located(ArgumentError, message, f"bounds[{name!r}]")
         limits[index_of(names, name)] = pair
     return limits[:, 0], limits[:, 1]
+
+
+def _check_released(
+    names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: NDArray[np.bool_]
+) -> None:
+    """Refuse to fit a parameter whose bounds are equal: the file holds it there."""
+    for index in np.flatnonzero(~fixed & (lower == upper)).tolist():
+        message = f"its bounds are both {lower[index]:g}; give wider `bounds` to release it"
+        raise located(ArgumentError, message, names[index])
 
 
 def _check_start(

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 
-def summarise(workspace: Workspace, model: Model, data: Data) -> dict[str, Any]:
-    """Return plain lists, numbers and strings; expected events are those at the initial values."""
+def summarise(
+    workspace: Workspace, model: Model, data: Data | None, data_problem: str = ""
+) -> dict[str, Any]:
+    """Return plain lists, numbers and strings; expected events are those at the initial values.
+
+    Without data, `data_problem` says what is wrong with them; empty if there are none.
+    """
     spec = model.spec
     return {
         "source": workspace.source,
@@ -31,6 +36,7 @@ def summarise(workspace: Workspace, model: Model, data: Data) -> dict[str, Any]:
         "measurement": spec.name,
         "measurements": _measurements(workspace, model),
         "datasets": list(workspace.datasets),
+        "data_problem": data_problem or None,
         "poi": model.poi,
         "parameters_of_interest": list(model.parameters_of_interest),
         "sizes": _sizes(model),
@@ -59,14 +65,14 @@ def _sizes(model: Model) -> dict[str, int]:
     }
 
 
-def _channels(model: Model, data: Data) -> list[dict[str, Any]]:
+def _channels(model: Model, data: Data | None) -> list[dict[str, Any]]:
     yields = model.expected_by_channel(model.initial)
     samples = model.expected_by_sample(model.initial)
     return [
         {
             "name": name,
             "bins": bins.stop - bins.start,
-            "observed": float(data.counts[bins].sum()),
+            "observed": None if data is None else float(data.counts[bins].sum()),
             "expected": float(yields[name].sum()),
             "samples": {sample: float(rows.sum()) for sample, rows in samples[name].items()},
         }

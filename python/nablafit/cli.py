@@ -17,13 +17,21 @@ from rich.text import Text
 from . import __version__, _display, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
 from ._cli_common import (
+    COUNT,
+    COUNT_OR_NONE,
+    SEED,
+    Held,
+    Source,
+    fix_options,
     json_option,
     make_console,
+    make_model,
     make_table,
     measurement_option,
     open_workspace,
     output_option,
     parse_fixed,
+    parse_values,
     poi_option,
     progress_bar,
     threads_option,
@@ -56,6 +64,7 @@ if TYPE_CHECKING:
     from .data import Data
     from .model import Model
     from .result import FitResult
+    from .workspace import Workspace
 
 __all__ = ["main"]
 
@@ -143,21 +152,19 @@ for _command in _COMMANDS:
 @click.option(
     "--backend", metavar="NAME", help="How derivatives are obtained; see nablafit.build_info()."
 )
-@click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
-)
+@fix_options
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
-@click.option("--starts", type=int, default=0, help="Fit from so many random starts too.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random starts.")
+@click.option("--starts", type=COUNT_OR_NONE, default=0, help="Fit from so many random starts too.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random starts.")
 @json_option
 @output_option
 def _fit(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     minimizer: str,
     backend: str | None,
-    fix: tuple[str, ...],
+    fix: Held,
     tolerance: float | None,
     starts: int,
     seed: int,
@@ -190,8 +197,10 @@ def _fit(
 @workspace_argument
 @measurement_option
 @poi_option
-@click.option("--n", type=int, default=1000, show_default=True, help="Toys of all shards together.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the toys.")
+@click.option(
+    "--n", type=COUNT, default=1000, show_default=True, help="Toys of all shards together."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
 @click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
 @threads_option
 @click.option(
@@ -206,7 +215,7 @@ def _fit(
 @click.option("--no-fit", is_flag=True, help="Write the toys themselves instead of fits to them.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .npz file.")
 def _toys(
-    workspace: Path,
+    workspace: Source,
     measurement: str | None,
     poi: str | None,
     n: int,
@@ -227,7 +236,7 @@ def _toys(
     first, count = parse_shard(shard, n)
     run = ToyRun(
         model=model,
-        x=_toy_point(model, data, parse_fixed(settings, model), initial=initial),
+        x=_toy_point(model, data, parse_values(settings, model, "--set"), initial=initial),
         n=count,
         seed=seed,
         start=first,
@@ -264,18 +273,31 @@ def _toy_point(
 @measurement_option
 @poi_option
 @json_option
-def _inspect(workspace: Path, measurement: str | None, poi: str | None, as_json: bool) -> None:
-    """Show what is in WORKSPACE."""
+def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_json: bool) -> int:
+    """Show what is in WORKSPACE: also the model where the data are wrong."""
     try:
-        summary = summarise(*open_workspace(workspace, measurement, poi))
+        opened = workspace.load(bad_data=True)
+        model = make_model(opened, measurement, poi)
     except WorkspaceError as error:
-        if not show_graph(workspace, error, as_json=as_json):
+        if not show_graph(workspace.path, error, as_json=as_json):
             raise
-        return
+        return 0
+    data, problem = _observed(opened, model)
+    summary = summarise(opened, model, data, problem)
     if as_json:
         click.echo(json.dumps(summary, indent=1))
     else:
         _print_summary(make_console(), summary)
+    return 2 if problem else 0
+
+
+def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
+    """Return the data, or what is wrong with them; neither if the document holds none."""
+    try:
+        data = workspace.data(model)
+    except Error as error:
+        return None, str(error) if workspace.datasets or workspace.has_bad_data else ""
+    return data, ""
 
 
 def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
@@ -300,9 +322,14 @@ def _print_summary(console: Console, summary: dict[str, Any]) -> None:
         poi = measurement["poi"] or "no parameter of interest"
         note = "" if measurement["poi_exists"] or not measurement["poi"] else ", not in any channel"
         console.print(Text(f" {marker} measurement {measurement['name']}: {poi}{note}"))
-    console.print(Text(f"   data sets: {', '.join(summary['datasets']) or 'none, so Asimov data'}"))
+    datasets = ", ".join(summary["datasets"]) or "none, so Asimov data"
+    if summary["data_problem"]:
+        problem = Text(f"   no data: {summary['data_problem']}", style="bold red")
+        console.print(problem, soft_wrap=True)
+    else:
+        console.print(Text(f"   data sets: {datasets}"))
     for note in summary["notes"]:
-        console.print(Text(f"   note: {note}"))
+        console.print(Text(f"   note: {note}"), soft_wrap=True)
     console.print(_channel_table(summary))
     console.print(_modifier_table(summary))
     console.print(_parameter_table(summary))
@@ -314,7 +341,8 @@ def _channel_table(summary: dict[str, Any]) -> Table:
     )
     for channel in summary["channels"]:
         samples = ", ".join(f"{name} {n:.4g}" for name, n in channel["samples"].items())
-        numbers = (f"{channel['observed']:.6g}", f"{channel['expected']:.6g}")
+        observed = "-" if channel["observed"] is None else f"{channel['observed']:.6g}"
+        numbers = (observed, f"{channel['expected']:.6g}")
         table.add_row(Text(channel["name"]), str(channel["bins"]), *numbers, Text(samples))
     return table
 

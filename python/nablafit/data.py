@@ -10,13 +10,14 @@ import numpy as np
 
 from . import _core
 from ._arrays import FloatArray, float_vector, frozen_vector
+from .errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .model import Model
 
-__all__ = ["Data"]
+__all__ = ["Data", "check_data"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +71,21 @@ class Data:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def check_data(model: Model, data: object) -> None:
+    """Raise ArgumentError unless `data` is Data with the numbers that a model needs."""
+    if not isinstance(data, Data):
+        message = (
+            f"expected Data, got {type(data).__name__}; workspace.data(model) makes them from "
+            "observations, Data(counts, global_observables) from arrays"
+        )
+        raise located(ArgumentError, message, "data")
+    for name, expected, what in (
+        ("counts", model.n_bins, "bin"),
+        ("global_observables", len(model.constrained_parameters), "constraint term"),
+    ):
+        found = getattr(data, name).size
+        if found != expected:
+            message = f"found {found} numbers, expected {expected}, one per {what} of the model"
+            raise located(ArgumentError, message, f"data.{name}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from . import _core, _diff
 from ._arrays import FloatArray, ParameterValues, float_vector
 from ._core import EvaluationStatus
-from .errors import ArgumentError, located
+from .data import check_data
+from .errors import ArgumentError, Error, located
 from .inputs import InputGradient
 
 if TYPE_CHECKING:
@@ -90,7 +91,11 @@ class Likelihood(_core.Likelihood):
     verbose = 0
 
     def __init__(self, model: Model, data: Data, *, backend: str = DEFAULT_BACKEND) -> None:
-        super().__init__(model._core, data.counts, data.global_observables, backend)
+        try:
+            super().__init__(model._core, data.counts, data.global_observables, backend)
+        except (Error, AttributeError):
+            check_data(model, data)
+            raise
         self._model = model
         self._data = data
         self._backend = backend

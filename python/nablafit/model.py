@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _core
-from ._arrays import FloatArray, ParameterValues, float_vector, index_of
+from ._arrays import FloatArray, ParameterValues, float_vector, index_of, real_number
 from ._constraints import PrefitTable
 from .data import Data
+from .errors import ArgumentError, located
 from .inputs import InputLayout
 from .likelihood import DEFAULT_BACKEND, Likelihood
 
@@ -197,6 +198,8 @@ class Model:
 
     def index(self, name: str) -> int:
         """Return the position of a parameter; raise ArgumentError for an unknown name."""
+        if not isinstance(name, str):
+            raise located(ArgumentError, f"expected the name of a parameter, got {name!r}", "")
         return self._core.parameter_index(name)
 
     def point(self, values: ParameterValues | None = None) -> FloatArray:
@@ -213,7 +216,7 @@ class Model:
             return np.array(float_vector(values, self.n_parameters, "x"))
         point = np.array(self.initial)
         for name, value in values.items():
-            point[index_of(self._parameters, name)] = value
+            point[index_of(self._parameters, name)] = real_number(value, name)
         return point
 
     def expected(self, x: ParameterValues) -> FloatArray:
@@ -267,6 +270,12 @@ class Model:
 
     def data(self, observations: Observations) -> Data:
         """Arrange observations in the order of this model."""
+        if not isinstance(observations, _core.Observations):
+            message = (
+                f"expected Observations, got {type(observations).__name__}; Data(counts, "
+                "global_observables) takes arrays"
+            )
+            raise located(ArgumentError, message, "observations")
         return Data(*self._core.data(observations))
 
     def likelihood(self, data: Data, *, backend: str = DEFAULT_BACKEND) -> Likelihood:

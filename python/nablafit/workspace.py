@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .data import Data
     from .io.document import Document
     from .io.patchset import Operations, PatchSet
+    from .io.recognise import Mounts
     from .spec import ModelSpec, Observations
 
 __all__ = ["Workspace"]
@@ -48,7 +49,7 @@ class Workspace:
         self._document = document
 
     @classmethod
-    def load(cls, source: Source) -> Workspace:
+    def load(cls, source: Source, *, mounts: Mounts = ()) -> Workspace:
         """Read a workspace; the format is recognised by content.
 
         Parameters
@@ -57,6 +58,14 @@ class Workspace:
             Where it is: a path (for HistFactory XML the top-level file, or a folder with one such
             file), a JSON document already parsed, an open file (text or binary), or the content
             itself as bytes, or JSON text as a string that starts with a brace.
+        mounts : sequence of (path, path)
+            For HistFactory XML: where a folder is, and what the XML calls it. Paths that do not
+            exist are also looked for by name near the top-level file, with a warning.
+
+        Warns
+        -----
+        ModelWarning
+            Of what in the document was passed over.
 
         Raises
         ------
@@ -66,7 +75,22 @@ class Workspace:
         OSError
             If the file cannot be read.
         """
-        return cls(read_document(*_read(source)))
+        workspace = cls._load_model(source, mounts=mounts)
+        if workspace._document.data_problem is not None:
+            raise workspace._document.data_problem
+        return workspace
+
+    @classmethod
+    def _load_model(cls, source: Source, *, mounts: Mounts = ()) -> Workspace:
+        """Read a workspace as `load`; what is wrong with its data is raised when they are used."""
+        document = read_document(*_read(source), mounts=mounts)
+        workspace = cls(document)
+        workspace._warn(stacklevel=4)
+        return workspace
+
+    def _warn(self, stacklevel: int) -> None:
+        for message in self._document.warnings:
+            warnings.warn(f"{self.source}: {message}", ModelWarning, stacklevel=stacklevel)
 
     def __repr__(self) -> str:
         return (
@@ -98,6 +122,11 @@ class Workspace:
     def datasets(self) -> tuple[str, ...]:
         """Names of the data sets, the default one first."""
         return tuple(self._document.datasets)
+
+    @property
+    def has_bad_data(self) -> bool:
+        """Whether the document holds data that are wrong, which `dataset` says."""
+        return self._document.data_problem is not None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -213,7 +242,8 @@ class Workspace:
         Parameters
         ----------
         patches : PatchSet, path, mapping, bytes, file object, or sequence of mapping
-            A patch set or where it is, or the operations of one JSON patch.
+            A patch set or one JSON patch (a list of operations, as SModelS and spey write them):
+            where it is, or the document itself.
         key : str or sequence, optional
             Name of the patch, or its values; needed for a set of more than one patch.
         verify : bool
@@ -243,7 +273,11 @@ class Workspace:
 
     @classmethod
     def _from_patched(cls, document: Mapping[str, Any], source: str) -> Workspace:
-        return cls._from_content(json.dumps(document).encode(), source)
+        workspace = cls._from_content(json.dumps(document).encode(), source)
+        workspace._warn(stacklevel=4)
+        if workspace._document.data_problem is not None:
+            raise workspace._document.data_problem
+        return workspace
 
     @classmethod
     def _from_content(cls, content: bytes, source: str) -> Workspace:
@@ -262,6 +296,8 @@ class Workspace:
     def dataset(self, name: str | None = None) -> Observations:
         """Return the observations of a data set, the first of `datasets` by default."""
         datasets = self._document.datasets
+        if self._document.data_problem is not None and (name is None or name not in datasets):
+            raise self._document.data_problem
         if not datasets:
             message = "the document holds no data; use model.asimov()"
             raise located(WorkspaceError, message, self.source)
@@ -293,6 +329,8 @@ def _read(source: Source) -> tuple[str, bytes | Path]:
             raise WorkspaceError(f"workspace: not representable as JSON: {error}") from error
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return "workspace", source.encode()
+    if isinstance(source, str) and not source:
+        raise located(ArgumentError, "expected a path, got an empty string", "source")
     if isinstance(source, str | os.PathLike):
         return str(source), Path(source)
     if not hasattr(source, "read"):

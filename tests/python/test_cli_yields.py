@@ -91,7 +91,7 @@ def test_gof(path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
         (("yields", "{path}", "--fit", "{yields}"), "expected the result of a fit, got a Yields"),
         (("yields", "{path}", "--fit", "{yields}", "--fix", "mu"), "--fit: the fit is taken"),
         (("yields", "{path}", "--format", "pdf"), "'pdf' is not one of"),
-        (("gof", "{path}", "--toys", "-1"), "n_toys"),
+        (("gof", "{path}", "--toys", "-1"), "'--toys': -1 is not in the range"),
     ],
 )
 def test_bad_input(

@@ -99,6 +99,7 @@ def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
         yield bytes(mutated)
 
 
+@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
 @pytest.mark.parametrize("name", ["top.xml", "signal_region.xml"])
 def test_damaged_xml_is_read_or_refused(folder: Path, name: str) -> None:
     path = folder / "config" / name

@@ -73,10 +73,13 @@ def test_malformed(case: dict[str, str]) -> None:
     if "find" in case:
         assert SMALL_TEXT.count(case["find"]) == 1
     text = case.get("text", SMALL_TEXT.replace(case.get("find", "\0"), case.get("replace", "")))
-    with pytest.raises(nf.WorkspaceError) as caught:
-        hs3.read("workspace", text.encode())
-    assert caught.value.location == case["location"]
-    assert case["message"] in str(caught.value)
+    try:
+        error = hs3.read("workspace", text.encode()).data_problem
+    except nf.WorkspaceError as raised:
+        error = raised
+    assert error is not None
+    assert error.location == case["location"]
+    assert case["message"] in str(error)
 
 
 def test_read_by_workspace(tmp_path: Path) -> None:

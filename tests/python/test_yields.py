@@ -288,7 +288,7 @@ def test_results_of_other_models_are_refused(model: nf.Model, result: nf.FitResu
     swapped = replace(result, parameters=result.parameters[::-1])
     with pytest.raises(nf.ArgumentError, match="their order differs"):
         nf.yields(model, swapped)
-    with pytest.raises(nf.ArgumentError, match="data: expected 3 bins, got 2"):
+    with pytest.raises(nf.ArgumentError, match="found 2 numbers, expected 3, one per bin"):
         nf.yields(model, result, data=nf.Data([1.0, 2.0], []))
 
 

@@ -10,9 +10,9 @@
 namespace nablafit::io {
 
 /// Throws WorkspaceError as PyhfWorkspace::parse.
-PyhfWorkspace read_pyhf(JsonDocument document);
+PyhfWorkspace read_pyhf(JsonDocument document, BadData bad_data = BadData::refuse);
 /// Throws WorkspaceError as read_hs3 of a text.
-Hs3Document read_hs3(const JsonDocument& document);
+Hs3Document read_hs3(const JsonDocument& document, BadData bad_data = BadData::refuse);
 
 }  // namespace nablafit::io
 

@@ -37,6 +37,25 @@ bool is_channel(JsonValue distribution) {
   return has_type(distribution, "histfactory_dist") || has_type(distribution, hs3_density_type);
 }
 
+/// Of a channel or of data; empty if they are not stated as they should be.
+std::vector<std::string_view> axis_names(JsonValue value) {
+  const JsonValue axes = find_member(value, "axes");
+  std::vector<std::string_view> result;
+  if (!axes.exists() || !axes.is(JsonKind::array)) return result;
+  for (const JsonValue axis : axes.elements()) {
+    const JsonValue name = axis.is(JsonKind::object) ? axis.find("name") : JsonValue();
+    if (!name.exists() || !name.is(JsonKind::string)) return {};
+    result.push_back(name.string());
+  }
+  return result;
+}
+
+/// "obsData" of obsData_SR for the channel SR; empty if the name does not end so.
+std::string_view before_channel(std::string_view data, const std::string& channel) {
+  const std::string end = "_" + channel;
+  return ends_with(data, end) ? data.substr(0, data.size() - end.size()) : std::string_view();
+}
+
 void put_observed_first(std::vector<Observations>& datasets) {
   auto front = datasets.begin();
   for (auto it = datasets.begin(); it != datasets.end(); ++it) {
@@ -59,14 +78,18 @@ struct Likelihood {
 /// Reads one document.
 class Reader {
  public:
-  explicit Reader(JsonValue root) : index_(root, notes_) {}
+  Reader(JsonValue root, BadData bad_data) : bad_data_(bad_data), index_(root, notes_) {}
 
   Hs3Document read();
 
  private:
   void read_analysis(JsonValue analysis, JsonValue likelihood);
+  void read_likelihood(JsonValue analysis, const Likelihood& parts);
   Likelihood take_apart(JsonValue value) const;
   Likelihood all_channels() const;
+  std::vector<Likelihood> without_likelihoods();
+  std::vector<std::vector<JsonValue>> data_by_name(const Likelihood& channels) const;
+  std::vector<JsonValue> data_by_axes(const Likelihood& channels) const;
   void add_term(Likelihood& likelihood, JsonValue name, JsonValue data) const;
   ModelSpec read_model(const Likelihood& likelihood, JsonValue analysis);
   void add_interests(ModelSpec& spec, JsonValue analysis) const;
@@ -77,6 +100,7 @@ class Reader {
   void add_measurement(ModelSpec spec, JsonValue analysis);
   void drop_invented_names(ModelSpec& spec) const;
 
+  BadData bad_data_;
   Hs3Notes notes_;
   Hs3Index index_;
   Hs3Document result_;
@@ -150,6 +174,62 @@ Likelihood Reader::all_channels() const {
   for (const JsonValue value : index_.distributions.values()) {
     if (is_channel(value)) result.channels.push_back(value);
   }
+  return result;
+}
+
+// --- documents without likelihoods ---------------------------------------------------------------
+
+/// Names of data, one per channel, of every data set whose parts are called <data set>_<channel>.
+std::vector<std::vector<JsonValue>> Reader::data_by_name(const Likelihood& channels) const {
+  const std::vector<std::string> names = channel_names(channels);
+  std::vector<std::vector<JsonValue>> result;
+  for (const JsonValue first : index_.data.values()) {
+    const std::string_view start = before_channel(first.find("name").string(), names.front());
+    if (start.empty()) continue;
+    std::vector<JsonValue> parts;
+    for (const std::string& channel : names) {
+      const JsonValue part = index_.data.find(std::string(start) + "_" + channel);
+      if (part.exists()) parts.push_back(part.find("name"));
+    }
+    if (parts.size() == names.size()) result.push_back(std::move(parts));
+  }
+  return result;
+}
+
+/// Names of data, one per channel, where the axes leave no choice; else empty.
+std::vector<JsonValue> Reader::data_by_axes(const Likelihood& channels) const {
+  std::vector<JsonValue> result;
+  for (const JsonValue channel : channels.channels) {
+    const std::vector<std::string_view> axes = axis_names(channel);
+    JsonValue found;
+    for (const JsonValue data : index_.data.values()) {
+      if (axes.empty() || axis_names(data) != axes) continue;
+      if (found.exists()) return {};
+      found = data.find("name");
+    }
+    const bool is_taken = std::any_of(result.begin(), result.end(), [&](JsonValue taken) {
+      return found.exists() && taken.string() == found.string();
+    });
+    if (!found.exists() || is_taken) return {};
+    result.push_back(found);
+  }
+  return result;
+}
+
+/// All channels as one model, once per data set; without data where nothing says which belong to
+/// which channel.
+std::vector<Likelihood> Reader::without_likelihoods() {
+  const Likelihood channels = all_channels();
+  if (channels.channels.empty() || index_.data.values().empty()) return {channels};
+  std::vector<std::vector<JsonValue>> found = data_by_name(channels);
+  if (found.empty()) found.push_back(data_by_axes(channels));
+  if (found.front().empty()) {
+    notes_.add(
+        "The data were left out: no likelihood says which belong to which channel, nor do "
+        "names of the form <data set>_<channel> or axes that one channel alone has.");
+  }
+  std::vector<Likelihood> result(found.size(), channels);
+  for (std::size_t i = 0; i < found.size(); ++i) result[i].data = std::move(found[i]);
   return result;
 }
 
@@ -233,6 +313,9 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
   spec.name = model_name(analysis, likelihood);
   Hs3Parameters parameters(index_, analysis, notes_);
   Hs3Constraints constraints(index_, parameters, notes_);
+  for (const Likelihood::Term& term : likelihood.terms) {
+    if (term.observed.exists()) constraints.observe(term.name, term.observed);
+  }
   Hs3ChannelReader channels(index_, parameters, constraints, notes_);
   const std::vector<std::string> names = channel_names(likelihood);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -242,7 +325,7 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
                                 : channels.read(channel, names[i]));
   }
   for (const Likelihood::Term& term : likelihood.terms) {
-    constraints.constrain_by_likelihood(term.name, term.observed);
+    constraints.constrain_by_likelihood(term.name);
   }
   constraints.finish();
   spec.parameters = parameters.finish();
@@ -263,10 +346,9 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
 std::string Reader::dataset_name(const Likelihood& likelihood, const ModelSpec& spec) const {
   std::string common;
   for (std::size_t i = 0; i < spec.channels.size(); ++i) {
-    const std::string_view name = likelihood.data[i].string();
-    const std::string end = "_" + spec.channels[i].name;
-    if (!ends_with(name, end) || name.size() == end.size()) return {};
-    const std::string start(name.substr(0, name.size() - end.size()));
+    const std::string_view start =
+        before_channel(likelihood.data[i].string(), spec.channels[i].name);
+    if (start.empty()) return {};
     if (i > 0 && start != common) return {};
     common = start;
   }
@@ -282,7 +364,10 @@ void Reader::add_dataset(const Likelihood& likelihood, const ModelSpec& spec) {
     const JsonValue value = index_.data.get(name.string(), name);
     data.channels.push_back({spec.channels[i].name, read_hs3_counts(value, spec.channels[i])});
   }
-  const std::string likelihood_name(likelihood.value.find("name").string());
+  const std::string likelihood_name(likelihood.value.exists()
+                                        ? likelihood.value.find("name").string()
+                                    : likelihood.data.size() == 1 ? likelihood.data[0].string()
+                                                                  : "data");
   data.name = dataset_name(likelihood, spec);
   if (data.name.empty()) data.name = likelihood_name;
   const auto known = [&] {
@@ -313,15 +398,24 @@ void Reader::add_measurement(ModelSpec spec, JsonValue analysis) {
 // --- documents -----------------------------------------------------------------------------------
 
 void Reader::read_analysis(JsonValue analysis, JsonValue likelihood) {
-  const Likelihood parts = likelihood.exists() ? take_apart(likelihood) : all_channels();
+  read_likelihood(analysis, take_apart(likelihood));
+}
+
+void Reader::read_likelihood(JsonValue analysis, const Likelihood& parts) {
   if (parts.channels.empty()) {
-    fail(likelihood.exists() ? likelihood.find("distributions") : index_.root.find("distributions"),
+    fail(parts.value.exists() ? parts.value.find("distributions")
+                              : index_.root.find("distributions"),
          "found no distribution of the type 'histfactory_dist' or 'bincounts_density_dist', "
          "expected "
          "at least one; other models are not supported");
   }
   ModelSpec spec = read_model(parts, analysis);
-  add_dataset(parts, spec);
+  try {
+    add_dataset(parts, spec);
+  } catch (const WorkspaceError& error) {
+    if (bad_data_ == BadData::refuse) throw;
+    if (!result_.data_problem) result_.data_problem = error;
+  }
   add_measurement(std::move(spec), analysis);
 }
 
@@ -339,7 +433,7 @@ Hs3Document Reader::read() {
     notes_.add("The document has no analyses, so that no parameter is of interest.");
   }
   if (result_.measurements.empty()) {
-    read_analysis({}, {});
+    for (const Likelihood& likelihood : without_likelihoods()) read_likelihood({}, likelihood);
     notes_.add("The document has no likelihoods; all its channels were taken as one model.");
   }
   put_observed_first(result_.datasets);
@@ -357,11 +451,13 @@ void reject_empty(std::string_view text, const std::string& source) {
 
 }  // namespace
 
-Hs3Document read_hs3(const JsonDocument& document) { return Reader(document.root()).read(); }
+Hs3Document read_hs3(const JsonDocument& document, BadData bad_data) {
+  return Reader(document.root(), bad_data).read();
+}
 
-Hs3Document read_hs3(std::string_view text, const std::string& source) {
+Hs3Document read_hs3(std::string_view text, const std::string& source, BadData bad_data) {
   reject_empty(text, source);
-  return read_hs3(JsonDocument::parse(text, source));
+  return read_hs3(JsonDocument::parse(text, source), bad_data);
 }
 
 }  // namespace nablafit::io

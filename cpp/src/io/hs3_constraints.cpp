@@ -77,11 +77,30 @@ double Hs3Constraints::constant(JsonValue value, std::string_view what) {
   return *number;
 }
 
-double Hs3Constraints::observed(JsonValue value, double absent, std::string& name) const {
+void Hs3Constraints::observe(JsonValue name, JsonValue value) {
+  const auto [first, is_new] = observed_.emplace(name.string(), value);
+  if (!is_new && first->second.number() != value.number()) {
+    fail(value, "found " + describe(value) + " as data of " + quoted(name.string()) +
+                    ", which has " + describe(first->second) + " at " + first->second.pointer() +
+                    ", expected the same value");
+  }
+  const JsonValue distribution = index_.distributions.get(name.string(), name);
+  for (const char* key : {"x", "mean"}) {  // one is the parameter, which nobody asks for
+    const JsonValue argument = find_member(distribution, key);
+    if (argument.exists() && argument.is(JsonKind::string)) {
+      parameters_.observe(argument.string(), value);
+    }
+  }
+}
+
+/// Names the global observable if `value` is a name.
+double Hs3Constraints::observed(JsonValue distribution, JsonValue value, double absent,
+                                std::string& name) const {
   expect_name_or_number(value);
-  if (value.is(JsonKind::number)) return value.number();
-  name = std::string(value.string());
-  return parameters_.value(name).value_or(absent);
+  if (value.is(JsonKind::string)) name = std::string(value.string());
+  const auto stated = observed_.find(distribution.find("name").string());
+  if (stated != observed_.end()) return stated->second.number();
+  return value.is(JsonKind::number) ? value.number() : parameters_.observed(name).value_or(absent);
 }
 
 Hs3Constraint Hs3Constraints::read_gaussian(JsonValue value, const std::string& parameter,
@@ -103,7 +122,7 @@ Hs3Constraint Hs3Constraints::read_gaussian(JsonValue value, const std::string& 
   }
   const JsonValue other = names(x, parameter) ? mean : x;
   const double centre = parameters_.value(parameter).value_or(0.0);
-  gaussian.observed = observed(other, centre, result.global_observable);
+  gaussian.observed = observed(value, other, centre, result.global_observable);
   result.constraint = gaussian;
   return result;
 }
@@ -136,7 +155,7 @@ Hs3Constraint Hs3Constraints::read_poisson(JsonValue value, const std::string& p
   if (poisson.tau <= 0.0) {
     fail(value, "found a Poisson constraint whose mean has a scale that is not above 0");
   }
-  poisson.observed = observed(x, poisson.tau, result.global_observable);
+  poisson.observed = observed(value, x, poisson.tau, result.global_observable);
   if (poisson.observed < 0.0) fail(x, "found a negative observation, expected one of at least 0");
   result.constraint = poisson;
   return result;
@@ -158,7 +177,7 @@ Hs3Constraint Hs3Constraints::unit_gaussian(const std::string& parameter) const 
   Hs3Constraint result;
   result.global_observable = "nom_" + parameter;
   GaussianConstraint gaussian;
-  gaussian.observed = parameters_.value(result.global_observable).value_or(0.0);
+  gaussian.observed = parameters_.observed(result.global_observable).value_or(0.0);
   result.constraint = gaussian;
   return result;
 }
@@ -210,7 +229,7 @@ std::string Hs3Constraints::constrained_parameter(JsonValue value) const {
   return {};
 }
 
-void Hs3Constraints::constrain_by_likelihood(JsonValue name, JsonValue observed_value) {
+void Hs3Constraints::constrain_by_likelihood(JsonValue name) {
   const JsonValue distribution = index_.distributions.get(name.string(), name);
   expect_constraint_type(distribution, name);
   const std::string parameter = constrained_parameter(distribution);
@@ -219,18 +238,7 @@ void Hs3Constraints::constrain_by_likelihood(JsonValue name, JsonValue observed_
                " was ignored: it constrains no parameter of the channels.");
     return;
   }
-  Hs3Constraint constraint = read(distribution, parameter, name);
-  if (observed_value.exists()) {
-    if (auto* gaussian = std::get_if<GaussianConstraint>(&constraint.constraint)) {
-      gaussian->observed = observed_value.number();
-    } else if (auto* poisson = std::get_if<PoissonConstraint>(&constraint.constraint)) {
-      poisson->observed = observed_value.number();
-      if (poisson->observed < 0.0) {
-        fail(observed_value, "found a negative observation, expected one of at least 0");
-      }
-    }
-  }
-  parameters_.constrain(parameter, constraint, name);
+  parameters_.constrain(parameter, read(distribution, parameter, name), name);
 }
 
 void Hs3Constraints::constrain_gamma(const std::string& parameter, JsonValue distribution_name) {

@@ -6,6 +6,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "io/hs3_parameters.hpp"
@@ -38,9 +40,11 @@ class Hs3Constraints {
   /// unit Gaussian is meant where nothing is said, unless a likelihood lists a distribution.
   void constrain(const std::string& parameter, const Hs3ConstraintKeys& keys, bool is_implied,
                  JsonValue modifier);
-  /// A distribution that a likelihood lists as a term of its own. `observed` is its data, and need
-  /// not exist.
-  void constrain_by_likelihood(JsonValue name, JsonValue observed);
+  /// The data that a likelihood gives a distribution: a number. To be called before any constraint
+  /// is read, since modifiers may name the same distribution.
+  void observe(JsonValue name, JsonValue value);
+  /// A distribution that a likelihood lists as a term of its own.
+  void constrain_by_likelihood(JsonValue name);
   /// A constraint by distribution of one gamma.
   void constrain_gamma(const std::string& parameter, JsonValue distribution_name);
   /// Unit Gaussians of parameters whose modifiers say nothing and no likelihood does either.
@@ -58,13 +62,14 @@ class Hs3Constraints {
   Hs3Constraint read_poisson(JsonValue value, const std::string& parameter, JsonValue where);
   double poisson_tau(JsonValue mean, const std::string& parameter, JsonValue where);
   double constant(JsonValue value, std::string_view what);
-  double observed(JsonValue value, double absent, std::string& name) const;
+  double observed(JsonValue distribution, JsonValue value, double absent, std::string& name) const;
   std::string constrained_parameter(JsonValue value) const;
   Hs3Constraint unit_gaussian(const std::string& parameter) const;
 
   const Hs3Index& index_;
   Hs3Parameters& parameters_;
   Hs3Notes& notes_;
+  std::unordered_map<std::string_view, JsonValue> observed_;  ///< by name of the distribution
   std::vector<Pending> pending_;
   std::vector<JsonValue> constants_;  ///< names that must not be parameters of the model
 };

@@ -121,7 +121,7 @@ double Hs3Gammas::constrain_gamma(const std::string& name, Hs3ConstraintType typ
   if (type == Hs3ConstraintType::gauss) {
     result.constraint = GaussianConstraint{1.0, relative, {}};
     auto& gaussian = std::get<GaussianConstraint>(result.constraint);
-    gaussian.observed = parameters_.value(result.global_observable).value_or(1.0);
+    gaussian.observed = parameters_.observed(result.global_observable).value_or(1.0);
   } else {
     PoissonConstraint poisson;
     poisson.tau = 1.0 / (relative * relative);
@@ -131,7 +131,7 @@ double Hs3Gammas::constrain_gamma(const std::string& name, Hs3ConstraintType typ
       unrounded *= std::sqrt(poisson.tau / *nominal);
       poisson.tau = *nominal;
     }
-    poisson.observed = parameters_.value(result.global_observable).value_or(poisson.tau);
+    poisson.observed = parameters_.observed(result.global_observable).value_or(poisson.tau);
     result.constraint = poisson;
   }
   parameters_.constrain(name, result, where);

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "standard_parameters.hpp"
+
 namespace nablafit::io {
 namespace {
 
@@ -192,6 +194,19 @@ std::optional<double> Hs3Parameters::value_in_any_point(std::string_view name) c
   return {};
 }
 
+void Hs3Parameters::observe(std::string_view name, JsonValue value) {
+  const auto [first, is_new] = observed_.emplace(name, value);
+  if (is_new || first->second.number() == value.number()) return;
+  fail(value, "found " + describe(value) + " as observed value of " + quoted(name) + ", which is " +
+                  describe(first->second) + " at " + first->second.pointer() +
+                  ", expected the same value");
+}
+
+std::optional<double> Hs3Parameters::observed(std::string_view name) const {
+  const auto found = observed_.find(name);
+  return found != observed_.end() ? found->second.number() : value(name);
+}
+
 bool Hs3Parameters::is_constant(std::string_view name) const {
   const auto found = initial_.find(name);
   return found != initial_.end() && found->second.is_constant;
@@ -227,10 +242,9 @@ void Hs3Parameters::complete_range(Used& used) {
   if (const auto stated = range(parameter.name)) {
     parameter.lower = stated->lower;
     parameter.upper = stated->upper;
-    if (stated->lower == stated->upper && !parameter.fixed) {
-      fail(used.where, "found the parameter " + quoted(parameter.name) +
-                           ", which floats in a range of equal bounds, expected min below max; "
-                           "state \"const\": true in the initial point to hold it");
+    if (detail::hold_at_equal_bounds(parameter)) {
+      notes_.add("Parameters whose bounds are equal are constant there, as in ROOT (first: " +
+                 quoted(parameter.name) + ").");
     }
     return;
   }

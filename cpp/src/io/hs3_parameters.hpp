@@ -42,6 +42,11 @@ class Hs3Parameters {
   std::optional<double> value(std::string_view name) const;
   /// Value in any parameter point, the initial one first.
   std::optional<double> value_in_any_point(std::string_view name) const;
+  /// A likelihood states the value of a global observable. Throws at `value`, a number, if it has
+  /// stated another one.
+  void observe(std::string_view name, JsonValue value);
+  /// Value of a global observable: as a likelihood states it, else in the initial point.
+  std::optional<double> observed(std::string_view name) const;
   bool is_constant(std::string_view name) const;
   /// Bounds from the domains; infinite where a key is left out, none if the name is in no domain.
   std::optional<Range> range(std::string_view name) const;
@@ -77,6 +82,7 @@ class Hs3Parameters {
   Hs3Notes& notes_;
   JsonValue initial_point_;
   PointValues initial_;
+  std::unordered_map<std::string_view, JsonValue> observed_;
   std::vector<std::pair<std::string_view, PointValues>> other_points_;
   std::unordered_map<std::string_view, Range> ranges_;
   std::vector<Used> used_;

@@ -17,7 +17,8 @@ namespace nablafit::io {
 struct PyhfWorkspace::Contents {
   explicit Contents(JsonDocument parsed) : document(std::move(parsed)) {}
 
-  /// Empty: the first. Throws ArgumentError for a name that is not there.
+  /// Empty: the one without a name, or the first. Throws ArgumentError for a name that is not
+  /// there.
   const PyhfMeasurement& measurement(const std::string& name) const;
 
   JsonDocument document;
@@ -26,6 +27,8 @@ struct PyhfWorkspace::Contents {
   std::vector<PyhfMeasurement> measurements;
   std::vector<std::string> measurement_names;
   Observations observations;
+  std::optional<WorkspaceError> data_problem;
+  std::vector<std::string> notes;
 };
 
 namespace {
@@ -185,11 +188,12 @@ void check_chosen_poi(const std::string& poi, const std::vector<Parameter>& para
 PyhfWorkspace::PyhfWorkspace(std::shared_ptr<const Contents> contents)
     : contents_(std::move(contents)) {}
 
-PyhfWorkspace PyhfWorkspace::parse(std::string_view text, const std::string& source) {
-  return read_pyhf(JsonDocument::parse(text, source));
+PyhfWorkspace PyhfWorkspace::parse(std::string_view text, const std::string& source,
+                                   BadData bad_data) {
+  return read_pyhf(JsonDocument::parse(text, source), bad_data);
 }
 
-PyhfWorkspace read_pyhf(JsonDocument document) {
+PyhfWorkspace read_pyhf(JsonDocument document, BadData bad_data) {
   const auto contents = std::make_shared<PyhfWorkspace::Contents>(std::move(document));
   const JsonValue root = contents->document.root();
   reject_other_formats(root);
@@ -199,16 +203,23 @@ PyhfWorkspace read_pyhf(JsonDocument document) {
       read_fields(root, "a workspace", fields);
   check_version(version);
   contents->channels = read_pyhf_channels(channels);
-  contents->observations = read_pyhf_observations(observations, contents->channels);
   contents->parameter_sets = collect_parameter_sets(contents->channels);
   if (contents->parameter_sets.empty()) {
     fail(channels,
          "found no modifier on any sample, expected at least one, so that the model has a "
          "parameter; add a normfactor to the signal");
   }
-  contents->measurements = read_pyhf_measurements(measurements, contents->parameter_sets);
+  contents->measurements =
+      read_pyhf_measurements(measurements, contents->parameter_sets, contents->notes);
   for (const PyhfMeasurement& measurement : contents->measurements) {
     contents->measurement_names.push_back(measurement.name);
+  }
+  try {
+    contents->observations =
+        read_pyhf_observations(observations, contents->channels, contents->notes);
+  } catch (const WorkspaceError& error) {
+    if (bad_data == BadData::refuse) throw;
+    contents->data_problem = error;
   }
   return PyhfWorkspace(contents);
 }
@@ -217,14 +228,23 @@ const std::vector<std::string>& PyhfWorkspace::measurement_names() const noexcep
   return contents_->measurement_names;
 }
 
-const Observations& PyhfWorkspace::observations() const noexcept { return contents_->observations; }
+const Observations& PyhfWorkspace::observations() const {
+  if (contents_->data_problem) throw WorkspaceError(*contents_->data_problem);
+  return contents_->observations;
+}
+
+const std::optional<WorkspaceError>& PyhfWorkspace::data_problem() const noexcept {
+  return contents_->data_problem;
+}
+
+const std::vector<std::string>& PyhfWorkspace::notes() const noexcept { return contents_->notes; }
 
 const PyhfMeasurement& PyhfWorkspace::Contents::measurement(const std::string& name) const {
-  if (name.empty()) return measurements.front();
   const auto found = std::find(measurement_names.begin(), measurement_names.end(), name);
   if (found != measurement_names.end()) {
     return measurements[static_cast<std::size_t>(found - measurement_names.begin())];
   }
+  if (name.empty()) return measurements.front();
   throw ArgumentError("found no measurement " + quoted(name) + " in " + document.source() +
                           ", expected one of " +
                           quoted_list({measurement_names.begin(), measurement_names.end()}) +

@@ -183,20 +183,24 @@ ObservationsByName read_observations_by_name(JsonValue observations) {
                       first->second.value.pointer() +
                       "), expected one per channel; remove or rename one");
     }
-    expect_numbers(data, "an array of observed counts per bin");
-    expect_not_negative(data, "observed counts", "correct the count");
   }
   return result;
 }
 
-void expect_known_channel(std::string_view name, const Observation& observation,
-                          const std::vector<PyhfChannel>& channels) {
-  std::vector<std::string_view> names;
-  for (const PyhfChannel& channel : channels) names.push_back(channel.name);
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  fail(observation.value, "found an observation for " + quoted(name) +
-                              ", expected one of the channels " + quoted_list(names) +
-                              detail::did_you_mean(name, names));
+/// Patches that remove a channel usually leave its observation behind.
+void note_ignored(JsonValue observations, const std::vector<PyhfChannel>& channels,
+                  std::vector<std::string>& notes) {
+  std::vector<std::string_view> known;
+  for (const PyhfChannel& channel : channels) known.push_back(channel.name);
+  std::vector<std::string_view> ignored;
+  for (const JsonValue value : observations.elements()) {
+    const std::string_view name = value.find("name").string();
+    if (std::binary_search(known.begin(), known.end(), name)) continue;
+    ignored.push_back(name);
+  }
+  if (ignored.empty()) return;
+  notes.push_back(
+      "Observations of channels that do not exist were ignored: " + quoted_list(ignored) + ".");
 }
 
 }  // namespace
@@ -221,7 +225,8 @@ std::vector<PyhfChannel> read_pyhf_channels(JsonValue channels) {
 }
 
 Observations read_pyhf_observations(JsonValue observations,
-                                    const std::vector<PyhfChannel>& channels) {
+                                    const std::vector<PyhfChannel>& channels,
+                                    std::vector<std::string>& notes) {
   const ObservationsByName by_name = read_observations_by_name(observations);
   Observations result;
   result.name = "observed";
@@ -233,13 +238,12 @@ Observations read_pyhf_observations(JsonValue observations,
                              ", expected one for every channel; add {\"name\": \"" +
                              std::string(channel.name) + "\", \"data\": [...]}");
     }
+    expect_numbers(found->second.data, "an array of observed counts per bin");
+    expect_not_negative(found->second.data, "observed counts", "correct the count");
     expect_size(found->second.data, channel.n_bins, "the observation", "channel", channel.name);
     result.channels.push_back({std::string(channel.name), numbers(found->second.data)});
   }
-  for (const JsonValue value : observations.elements()) {
-    const std::string_view name = value.find("name").string();
-    if (by_name.size() != channels.size()) expect_known_channel(name, by_name.at(name), channels);
-  }
+  if (by_name.size() != channels.size()) note_ignored(observations, channels, notes);
   return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -57,9 +58,11 @@ std::string_view expect_name(JsonValue value, std::string_view what);
 /// Reads `/channels`; the result is sorted by name. Throws WorkspaceError.
 std::vector<PyhfChannel> read_pyhf_channels(JsonValue channels);
 
-/// Reads `/observations`; the result has the channels in the given order. Throws WorkspaceError.
+/// Reads `/observations`; the result has the channels in the given order. Those of channels that
+/// do not exist are ignored, as pyhf does, which `notes` says. Throws WorkspaceError.
 Observations read_pyhf_observations(JsonValue observations,
-                                    const std::vector<PyhfChannel>& channels);
+                                    const std::vector<PyhfChannel>& channels,
+                                    std::vector<std::string>& notes);
 
 }  // namespace nablafit::io
 

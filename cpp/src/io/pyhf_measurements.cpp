@@ -125,7 +125,8 @@ class OverrideApplication {
   OverrideApplication(const ParameterSet& set, const Override& override, Parameter* parameters)
       : set_(set), override_(override), parameters_(parameters) {}
 
-  void run() const {
+  /// Adds the names of parameters that are held because their bounds are equal to `held`.
+  void run(std::vector<std::string>& held) const {
     for_each(override_.inits, "inits", [](Parameter& p, JsonValue v) { p.initial = v.number(); });
     for_each(override_.bounds, "bounds", [](Parameter& p, JsonValue v) {
       p.lower = (*v.elements().begin()).number();
@@ -135,7 +136,9 @@ class OverrideApplication {
     if (override_.fixed.exists()) {
       for (std::size_t i = 0; i < set_.size; ++i) parameters_[i].fixed = override_.fixed.boolean();
     }
-    check_ranges();
+    for (std::size_t i = 0; i < set_.size; ++i) {
+      if (detail::hold_at_equal_bounds(parameters_[i])) held.push_back(parameters_[i].name);
+    }
   }
 
  private:
@@ -188,16 +191,6 @@ class OverrideApplication {
     for (const JsonValue value : values.elements()) set(*parameter++, value);
   }
 
-  void check_ranges() const {
-    for (std::size_t i = 0; i < set_.size; ++i) {
-      const Parameter& parameter = parameters_[i];
-      if (parameter.lower < parameter.upper || parameter.fixed) continue;
-      fail(override_.bounds, "found equal bounds for the floating parameter " +
-                                 quoted(parameter.name) +
-                                 ", expected lower below upper; set 'fixed' to hold a parameter");
-    }
-  }
-
   const ParameterSet& set_;
   const Override& override_;
   Parameter* parameters_;
@@ -228,7 +221,8 @@ void expect_lumi_settings(const ParameterSet& set, const OverridesByName& overri
 }
 
 std::vector<Parameter> make_parameters(const std::vector<ParameterSet>& sets,
-                                       const OverridesByName& overrides, JsonValue settings) {
+                                       const OverridesByName& overrides, JsonValue settings,
+                                       std::vector<std::string>& held) {
   std::vector<Parameter> parameters;
   std::size_t n_parameters = 0;
   for (const ParameterSet& set : sets) n_parameters += set.size;
@@ -239,7 +233,7 @@ std::vector<Parameter> make_parameters(const std::vector<ParameterSet>& sets,
     for (std::size_t b = 0; b < set.size; ++b) parameters.push_back(default_parameter(set, b));
     const auto found = overrides.find(set.name);
     if (found == overrides.end()) continue;
-    OverrideApplication(set, found->second, parameters.data() + first).run();
+    OverrideApplication(set, found->second, parameters.data() + first).run(held);
   }
   return parameters;
 }
@@ -254,34 +248,46 @@ void check_parameter_of_interest(JsonValue poi, const std::vector<ParameterSet>&
   }
 }
 
-PyhfMeasurement read_measurement(JsonValue value, const std::vector<ParameterSet>& sets) {
+PyhfMeasurement read_measurement(JsonValue value, const std::vector<ParameterSet>& sets,
+                                 std::vector<std::string>& held) {
   constexpr std::array<JsonField, 2> fields = {{{"name"}, {"config"}}};
   const auto [name, config] = read_fields(value, "a measurement", fields);
   constexpr std::array<JsonField, 2> config_fields = {{{"poi"}, {"parameters"}}};
   const auto [poi, settings] =
       read_fields(config, "the configuration of a measurement", config_fields);
   PyhfMeasurement measurement;
-  measurement.name = std::string(expect_name(name, "a measurement"));
+  measurement.name = std::string(expect_string(name, "a string, the name of a measurement"));
   measurement.parameter_of_interest =
       std::string(expect_string(poi, "a string, the name of the parameter of interest or ''"));
   check_parameter_of_interest(poi, sets);
-  measurement.parameters = make_parameters(sets, read_overrides(settings), settings);
+  measurement.parameters = make_parameters(sets, read_overrides(settings), settings, held);
   return measurement;
+}
+
+void note_held(const std::vector<std::string>& held, std::vector<std::string>& notes) {
+  if (held.empty()) return;
+  notes.push_back("Parameters whose bounds are equal are constant there: " +
+                  quoted_list({held.begin(), held.end()}) + ".");
 }
 
 }  // namespace
 
 std::vector<PyhfMeasurement> read_pyhf_measurements(JsonValue measurements,
-                                                    const std::vector<ParameterSet>& sets) {
+                                                    const std::vector<ParameterSet>& sets,
+                                                    std::vector<std::string>& notes) {
   expect_items(measurements, "an array of measurements");
   std::vector<PyhfMeasurement> result;
   std::unordered_set<std::string> names;
+  std::vector<std::string> held;
   for (const JsonValue value : measurements.elements()) {
-    result.push_back(read_measurement(value, sets));
+    result.push_back(read_measurement(value, sets, held));
     if (names.insert(result.back().name).second) continue;
     fail(value, "found a second measurement " + quoted(result.back().name) +
                     ", expected different names; rename one");
   }
+  std::sort(held.begin(), held.end());
+  held.erase(std::unique(held.begin(), held.end()), held.end());
+  note_held(held, notes);
   return result;
 }
 

@@ -44,9 +44,10 @@ struct PyhfMeasurement {
   std::vector<Parameter> parameters;  ///< the sets one after the other, overrides applied
 };
 
-/// Reads `/measurements`. Throws WorkspaceError.
+/// Reads `/measurements`; `notes` says what was changed. Throws WorkspaceError.
 std::vector<PyhfMeasurement> read_pyhf_measurements(JsonValue measurements,
-                                                    const std::vector<ParameterSet>& sets);
+                                                    const std::vector<ParameterSet>& sets,
+                                                    std::vector<std::string>& notes);
 
 }  // namespace nablafit::io
 

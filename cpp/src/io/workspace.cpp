@@ -50,15 +50,15 @@ bool is_hs3(JsonValue root) {
   return false;
 }
 
-/// Position of `name`, 0 if it is empty.
+/// Position of `name`; 0 if it is empty and nothing is called so.
 std::size_t position_of(const std::string& name, const std::vector<std::string>& known,
                         const std::string& source, const char* what) {
   if (known.empty()) {
     throw ArgumentError("found no " + std::string(what) + " in " + source + ", expected one", what);
   }
-  if (name.empty()) return 0;
   const auto found = std::find(known.begin(), known.end(), name);
   if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
+  if (name.empty()) return 0;
   throw ArgumentError("found no " + std::string(what) + " " + quoted(name) + " in " + source +
                           ", expected one of " + quoted_list({known.begin(), known.end()}) +
                           detail::did_you_mean(name, known),
@@ -80,6 +80,7 @@ struct Workspace::Contents {
     format = Format::pyhf;
     measurement_names = workspace.measurement_names();
     datasets.push_back(workspace.observations());
+    notes = workspace.notes();
     pyhf = std::move(workspace);
   }
   void take(Hs3Document document) {

@@ -68,7 +68,8 @@ class Reference:
         """Return positions of free parameters; raise ArgumentError for others."""
         for name in names:
             if self.result.fixed[index_of(self.result.parameters, name)]:
-                message = "is fixed, so it has no profile; release it: fixed={name: False}"
+                remedy = f"fixed={{{name!r}: False}}, on the command line --release {name}"
+                message = f"is fixed, so it has no profile; release it: {remedy}"
                 raise located(ArgumentError, message, name)
         return np.array([self.result.parameters.index(name) for name in names], dtype=np.int64)
 

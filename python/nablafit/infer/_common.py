@@ -58,7 +58,8 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
         if position in positions[:i]:
             raise located(ArgumentError, f"{names[i]} is named twice", "poi")
         if result.fixed[position]:
-            message = f"{names[i]} is fixed, so nothing changes it; release it in the fit"
+            remedy = f"fixed={{{names[i]!r}: False}}, on the command line --release {names[i]}"
+            message = f"{names[i]} is fixed, so nothing changes it; release it in the fit: {remedy}"
             raise located(ArgumentError, message, "poi")
     return positions
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .._arrays import FloatArray
-from .._problem import Bound, Bounds, Fixed, fixed_items
+from .._problem import Bound, Bounds, Fixed, bounds_by_name, fixed_items
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
@@ -185,11 +185,7 @@ def _check_values(statistic: str, names: tuple[str, ...], tested: FloatArray) ->
 
 
 def _bounds_by_name(model: Model, bounds: Bounds | None) -> dict[str, Bound]:
-    if bounds is None:
-        return {}
-    if isinstance(bounds, Mapping):
-        return dict(bounds)
-    return dict(zip(model.parameters, bounds, strict=True))
+    return dict(bounds_by_name(model.parameters, bounds))
 
 
 def _range(

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._arrays import FloatArray
 from ..batch import fit_many
+from ..data import check_data
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -148,6 +149,7 @@ def observe(
     A free fit that ends above one of the others is repeated from there. Where a parameter of
     interest is tested beyond its upper bound, the bound is lifted.
     """
+    check_data(hypothesis.model, data)
     if np.any(hypothesis.tested > [high for _, high in hypothesis.ranges]):
         hypothesis = hypothesis.widened()
     x = hypothesis.start() if start is None else start

@@ -80,13 +80,13 @@ class ToyJob:
 
 def check_toys(n_toys: int, seed: int, start: int) -> None:
     """Raise ArgumentError for numbers that the core cannot take."""
-    for name, number, most in (
-        ("n_toys", n_toys, 2**63),
-        ("seed", seed, 2**64),
-        ("start", start, 2**63),
+    for name, number, least, most in (
+        ("n_toys", n_toys, 1, 2**63),
+        ("seed", seed, 0, 2**64),
+        ("start", start, 0, 2**63),
     ):
-        if not 0 <= number < most:
-            message = f"expected a number from 0 to {most - 1}, got {number}"
+        if not least <= number < most:
+            message = f"expected a number from {least} to {most - 1}, got {number}"
             raise located(ArgumentError, message, name)
 
 

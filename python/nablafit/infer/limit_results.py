@@ -18,6 +18,9 @@ __all__ = ["LimitGridResult", "LimitResult"]
 _CURVES = ("observed", *(f"expected {band}" for band in BANDS))
 
 
+REASONS_SHOWN = 10
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class LimitResult(Record, format="nablafit.LimitResult/1"):
     """Upper limits on one parameter; frozen.
@@ -230,7 +233,23 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
                 f"{len(self)} signals from {self.source}{end}"
             ),
             f"  {counts}; {self.criterion} at {self.poi} = {self.tested:g}",
+            *self._reasons(),
         ]
+
+    def _reasons(self) -> list[str]:
+        """Say what went wrong, once for all signals of which it is true."""
+        names: dict[str, list[str]] = {}
+        for name, status, message in zip(self.names, self.status, self.messages, strict=True):
+            if status not in ("ok", "not_done"):
+                names.setdefault(message, []).append(name)
+        shown = list(names.items())[:REASONS_SHOWN]
+        lines = [
+            f"  {affected[0]}{f' and {len(affected) - 1} more' if affected[1:] else ''}: {message}"
+            for message, affected in shown
+        ]
+        if len(names) > len(shown):
+            lines.append(f"  and {len(names) - len(shown)} other reasons; `messages` has them")
+        return lines
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         header = ("signal", *self.labels, "observed", *BANDS, self.criterion, "")

@@ -105,6 +105,14 @@ def pulls(
         warnings=(),
         fit_status=result.status,
     )
+    for name, threshold in (
+        ("over_constrained", over_constrained),
+        ("inflated", inflated),
+        ("pulled", pulled),
+        ("one_sided", one_sided),
+    ):
+        if not threshold >= 0.0:
+            raise located(ArgumentError, f"expected a number from 0 on, got {threshold}", name)
     warnings = _warnings(found, over_constrained, inflated, pulled)
     if model is not None:
         warnings += one_sided_warnings(model, found.parameters, one_sided)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._origin import remembers_origin
+from ..data import check_data
 from ..errors import ArgumentError, located
 from ._bands import covariance_matrix, diagonal_variances, variances
 from ._yield_sums import YieldSums
@@ -87,8 +88,10 @@ def yields(
     ArgumentError
         If the result has other parameters than the model, or the data another number of bins.
     """
+    if data is not None:
+        check_data(model, data)
     point = _prefit(model, data) if result is None else _postfit(model, result)
-    observed = None if data is None else _counts(model, data)
+    observed = None if data is None else data.counts
     estimates, bins = _estimates(model, point)
     return YieldsResult(
         kind=point.kind,
@@ -138,13 +141,6 @@ def _postfit(model: Model, result: FitResult) -> _Point:
             "infinite. Fix what the data cannot tell."
         )
     return _Point("postfit", np.array(result.x), errors, result.covariance, " ".join(messages))
-
-
-def _counts(model: Model, data: Data) -> FloatArray:
-    if data.counts.size != model.n_bins:
-        message = f"expected {model.n_bins} bins, got {data.counts.size}"
-        raise located(ArgumentError, message, "data")
-    return data.counts
 
 
 def _listed(names: list[str]) -> str:

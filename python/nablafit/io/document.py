@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..spec import ModelSpec, Observations
+    from ..errors import WorkspaceError
+    from ..spec import ModelSpec, Observations, Parameter
 
-__all__ = ["Document"]
+__all__ = ["Document", "Notes", "hold_at_equal_bounds"]
+
+
+PLACES_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Document:
         Data sets by name, the default one first; empty if the file holds none.
     notes : tuple of str
         What was assumed while reading, one sentence each.
+    warnings : tuple of str
+        Those of the notes that `Workspace.load` also warns of: what in the file was passed over.
+    data_problem : WorkspaceError, optional
+        What is wrong with the data, where the models can be read; `datasets` lacks them.
     """
 
     format: str
@@ -35,3 +43,33 @@ class Document:
     measurements: Mapping[str, ModelSpec]
     datasets: Mapping[str, Observations]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    data_problem: WorkspaceError | None = None
+
+
+class Notes:
+    """What was assumed while reading: sentences, each once, with the places where they hold."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, dict[str, None]] = {}
+
+    def add(self, sentence: str, place: str = "") -> None:
+        """Add a sentence; where it is known already, one more place."""
+        self._places.setdefault(sentence, {})[place] = None
+
+    def take(self) -> tuple[str, ...]:
+        """Return the sentences in the order in which they were first added."""
+        return tuple(_sentence(text, list(places)) for text, places in self._places.items())
+
+
+def _sentence(text: str, places: list[str]) -> str:
+    named = ", ".join(place for place in places[:PLACES_NAMED] if place)
+    more = len(places) - PLACES_NAMED
+    return f"{named}{f' and {more} more' if more > 0 else ''}: {text}" if named else text
+
+
+def hold_at_equal_bounds(parameter: Parameter) -> Parameter:
+    """Return a parameter that is constant where its bounds are equal, as RooFit has it."""
+    if parameter.fixed or parameter.lower != parameter.upper:
+        return parameter
+    return parameter.replace(initial=parameter.lower, fixed=True)

@@ -9,7 +9,7 @@ from ..data import Data
 from ..errors import ArgumentError, Error, WorkspaceError, located
 from ..model import Model
 from ..spec import ChannelCounts, Observations, validate
-from .document import Document
+from .document import Document, Notes
 from .histfactory_xml_config import parse_channel, parse_combination
 from .histfactory_xml_histograms import Files
 from .histfactory_xml_model import build, same_bins
@@ -18,6 +18,7 @@ from .histfactory_xml_tree import MAX_BYTES, Element, parse
 if TYPE_CHECKING:
     from ..spec import ModelSpec
     from .histfactory_xml_config import ChannelConfig, Combination
+    from .recognise import Mounts
 
 __all__ = ["read"]
 
@@ -25,7 +26,7 @@ FORMAT = "HistFactory XML"
 OBSERVED, ASIMOV = "obsData", "asimovData"
 
 
-def read(name: str, content: bytes | Path) -> Document:
+def read(name: str, content: bytes | Path, mounts: Mounts = ()) -> Document:
     """Read a top-level file, its channel files and their histograms.
 
     Parameters
@@ -35,6 +36,8 @@ def read(name: str, content: bytes | Path) -> Document:
     content : Path or bytes
         The top-level file, or a folder in which (or in whose subfolders) there is exactly one.
         Bytes do not say where the other files are: they are looked for from the working directory.
+    mounts : sequence of (path, path)
+        Where a folder is, and what the XML calls it.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def read(name: str, content: bytes | Path) -> Document:
         name = str(top)
         root = _parse_file(top)
     combination = parse_combination(root)
-    with Files(top) as files:
+    with Files(top, mounts) as files:
         channels = _channels(combination, files)
         return _document(name, combination, channels, files)
 
@@ -89,13 +92,17 @@ def _document(
     name: str, combination: Combination, channels: list[ChannelConfig], files: Files
 ) -> Document:
     measurements: dict[str, ModelSpec] = {}
-    notes: list[str] = []
+    notes = Notes()
     for measurement in combination.measurements:
-        spec, assumed = build(measurement, combination, channels, files)
+        spec = build(measurement, combination, channels, files, notes)
         _check(spec, name)
         measurements[measurement.name] = spec
-        notes += assumed
-    datasets = _observed(channels, next(iter(measurements.values())), files, notes)
+    datasets: dict[str, Observations] = {}
+    problem = None
+    try:
+        datasets = _observed(channels, next(iter(measurements.values())), files, notes)
+    except WorkspaceError as error:
+        problem = error
     for measurement in combination.measurements:
         for asimov in measurement.asimov_sets:
             spec = measurements[measurement.name]
@@ -104,7 +111,8 @@ def _document(
                 datasets[key] = _asimov(spec, key, asimov.values)
             except ArgumentError as error:
                 raise located(WorkspaceError, f"FixParams: {error}", measurement.location) from None
-    return Document(FORMAT, name, measurements, datasets, tuple(dict.fromkeys(notes)))
+    moved = files.moved()
+    return Document(FORMAT, name, measurements, datasets, moved + notes.take(), moved, problem)
 
 
 def _check(spec: ModelSpec, name: str) -> None:
@@ -129,7 +137,7 @@ def _observations(name: str, model: Model, data: Data) -> Observations:
 
 
 def _observed(
-    channels: list[ChannelConfig], spec: ModelSpec, files: Files, notes: list[str]
+    channels: list[ChannelConfig], spec: ModelSpec, files: Files, notes: Notes
 ) -> dict[str, Observations]:
     """Return the data sets of the channels; expected events where a channel has none."""
     sets = dict.fromkeys(key for channel in channels for key in channel.data)
@@ -139,7 +147,7 @@ def _observed(
     datasets: dict[str, Observations] = {}
     for key in sets:
         if key and any(key not in channel.data for channel in channels):
-            notes.append(f"Data {key}: not in every channel, so it is left out.")
+            notes.add("not in every channel, so it is left out.", f"Data {key}")
             continue
         counts = [
             _counts(channel, key, files) if key in channel.data else made[channel.name]
@@ -147,7 +155,7 @@ def _observed(
         ]
         datasets[key or OBSERVED] = Observations(key or OBSERVED, counts)
     if missing:
-        notes.append(
+        notes.add(
             f"No Data for {', '.join(missing)}: expected events at the initial values are used."
         )
     if OBSERVED not in datasets and expected is not None:
@@ -159,4 +167,7 @@ def _counts(channel: ChannelConfig, key: str, files: Files) -> ChannelCounts:
     reference = channel.data[key]
     histogram = files.histogram(reference)
     same_bins(histogram, files.histogram(channel.samples[0].histogram), reference)
+    if histogram.values.min() < 0.0:
+        message = f"{reference.file}: {reference.name}: found {histogram.values.min():g} events"
+        raise located(WorkspaceError, f"{message}, expected none below 0", reference.location)
     return ChannelCounts(channel.name, histogram.values.ravel())

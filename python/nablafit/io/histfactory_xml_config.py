@@ -453,9 +453,9 @@ def _parse_norm_factor(element: Element) -> NormFactorConfig:
     value = _number(element, "Val", 1.0)
     low, high = _number(element, "Low", 0.0), _number(element, "High", 0.0)
     _flag(element, "Const", default=False)
-    if not low < high or not low <= value <= high:
+    if not low <= value <= high:
         found = f"Low {low:g}, Val {value:g}, High {high:g}"
-        raise _fail(element, f"found {found}, expected Low <= Val <= High and Low < High")
+        raise _fail(element, f"found {found}, expected Low <= Val <= High")
     return NormFactorConfig(element.attributes["Name"], value, low, high, element.location)
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from .._arrays import FloatArray
     from ..spec import Modifier
+    from .document import Notes
     from .histfactory_xml_config import (
         ChannelConfig,
         Combination,
@@ -64,23 +65,23 @@ def build(
     combination: Combination,
     channels: list[ChannelConfig],
     files: Files,
-) -> tuple[ModelSpec, list[str]]:
-    """Return the model of one measurement and what was assumed on the way."""
-    parameters = Parameters(measurement)
+    notes: Notes,
+) -> ModelSpec:
+    """Return the model of one measurement; add what was assumed on the way to the notes."""
+    parameters = Parameters(measurement, notes)
     functions = {function.name: function for function in combination.functions}
     built = tuple(
         _ChannelBuilder(channel, measurement, parameters, functions, files).build()
         for channel in channels
     )
     if measurement.has_bin_limits:
-        parameters.notes.append("BinLow and BinHigh have no effect, as in ROOT.")
-    spec = ModelSpec(
+        notes.add("BinLow and BinHigh have no effect, as in ROOT.")
+    return ModelSpec(
         measurement.name,
         built,
         parameters.settings(),
         parameters_of_interest=tuple(measurement.pois),
     )
-    return spec, parameters.notes
 
 
 def same_bins(histogram: Histogram, template: Histogram, reference: HistogramReference) -> None:
@@ -142,11 +143,14 @@ class _ChannelBuilder:
         histogram = self._histogram(config.histogram)
         scale = 1.0 if config.normalize_by_theory else self._measurement.lumi
         nominal = scale * histogram.values.ravel()
+        errors = stated = scale * histogram.errors.ravel()
         modifiers: list[Modifier] = []
         for modifier in config.modifiers:
-            made = self._modifier(modifier, nominal, scale, histogram)
+            made = self._modifier(modifier, nominal, scale, stated)
             if made is not None:
                 modifiers.append(made)
+            if isinstance(made, StatError):
+                errors = np.asarray(made.uncertainties)  # those that the likelihood uses
         if config.normalize_by_theory:
             modifiers.append(Lumi("Lumi", self._parameters.lumi()))
         else:
@@ -157,37 +161,38 @@ class _ChannelBuilder:
             config.name,
             nominal,
             modifiers,
-            scale * histogram.errors.ravel(),
+            errors,
             yield_floor=0.0 if "histosys" in types else None,
             factor_floor=SMALLEST_FACTOR if "normsys" in types else None,
         )
 
     def _note_theory(self, config: SampleConfig) -> None:
-        self._parameters.notes.append(
-            f"{self._config.name}/{config.name}: NormalizeByTheory is False, so Lumi does not "
-            "scale it; ROOT 6.40 multiplies Lumi into such samples too."
+        self._parameters.notes.add(
+            "NormalizeByTheory is False, so Lumi does not scale it; ROOT 6.40 multiplies Lumi into "
+            "such samples too.",
+            f"{self._config.name}/{config.name}",
         )
 
     def _note(self, config: SampleConfig) -> None:
         where = f"{self._config.name}/{config.name}"
+        notes = self._parameters.notes
         if config.unsupported:
-            self._parameters.notes.append(f"{where}: HistoFactor is ignored, as in ROOT.")
+            notes.add("HistoFactor is ignored, as in ROOT.", where)
         factors = [m.name for m in config.modifiers if isinstance(m, NormFactorConfig)]
         for name in dict.fromkeys(factors):
             if factors.count(name) > 1:
-                self._parameters.notes.append(
-                    f"{where}: NormFactor {name} is repeated and multiplies as often, as in "
-                    "ROOT 6.40."
-                )
+                sentence = "is repeated and multiplies as often, as in ROOT 6.40."
+                notes.add(f"NormFactor {name} {sentence}", where)
         for modifier in config.modifiers:
             if isinstance(modifier, ShapeSysConfig) and not modifier.states_constraint:
-                self._parameters.notes.append(
-                    f"{where}: ShapeSys {modifier.name} states no ConstraintType; Poisson is "
-                    "assumed, as pyhf does, while ROOT's parser takes Gaussian: state it."
+                notes.add(
+                    "a ShapeSys states no ConstraintType; Poisson is assumed, as pyhf does, while "
+                    "ROOT's parser takes Gaussian: state it.",
+                    f"{where}/{modifier.name}",
                 )
 
     def _modifier(
-        self, config: object, nominal: FloatArray, scale: float, histogram: Histogram
+        self, config: object, nominal: FloatArray, scale: float, errors: FloatArray
     ) -> Modifier | None:
         if isinstance(config, NormFactorConfig):
             return self._norm_factor(config)
@@ -205,7 +210,7 @@ class _ChannelBuilder:
         if isinstance(config, ShapeFactorConfig):
             return self._shape_factor(config)
         if isinstance(config, StatErrorConfig):
-            return self._stat_error(config, nominal, scale * histogram.errors.ravel())
+            return self._stat_error(config, nominal, errors)
         return None
 
     def _norm_factor(self, config: NormFactorConfig) -> Modifier:

@@ -19,10 +19,12 @@ from ..spec import (
     PoissonConstraint,
     Range,
 )
+from .document import hold_at_equal_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .document import Notes
     from .histfactory_xml_config import Function, Measurement
 
 __all__ = ["Parameters"]
@@ -39,11 +41,11 @@ _DEPENDENT = re.compile(r"\s*([^\s,\[\]]+)\s*(?:\[([^\]]*)\])?\s*(?:,|$)")
 class Parameters:
     """The parameters of one measurement, in the order in which they are first used."""
 
-    def __init__(self, measurement: Measurement) -> None:
+    def __init__(self, measurement: Measurement, notes: Notes) -> None:
         self._measurement = measurement
         self._known: dict[str, Parameter] = {}
         self._shape_widths: dict[str, float] = {}
-        self.notes: list[str] = []
+        self.notes = notes
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -117,9 +119,10 @@ class Parameters:
         """beta_X in [0, 10] with Gamma(beta; y + 1, relative^2), y = 1/relative^2."""
         name = f"beta_{systematic}"
         if name not in self and 1.0 / relative**2 > 10.0:
-            self.notes.append(
-                f"{name}: its global observable is {1.0 / relative**2:.6g}; ROOT 6.40 cuts it "
-                "to 10, the end of the range it declares, which pulls beta below 1."
+            self.notes.add(
+                "its global observable is above 10; ROOT 6.40 cuts it to 10, the end of the range "
+                "it declares, which pulls beta below 1.",
+                name,
             )
         return self.add(
             Parameter(
@@ -142,9 +145,7 @@ class Parameters:
         """
         for name, width in zip(names, widths, strict=True):
             if self._shape_widths.setdefault(name, width) != width:
-                self.notes.append(
-                    f"{name}: stated with different uncertainties; the first one counts."
-                )
+                self.notes.add("stated with different uncertainties; the first one counts.", name)
             if width <= 0.0:
                 self.add(Parameter(name, 1.0, 0.0, 10.0, fixed=True))
                 continue
@@ -187,19 +188,23 @@ class Parameters:
         known = dict(self._known)
         for name, value in self._measurement.values.items():
             if name not in known:
-                self.notes.append(f"{name}: set to {value:g}, but no such parameter exists.")
+                self.notes.add("set to a value, but no such parameter exists.", name)
                 continue
             old = known[name]
             inside = min(max(value, old.lower), old.upper)
             if inside != value:
-                self.notes.append(f"{name}: set to {value:g}, outside its range; taken {inside:g}.")
+                self.notes.add(f"set to {value:g}, outside its range; taken {inside:g}.", name)
             known[name] = old.replace(initial=inside)
         for name in self._measurement.constants:
             if name in known:
                 known[name] = known[name].replace(fixed=True)
             else:
-                self.notes.append(f"{name}: set constant, but no such parameter exists.")
-        return tuple(known.values())
+                self.notes.add("set constant, but no such parameter exists.", name)
+        held = {name: hold_at_equal_bounds(parameter) for name, parameter in known.items()}
+        for name, parameter in held.items():
+            if parameter is not known[name]:
+                self.notes.add("its bounds are equal, so that it is constant, as in ROOT.", name)
+        return tuple(held.values())
 
 
 def _gaussian(
@@ -224,7 +229,7 @@ def _declared(name: str, numbers: str, function: Function) -> Parameter:
         return Parameter(name, values[0], -1e30, 1e30, fixed=True)
     if len(values) == 2:
         values.insert(0, (values[0] + values[1]) / 2.0)
-    if len(values) != 3 or not values[1] < values[2] or not values[1] <= values[0] <= values[2]:
+    if len(values) != 3 or not values[1] <= values[0] <= values[2]:
         message = f"Dependents: found {name}[{numbers}], expected {name}[value,low,high]"
         raise located(WorkspaceError, message, function.location)
     return Parameter(name, values[0], values[1], values[2])

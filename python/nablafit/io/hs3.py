@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._core import read_hs3, write_hs3
-from ..errors import ModelWarning
+from ..errors import ModelWarning, WorkspaceError
 from .document import Document
 
 if TYPE_CHECKING:
@@ -44,14 +44,21 @@ def read(name: str, content: bytes | Path) -> Document:
         constraint outside HistFactory; `location` is `name` and a JSON pointer.
     """
     text = content.read_bytes() if isinstance(content, Path) else bytes(content)
-    measurements, datasets, notes = read_hs3(text, name)
+    measurements, datasets, notes, problem = read_hs3(text, name)
     return Document(
         format="HS3",
         source=name,
         measurements={spec.name: spec for spec in measurements},
         datasets={observations.name: observations for observations in datasets},
         notes=notes,
+        data_problem=None if problem is None else _error(*problem),
     )
+
+
+def _error(message: str, location: str) -> WorkspaceError:
+    error = WorkspaceError(message)
+    error.location = location
+    return error
 
 
 def to_hs3(

@@ -1,4 +1,4 @@
-"""pyhf patch sets: JSON patches that turn one background-only workspace into signal models."""
+"""pyhf patch sets and JSON patches, which turn a background-only workspace into signal models."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Patch", "PatchSet", "apply_operations", "digest"]
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | Mapping[str, Any] | IO[str] | IO[bytes]"
 Operations: TypeAlias = Sequence[Mapping[str, Any]]
+Source: TypeAlias = (
+    "str | os.PathLike[str] | bytes | Mapping[str, Any] | Operations | IO[str] | IO[bytes]"
+)
 
 MAX_COPIED_CHARACTERS = 16 * 1024**2
 _ALGORITHMS = ("sha256", "md5")
@@ -49,8 +51,11 @@ class PatchSet(Mapping[str, Patch]):
     A mapping of names to patches; `find` also takes values.
     """
 
-    def __init__(self, document: Mapping[str, Any], source: str = "patch set") -> None:
+    def __init__(self, document: Mapping[str, Any] | Operations, source: str = "patch set") -> None:
         self._source = source
+        self._is_plain = not isinstance(document, Mapping)
+        if not isinstance(document, Mapping):
+            document = _set_of_one(document, source)
         metadata = _member(document, "metadata", dict, source, "")
         self.description = str(metadata.get("description", ""))
         self.references = dict(_member(metadata, "references", dict, source, "/metadata", {}))
@@ -69,14 +74,20 @@ class PatchSet(Mapping[str, Patch]):
     def load(cls, source: Source) -> PatchSet:
         """Read a patch set from a path, an open file, bytes or a parsed document.
 
+        A plain JSON patch, a list of operations, is a set of one patch with the name of its file,
+        which is for any workspace.
+
         Raises
         ------
         WorkspaceError
             If it is not a patch set; with the JSON pointer of the culprit.
         """
         name, document = _parse(source)
-        if not isinstance(document, Mapping):
-            message = f"found {type(document).__name__}, expected an object with 'patches'"
+        if not isinstance(document, Mapping | Sequence) or isinstance(document, str):
+            message = (
+                f"found {type(document).__name__}, expected an object with 'patches', or the list "
+                "of operations of a JSON patch"
+            )
             raise located(WorkspaceError, message, name)
         return cls(document, name)
 
@@ -140,6 +151,8 @@ class PatchSet(Mapping[str, Patch]):
         WorkspaceError
             If a digest differs, or none is of a known algorithm.
         """
+        if self._is_plain:
+            return
         known = {name: value for name, value in self.digests.items() if name in _ALGORITHMS}
         if not known:
             found = ", ".join(self.digests) or "none"
@@ -162,6 +175,15 @@ class PatchSet(Mapping[str, Patch]):
         if verify:
             self.verify(document)
         return apply_operations(document, patch.operations, f"{self._source}: {patch.name}")
+
+
+def _set_of_one(operations: Sequence[object], source: str) -> dict[str, Any]:
+    for index, operation in enumerate(operations):
+        if not isinstance(operation, Mapping) or "op" not in operation:
+            message = "expected an object with 'op' and 'path', an operation of a JSON patch"
+            raise located(WorkspaceError, message, f"{source}: /{index}")
+    name = Path(source).name.removesuffix(".json")
+    return {"metadata": {}, "patches": [{"metadata": {"name": name}, "patch": operations}]}
 
 
 def digest(document: Mapping[str, Any], algorithm: str = "sha256") -> str:
@@ -228,7 +250,7 @@ def _own(document: Any, pointer: object, owned: set[int]) -> None:  # noqa: ANN4
 
 
 def _parse(source: Source) -> tuple[str, Any]:
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping | Sequence) and not isinstance(source, str | bytes):
         return "patch set", source
     name = "patch set"
     content: str | bytes

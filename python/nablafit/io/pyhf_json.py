@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .._core import PyhfWorkspace
+from ..errors import WorkspaceError
 from .document import Document
 
 if TYPE_CHECKING:
-    from ..spec import ModelSpec
+    from ..spec import ModelSpec, Observations
 
 __all__ = ["PyhfDocument", "read"]
 
@@ -41,8 +42,16 @@ class PyhfDocument(Document):
 
     def __init__(self, name: str, content: bytes) -> None:
         workspace = PyhfWorkspace.parse(content, name)
-        observed = workspace.observations
-        super().__init__("pyhf", name, _Measurements(workspace), {observed.name: observed})
+        datasets: dict[str, Observations] = {}
+        problem = None
+        try:
+            observed = workspace.observations
+            datasets[observed.name] = observed
+        except WorkspaceError as error:
+            problem = error
+        notes = workspace.notes
+        measurements = _Measurements(workspace)
+        super().__init__("pyhf", name, measurements, datasets, notes, notes, problem)
         object.__setattr__(self, "workspace", workspace)
         object.__setattr__(self, "content", content)
 

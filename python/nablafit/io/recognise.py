@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import WorkspaceError, located
+from ..errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
     from .document import Document
 
-__all__ = ["READABLE", "read_document", "recognise"]
+__all__ = ["READABLE", "Mounts", "read_document", "recognise"]
 
 READABLE = "pyhf JSON, HS3 JSON, HistFactory XML and ROOT files with a RooWorkspace"
+
+Mounts: TypeAlias = "Sequence[tuple[str | os.PathLike[str], str | os.PathLike[str]]]"
 
 _ROOT = b"root"
 _MAGIC = (
@@ -38,6 +44,9 @@ _HS3_KEYS = frozenset(
     )
 )
 _PYHF_KEYS = frozenset((b'"channels"', b'"measurements"', b'"observations"', b'"patches"'))
+_DATACARD_START = 4096
+_DATACARD = re.compile(rb"(?:\s|#[^\n]*\n|-{3,}[^\n]*\n)*imax\s")
+_RESULT = re.compile(rb'\s*\{\s*"format"\s*:\s*"nablafit')
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
 
@@ -49,10 +58,16 @@ def recognise(content: bytes) -> str:
     if content[:64].lstrip(_BLANKS).startswith(b"<"):
         is_histfactory = any(tag in content for tag in (b"<Combination", b"<Channel", b"<Measure"))
         return "HistFactory XML" if is_histfactory else "an XML document"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "text in UTF-16, where JSON and XML are expected in UTF-8"
+    if _DATACARD.match(content[:_DATACARD_START]):
+        return "a datacard of Combine"
+    if _RESULT.match(content):
+        return "a result of nablafit, which `nablafit show` prints"
     return "HS3" if _is_hs3(content) else "pyhf"
 
 
-def read_document(name: str, content: bytes | Path) -> Document:
+def read_document(name: str, content: bytes | Path, *, mounts: Mounts = ()) -> Document:
     """Read a workspace in any format.
 
     Parameters
@@ -61,22 +76,35 @@ def read_document(name: str, content: bytes | Path) -> Document:
         What error messages call the source.
     content : bytes or Path
         The document, or the file (for HistFactory also the folder) that holds it.
+    mounts : sequence of (path, path)
+        For HistFactory XML: where a folder is, and what the XML calls it.
+
+    Returns
+    -------
+    Document
+        Where only the data are wrong, with a `data_problem`.
     """
     path = content if isinstance(content, Path) else None
     if path is not None and path.is_dir():
         from .histfactory_xml import read
 
-        return read(name, path)
+        return read(name, path, mounts)
     content = _load(path) if path is not None else content
     if isinstance(content, Path) or content.startswith(_ROOT):
         from .rooworkspace import read as read_root
 
         return read_root(name, content)
-    return _read_text(name, content, path)
-
-
-def _read_text(name: str, content: bytes, path: Path | None) -> Document:
     found = recognise(content)
+    if found == "HistFactory XML":
+        from .histfactory_xml import read as read_xml
+
+        return read_xml(name, content if path is None else path, mounts)
+    if mounts:
+        raise located(ArgumentError, f"only for HistFactory XML; {name} is {found}", "mounts")
+    return _read_json(name, content, found)
+
+
+def _read_json(name: str, content: bytes, found: str) -> Document:
     if found == "pyhf":
         from .pyhf_json import read as read_pyhf
 
@@ -85,10 +113,6 @@ def _read_text(name: str, content: bytes, path: Path | None) -> Document:
         from .hs3 import read as read_hs3
 
         return read_hs3(name, content)
-    if found == "HistFactory XML":
-        from .histfactory_xml import read as read_xml
-
-        return read_xml(name, content if path is None else path)
     raise located(WorkspaceError, f"this is {found}; what can be read are {READABLE}", name)
 
 

@@ -4,11 +4,14 @@
 #ifndef NABLAFIT_IO_HS3_HPP
 #define NABLAFIT_IO_HS3_HPP
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "nablafit/error.hpp"
 #include "nablafit/export.hpp"
+#include "nablafit/io/pyhf.hpp"
 #include "nablafit/spec.hpp"
 
 namespace nablafit::io {
@@ -19,6 +22,8 @@ struct Hs3Document {
   std::vector<ModelSpec> measurements;  ///< in the order of the document; at least one
   std::vector<Observations> datasets;   ///< "obsData" or "observed" first, then in document order
   std::vector<std::string> notes;       ///< what was assumed while reading, one sentence each
+  /// What is wrong with the first data set that was left out: only with BadData::report.
+  std::optional<WorkspaceError> data_problem;
 };
 
 /// Reads the dialects of ROOT (6.28 to 6.40 and its structured interpolations), of pyhs3, of
@@ -27,7 +32,8 @@ struct Hs3Document {
 /// are in the order of the initial parameter point, then of their first use.
 /// Throws WorkspaceError for what is not HS3, contradicts itself, or is a distribution, function or
 /// constraint outside HistFactory; its location is `source` followed by a JSON pointer.
-NABLAFIT_API Hs3Document read_hs3(std::string_view text, const std::string& source = "workspace");
+NABLAFIT_API Hs3Document read_hs3(std::string_view text, const std::string& source = "workspace",
+                                  BadData bad_data = BadData::refuse);
 
 struct Hs3WriteOptions {
   bool lossy = false;  ///< write what HS3 can hold and list the rest, instead of throwing

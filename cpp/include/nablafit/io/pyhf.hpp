@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nablafit/error.hpp"
 #include "nablafit/export.hpp"
 #include "nablafit/spec.hpp"
 
@@ -25,6 +26,13 @@ struct PyhfOptions {
   std::optional<double> clip_bin_data;
 };
 
+/// What to do where the model is right and the observed data are not: wrong lengths, negative
+/// counts, channels without any.
+enum class BadData {
+  refuse,  ///< throw
+  report,  ///< go on without data and say what is wrong with them
+};
+
 class JsonDocument;
 
 /// A parsed and checked workspace. Immutable, cheap to copy.
@@ -32,7 +40,8 @@ class NABLAFIT_API PyhfWorkspace {
  public:
   /// Parses `text`. Throws WorkspaceError for anything that is not a valid workspace; its location
   /// is `source` followed by the JSON pointer of the culprit.
-  static PyhfWorkspace parse(std::string_view text, const std::string& source = "workspace");
+  static PyhfWorkspace parse(std::string_view text, const std::string& source = "workspace",
+                             BadData bad_data = BadData::refuse);
 
   const std::vector<std::string>& measurement_names() const noexcept;
   /// Parameter of interest of a measurement (empty: the first), as the workspace names it; empty if
@@ -40,17 +49,21 @@ class NABLAFIT_API PyhfWorkspace {
   const std::string& parameter_of_interest(const std::string& measurement) const;
 
   /// The model of one measurement, parameters in the order of pyhf's `config.par_names`, channels
-  /// and samples in pyhf's (sorted) order. `measurement` empty: the first one. `poi` set: overrides
-  /// the measurement's (empty string: none).
+  /// and samples in pyhf's (sorted) order. `measurement` empty: the one without a name, if there is
+  /// one, else the first. `poi` set: overrides the measurement's (empty string: none).
   ModelSpec model_spec(const std::string& measurement = {},
                        const std::optional<std::string>& poi = std::nullopt,
                        const PyhfOptions& options = {}) const;
 
-  /// The observed counts, named "observed".
-  const Observations& observations() const noexcept;
+  /// The observed counts, named "observed". Throws the data problem, if there is one.
+  const Observations& observations() const;
+  /// What is wrong with the observed counts, if something is: only with BadData::report.
+  const std::optional<WorkspaceError>& data_problem() const noexcept;
+  /// What was passed over or changed while reading, one sentence each.
+  const std::vector<std::string>& notes() const noexcept;
 
  private:
-  friend PyhfWorkspace read_pyhf(JsonDocument document);
+  friend PyhfWorkspace read_pyhf(JsonDocument document, BadData bad_data);
   struct Contents;
   explicit PyhfWorkspace(std::shared_ptr<const Contents> contents);
   std::shared_ptr<const Contents> contents_;

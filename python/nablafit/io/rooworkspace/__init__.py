@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import Error, WorkspaceError, located
 from ...spec import Observations
 from ..document import Document
+from ._channels import refuse_combine
 from ._describe import WorkspaceDescription, describe_graph
 from ._file import read_content, workspaces
 from ._graph import Graph, ModelConfig
@@ -59,18 +60,22 @@ def _read(name: str, content: bytes | Path) -> Document:
     datasets: dict[str, Observations] = {}
     notes: list[str] = []
     failures: list[WorkspaceError] = []
+    unread: dict[str, WorkspaceError] = {}
     for payload in payloads:
         graph = Graph(payload, descriptions, name)
         prefix = f"{payload.name}/" if len(payloads) > 1 else ""
+        refuse_combine(graph)
         found, failed = _measurements(graph, prefix)
         measurements.update(found)
         failures.extend(failed)
         if found:
             observed, left_out = read_observations(graph, list(found.values()))
-            notes.extend(left_out)
+            unread.update((prefix + name, error) for name, error in left_out.items())
             datasets.update((prefix + o.name, o.replace(name=prefix + o.name)) for o in observed)
     if not measurements:
         raise failures[0]
+    data_notes = tuple(f"data set {name!r} is left out: {error}" for name, error in unread.items())
+    notes.extend(data_notes)
     notes.extend(f"a model is left out: {error}" for error in failures)
     notes.extend(note for m in measurements.values() for note in m.notes)
     return Document(
@@ -79,6 +84,8 @@ def _read(name: str, content: bytes | Path) -> Document:
         {key: measurement.spec for key, measurement in measurements.items()},
         dict(sorted(datasets.items(), key=lambda item: item[1].name != _DEFAULT_DATA)),
         tuple(dict.fromkeys(notes)),
+        data_notes if datasets else (),
+        None if datasets else next(iter(unread.values()), None),
     )
 
 

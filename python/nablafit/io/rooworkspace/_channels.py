@@ -17,9 +17,27 @@ if TYPE_CHECKING:
     from ._graph import Graph
     from ._records import Record
 
-__all__ = ["ChannelPdf", "channel_pdfs", "model_pdf"]
+__all__ = ["ChannelPdf", "channel_pdfs", "model_pdf", "refuse_combine"]
 
 MAX_CHANNEL_BINS = 10_000_000
+COMBINE_CLASSES = frozenset(
+    (
+        "AsymPow",
+        "CMSHistErrorPropagator",
+        "CMSHistFunc",
+        "CMSHistSum",
+        "CMSInterferenceFunc",
+        "FastVerticalInterpHistPdf2",
+        "FastVerticalInterpHistPdf2D2",
+        "ProcessNormalization",
+        "RooMultiPdf",
+        "RooParametricHist",
+        "RooSimultaneousOpt",
+        "SimpleGaussianConstraint",
+        "SimplePoissonConstraint",
+        "VerticalInterpPdf",
+    )
+)
 
 IndexArray: TypeAlias = NDArray[np.intp]
 
@@ -29,10 +47,11 @@ class ChannelPdf:
     """One channel.
 
     `axes` name the observables; bins run with the last axis fastest. `state` is the index of the
-    channel in the category, None in a workspace of one channel.
+    channel in the category, None in a workspace of one channel. `pdf` is the name of its density.
     """
 
     name: str
+    pdf: str
     sum: Record
     constraints: tuple[Record, ...]
     axes: tuple[Axis, ...]
@@ -91,6 +110,19 @@ def cell_of(values: NDArray[np.float64], edges: NDArray[np.float64]) -> IndexArr
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
+def refuse_combine(graph: Graph) -> None:
+    """Raise WorkspaceError for a workspace of Combine, whose terms are functions of its own."""
+    found = sorted(COMBINE_CLASSES.intersection(graph.class_names()))
+    if not found:
+        return
+    message = (
+        f"this is a workspace of Combine ({', '.join(found)}), and only HistFactory models can be "
+        "read; give the datacard that it was made from instead, translated to one of the formats "
+        "that can be read"
+    )
+    raise located(WorkspaceError, message, graph.location)
+
+
 def model_pdf(graph: Graph, name: str) -> Record:
     """Return the pdf of a model by name, or, for an empty name, the only one it can be."""
     if name:
@@ -144,7 +176,7 @@ def _channel(graph: Graph, name: str, pdf: Record, state: int | None) -> Channel
             "can be read"
         )
         raise graph.refuse(pdf, message)
-    return ChannelPdf(name, sums[0], tuple(constraints), _axes(graph, sums[0]), state)
+    return ChannelPdf(name, pdf.name, sums[0], tuple(constraints), _axes(graph, sums[0]), state)
 
 
 def _factors(graph: Graph, pdf: Record) -> list[Record]:

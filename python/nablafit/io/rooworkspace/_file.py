@@ -95,7 +95,8 @@ def workspaces(name: str, content: bytes) -> tuple[list[Payload], ClassDescripti
     except WorkspaceError:
         raise
     except (Exception, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split()).split(" in file <")[0][:200]
+        reason = reason or type(error).__name__
         message = f"the ROOT file is damaged or not complete: {reason}"
         raise located(WorkspaceError, message, name) from error
 

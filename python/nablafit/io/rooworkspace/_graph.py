@@ -106,6 +106,10 @@ class Graph:
         """Decode the nodes that a node depends on."""
         return self.objects(record, "_serverList")
 
+    def class_names(self) -> set[str]:
+        """Return the classes of all nodes, without decoding them."""
+        return {self.stream.class_name(reference) for reference in self._node_references}
+
     def nodes(self) -> Iterator[tuple[str, Record | Error]]:
         """Yield the class of every node, and the node or the error that decoding it gave."""
         for reference in self._node_references:

@@ -66,14 +66,15 @@ def read_measurement(graph: Graph, config: ModelConfig, name: str) -> Measuremen
     except SpecError as error:
         message = f"the model of {name!r} is inconsistent: {error}"
         raise located(WorkspaceError, message, graph.location) from error
-    return Measurement(spec, tuple(channels), category, tuple(parameters.notes))
+    return Measurement(spec, tuple(channels), category, parameters.notes.take())
 
 
 def read_observations(
     graph: Graph, measurements: Sequence[Measurement]
-) -> tuple[list[Observations], list[str]]:
-    """Read the data sets of a workspace; one that fits no measurement is left out with a note."""
-    found, notes = [], []
+) -> tuple[list[Observations], dict[str, WorkspaceError]]:
+    """Read the data sets of a workspace; return also what is wrong with those that fit no model."""
+    found: list[Observations] = []
+    unread: dict[str, WorkspaceError] = {}
     for name, dataset in graph.datasets().items():
         for i, measurement in enumerate(measurements):
             arguments = (graph, dataset, measurement.channels, measurement.category)
@@ -82,8 +83,8 @@ def read_observations(
                 break
             except WorkspaceError as error:
                 if i + 1 == len(measurements):
-                    notes.append(f"data set {name!r} is left out: {error}")
-    return found, notes
+                    unread[name] = error
+    return found, unread
 
 
 def _points(graph: Graph, parameters: Sequence[Parameter]) -> list[ParameterPoint]:

@@ -19,6 +19,7 @@ from ...spec import (
     Unconstrained,
     UniformConstraint,
 )
+from ..document import Notes, hold_at_equal_bounds
 from ._functions import constant, flattened, pull
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Parameters:
         self._observables = frozenset(global_observables)
         self._entries: dict[str, _Entry] = {}
         self._seen: dict[str, Record] = {}
-        self.notes: list[str] = []
+        self.notes = Notes()
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -129,6 +130,9 @@ class Parameters:
         for is_observable in (self._is_named, self._is_unused):
             if is_observable(first) != is_observable(second):
                 return (second, first) if is_observable(first) else (first, second)
+        for parameter, observable in ((first, second), (second, first)):
+            if observable.name in (f"nom_{parameter.name}", f"nominal{parameter.name}"):
+                return parameter, observable
         message = f"which of {first.name!r} and {second.name!r} is the global observable?"
         remedy = " The ModelConfig must name it"
         raise self._graph.refuse(term, message + remedy)
@@ -165,9 +169,10 @@ class Parameters:
         is_rounded = not term.get("_noRounding", False)
         value = math.floor(observable.value) if is_rounded else observable.value
         if observable.upper < value + 12.0 * math.sqrt(value + 36.0):
-            self.notes.append(
-                f"RooFit normalises the Poisson term {term.name} over the range of "
-                f"{observable.name} up to {observable.upper:g}; here it is not truncated"
+            self.notes.add(
+                "RooFit normalises this Poisson term over the range of its global observable, "
+                "which ends close above its value; here it is not truncated.",
+                term.name,
             )
         self._set(term, parameters[0], PoissonConstraint(value, tau), observable.name)
 
@@ -207,10 +212,10 @@ class Parameters:
         scale = constant(graph, graph.argument(term, "beta"), "the scale")
         seen = graph.variable(observables[0])
         self._set(term, parameter, GammaConstraint(seen.value, scale), seen.name)
-        self.notes.append(
-            f"the Gamma term {term.name} is the density of {parameter.name} that HistFactory "
-            f"defines; RooFit normalises it numerically over {seen.name} from {seen.lower:g} to "
-            f"{seen.upper:g}"
+        self.notes.add(
+            "this Gamma term is the density of the parameter that HistFactory defines; RooFit "
+            "normalises it numerically over the range of its global observable.",
+            term.name,
         )
 
     def uniform(self, term: Record) -> None:
@@ -230,7 +235,7 @@ class Parameters:
     def _parameter(self, name: str) -> Parameter:
         entry = self._entries[name]
         variable = entry.variable
-        return Parameter(
+        parameter = Parameter(
             name,
             variable.value,
             variable.lower,
@@ -240,6 +245,10 @@ class Parameters:
             entry.pull or IdentityPull(),
             entry.global_observable,
         )
+        held = hold_at_equal_bounds(parameter)
+        if held is not parameter:
+            self.notes.add("its bounds are equal, so that it is constant, as in ROOT.", name)
+        return held
 
 
 def _truncation(parameter: Variable, observable: Variable, sigma: float) -> Range | None:

@@ -84,9 +84,10 @@ class ChannelReader:
             message = f"{len(functions)} functions with {len(coefficients)} coefficients; expected "
             raise graph.refuse(pdf, message + "as many of both")
         for function, coefficient in zip(functions, coefficients, strict=True):
-            name = self._name(function.name, coefficient.name)
+            factors = flattened(graph, function, coefficient)
+            name = self._name(function.name, coefficient.name, {f.name for f in factors})
             draft = _Draft(name, self._widths.copy())
-            for factor in flattened(graph, function, coefficient):
+            for factor in factors:
                 self._add(draft, factor)
             self._drafts.append(draft)
 
@@ -129,8 +130,16 @@ class ChannelReader:
             variation.interpolation,
         )
 
-    def _name(self, function: str, coefficient: str) -> str:
-        """Return the name of the sample that HistFactory put into the names of its nodes."""
+    def _name(self, function: str, coefficient: str, factors: set[str]) -> str:
+        """Return the name that the sample had before it was put into the names of its nodes.
+
+        ROOT's importer of HS3 calls a sum <pdf>_<sample>_shapes and its histogram or interpolation
+        hist_<pdf>_<sample> or histoSys_<pdf>_<sample>. HistFactory has <sample>_<channel>_ first.
+        """
+        pdf = self._channel.pdf
+        imported = re.fullmatch(rf"{re.escape(pdf)}_(.+)_shapes", function)
+        if imported and factors & {f"{kind}_{pdf}_{imported[1]}" for kind in ("hist", "histoSys")}:
+            return self._unique(imported[1])
         channel = re.escape(self._channel.name)
         endings = "shapes|scaleFactors|overallSyst|Hist|nominal|epsilon"
         name = function
@@ -142,6 +151,9 @@ class ChannelReader:
             if match:
                 name = match.group(1)
                 break
+        return self._unique(name)
+
+    def _unique(self, name: str) -> str:
         taken = {draft.name for draft in self._drafts}
         unique, n = name, 1
         while unique in taken:
