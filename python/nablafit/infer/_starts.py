@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ __all__ = ["Bends", "bends", "further_starts"]
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
-_ONE_SIDED = 0.01
+_ONE_SIDED = 1e-3
 _CURVED = 0.1
 # Parameters of which all combinations of sides are tried; of more, all at once and some alone.
 _MOST_COMBINED = 3
@@ -30,6 +30,9 @@ _MOST_SINGLE = 4
 # Displacements in units of the width below which both sides are tried.
 _CENTRAL = 0.3
 _SPREAD = 2.0  # of random starts, in widths of constraint terms
+# Where an even change by a width, times the residual that pulls at it, is less than this in -log L,
+# the constraint term outweighs it: there is one minimum.
+_PULL = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,10 @@ class Bends:
     """A typical change."""
     effects: FloatArray
     """Even part of the change by a width, in Poisson standard deviations."""
+    even: FloatArray
+    """Size of the even part in events, shape (n, n_bins)."""
+    change: FloatArray
+    """Size of the larger change by a width in events, shape (n, n_bins)."""
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -87,35 +94,53 @@ def further_starts(
         The initial values of the model; `x` with bent parameters on their other sides, see `bends`;
         `n` random points. They may lie outside the bounds.
     """
-    rows = [np.array(model.initial)[None, :], _other_sides(bends(model), x, held)]
+    rows = [np.array(model.initial)[None, :], _other_sides(_active(model, data, x, held), x)]
     if n > 0:
         observables = np.ascontiguousarray(data.global_observables)
-        options = {"n": n, "seed": seed, "spread": _SPREAD}
-        rows.append(_core.draw_starts(model._core, observables, **options))
+        rows.append(_core.draw_starts(model._core, observables, n=n, seed=seed, spread=_SPREAD))
     starts = np.concatenate(rows)
     starts[:, held] = x[held]
     return starts
 
 
-def _other_sides(bent: Bends, x: FloatArray, held: NDArray[np.bool_]) -> FloatArray:
+def _active(model: Model, data: Data, x: FloatArray, held: NDArray[np.bool_]) -> Bends:
+    """Return the bent parameters that data and fit may see differently on their other sides.
+
+    The likelihood has a second minimum along a parameter only where the even part of its change,
+    times the residual (n - lambda) / lambda, outweighs the constraint term. Of the residual only
+    the size at `x` is looked at, and what the parameter's own displacement may hide of it.
+    """
+    bent = bends(model)
+    keep = ~held[bent.parameters]
+    if np.any(keep):
+        away = np.abs(x[bent.parameters] - bent.centers) / bent.widths
+        with np.errstate(all="ignore"):
+            expected = model.expected(x)
+            residuals = np.abs(data.counts - expected) + away[:, None] * bent.change
+            pulls = np.sum(residuals * bent.even / np.maximum(np.abs(expected), bent.even), axis=1)
+        keep &= ~(pulls < _PULL)
+    members = (getattr(bent, field.name)[keep] for field in fields(bent))
+    return Bends(*members)
+
+
+def _other_sides(bent: Bends, x: FloatArray) -> FloatArray:
     """Return `x` with bent parameters mirrored, at least a width away from their centres."""
-    free = np.flatnonzero(~held[bent.parameters])
-    positions, centers = bent.parameters[free], bent.centers[free]
-    away = (x[positions] - centers) / bent.widths[free]
-    order = np.argsort(-np.abs(away) * bent.effects[free], kind="stable")
-    reach = np.maximum(np.abs(away), 1.0) * bent.widths[free]
+    positions, centers = bent.parameters, bent.centers
+    away = (x[positions] - centers) / bent.widths
+    order = np.argsort(-np.abs(away) * bent.effects, kind="stable")
+    reach = np.maximum(np.abs(away), 1.0) * bent.widths
     sides = np.where(away > 0.0, -1.0, 1.0)
     flipped = centers + sides * reach
     others = centers - sides * reach
     is_central = np.abs(away) < _CENTRAL
     rows: list[FloatArray] = []
-    if 0 < len(free) <= _MOST_COMBINED:
+    if 0 < len(bent) <= _MOST_COMBINED:
         kept = np.where(is_central, others, x[positions])
         pairs = zip(flipped.tolist(), kept.tolist(), strict=True)
         rows = [np.array(values) for values in product(*pairs)]
         if not np.any(is_central):
             rows.pop()
-    elif len(free):
+    elif len(bent):
         rows.append(flipped)
         for i in order[:_MOST_SINGLE].tolist():
             for value in (flipped[i], others[i])[: 1 + int(is_central[i])]:
@@ -143,8 +168,10 @@ def _find_bends(model: Model) -> Bends:
         if bent is not None:
             found.append((position, *bent))
     found.sort(key=lambda row: (-row[3], row[0]))
-    columns = np.array(found, dtype=float).reshape(-1, 4).T
-    return Bends(columns[0].astype(np.intp), *columns[1:])
+    head = np.array([row[:4] for row in found], dtype=float).reshape(-1, 4).T
+    shape = (len(found), model.n_bins)
+    even, change = (np.array([row[i] for row in found]).reshape(shape) for i in (4, 5))
+    return Bends(head[0].astype(np.intp), head[1], head[2], head[3], even, change)
 
 
 def _names(model: Model, kinds: tuple[type, ...]) -> list[str]:
@@ -160,18 +187,19 @@ def _names(model: Model, kinds: tuple[type, ...]) -> list[str]:
 
 def _bend(
     model: Model, base: FloatArray, position: int, center: float, width: float
-) -> tuple[float, float, float] | None:
-    """Return centre, width and effect of a parameter, or None if it is nearly linear."""
+) -> tuple[float, float, float, FloatArray, FloatArray] | None:
+    """Return what `Bends` has of a parameter, or None if it is nearly linear."""
     points = np.repeat(base[None, :], 3, axis=0)
     points[:, position] = center, center + width, center - width
     with np.errstate(all="ignore"):
         nominal, high, low = (model.expected(point) for point in points)
         up, down = high - nominal, low - nominal
         size = np.maximum(np.abs(up), np.abs(down))
-        even = (0.5 * (up + down)) ** 2 / np.maximum(np.abs(nominal), size)
-    even[~np.isfinite(even)] = 0.0
-    one_sided = float(np.sum(even[up * down > 0.0]))
-    total = float(np.sum(even))
+        even = 0.5 * np.abs(up + down)
+        squares = even**2 / np.maximum(np.abs(nominal), size)
+    squares[~np.isfinite(squares)] = 0.0
+    one_sided = float(np.sum(squares[up * down > 0.0]))
+    total = float(np.sum(squares))
     if not (one_sided > _ONE_SIDED or total > _CURVED):
         return None
-    return center, width, float(np.sqrt(total))
+    return center, width, float(np.sqrt(total)), even, size
