@@ -78,7 +78,8 @@ Crossing RaySearch::follow(const ProfileRay& ray) {
 /// still call into question.
 bool RaySearch::search(double distance) {
   Point point;
-  while (result_.n_fits < options_.max_fits) {
+  const int max_fits = options_.max_fits * (1 + static_cast<int>(ray_->starts.size()));
+  while (result_.n_fits < max_fits) {
     const Outcome outcome = evaluate(distance, point);
     if (outcome == Outcome::lower) return false;
     if (outcome == Outcome::failed) {
@@ -187,9 +188,23 @@ const MinimizeSummary& RaySearch::fit_from(const std::vector<double>& x, double 
   return summary;
 }
 
+/// Fits from neighbours and from the starts of the ray; the lowest minimum counts.
+const MinimizeSummary& RaySearch::fit(double distance) {
+  const MinimizeSummary& near = fit_from_neighbours(distance);
+  if (ray_->starts.empty()) return near;
+  lowest_ = near;
+  for (const std::vector<double>& start : ray_->starts) {
+    const MinimizeSummary& other = fit_from(start, distance);
+    if (!is_minimum(other.status)) continue;
+    if (!is_minimum(lowest_.status) || other.value < lowest_.value) lowest_ = other;
+  }
+  result_.fit_status = lowest_.status;
+  return lowest_;
+}
+
 /// Fits from where the parabola through the origin, with the predicted slope, and the last fit is;
 /// if that fails, from the last fit itself and from the origin.
-const MinimizeSummary& RaySearch::fit(double distance) {
+const MinimizeSummary& RaySearch::fit_from_neighbours(double distance) {
   std::vector<double> start = origin_.x;
   const double last = last_distance_;
   const double bend = last > 0.0 ? (distance / last) * (distance / last) : 0.0;
