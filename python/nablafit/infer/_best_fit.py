@@ -147,8 +147,10 @@ class Reference:
         )
 
 
-def warn_of(minimum: LowerMinimum | None) -> None:
-    """Warn the caller of a public function of a lower minimum, if there is one."""
+def warn_of(reference: Reference, minimum: LowerMinimum | None) -> None:
+    """Warn the caller of a public function of a minimum below the one that was first found."""
+    for note in reference.notes:
+        warnings.warn(note, FitWarning, stacklevel=3)
     if minimum is not None:
         warnings.warn(f"{minimum!r} Fit again from .new_minimum.x", FitWarning, stacklevel=3)
 
@@ -197,10 +199,10 @@ def make_reference(
         message = f"there is no best fit to start from: {result.message}"
         raise located(Error, message, "fit")
     reference = Reference(likelihood, result, is_given)
-    return reference if is_given else _lowest(reference, starts, n_threads)
+    return reference if is_given else lowest_reference(reference, starts, n_threads)
 
 
-def _lowest(reference: Reference, starts: int, n_threads: int | None) -> Reference:
+def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -> Reference:
     """Return the lowest minimum that further starts find."""
     result = reference.result
     elsewhere = fit_elsewhere(
@@ -219,15 +221,15 @@ def _lowest(reference: Reference, starts: int, n_threads: int | None) -> Referen
 
 
 def rebased(reference: Reference, x: FloatArray) -> Reference:
-    """Return the best fit that a lower point leads to, with a note and a warning that say so."""
+    """Return the best fit that a lower point leads to, with a note that says so."""
     old = reference.result
     new = fit(reference.likelihood, initial=x, bounds=reference.bounds, fixed=reference.fixed)
     gain = 2.0 * (old.value - new.value)
     if not new.valid or not gain > NEW_MINIMUM:
         return reference
     where = disagreement(old.parameters, np.asarray(old.errors), new.x, old.x)
-    note = f"the best fit is {gain:.3g} lower in -2 log L than where the initial values lead{where}"
-    return Reference(reference.likelihood, new, notes=(note,))
+    note = f"the best fit is {gain:.3g} lower in -2 log L than where the first start led{where}"
+    return Reference(reference.likelihood, new, notes=(*reference.notes, note))
 
 
 def _check_result(likelihood: Likelihood, result: FitResult) -> None:

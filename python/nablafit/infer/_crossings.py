@@ -200,11 +200,11 @@ class _Search:
             values = x[self.held[ray]].tolist()
             place = ", ".join(f"{name} = {at:.6g}" for name, at in zip(names, values, strict=True))
             where = disagreement(best.parameters, np.asarray(best.errors), x, end)
-            self.gains[ray] = (
-                gain,
+            sentence = (
                 f"at {place} another start ends {gain:.3g} lower in -2 log L than those that "
-                f"follow the best fit{where}",
+                f"follow the best fit{where}"
             )
+            self.gains[ray] = (gain, sentence)
 
     def _meet(self, ray: int, x: FloatArray, rise: float) -> None:
         """Take note of a minimum below the best fit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 
 from .._arrays import FloatArray
 from ..batch import fit_many
+from ..data import Data
 from ..errors import ArgumentError, located
 from ._starts import bends, further_starts
 
 if TYPE_CHECKING:
     from .._problem import Bounds
-    from ..data import Data
     from ..model import Model
 
 __all__ = ["Elsewhere", "check_starts", "disagreement", "fit_elsewhere"]
@@ -62,7 +63,7 @@ def check_starts(starts: int) -> None:
 
 def fit_elsewhere(
     model: Model,
-    data: Data,
+    data: Data | Sequence[Data],
     x: FloatArray,
     held: NDArray[np.bool_],
     bounds: Bounds | None,
@@ -76,8 +77,8 @@ def fit_elsewhere(
     ----------
     model : Model
         What is fitted.
-    data : Data
-        What it is fitted to.
+    data : Data or sequence of Data
+        What it is fitted to, or each problem.
     x : array, shape (n, n_parameters)
         For each problem a start or a minimum, with held parameters at their values.
     held : array of bool, shape (n, n_parameters)
@@ -93,11 +94,13 @@ def fit_elsewhere(
     if not len(x) or not (starts or len(bends(model))):
         empty = np.zeros(0)
         return Elsewhere(empty.astype(np.intp), np.zeros((0, n)), empty, empty.astype(np.int8))
-    rows = [further_starts(model, data, *pair, n=starts) for pair in zip(x, held, strict=True)]
+    each = [data] * len(x) if isinstance(data, Data) else data
+    triples = zip(each, x, held, strict=True)
+    rows = [further_starts(model, *triple, n=starts) for triple in triples]
     owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     found = fit_many(
         model,
-        data,
+        data if isinstance(data, Data) else [each[i] for i in owners.tolist()],
         initial=np.concatenate(rows),
         bounds=bounds,
         fixed=held[owners],

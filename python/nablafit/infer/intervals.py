@@ -115,16 +115,16 @@ def intervals(
     held = np.repeat(best.indices(names), 2).reshape(-1, 1)
     directions = np.tile([-1.0, 1.0], len(names)).reshape(-1, 1)
     rises = np.full(len(held), rise)
-    for _ in range(MOST_MINIMA):
+    for n_left in reversed(range(MOST_MINIMA)):
         crossings = follow_rays(
             best, held, directions, rises, starts=starts, n_threads=n_threads, progress=progress
         )
         minimum = lowest_minimum(best, crossings.found)
-        if minimum is None or best.is_given or crossings.exception is not None:
+        if minimum is None or best.is_given or crossings.exception is not None or not n_left:
             break
         best = rebased(best, minimum.x)
     outcome = _result(best, names, rise, crossings, minimum)
-    warn_of(outcome.new_minimum)
+    warn_of(best, outcome.new_minimum)
     if crossings.exception is not None:
         raise Interrupted.or_original(crossings.exception, outcome)
     return outcome

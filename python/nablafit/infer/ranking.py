@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
+from ._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._common import choose_pois, failure_warnings, fit_of
+from ._elsewhere import check_starts
 from ._parameter_tables import ParameterWarning
 from ._ranking_result import VARIATIONS, RankingResult, decreasing
 from ._refits import Outcome, Refit, run_refits
@@ -40,6 +42,7 @@ def ranking(
     exclude: Patterns | None = None,
     result: FitResult | None = None,
     method: str = "refit",
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> RankingResult:
@@ -66,6 +69,9 @@ def ranking(
         the covariance, without refits. "global_observables": the change when the global observable
         of a parameter moves by plus and minus one standard deviation, from the covariance;
         "global_observables_refit": the same with refits.
+    starts : int
+        Random starts of every refit, besides those that always are tried where the model may have
+        several minima: the initial values, and other sides of parameters that act alike on both.
     n_threads : int, optional
         As in `nablafit.fit_many`; results do not depend on it.
     progress : callable, optional
@@ -100,15 +106,21 @@ def ranking(
 
     A shift by refit ends at the bound of the parameter, as in RooFit, and a warning says so: beyond
     it there may be no likelihood, e.g. for a negative gamma. Refits start from the linear
-    prediction; those that find no minimum start once more from the fit.
+    prediction; those that find no minimum start once more from the fit. Where other starts end
+    lower, the lowest counts, and a warning says so.
     """
+    check_starts(starts)
     if method not in METHODS:
         message = f"expected one of {', '.join(METHODS)}, got {method!r}"
         raise located(ArgumentError, message, "method")
     best = fit_of(model, data, result)
+    notes: tuple[str, ...] = ()
+    if result is None and best.valid:
+        lowest = lowest_reference(Reference(model.likelihood(data), best), starts, n_threads)
+        best, notes = lowest.result, lowest.notes
     pois = choose_pois(model, poi, best)
     chosen = _chosen(model, best, pois, parameters, exclude)
-    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method)
+    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, starts, notes)
     if not best.valid:
         statuses = np.full((4, len(chosen)), "invalid_fit", dtype="U24")
         return job.result(np.full((len(pois), 4, len(chosen)), np.nan), statuses)
@@ -145,6 +157,8 @@ class _Job:
     pois: NDArray[np.intp]
     chosen: NDArray[np.intp]
     method: str
+    starts: int
+    notes: tuple[str, ...]
 
     def shifts(self) -> Shifts:
         if self.method.startswith("global_observables"):
@@ -189,6 +203,7 @@ class _Job:
             row_length=sum(map(len, sizes)),
             arrays=lambda where: self._arrays(shifts, todo[where]),
             kept=[self.model.parameters[i] for i in self.pois],
+            starts=self.starts,
             n_threads=n_threads,
             progress=progress,
         )
@@ -257,7 +272,8 @@ class _Job:
         below = self.best.value - outcome.value
         failed = np.isnan(outcome.value) & (outcome.status != "not_fitted")
         warnings = []
-        for k in np.flatnonzero(failed | (is_held & (below > _LOWER))).tolist():
+        disagree = outcome.gain > NEW_MINIMUM
+        for k in np.flatnonzero(failed | (is_held & (below > _LOWER)) | disagree).tolist():
             variation, column = todo[k]
             position = self.chosen[column]
             name, shift = self.model.parameters[position], VARIATIONS[variation]
@@ -266,11 +282,15 @@ class _Job:
                 if is_held:
                     held_at = self.best.x[position] + deltas[variation, column]
                     message += f" with it held at {held_at:.4g}"
-            else:
+            elif is_held and below[k] > _LOWER:
                 kind = "lower_minimum"
                 message = f"ended {2 * below[k]:.3g} below the fit in -2 log L: fit with `starts`"
+            else:
+                kind = "starts_disagree"
+                message = f"ended {outcome.gain[k]:.3g} lower in -2 log L from another start"
+                message += f"{outcome.place[k]}; the lowest is taken"
             message = f"{name}: the refit {shift} {message}"
-            value = float(below[k])
+            value = float(outcome.gain[k] if kind == "starts_disagree" else below[k])
             warnings.append(
                 ParameterWarning(kind=kind, parameter=name, value=value, message=message)
             )
@@ -289,7 +309,13 @@ class _Job:
         after = np.fmax(np.abs(impacts[0, 0]), np.abs(impacts[0, 1]))
         order = decreasing(after)
         sorted_ = self.chosen[order]
-        general = [w for position in self.pois for w in failure_warnings(best, position)]
+        general = [
+            ParameterWarning(
+                kind="starts_disagree", parameter=names[self.pois[0]], value=np.nan, message=note
+            )
+            for note in self.notes
+        ]
+        general += [w for position in self.pois for w in failure_warnings(best, position)]
         return RankingResult(
             method=self.method,
             pois=tuple(names[i] for i in self.pois),

@@ -112,18 +112,18 @@ def scan(
     axes = _axes(best, held, values, n, range)
     kept = _kept(best, names, keep)
     exception: BaseException | None = None
-    for _ in builtins.range(MOST_MINIMA):
+    for n_left in reversed(builtins.range(MOST_MINIMA)):
         grid = ProfileGrid(best, held, axes, n_threads, starts=starts)
         try:
             grid.run(progress)
         except Interrupted as interrupted:
             exception = interrupted
         minimum = grid.lower_minimum()
-        if minimum is None or best.is_given or exception is not None:
+        if minimum is None or best.is_given or exception is not None or not n_left:
             break
         best = rebased(best, minimum.x)
     outcome = _result(grid, names, axes, kept, minimum, complete=exception is None)
-    warn_of(outcome.new_minimum)
+    warn_of(best, outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome
