@@ -12,7 +12,7 @@ from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
 from ..errors import Interrupted
 from ._best_fit import NEW_MINIMUM, Reference
-from ._elsewhere import SAME, disagreement, fit_elsewhere
+from ._elsewhere import SAME, Elsewhere, disagreement, fit_elsewhere
 
 if TYPE_CHECKING:
     from ._lower_minimum import LowerMinimum
@@ -86,21 +86,10 @@ class ProfileGrid:
             starts=self.starts,
             n_threads=self.n_threads,
         )
-        for rank in range(_MOST_BRANCHES):
-            sources, owners = [], []
-            for key in range(len(keys)):
-                others = elsewhere.distinct(key)
-                own = self._followed[1][keys[key]]
-                others = others[~(np.abs(elsewhere.value[others] - own) < SAME)]
-                if rank < len(others):
-                    sources.append(others[rank])
-                    owners.append(key)
-            if not sources:
-                break
-            where, nearest = self._around(keys[owners])
-            starts = self._moved(elsewhere.x[sources][nearest], where)
-            self._fit(where, starts, None)
-        self._sweep()
+        where, sources = self._around(keys, elsewhere)
+        if where.size:
+            self._fit(where, self._moved(elsewhere.x[sources], where), None)
+            self._sweep()
 
     def _keys(self) -> NDArray[np.intp]:
         """Return points that are spread evenly; all of them if random starts are asked for."""
@@ -111,15 +100,22 @@ class ProfileGrid:
         places = tuple(grid.astype(np.intp) for grid in np.meshgrid(*axes, indexing="ij"))
         return np.ravel_multi_index(places, self.shape).ravel()
 
-    def _around(self, keys: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the points whose nearest key is not far, and which of `keys` that is."""
-        n = 1 if self.starts else _N_KEYS[len(self.shape)] - 1
+    def _around(
+        self, keys: NDArray[np.intp], elsewhere: Elsewhere
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return pairs of a point and a fit near it that has another minimum than was followed."""
+        n = _N_KEYS[len(self.shape)] - 1
         places = np.stack(np.unravel_index(np.arange(len(self.points)), self.shape), axis=1)
-        reach = np.array([-(-size // n) for size in self.shape])
-        steps = np.max(np.abs(places[:, None, :] - places[keys][None, :, :]) / reach, axis=2)
-        nearest = np.argmin(steps, axis=1)
-        where = np.flatnonzero(np.min(steps, axis=1) <= 1.0)
-        return where, nearest[where]
+        reach = np.array([1 if self.starts else -(-size // n) for size in self.shape])
+        points, sources = [], []
+        for i, key in enumerate(keys.tolist()):
+            fits = elsewhere.distinct(i)
+            is_new = ~(np.abs(elsewhere.value[fits] - self._followed[1][key]) < SAME)
+            fits = fits[is_new][:_MOST_BRANCHES]
+            near = np.flatnonzero(np.all(np.abs(places - places[key]) <= reach, axis=1))
+            points.append(np.tile(near, len(fits)))
+            sources.append(np.repeat(fits, len(near)))
+        return np.concatenate(points), np.concatenate(sources)
 
     def _moved(self, x: FloatArray, where: NDArray[np.intp]) -> FloatArray:
         """Move minima, one per point of `where`, to what they predict there."""
@@ -165,12 +161,19 @@ class ProfileGrid:
         )
 
     def _store(self, where: NDArray[np.intp], found: FitManyResult) -> None:
-        """Keep what is valid and lower, and any outcome where there is none yet."""
-        better = found.valid & ~(found.value >= self.value[where])
-        first = np.isnan(self.value[where]) & (found.status_codes != _NOT_FITTED)
-        self.codes[where[better | first]] = found.status_codes[better | first]
-        self.value[where[better]] = found.value[better]
-        self.x[where[better]] = found.x[better]
+        """Keep what is valid and lower, and any outcome where there is none yet.
+
+        Where a point has several fits, the lowest is written last.
+        """
+        order = np.argsort(-found.value, kind="stable")
+        where = where[order]
+        valid, value, codes = found.valid[order], found.value[order], found.status_codes[order]
+        better = valid & ~(value >= self.value[where])
+        first = np.isnan(self.value[where]) & ~valid & (codes != _NOT_FITTED)
+        for new in (first, better):
+            self.codes[where[new]] = codes[new]
+        self.value[where[better]] = value[better]
+        self.x[where[better]] = found.x[order][better]
 
     def _better_starts(self) -> tuple[NDArray[np.intp], FloatArray]:
         """Return points whose value a neighbour's minimum undercuts, and the lowest such starts."""
