@@ -23,6 +23,9 @@ constexpr double jump_width = 1e-6;
 constexpr double no_jump = 1e-2;
 /// Relative distance of s from the target that ends the search where its slope is a guess.
 constexpr double small_miss = 1e-6;
+/// Longest last step, without a fit, relative to the distance: where the profile is flatter, it may
+/// turn before the target.
+constexpr double longest_step = 0.01;
 /// Fits that may fail before the ray does: after each, half the step is tried.
 constexpr int max_failures = 4;
 /// Fits to see whether the profile did something unexpected between two points, and how near to one
@@ -287,8 +290,10 @@ void RaySearch::finish(CrossingStatus status, double distance) {
 bool RaySearch::note(const Point& point) {
   const double miss = std::abs(point.s - target_);
   const double tolerance = point.is_exact ? options_.tolerance : small_miss;
-  if (miss <= tolerance * target_ && point.slope > 0.0) {
-    const double root = point.distance - (point.s - target_) / point.slope;
+  const double step = (target_ - point.s) / point.slope;
+  const bool is_near = std::abs(step) <= longest_step * point.distance;
+  if (miss <= tolerance * target_ && point.slope > 0.0 && is_near) {
+    const double root = point.distance + step;
     const double most = has_above_ ? above_.distance : limit_;
     finish(CrossingStatus::found, std::clamp(root, below_.distance, most));
     return true;

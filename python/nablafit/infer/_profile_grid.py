@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A value this much lower in -log L at a point that a neighbour leads to starts another fit.
 _IMPROVEMENT = 1e-7
 _MAX_SWEEPS = 20
+# Difference between a minimum and what its neighbour predicts that is a jump, in errors.
+_JUMP = 0.5
 # Points along an axis from which fits start elsewhere too, in one and in two dimensions, and the
 # number of other minima there that the points around follow.
 _N_KEYS = {1: 9, 2: 5}
@@ -60,6 +62,9 @@ class ProfileGrid:
         origin = np.broadcast_to(self.reference.x, self.x.shape)
         self._fit(everywhere, self._moved(origin, everywhere), progress)
         self._sweep()
+        where, starts = self._jumps()
+        if where.size:
+            self._fit(where, starts, None)
         self._followed = (np.array(self.x), np.array(self.value))
         self._look_elsewhere()
 
@@ -87,9 +92,13 @@ class ProfileGrid:
             n_threads=self.n_threads,
         )
         where, sources = self._around(keys, elsewhere)
+        if not where.size:
+            return
+        self._fit(where, self._moved(elsewhere.x[sources], where), None)
+        self._sweep()
+        where, starts = self._jumps()
         if where.size:
-            self._fit(where, self._moved(elsewhere.x[sources], where), None)
-            self._sweep()
+            self._fit(where, starts, None)
 
     def _keys(self) -> NDArray[np.intp]:
         """Return points that are spread evenly; all of them if random starts are asked for."""
@@ -174,6 +183,18 @@ class ProfileGrid:
             self.codes[where[new]] = codes[new]
         self.value[where[better]] = value[better]
         self.x[where[better]] = found.x[order][better]
+
+    def _jumps(self) -> tuple[NDArray[np.intp], FloatArray]:
+        """Return points that have another minimum than a neighbour, and what that one predicts."""
+        errors = np.asarray(self.reference.result.errors)
+        widths = np.where(np.isfinite(errors) & (errors > 0.0), errors, np.inf)
+        points, starts = [], []
+        for source, target in self._neighbours:
+            moved = self._moved(self.x[source], target)
+            far = np.max(np.abs(moved - self.x[target]) / widths, axis=1, initial=0.0) > _JUMP
+            points.append(target[far])
+            starts.append(moved[far])
+        return np.concatenate(points), np.concatenate(starts)
 
     def _better_starts(self) -> tuple[NDArray[np.intp], FloatArray]:
         """Return points whose value a neighbour's minimum undercuts, and the lowest such starts."""
