@@ -19,7 +19,7 @@ from ._parameter_tables import ParameterWarning
 from ._ranking_result import VARIATIONS, RankingResult, decreasing
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
-from ._shifts import Shifts, observable_shifts, parameter_shifts
+from ._shifts import Shifts, observable_range, observable_shifts, parameter_shifts
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -104,8 +104,9 @@ def ranking(
     Poisson term. With the statistical component (see `breakdown`) they add up in quadrature to the
     uncertainty, exactly where the expected events are linear in the parameters.
 
-    A shift by refit ends at the bound of the parameter, as in RooFit, and a warning says so: beyond
-    it there may be no likelihood, e.g. for a negative gamma. Refits start from the linear
+    A shift by refit ends at the bound of the parameter, as in RooFit, or at 0 for a global
+    observable that is a count, and a warning says so: beyond it there may be no likelihood, e.g.
+    for a negative gamma. Refits start from the linear
     prediction; those that find no minimum start once more from the fit. Where other starts end
     lower, the lowest counts, and a warning says so.
     """
@@ -192,8 +193,12 @@ class _Job:
         shifts = self.shifts()
         wanted = shifts.deltas
         if self.method == "refit":
+            values = self.best.x[self.chosen]
             lower, upper = (bound[self.chosen] for bound in (self.best.lower, self.best.upper))
-            shifts = shifts.within(self.best.x[self.chosen], lower, upper)
+        else:
+            values, lower = observable_range(self.model, self.data, self.chosen)
+            upper = np.full(len(values), np.inf)
+        shifts = shifts.within(values, lower, upper)
         todo = np.argwhere(shifts.reasons == "")
         sizes = (self.best.x, self.data.counts, self.data.global_observables)
         refit = Refit(
@@ -214,7 +219,7 @@ class _Job:
         impacts[(slice(None), *todo.T)] = (outcome.x - self.best.x[self.pois]).T
         impacts[:, statuses == "fixed"] = 0.0
         warnings = [
-            *self._bound_warnings(wanted, shifts.deltas),
+            *self._bound_warnings(values, wanted, shifts.deltas),
             *self._warnings(shifts.deltas, todo, outcome),
         ]
         complete = "not_fitted" not in outcome.status
@@ -249,16 +254,20 @@ class _Job:
             starts[rows, positions] = self.best.x[positions] + deltas
         return {"data": data, "fixed": fixed, "initial": starts}
 
-    def _bound_warnings(self, wanted: FloatArray, deltas: FloatArray) -> list[ParameterWarning]:
+    def _bound_warnings(
+        self, values: FloatArray, wanted: FloatArray, deltas: FloatArray
+    ) -> list[ParameterWarning]:
         """Warn of shifts that bounds cut short."""
         warnings = []
         cut = np.isfinite(wanted) & (wanted != deltas)
         for variation, column in np.argwhere(cut).tolist():
-            position = self.chosen[column]
-            name, shift = self.model.parameters[position], VARIATIONS[variation]
-            value = float(self.best.x[position] + wanted[variation, column])
-            held_at = self.best.x[position] + deltas[variation, column]
-            message = f"{name}: {shift} would be {value:.4g}; held at its bound {held_at:.4g}"
+            name, shift = self.model.parameters[self.chosen[column]], VARIATIONS[variation]
+            value = float(values[column] + wanted[variation, column])
+            end = values[column] + deltas[variation, column]
+            message = f"{name}: {shift} would be {value:.4g}; held at its bound {end:.4g}"
+            if self.method != "refit":
+                message = f"{name}: {shift} would make its global observable {value:.4g}, which "
+                message += f"it cannot be; it ends at {end:.4g}"
             warnings.append(
                 ParameterWarning(kind="at_bound", parameter=name, value=value, message=message)
             )
