@@ -104,7 +104,7 @@ def _beyond(values: FloatArray, p: FloatArray, alpha: float, pair: tuple[int, in
     """Return where the line through a value and its neighbour away from the end crosses alpha.
 
     As a part of the way from the inner value to the outer one; the far one of them where it does
-    not fall, or is not known. The pair is (inner, outer), or the other way round for the outer line.
+    not fall, or is not known. The pair is (inner, outer), or the reverse for the outer line.
     """
     near, far = pair
     neighbour = 2 * near - far

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Bends", "bends", "further_starts"]
+__all__ = ["Bends", "bends", "further_starts", "mirrored"]
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
@@ -26,7 +26,7 @@ _ONE_SIDED = 1e-3
 _CURVED = 0.1
 # Parameters of which all combinations of sides are tried; of more, all at once and some alone.
 _MOST_COMBINED = 3
-_MOST_SINGLE = 4
+_MOST_SINGLE = 3
 # Displacements in units of the width below which both sides are tried.
 _CENTRAL = 0.3
 _SPREAD = 2.0  # of random starts, in widths of constraint terms
@@ -101,6 +101,12 @@ def further_starts(
     starts = np.concatenate(rows)
     starts[:, held] = x[held]
     return starts
+
+
+def mirrored(model: Model, x: FloatArray) -> FloatArray | None:
+    """Return `x` with all bent parameters on their other sides; None if the model has none."""
+    bent = bends(model)
+    return _other_sides(bent, x)[0] if len(bent) else None
 
 
 def _active(model: Model, data: Data, x: FloatArray, held: NDArray[np.bool_]) -> Bends:

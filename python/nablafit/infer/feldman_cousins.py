@@ -91,7 +91,7 @@ def feldman_cousins(
         As in `nablafit.intervals`. The bounds of the parameter are the physical region.
     starts : int
         Random starts of the fits to the observed data, as in `nablafit.scan`. Toys start from the
-        values that they are drawn at, and from the other minima that the data have there.
+        values that they are drawn at, and from those with bent parameters mirrored.
     n_threads, progress
         As in `nablafit.fit_many`; progress counts toys of all values.
 
