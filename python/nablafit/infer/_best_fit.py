@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..batch import thread_count
 from ..errors import ArgumentError, Error, FitWarning, located
 from ..fit import fit
 from ..likelihood import Likelihood
-from ._elsewhere import check_starts, disagreement, fit_elsewhere
+from ._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from ._lower_minimum import LowerMinimum
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..result import FitResult
 
+# Other minima of the best fit that its profiles follow.
+_MOST_MINIMA = 3
 # Times that a best fit gives way to a lower one that its profile met.
 MOST_MINIMA = 3
 # -2 log L below that of the best fit by more than this is another minimum.
@@ -49,6 +51,14 @@ class Reference:
     """Whether the caller chose this minimum: it is kept even if there is a lower one."""
     notes: tuple[str, ...] = ()
     """What to say about how it was found."""
+    minima: FloatArray | None = None
+    """Other minima that were met, shape (n, n_parameters)."""
+
+    @property
+    def origin(self) -> Origin:
+        """What fits from elsewhere may know of this one."""
+        minima = np.zeros((0, len(self.x))) if self.minima is None else self.minima
+        return Origin(self.likelihood.model.expected(self.x), minima)
 
     @property
     def x(self) -> FloatArray:
@@ -199,11 +209,11 @@ def make_reference(
         message = f"there is no best fit to start from: {result.message}"
         raise located(Error, message, "fit")
     reference = Reference(likelihood, result, is_given)
-    return reference if is_given else lowest_reference(reference, starts, n_threads)
+    return lowest_reference(reference, starts, n_threads)
 
 
 def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -> Reference:
-    """Return the lowest minimum that further starts find."""
+    """Return the lowest minimum that further starts find, or the given one with what they met."""
     result = reference.result
     elsewhere = fit_elsewhere(
         reference.likelihood.model,
@@ -214,10 +224,13 @@ def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -
         starts=starts,
         n_threads=n_threads,
     )
-    lowest = elsewhere.lowest(1)[0]
-    if lowest < 0 or not 2.0 * (elsewhere.value[lowest] - result.value) < -NEW_MINIMUM:
+    minima = elsewhere.distinct(0)
+    minima = minima[np.abs(elsewhere.value[minima] - result.value) > SAME]
+    if not minima.size:
         return reference
-    return rebased(reference, elsewhere.x[lowest])
+    met = replace(reference, minima=elsewhere.x[minima[:_MOST_MINIMA]])
+    is_lower = 2.0 * (elsewhere.value[minima[0]] - result.value) < -NEW_MINIMUM
+    return rebased(met, elsewhere.x[minima[0]]) if is_lower and not met.is_given else met
 
 
 def rebased(reference: Reference, x: FloatArray) -> Reference:
@@ -229,7 +242,8 @@ def rebased(reference: Reference, x: FloatArray) -> Reference:
         return reference
     where = disagreement(old.parameters, np.asarray(old.errors), new.x, old.x)
     note = f"the best fit is {gain:.3g} lower in -2 log L than where the first start led{where}"
-    return Reference(reference.likelihood, new, notes=(*reference.notes, note))
+    minima = old.x[None, :] if reference.minima is None else [*reference.minima, old.x]
+    return replace(reference, result=new, notes=(*reference.notes, note), minima=np.array(minima))
 
 
 def _check_result(likelihood: Likelihood, result: FitResult) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from ..errors import Interrupted
 from ._best_fit import NEW_MINIMUM, Reference
-from ._elsewhere import Elsewhere, disagreement, fit_elsewhere
+from ._elsewhere import Elsewhere, disagreement, fit_elsewhere, has_others
 
 __all__ = ["Crossings", "follow_rays"]
 
@@ -65,6 +65,9 @@ def follow_rays(
     starts, n_threads, progress
         As in `nablafit.intervals`; progress counts rays of the first search.
     """
+    if not has_others(reference.likelihood.model, starts):
+        lines = (held, directions, rises)
+        return Crossings(*reference.crossings(*lines, n_threads, progress), ())
     search = _Search(reference, held, directions, rises, starts, n_threads)
     return search.run(progress)
 
@@ -168,6 +171,7 @@ class _Search:
             self.reference.bounds,
             starts=self.starts,
             n_threads=self.n_threads,
+            origin=self.reference.origin,
         )
         disputed = []
         for i, lowest in enumerate(elsewhere.lowest(len(rays)).tolist()):

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from .._problem import Bounds
     from ..model import Model
 
-__all__ = ["Elsewhere", "check_starts", "disagreement", "fit_elsewhere"]
+__all__ = ["Elsewhere", "Origin", "check_starts", "disagreement", "fit_elsewhere", "has_others"]
 
 # Minima of -log L whose values are closer are the same.
 SAME = 5e-6
+# Change of the expected events, in Poisson standard deviations added up over bins and squared, from
+# a fit that was made from many starts: where it is less, only the minima that it met are tried.
+_SMALL_CHANGE = 0.1
 # Parameters that a sentence names at most.
 _MOST_NAMES = 3
 
@@ -55,10 +58,31 @@ class Elsewhere:
         return own[new]
 
 
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A fit that was made from many starts."""
+
+    expected: FloatArray
+    """Events at its minimum, shape (n_bins,)."""
+    minima: FloatArray
+    """Other minima than its own, shape (n, n_parameters)."""
+
+    def is_near(self, model: Model, x: FloatArray) -> bool:
+        """Whether a point expects about the same events."""
+        with np.errstate(all="ignore"):
+            change = model.expected(x) - self.expected
+            return bool(np.sum(change**2 / np.abs(self.expected)) < _SMALL_CHANGE)
+
+
 def check_starts(starts: int) -> None:
     """Raise ArgumentError unless this is a number of starts."""
     if not 0 <= starts < 2**32:
         raise located(ArgumentError, f"expected a number from 0 on, got {starts}", "starts")
+
+
+def has_others(model: Model, starts: int) -> bool:
+    """Whether fits are made from further starts: there are several sides, or they are asked for."""
+    return starts > 0 or len(bends(model)) > 0
 
 
 def fit_elsewhere(
@@ -70,6 +94,7 @@ def fit_elsewhere(
     *,
     starts: int,
     n_threads: int | None,
+    origin: Origin | None = None,
 ) -> Elsewhere:
     """Fit problems from further starts; nowhere if the model has one minimum and `starts` is 0.
 
@@ -89,14 +114,21 @@ def fit_elsewhere(
         Random starts for each problem, besides those that `further_starts` knows.
     n_threads : int, optional
         As in `nablafit.fit_many`.
+    origin : Origin, optional
+        A fit that was made from many starts: its minima are starts of all problems. Problems that
+        expect about the same events have no others, unless `starts` asks for them.
     """
     n = model.n_parameters
-    if not len(x) or not (starts or len(bends(model))):
-        empty = np.zeros(0)
-        return Elsewhere(empty.astype(np.intp), np.zeros((0, n)), empty, empty.astype(np.int8))
+    if not len(x) or not has_others(model, starts):
+        return _nothing(n)
     each = [data] * len(x) if isinstance(data, Data) else data
-    triples = zip(each, x, held, strict=True)
-    rows = [further_starts(model, *triple, n=starts) for triple in triples]
+    rows = [np.zeros((0, n)) if origin is None else np.array(origin.minima) for _ in x]
+    for i, triple in enumerate(zip(each, x, held, strict=True)):
+        rows[i][:, held[i]] = x[i, held[i]]
+        if starts or origin is None or not origin.is_near(model, x[i]):
+            rows[i] = np.concatenate([further_starts(model, *triple, n=starts), rows[i]])
+    if not any(len(row) for row in rows):
+        return _nothing(n)
     owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     found = fit_many(
         model,
@@ -109,6 +141,12 @@ def fit_elsewhere(
     )
     value = np.where(found.valid, found.value, np.inf)
     return Elsewhere(owners, found.x, value, found.status_codes)
+
+
+def _nothing(n_parameters: int) -> Elsewhere:
+    empty = np.zeros(0)
+    no_points = np.zeros((0, n_parameters))
+    return Elsewhere(empty.astype(np.intp), no_points, empty, empty.astype(np.int8))
 
 
 def disagreement(

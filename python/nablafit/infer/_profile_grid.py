@@ -12,7 +12,7 @@ from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
 from ..errors import Interrupted
 from ._best_fit import NEW_MINIMUM, Reference
-from ._elsewhere import SAME, Elsewhere, disagreement, fit_elsewhere
+from ._elsewhere import SAME, Elsewhere, disagreement, fit_elsewhere, has_others
 
 if TYPE_CHECKING:
     from ._lower_minimum import LowerMinimum
@@ -54,7 +54,7 @@ class ProfileGrid:
         self.value = np.full(n, np.nan)
         self.codes = np.full(n, _NOT_FITTED, dtype=np.int8)
         self._neighbours = _neighbours(self.shape)
-        self._followed = (np.array(self.x), np.array(self.value))
+        self._followed = (self.x, self.value)
 
     def run(self, progress: Callable[[int], object] | None) -> None:
         """Fit everywhere, then from other starts too; sweep until no neighbour leads lower."""
@@ -62,6 +62,8 @@ class ProfileGrid:
         origin = np.broadcast_to(self.reference.x, self.x.shape)
         self._fit(everywhere, self._moved(origin, everywhere), progress)
         self._sweep()
+        if not has_others(self.reference.likelihood.model, self.starts):
+            return
         where, starts = self._jumps()
         if where.size:
             self._fit(where, starts, None)

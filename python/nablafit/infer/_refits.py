@@ -13,7 +13,7 @@ from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
 from ..data import Data
 from ..errors import Interrupted
-from ._elsewhere import SAME, disagreement, fit_elsewhere
+from ._elsewhere import SAME, Origin, disagreement, fit_elsewhere
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -84,6 +84,7 @@ class Refit:
     errors: bool = False
     starts: int | None = None
     """Random starts besides those of `fit_elsewhere`; None for no other starts at all."""
+    origin: Origin | None = None
     n_threads: int | None = None
     progress: Callable[[int], object] | None = field(default=None)
 
@@ -157,6 +158,7 @@ def _look_elsewhere(refit: Refit, outcome: Outcome, where: NDArray[np.intp], sta
         _bounds(model, refit.result),
         starts=starts,
         n_threads=refit.n_threads,
+        origin=refit.origin,
     )
     kept = [model.index(name) for name in refit.kept]
     names, errors = refit.result.parameters, np.asarray(refit.result.errors)

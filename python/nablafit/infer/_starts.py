@@ -26,13 +26,13 @@ _ONE_SIDED = 1e-3
 _CURVED = 0.1
 # Parameters of which all combinations of sides are tried; of more, all at once and some alone.
 _MOST_COMBINED = 3
-_MOST_SINGLE = 3
+_MOST_SINGLE = 2
 # Displacements in units of the width below which both sides are tried.
 _CENTRAL = 0.3
 _SPREAD = 2.0  # of random starts, in widths of constraint terms
 # Where an even change by a width, times the residual that pulls at it, is less than this in -log L,
 # the constraint term outweighs it: there is one minimum.
-_PULL = 0.08
+_PULL = 0.2
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,14 +114,13 @@ def ranking(
     if method not in METHODS:
         message = f"expected one of {', '.join(METHODS)}, got {method!r}"
         raise located(ArgumentError, message, "method")
-    best = fit_of(model, data, result)
-    notes: tuple[str, ...] = ()
-    if result is None and best.valid:
-        lowest = lowest_reference(Reference(model.likelihood(data), best), starts, n_threads)
-        best, notes = lowest.result, lowest.notes
+    reference = Reference(model.likelihood(data), fit_of(model, data, result), result is not None)
+    if reference.result.valid and method.endswith("refit"):
+        reference = lowest_reference(reference, starts, n_threads)
+    best = reference.result
     pois = choose_pois(model, poi, best)
     chosen = _chosen(model, best, pois, parameters, exclude)
-    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, starts, notes)
+    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, starts, reference)
     if not best.valid:
         statuses = np.full((4, len(chosen)), "invalid_fit", dtype="U24")
         return job.result(np.full((len(pois), 4, len(chosen)), np.nan), statuses)
@@ -159,7 +158,7 @@ class _Job:
     chosen: NDArray[np.intp]
     method: str
     starts: int
-    notes: tuple[str, ...]
+    reference: Reference
 
     def shifts(self) -> Shifts:
         if self.method.startswith("global_observables"):
@@ -209,6 +208,7 @@ class _Job:
             arrays=lambda where: self._arrays(shifts, todo[where]),
             kept=[self.model.parameters[i] for i in self.pois],
             starts=self.starts,
+            origin=None if self.method != "refit" else self.reference.origin,
             n_threads=n_threads,
             progress=progress,
         )
@@ -322,7 +322,7 @@ class _Job:
             ParameterWarning(
                 kind="starts_disagree", parameter=names[self.pois[0]], value=np.nan, message=note
             )
-            for note in self.notes
+            for note in self.reference.notes
         ]
         general += [w for position in self.pois for w in failure_warnings(best, position)]
         return RankingResult(
