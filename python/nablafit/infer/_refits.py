@@ -13,7 +13,7 @@ from .._arrays import FloatArray
 from ..batch import STATUSES, FitManyResult, fit_many
 from ..data import Data
 from ..errors import Interrupted
-from ._elsewhere import SAME, Origin, disagreement, fit_elsewhere
+from ._elsewhere import SAME, Origin, disagreement, fit_elsewhere, has_others
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -108,7 +108,7 @@ def run_refits(refit: Refit) -> tuple[Outcome, Interrupted | None]:
         failed = np.flatnonzero(np.isnan(outcome.value))
         for first in range(0, len(failed), part):
             _run(refit, outcome, failed[first : first + part], refit.n_refits, again=True)
-        if refit.starts is not None:
+        if refit.starts is not None and has_others(refit.model, refit.starts):
             part = max(1, part // _STARTS_EACH)
             for first in range(0, refit.n_refits, part):
                 where = np.arange(first, min(first + part, refit.n_refits))
