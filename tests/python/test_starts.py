@@ -202,8 +202,18 @@ def test_a_scaled_signal_scales_everything_in_mu(factor: float) -> None:
 METHODS = ("linear", "refit", "global_observables")
 
 
+@pytest.mark.parametrize("factor", [1e-12, 1e12])
+def test_a_scaled_signal_scales_feldman_cousins_intervals(factor: float) -> None:
+    found = []
+    for k in (1.0, factor):
+        model, data = scaled(k)
+        result = nf.feldman_cousins(model, data, level=0.68, n_toys=40)
+        found.append(np.array([*result.intervals, *result.interval_errors]) / k)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-7)
+
+
 def scaled(factor: float) -> tuple[nf.Model, nf.Data]:
-    """`one_sided` with three empty bins, and an initial value of mu in its units."""
+    """Return `one_sided` with an initial value of mu in its units."""
     model, data = one_sided(factor)
     spec = model.spec
     parameters = [p.replace(initial=factor) if p.name == "mu" else p for p in spec.parameters]

@@ -6,8 +6,9 @@
 /// linear in t, and its slope is exact: ds/dt = (gradient of the held parameters) . direction / s.
 /// Newton's method, kept between the last points on both sides and replaced by bisection where it
 /// gains too little, solves s(t) = sqrt(rise) in two or three fits, each started from the point
-/// that covariance and previous fit predict, and from the ray's own starts. Where values and slopes tell that the profile may have
-/// fallen below the minimum in between, or crossed earlier, further fits look there.
+/// that covariance and previous fit predict, and from the ray's own starts. Where values and slopes
+/// tell that the profile may have fallen below the minimum in between, or crossed earlier, further
+/// fits look there.
 #ifndef NABLAFIT_PROFILE_HPP
 #define NABLAFIT_PROFILE_HPP
 
@@ -29,8 +30,9 @@ struct ProfileRay {
   std::vector<std::size_t> parameters;  ///< those that are held: different ones, none fixed
   std::vector<double> direction;        ///< change of each per unit of distance; not all zero
   double rise = 1.0;                    ///< of -2 log L, > 0
-  /// Where further fits start at every distance, vectors of n_parameters; the lowest minimum counts.
-  std::vector<std::vector<double>> starts;
+  /// Where further fits start at every distance, vectors of n_parameters; the lowest minimum
+  /// counts.
+  std::vector<std::vector<double>> starts{};
 };
 
 /// The minimum that rays start from.
