@@ -43,6 +43,24 @@ std::vector<ProfileRay> rays_of(const py::handle& parameters, const py::handle& 
   return rays;
 }
 
+/// Gives every row of `starts` to the ray whose number `owners` has.
+void add_starts(std::vector<ProfileRay>& rays, const py::handle& starts, const py::handle& owners,
+                std::size_t n_parameters) {
+  const Rows<double> rows = rows_of<double, double>(starts, n_parameters, "starts");
+  const auto numbers = rows_of<std::int64_t, std::int64_t>(owners, 1, "start_rays");
+  if (rows.n_rows != numbers.n_rows) {
+    throw ArgumentError("expected one ray for each start", "start_rays");
+  }
+  for (std::size_t i = 0; i < rows.n_rows; ++i) {
+    const auto ray = static_cast<std::size_t>(numbers.values[i]);
+    if (ray >= rays.size()) {
+      throw ArgumentError("there is no ray number " + std::to_string(ray), "start_rays");
+    }
+    const double* values = rows.values + i * n_parameters;
+    rays[ray].starts.emplace_back(values, values + n_parameters);
+  }
+}
+
 ProfileOrigin origin_of(const Model& model, const py::handle& x, const py::handle& covariance,
                         const py::handle& lower, const py::handle& upper, const py::handle& fixed) {
   const std::size_t n = model.n_parameters();
@@ -84,11 +102,13 @@ py::dict to_dict(const std::vector<Crossing>& crossings) {
 py::tuple crossings_of(const EvaluatorPool& pool, const py::handle& x, const py::handle& covariance,
                        const py::handle& lower, const py::handle& upper, const py::handle& fixed,
                        const py::handle& parameters, const py::handle& directions,
-                       const py::handle& rises, const MinimizeOptions& minimize,
+                       const py::handle& rises, const py::handle& starts,
+                       const py::handle& start_rays, const MinimizeOptions& minimize,
                        std::size_t n_threads, py::object progress) {
   const Likelihood& likelihood = pool.likelihood();
   const ProfileOrigin origin = origin_of(likelihood.model(), x, covariance, lower, upper, fixed);
-  const std::vector<ProfileRay> rays = rays_of(parameters, directions, rises);
+  std::vector<ProfileRay> rays = rays_of(parameters, directions, rises);
+  add_starts(rays, starts, start_rays, likelihood.model().n_parameters());
   ProfileOptions options;
   options.minimize = minimize;
   PythonPoll poll(n_threads, std::move(progress));
@@ -106,8 +126,8 @@ void bind_profile(py::module_& module) {
   module.def(
       "profile_crossings", &crossings_of, py::arg("likelihood"), py::kw_only(), py::arg("x"),
       py::arg("covariance"), py::arg("lower"), py::arg("upper"), py::arg("fixed"),
-      py::arg("parameters"), py::arg("directions"), py::arg("rises"), py::arg("options"),
-      py::arg("n_threads"), py::arg("progress"),
+      py::arg("parameters"), py::arg("directions"), py::arg("rises"), py::arg("starts"),
+      py::arg("start_rays"), py::arg("options"), py::arg("n_threads"), py::arg("progress"),
       "Crossings of all rays as a dictionary, and the exception that stopped the call or None.");
 }
 

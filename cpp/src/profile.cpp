@@ -22,6 +22,12 @@ void check_ray(const ProfileRay& ray, const Model& model, const std::vector<char
   if (!(ray.rise > 0.0) || !std::isfinite(ray.rise)) {
     throw ArgumentError("expected a positive number, got " + std::to_string(ray.rise), "rise");
   }
+  for (const std::vector<double>& start : ray.starts) {
+    if (start.size() == model.n_parameters()) continue;
+    throw ArgumentError("expected " + std::to_string(model.n_parameters()) + " values, got " +
+                            std::to_string(start.size()),
+                        "starts");
+  }
   for (std::size_t k = 0; k < n; ++k) {
     const std::size_t parameter = ray.parameters[k];
     if (parameter >= model.n_parameters()) {

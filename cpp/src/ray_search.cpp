@@ -23,6 +23,9 @@ constexpr double jump_width = 1e-6;
 constexpr double no_jump = 1e-2;
 /// Relative distance of s from the target that ends the search where its slope is a guess.
 constexpr double small_miss = 1e-6;
+/// Longest last step, without a fit, relative to the distance: where the profile is flatter, it may
+/// turn before the target.
+constexpr double longest_step = 0.01;
 /// Fits that may fail before the ray does: after each, half the step is tried.
 constexpr int max_failures = 4;
 /// Fits to see whether the profile did something unexpected between two points, and how near to one
@@ -78,7 +81,8 @@ Crossing RaySearch::follow(const ProfileRay& ray) {
 /// still call into question.
 bool RaySearch::search(double distance) {
   Point point;
-  while (result_.n_fits < options_.max_fits) {
+  const int max_fits = options_.max_fits * (1 + static_cast<int>(ray_->starts.size()));
+  while (result_.n_fits < max_fits) {
     const Outcome outcome = evaluate(distance, point);
     if (outcome == Outcome::lower) return false;
     if (outcome == Outcome::failed) {
@@ -187,9 +191,23 @@ const MinimizeSummary& RaySearch::fit_from(const std::vector<double>& x, double 
   return summary;
 }
 
+/// Fits from neighbours and from the starts of the ray; the lowest minimum counts.
+const MinimizeSummary& RaySearch::fit(double distance) {
+  const MinimizeSummary& near = fit_from_neighbours(distance);
+  if (ray_->starts.empty()) return near;
+  lowest_ = near;
+  for (const std::vector<double>& start : ray_->starts) {
+    const MinimizeSummary& other = fit_from(start, distance);
+    if (!is_minimum(other.status)) continue;
+    if (!is_minimum(lowest_.status) || other.value < lowest_.value) lowest_ = other;
+  }
+  result_.fit_status = lowest_.status;
+  return lowest_;
+}
+
 /// Fits from where the parabola through the origin, with the predicted slope, and the last fit is;
 /// if that fails, from the last fit itself and from the origin.
-const MinimizeSummary& RaySearch::fit(double distance) {
+const MinimizeSummary& RaySearch::fit_from_neighbours(double distance) {
   std::vector<double> start = origin_.x;
   const double last = last_distance_;
   const double bend = last > 0.0 ? (distance / last) * (distance / last) : 0.0;
@@ -272,8 +290,10 @@ void RaySearch::finish(CrossingStatus status, double distance) {
 bool RaySearch::note(const Point& point) {
   const double miss = std::abs(point.s - target_);
   const double tolerance = point.is_exact ? options_.tolerance : small_miss;
-  if (miss <= tolerance * target_ && point.slope > 0.0) {
-    const double root = point.distance - (point.s - target_) / point.slope;
+  const double step = (target_ - point.s) / point.slope;
+  const bool is_near = std::abs(step) <= longest_step * point.distance;
+  if (miss <= tolerance * target_ && point.slope > 0.0 && is_near) {
+    const double root = point.distance + step;
     const double most = has_above_ ? above_.distance : limit_;
     finish(CrossingStatus::found, std::clamp(root, below_.distance, most));
     return true;

@@ -40,6 +40,7 @@ class RaySearch {
 
   Outcome evaluate(double distance, Point& point);
   const MinimizeSummary& fit(double distance);
+  const MinimizeSummary& fit_from_neighbours(double distance);
   const MinimizeSummary& fit_from(const std::vector<double>& x, double distance);
   void hold(double distance);
   double along_ray(const std::vector<double>& gradient) const;
@@ -60,6 +61,7 @@ class RaySearch {
   std::vector<double> widths_;  ///< a typical change of each parameter, > 0
   Minimizer minimizer_;
   MinimizeArguments problem_;
+  MinimizeSummary lowest_;   ///< of the fits at one distance, if the ray has starts
   std::vector<char> fixed_;  ///< without those that the ray holds
 
   const ProfileRay* ray_ = nullptr;

@@ -703,6 +703,8 @@ def profile_crossings(
     parameters: NDArray[np.int64],
     directions: _Array,
     rises: _Array,
+    starts: _Array | None,
+    start_rays: NDArray[np.int64] | None,
     options: MinimizeOptions,
     n_threads: int,
     progress: Callable[[int], object] | None,

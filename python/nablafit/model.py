@@ -19,6 +19,7 @@ from .likelihood import DEFAULT_BACKEND, Likelihood
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from .infer._starts import Bends
     from .inputs import InputValues
     from .spec import ModelSpec, Observations
 
@@ -46,6 +47,7 @@ class Model:
     """
 
     __slots__ = (
+        "_bends",
         "_bounds",
         "_channels",
         "_core",
@@ -67,6 +69,7 @@ class Model:
 
     def _forget_inputs(self) -> None:
         """Start without what is made from the inputs when somebody asks."""
+        self._bends: Bends | None = None
         self._prefit: PrefitTable | None = None
         self._digest: str | None = None
         self._inputs: InputLayout | None = None

@@ -6,6 +6,7 @@ from scipy.stats import poisson
 
 import nablafit as nf
 from nablafit.infer import FeldmanCousinsResult
+from nablafit.infer._belt import accepted_intervals
 from profile_models import counting
 
 # Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, table IV: 90 % intervals for the signal mean
@@ -194,3 +195,22 @@ def test_result_is_readable(result: FeldmanCousinsResult) -> None:
     assert repr(result).startswith("Feldman-Cousins interval of mu at 95 %: [")
     assert "<table>" in result._repr_html_()
     assert FeldmanCousinsResult.from_json(result.to_json()) == result
+
+
+def test_errors_of_ends_include_the_spacing_where_p_jumps() -> None:
+    """Background 3, nothing observed, 90 %: the exact set ends at 0.9531, where p jumps."""
+    model, data = counting(0.0, 3.0, bounds=(0.0, 50.0))
+    values = np.linspace(0.0, 2.0, 22)
+    found = nf.feldman_cousins(model, data, values=values, level=0.9, n_toys=2000)
+    end, error = found.intervals[-1][1], found.interval_errors[-1][1]
+    assert abs(end - 0.9531) <= 2.0 * error
+    assert error <= 0.6 * (values[1] - values[0])
+
+
+def test_the_spacing_does_not_matter_where_p_is_straight() -> None:
+    values = np.linspace(0.0, 1.0, 11)
+    p = 0.5 - 0.45 * values
+    no_error = np.zeros(11)
+    (interval,), (errors,) = accepted_intervals(values, p, no_error, 0.11)
+    assert interval[1] == pytest.approx((0.5 - 0.11) / 0.45)
+    assert errors[1] == pytest.approx(0.0, abs=1e-12)

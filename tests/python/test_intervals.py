@@ -225,12 +225,19 @@ def test_a_lower_minimum_is_reported_with_its_point() -> None:
 @needs_data
 def test_the_second_minimum_of_a_published_model_is_met() -> None:
     model, data = published("stau_combined.json")
-    with pytest.warns(nf.FitWarning, match="TopSystHardCodeSR1"):
-        result = nf.intervals(model, data, "TopSystHardCodeSR1", sigma=3.0)
+    name = "TopSystHardCodeSR1"
+    with pytest.warns(nf.FitWarning, match=name):
+        result = nf.intervals(model, data, name, sigma=3.0, result=nf.fit(model, data))
     reference = json.loads((SHARED_DATA / "reference_pyhf.json").read_text())["stau_combined.json"]
     assert result.new_minimum is not None
     lowest = result.twice_nll + result.new_minimum.twice_delta_nll
     assert lowest == pytest.approx(reference["twice_nll_lowest_known"], abs=1e-4)
+    with pytest.warns(nf.FitWarning, match=f"best fit is .* where the first start led at {name}"):
+        lower = nf.intervals(model, data, name, sigma=3.0)
+    assert lower.valid
+    assert lower.new_minimum is None
+    assert lower.twice_nll == pytest.approx(lowest, abs=1e-6)
+    assert any("the best fit is" in note for note in lower.notes)
 
 
 def test_a_result_saves_the_fit(model: nf.Model, data: nf.Data, result: IntervalsResult) -> None:

@@ -153,7 +153,11 @@ def test_published_workspaces(path: Path) -> None:
     free = [n for n in model.parameters if n not in model.constrained_parameters]
     poi = (free or list(model.parameters))[0]
     found = nf.ranking(model, data, poi=poi, result=best)
-    assert {warning.kind for warning in found.warnings} <= {"lower_minimum", "at_bound"}
+    assert {warning.kind for warning in found.warnings} <= {
+        "lower_minimum",
+        "at_bound",
+        "starts_disagree",
+    }
     assert found.valid.all()
     assert found == nf.ranking(model, data, poi=poi, result=best, n_threads=1)
     for j, name in enumerate(found.parameters[:3]):
@@ -392,3 +396,32 @@ def test_a_missing_parameter_of_interest_is_named(document: dict[str, Any]) -> N
     document["measurements"][0]["config"]["poi"] = "mu_absent"
     with pytest.raises(nf.ArgumentError, match="names mu_absent, which no channel has"):
         nf.ranking(*build(document))
+
+
+def test_a_shift_of_a_count_ends_at_zero() -> None:
+    modifiers = [{"name": "u", "type": "shapesys", "data": [2.6, 3.0]}]
+    signal = [{"name": "mu", "type": "normfactor", "data": None}]
+    samples = [
+        {"name": "s", "data": [5.0, 5.0], "modifiers": signal},
+        {"name": "b", "data": [2.0, 10.0], "modifiers": modifiers},
+    ]
+    document = {
+        "version": "1.0.0",
+        "channels": [{"name": "c", "samples": samples}],
+        "observations": [{"name": "c", "data": [8, 14]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+    }
+    workspace = nf.Workspace.load(document)
+    model = workspace.model()
+    data = workspace.data(model)
+    found = nf.ranking(model, data, method="global_observables_refit")
+    assert np.all(found.valid)
+    i = found.parameters.index("u[0]")
+    observed = np.array(data.global_observables)
+    observed[model.constrained_parameters.index("u[0]")] = 0.0
+    shifted = nf.fit(model, nf.Data(data.counts, observed))
+    impact = shifted["mu"].value - nf.fit(model, data)["mu"].value
+    assert found.postfit_down[0, i] == pytest.approx(impact, abs=1e-6)
+    (warning,) = found.warnings
+    assert (warning.kind, warning.parameter) == ("at_bound", "u[0]")
+    assert "global observable -0.1775" in warning.message

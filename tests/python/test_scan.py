@@ -108,13 +108,22 @@ def test_a_result_brings_bounds_and_fixed_parameters(model: nf.Model, data: nf.D
 @needs_data
 def test_the_second_minimum_of_a_published_model_is_met() -> None:
     model, data = published("stau_combined.json")
-    with pytest.warns(nf.FitWarning, match="TopSystHardCodeSR1"):
-        scan = nf.scan(model, data, "TopSystHardCodeSR1", n=31, range=(-2, 2))
+    name = "TopSystHardCodeSR1"
+    best = nf.fit(model, data)
+    with pytest.warns(nf.FitWarning, match=name):
+        scan = nf.scan(model, data, name, n=31, range=(-2, 2), result=best)
     assert scan.new_minimum is not None
     assert scan.new_minimum.differs_in["TopSystHardCodeSR1"] == pytest.approx(1.175, abs=0.01)
     # The numbers: lowest and best minimum known, reference_pyhf.json.
     assert scan.new_minimum.twice_delta_nll == pytest.approx(216.9929996 - 217.0793191, abs=1e-4)
     assert np.min(scan.twice_delta_nll) < -0.05
+    with pytest.warns(nf.FitWarning, match=f"best fit is .* where the first start led at {name}"):
+        lower = nf.scan(model, data, name, n=31, range=(-2, 2))
+    assert lower.new_minimum is None
+    assert np.min(lower.twice_delta_nll) > 0.0
+    np.testing.assert_allclose(
+        lower.twice_nll + lower.twice_delta_nll, scan.twice_nll + scan.twice_delta_nll, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

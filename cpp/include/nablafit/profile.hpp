@@ -6,8 +6,9 @@
 /// linear in t, and its slope is exact: ds/dt = (gradient of the held parameters) . direction / s.
 /// Newton's method, kept between the last points on both sides and replaced by bisection where it
 /// gains too little, solves s(t) = sqrt(rise) in two or three fits, each started from the point
-/// that covariance and previous fit predict. Where values and slopes tell that the profile may have
-/// fallen below the minimum in between, or crossed earlier, further fits look there.
+/// that covariance and previous fit predict, and from the ray's own starts. Where values and slopes
+/// tell that the profile may have fallen below the minimum in between, or crossed earlier, further
+/// fits look there.
 #ifndef NABLAFIT_PROFILE_HPP
 #define NABLAFIT_PROFILE_HPP
 
@@ -29,6 +30,9 @@ struct ProfileRay {
   std::vector<std::size_t> parameters;  ///< those that are held: different ones, none fixed
   std::vector<double> direction;        ///< change of each per unit of distance; not all zero
   double rise = 1.0;                    ///< of -2 log L, > 0
+  /// Where further fits start at every distance, vectors of n_parameters; the lowest minimum
+  /// counts.
+  std::vector<std::vector<double>> starts{};
 };
 
 /// The minimum that rays start from.
@@ -80,7 +84,7 @@ struct ProfileOptions {
   double tolerance = 1e-3;
   /// Values of -2 log L that are lower than the origin's by more than this are a new minimum.
   double new_minimum = 1e-5;
-  int max_fits = 100;
+  int max_fits = 100;  ///< from each start
 };
 
 struct ProfileCrossings {

@@ -65,7 +65,9 @@ def accepted_intervals(
 
     Ends lie where the straight line between an accepted and a rejected value crosses alpha. At the
     border of the range, and next to a value without p, the end is the accepted value itself, with
-    the deviation NaN.
+    the deviation NaN. Deviations have two parts: that of p, and half the distance within which the
+    lines through the next two values inside and outside would put the end. It is up to half the
+    spacing where p jumps, and vanishes where p is straight.
     """
     accepted = p > alpha
     intervals, errors = [], []
@@ -93,4 +95,24 @@ def _end(
     step = values[outside] - values[inside]
     part = (p[inside] - alpha) / drop
     error = np.hypot((1.0 - part) * p_errors[inside], part * p_errors[outside]) / drop
-    return float(values[inside] + part * step), float(abs(step) * error)
+    ends = [_beyond(values, p, alpha, pair), _beyond(values, p, alpha, pair[::-1])]
+    spacing = 0.5 * (max(*ends, part) - min(*ends, part))
+    return float(values[inside] + part * step), float(abs(step) * np.hypot(error, spacing))
+
+
+def _beyond(values: FloatArray, p: FloatArray, alpha: float, pair: tuple[int, int]) -> float:
+    """Return where the line through a value and its neighbour away from the end crosses alpha.
+
+    As a part of the way from the inner value to the outer one; the far one of them where it does
+    not fall, or is not known. The pair is (inner, outer), or the reverse for the outer line.
+    """
+    near, far = pair
+    neighbour = 2 * near - far
+    is_inner = p[near] > alpha
+    if 0 <= neighbour < len(values) and not np.isnan(p[neighbour]):
+        fall = (p[neighbour] - p[near]) / (values[neighbour] - values[near])
+        step = values[far] - values[near]
+        if fall * step * (p[far] - p[near]) > 0.0:
+            part = min((alpha - p[near]) / (fall * step), 1.0)
+            return float(part if is_inner else 1.0 - part)
+    return 1.0 if is_inner else 0.0

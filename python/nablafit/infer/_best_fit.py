@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..batch import thread_count
 from ..errors import ArgumentError, Error, FitWarning, located
 from ..fit import fit
 from ..likelihood import Likelihood
+from ._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from ._lower_minimum import LowerMinimum
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..result import FitResult
 
+# Other minima of the best fit that its profiles follow.
+_MOST_MINIMA = 3
+# Times that a best fit gives way to a lower one that its profile met.
+MOST_MINIMA = 3
 # -2 log L below that of the best fit by more than this is another minimum.
 NEW_MINIMUM = 1e-5
 # Parameters by which two minima differ that are named at most.
@@ -42,6 +47,18 @@ class Reference:
 
     likelihood: Likelihood
     result: FitResult
+    is_given: bool = False
+    """Whether the caller chose this minimum: it is kept even if there is a lower one."""
+    notes: tuple[str, ...] = ()
+    """What to say about how it was found."""
+    minima: FloatArray | None = None
+    """Other minima that were met, shape (n, n_parameters)."""
+
+    @property
+    def origin(self) -> Origin:
+        """What fits from elsewhere may know of this one."""
+        minima = np.zeros((0, len(self.x))) if self.minima is None else self.minima
+        return Origin(self.likelihood.model.expected(self.x), minima)
 
     @property
     def x(self) -> FloatArray:
@@ -101,6 +118,14 @@ class Reference:
             differs_in={names[i]: float(x[i]) for i in order[:_MOST_NAMES]},
         )
 
+    def released(self, x: FloatArray, twice_delta_nll: float) -> LowerMinimum:
+        """Describe the minimum that a conditional one leads to when nothing is held."""
+        free = fit(self.likelihood, initial=x, bounds=self.bounds, fixed=self.fixed)
+        height = 2.0 * (free.value - self.result.value)
+        if not free.valid or height > twice_delta_nll:
+            return self.lower_minimum(x, twice_delta_nll)
+        return self.lower_minimum(free.x, height)
+
     def crossings(
         self,
         held: NDArray[np.int64],
@@ -108,8 +133,13 @@ class Reference:
         rises: FloatArray,
         n_threads: int | None,
         progress: Callable[[int], object] | None,
+        starts: tuple[FloatArray, NDArray[np.int64]] | None = None,
     ) -> tuple[dict[str, Any], BaseException | None]:
-        """Follow rays, see `profile.hpp`; held and directions have shape (n_rays, n_held)."""
+        """Follow rays, see `profile.hpp`; held and directions have shape (n_rays, n_held).
+
+        `starts` are points of shape (n_starts, n_parameters), and the ray of each.
+        """
+        points, owners = (None, None) if starts is None else starts
         return _core.profile_crossings(
             self.likelihood,
             x=np.array(self.x),
@@ -120,14 +150,18 @@ class Reference:
             parameters=np.ascontiguousarray(held, dtype=np.int64),
             directions=np.ascontiguousarray(directions, dtype=np.float64),
             rises=np.ascontiguousarray(rises, dtype=np.float64),
+            starts=None if points is None else np.ascontiguousarray(points),
+            start_rays=None if owners is None else owners.reshape(-1, 1),
             options=minimize_options(FitOptions(), _core.CovarianceKind.none, diagnostics=False),
             n_threads=thread_count(n_threads),
             progress=progress,
         )
 
 
-def warn_of(minimum: LowerMinimum | None) -> None:
-    """Warn the caller of a public function of a lower minimum, if there is one."""
+def warn_of(reference: Reference, minimum: LowerMinimum | None) -> None:
+    """Warn the caller of a public function of a minimum below the one that was first found."""
+    for note in reference.notes:
+        warnings.warn(note, FitWarning, stacklevel=3)
     if minimum is not None:
         warnings.warn(f"{minimum!r} Fit again from .new_minimum.x", FitWarning, stacklevel=3)
 
@@ -139,11 +173,14 @@ def make_reference(
     initial: ParameterValues | None,
     bounds: Bounds | None,
     fixed: Fixed | None,
+    *,
+    starts: int = 0,
+    n_threads: int | None = None,
 ) -> Reference:
     """Find the best fit, or take over the one given.
 
-    A result of another minimiser is the start of a native fit, since MINUIT stops further from the
-    minimum than profiles can bear.
+    A fit is made from further starts too, see `fit_elsewhere`. A result of another minimiser is the
+    start of a native fit, since MINUIT stops further from the minimum than profiles can bear.
 
     Raises
     ------
@@ -152,7 +189,9 @@ def make_reference(
     Error
         If there is no minimum.
     """
+    check_starts(starts)
     likelihood = model if isinstance(model, Likelihood) else None
+    is_given = result is not None
     if result is None:
         result = fit(model, data, initial=initial, bounds=bounds, fixed=fixed)
     elif initial is not None or bounds is not None or fixed is not None:
@@ -170,7 +209,42 @@ def make_reference(
     if not result.valid:
         message = f"there is no best fit to start from: {result.message}"
         raise located(Error, message, "fit")
-    return Reference(likelihood, result)
+    reference = Reference(likelihood, result, is_given)
+    return lowest_reference(reference, starts, n_threads)
+
+
+def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -> Reference:
+    """Return the lowest minimum that further starts find, or the given one with what they met."""
+    result = reference.result
+    elsewhere = fit_elsewhere(
+        reference.likelihood.model,
+        reference.likelihood.data,
+        result.x[None, :],
+        result.fixed[None, :],
+        reference.bounds,
+        starts=starts,
+        n_threads=n_threads,
+    )
+    minima = elsewhere.distinct(0)
+    minima = minima[np.abs(elsewhere.value[minima] - result.value) > SAME]
+    if not minima.size:
+        return reference
+    met = replace(reference, minima=elsewhere.x[minima[:_MOST_MINIMA]])
+    is_lower = 2.0 * (elsewhere.value[minima[0]] - result.value) < -NEW_MINIMUM
+    return rebased(met, elsewhere.x[minima[0]]) if is_lower and not met.is_given else met
+
+
+def rebased(reference: Reference, x: FloatArray) -> Reference:
+    """Return the best fit that a lower point leads to, with a note that says so."""
+    old = reference.result
+    new = fit(reference.likelihood, initial=x, bounds=reference.bounds, fixed=reference.fixed)
+    gain = 2.0 * (old.value - new.value)
+    if not new.valid or not gain > NEW_MINIMUM:
+        return reference
+    where = disagreement(old.parameters, np.asarray(old.errors), new.x, old.x)
+    note = f"the best fit is {gain:.3g} lower in -2 log L than where the first start led{where}"
+    minima = old.x[None, :] if reference.minima is None else [*reference.minima, old.x]
+    return replace(reference, result=new, notes=(*reference.notes, note), minima=np.array(minima))
 
 
 def _check_result(likelihood: Likelihood, result: FitResult) -> None:

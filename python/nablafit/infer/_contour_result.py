@@ -70,6 +70,9 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
     """A minimum below the best fit that was met, if any."""
     complete: bool
     """False if the call was interrupted."""
+    notes: tuple[str, ...] = ()
+    """Where fits from different starts ended in different minima, a sentence each; the lowest was
+    taken."""
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -105,6 +108,7 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
         ]
         if self.new_minimum is not None:
             lines.append(f"  {self.new_minimum!r}")
+        lines += [f"  note: {note}" for note in self.notes]
         return lines if self.complete else [*lines, "  interrupted"]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -56,7 +56,8 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """The intervals of accepted values, ascending: none, one or several. Ends are interpolated
     between tested values; an end on the border of the tested range is that border."""
     interval_errors: tuple[tuple[float, float], ...]
-    """Standard deviations of the ends from the number of toys; NaN at the border of the range."""
+    """Standard deviations of the ends from the number of toys and the spacing of the values, which
+    is up to half of it where p-values jump; NaN at the border of the range."""
     toys: FloatArray
     """The ratio in each toy, shape (n_values, n_toys): NaN where a fit failed or was not done."""
     n_done: NDArray[np.int64]
@@ -72,6 +73,9 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """False if the call was interrupted."""
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """The physical region of the parameter."""
+    notes: tuple[str, ...] = ()
+    """Where fits to the observed data from different starts ended in different minima; the lowest
+    was taken."""
 
     @classmethod
     def merge(cls, shards: Sequence[FeldmanCousinsResult]) -> FeldmanCousinsResult:
@@ -170,6 +174,7 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
             f"Feldman-Cousins interval of {self.poi} at {100 * self.level:.4g} %: {found}",
             f"  best fit {self.best:.6g}; toys from number {self.start} on of seed {self.seed}",
             *(f"  {message}" for message in self.messages),
+            *(f"  note: {note}" for note in self.notes),
         ]
         return lines if self.complete else [*lines, "  interrupted"]
 

@@ -12,6 +12,7 @@ from .._arrays import FloatArray
 from ..batch import FitManyResult, fit_many
 from ..toys import Toys, toys
 from ._profile_grid import ProfileGrid
+from ._starts import mirrored
 
 # Toys of tested value j have the numbers j * _STRIDE + start onwards in the sequence of the seed.
 _STRIDE = 2**40
@@ -90,7 +91,8 @@ class ToyFits:
             "n_threads": n_threads,
         }
         poi = {names[int(self._grid.held[0])]: float(self._grid.points[j, 0])}
-        held = fit_many(model, drawn, fixed={**reference.fixed, **poi}, progress=report, **common)
+        at: dict[str, float | bool] = {**reference.fixed, **poi}
+        held = fit_many(model, drawn, fixed=at, progress=report, **common)
         free = fit_many(
             model,
             drawn,
@@ -99,7 +101,13 @@ class ToyFits:
             progress=lambda n_fits: report(n + n_fits),
             **common,
         )
-        ratio = 2.0 * (_values(held) - _values(free))
+        lowest = [_values(held), _values(free)]
+        other = mirrored(model, x)
+        if other is not None:
+            for i, fixed in enumerate((at, dict[str, float | bool](reference.fixed))):
+                fits = fit_many(model, drawn, initial=other, fixed=fixed, parameters=(), **common)
+                lowest[i] = np.fmin(lowest[i], _values(fits))
+        ratio = 2.0 * (lowest[0] - lowest[1])
         missed = np.flatnonzero(held.valid & ~(ratio >= -_MISSED))
         if missed.size:
             again = fit_many(
@@ -110,7 +118,8 @@ class ToyFits:
                 parameters=(),
                 **common,
             )
-            ratio[missed] = 2.0 * (_values(held)[missed] - _values(again))
+            lowest[1][missed] = np.fmin(lowest[1][missed], _values(again))
+            ratio = 2.0 * (lowest[0] - lowest[1])
         return np.maximum(ratio, 0.0)
 
 

@@ -80,6 +80,9 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
     """The lowest minimum below the best fit that was met, if any."""
     complete: bool
     """False if the call was interrupted."""
+    notes: tuple[str, ...] = ()
+    """Where fits from different starts ended in different minima, a sentence each; the lowest was
+    taken."""
 
     @property
     def valid(self) -> bool:
@@ -115,6 +118,7 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         lines += [f"  {key}: {message}" for key, message in self.messages.items()]
         if self.new_minimum is not None:
             lines.append(f"  {self.new_minimum!r}")
+        lines += [f"  note: {note}" for note in self.notes]
         if not self.complete:
             lines.append("  interrupted")
         return lines

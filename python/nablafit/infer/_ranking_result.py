@@ -74,6 +74,7 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
     """Status of the fit that the numbers refer to."""
     warnings: tuple[ParameterWarning, ...] = ()
     """Kinds: "failed" (a refit found no minimum), "lower_minimum" (a refit ended below the fit),
+    "starts_disagree" (another start ended lower than the first; the lowest was taken),
     "at_bound" (a shift that ends at the parameter's bound)."""
     complete: bool = True
     """False if the call was interrupted: refits that were not done have status "not_fitted"."""

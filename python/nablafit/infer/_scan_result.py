@@ -47,6 +47,9 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
     """A minimum below the best fit that the scan met, if any."""
     complete: bool
     """False if the call was interrupted."""
+    notes: tuple[str, ...] = ()
+    """Where fits from different starts ended in different minima, a sentence each; the lowest was
+    taken."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +93,7 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
         ]
         if self.new_minimum is not None:
             lines.append(f"  {self.new_minimum!r}")
+        lines += [f"  note: {note}" for note in self.notes]
         return lines if self.complete else [*lines, "  interrupted"]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
+from ..spec import GaussianConstraint, LogNormalConstraint
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
     from ..result import FitResult
 
-__all__ = ["Shifts", "observable_shifts", "parameter_shifts"]
+__all__ = ["Shifts", "observable_range", "observable_shifts", "parameter_shifts"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Shifts:
     """Why there is no shift, shape (4, n); empty where there is one."""
 
     def within(self, values: FloatArray, lower: FloatArray, upper: FloatArray) -> Shifts:
-        """Return shifts of parameters that end at bounds; from `values`, shape (n,)."""
+        """Return shifts that end at bounds; from `values`, shape (n,)."""
         shifted = values + self.deltas
         ends = np.clip(shifted, lower, upper)
         deltas = np.where(ends == shifted, self.deltas, ends - values)
@@ -83,3 +84,30 @@ def observable_shifts(
     deltas = np.where(reasons == "", np.array([deviations, -deviations, nothing, nothing]), np.nan)
     signs = np.array([1.0, -1.0, np.nan, np.nan]).reshape(4, 1)
     return Shifts(deltas, np.where(reasons == "", signs / widths, np.nan), reasons)
+
+
+def observable_range(
+    model: Model, data: Data, chosen: NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the global observables of parameters, and the least that a shift may make of them.
+
+    Counts end at 0. So do observables of a log-normal term, which are positive: where a shift by a
+    deviation would take them there, it divides them by kappa.
+
+    Returns
+    -------
+    tuple of array
+        Each of shape (n,); NaN without a constraint term.
+    """
+    values, lower = np.full((2, len(chosen)), np.nan)
+    order = {int(p): i for i, p in enumerate(model._core.constrained_parameters)}
+    for k, p in enumerate(chosen.tolist()):
+        if p not in order:
+            continue
+        value = float(data.global_observables[order[p]])
+        constraint = model.spec.parameters[p].constraint
+        is_gaussian = isinstance(constraint, GaussianConstraint)
+        values[k], lower[k] = value, -np.inf if is_gaussian else 0.0
+        if isinstance(constraint, LogNormalConstraint) and constraint.kappa >= np.e:
+            lower[k] = value / constraint.kappa
+    return values, lower

@@ -318,15 +318,19 @@ class _Job:
 
 
 def _response_to_counts(model: Model, data: Data, x: FloatArray, column: FloatArray) -> float:
-    """Return the root of sum over bins (d lambda / dt)^2 n / lambda^2 along a column.
-
-    The derivative is a central difference that moves no parameter by more than 1e-4.
-    """
-    step = 1e-4 / float(np.max(np.abs(column)))
-    change = model.expected(x + step * column) - model.expected(x - step * column)
+    """Return the root of sum over bins (d lambda / dt)^2 n / lambda^2 along a column."""
     expected = model.expected(x)
+    total, change = np.zeros((2, model.n_bins))
+    changes, yields = model.yield_jacobian(x) @ column, model._core.expected_by_sample(x)
+    first = 0
+    for channel, bins in zip(model.spec.channels, model.channel_bins.values(), strict=True):
+        rows = slice(first, first + len(channel.samples) * channel.n_bins)
+        first = rows.stop
+        total[bins] = yields[rows].reshape(-1, channel.n_bins).sum(axis=0)
+        change[bins] = changes[rows].reshape(-1, channel.n_bins).sum(axis=0)
+    change[expected > total + 1e-9 * np.abs(total)] = 0.0  # the floor of a channel holds them
     seen = data.counts > 0.0
-    ratio = change[seen] / (2.0 * step * expected[seen])
+    ratio = change[seen] / expected[seen]
     return float(np.sqrt(np.sum(ratio**2 * data.counts[seen])))
 
 

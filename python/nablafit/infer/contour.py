@@ -10,8 +10,17 @@ import numpy as np
 from .._arrays import FloatArray
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
-from ._best_fit import Reference, is_positive_definite, make_reference, rise_of_level, warn_of
+from ._best_fit import (
+    MOST_MINIMA,
+    Reference,
+    is_positive_definite,
+    make_reference,
+    rebased,
+    rise_of_level,
+    warn_of,
+)
 from ._contour_result import Contour, ContourResult
+from ._crossings import follow_rays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +53,7 @@ def contour(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ContourResult:
@@ -69,8 +79,8 @@ def contour(
         Directions per level to begin with, at least 4. Gaps are filled where points are far apart.
     result, initial, bounds, fixed
         As in `nablafit.intervals`.
-    n_threads, progress
-        As in `nablafit.fit_many`; progress counts directions.
+    starts, n_threads, progress
+        As in `nablafit.intervals`; progress counts directions.
 
     Returns
     -------
@@ -93,18 +103,24 @@ def contour(
     Points are searched along rays from the best fit, at equal angles in the frame where the
     covariance of the two is the unit matrix. A region that a ray enters twice is drawn up to the
     first border found: scan it in two dimensions. Bounds cut the region off; its corners there are
-    points too.
+    points too. Other minima are looked for as in `nablafit.intervals`, at every point.
     """
     levels = (levels,) if isinstance(levels, int | float) else tuple(levels)
     rises = [rise_of_level(level, 2) for level in levels]
     if n_points < 4:
         raise located(ArgumentError, f"expected at least 4, got {n_points}", "n_points")
-    reference = make_reference(model, data, result, initial, bounds, fixed)
-    names = _pair(reference, parameters)
-    search = _Search(reference, names, rises, n_threads, progress)
-    exception = search.run(n_points)
+    best = make_reference(
+        model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
+    )
+    names = _pair(best, parameters)
+    for n_left in reversed(range(MOST_MINIMA)):
+        search = _Search(best, names, rises, starts, n_threads, progress)
+        exception = search.run(n_points)
+        if search.minimum is None or best.is_given or exception is not None or not n_left:
+            break
+        best = rebased(best, search.minimum[1])
     outcome = _result(search, names, levels, complete=exception is None)
-    warn_of(outcome.new_minimum)
+    warn_of(best, outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome
@@ -129,6 +145,7 @@ class _Search:
         reference: Reference,
         names: tuple[str, str],
         rises: Sequence[float],
+        starts: int,
         n_threads: int | None,
         progress: Callable[[int], object] | None,
     ) -> None:
@@ -137,6 +154,7 @@ class _Search:
         self.held = reference.indices(names)
         self.best = reference.x[self.held]
         self.frame = _frame(reference, self.held)
+        self.starts = starts
         self.n_threads = n_threads
         self.progress = progress
         self.angles: list[FloatArray] = [np.zeros(0) for _ in rises]
@@ -144,6 +162,7 @@ class _Search:
         self.status: list[tuple[str, ...]] = [() for _ in rises]
         self.minimum: tuple[float, FloatArray] | None = None
         self.n_done = 0
+        self.notes: tuple[str, ...] = ()
 
     def run(self, n_points: int) -> BaseException | None:
         """Search; return what stopped it."""
@@ -178,13 +197,17 @@ class _Search:
     def _follow(self, wanted: Sequence[FloatArray]) -> BaseException | None:
         sizes = [len(angles) for angles in wanted]
         directions = self._directions(np.concatenate(wanted))
-        found, exception = self.reference.crossings(
+        crossings = follow_rays(
+            self.reference,
             np.tile(self.held, (len(directions), 1)),
             directions,
             np.repeat(self.rises, sizes),
-            self.n_threads,
-            self._count,
+            starts=self.starts,
+            n_threads=self.n_threads,
+            progress=self._count,
         )
+        found = crossings.found
+        self.notes = self.notes or crossings.notes
         self.n_done += sum(sizes)
         ends = np.cumsum(sizes)
         for i, end in enumerate(ends.tolist()):
@@ -193,7 +216,7 @@ class _Search:
             rise = float(found["rise"][ray])
             if self.minimum is None or rise < self.minimum[0]:
                 self.minimum = (rise, x)
-        return exception
+        return crossings.exception
 
     def _count(self, n: int) -> None:
         if self.progress is not None:
@@ -279,6 +302,7 @@ def _result(
         messages=tuple(messages),
         new_minimum=minimum,
         complete=complete,
+        notes=(*reference.notes, *search.notes),
     )
 
 

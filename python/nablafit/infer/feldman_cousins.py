@@ -11,6 +11,7 @@ from .._arrays import FloatArray, float_vector
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._best_fit import Reference, make_reference, rise_of_level
+from ._crossings import follow_rays
 from ._feldman_cousins_result import FeldmanCousinsResult
 from ._feldman_cousins_toys import ToyFits
 from ._profile_grid import ProfileGrid
@@ -48,6 +49,7 @@ def feldman_cousins(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> FeldmanCousinsResult:
@@ -73,7 +75,8 @@ def feldman_cousins(
         Parameter of interest; by default the model's.
     values : array_like, optional
         Values to test; by default 21 over 1.4 times the profile-likelihood interval of this level,
-        within the bounds. Ends of the interval are interpolated linearly between them.
+        within the bounds. Ends of the interval are interpolated linearly between them; their errors
+        say how much the spacing leaves open.
     level : float
         Confidence level.
     n_toys : int
@@ -86,6 +89,9 @@ def feldman_cousins(
         again. It sets `values`, `seed` and `start`.
     result, initial, bounds, fixed
         As in `nablafit.intervals`. The bounds of the parameter are the physical region.
+    starts : int
+        Random starts of the fits to the observed data, as in `nablafit.scan`. Toys start from the
+        values that they are drawn at, and from those with bent parameters mirrored.
     n_threads, progress
         As in `nablafit.fit_many`; progress counts toys of all values.
 
@@ -106,12 +112,14 @@ def feldman_cousins(
         first toy it is a plain KeyboardInterrupt.)
     """
     _check(level, n_toys, seed, start)
-    reference = make_reference(model, data, result, initial, bounds, fixed)
+    reference = make_reference(
+        model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
+    )
     name = _poi(reference, poi if resume is None else resume.poi)
     if resume is not None:
         values, seed, start = resume.values, resume.seed, resume.start
-    tested = _values(reference, name, values, level, n_threads)
-    grid = ProfileGrid(reference, reference.indices([name]), (tested,), n_threads)
+    tested = _values(reference, name, values, level, starts, n_threads)
+    grid = ProfileGrid(reference, reference.indices([name]), (tested,), n_threads, starts=starts)
     try:
         grid.run(None)
     except Interrupted as interrupted:
@@ -154,13 +162,14 @@ def _values(
     name: str,
     values: ArrayLike | None,
     level: float,
+    starts: int,
     n_threads: int | None,
 ) -> FloatArray:
     """Return the values to test, ascending and checked."""
     held = reference.indices([name])
     low, high = float(reference.result.lower[held[0]]), float(reference.result.upper[held[0]])
     if values is None:
-        return np.linspace(*_range(reference, held, level, n_threads), _N_VALUES)
+        return np.linspace(*_range(reference, held, level, starts, n_threads), _N_VALUES)
     given = np.atleast_1d(np.asarray(values))
     tested: FloatArray = np.unique(float_vector(given, given.size, "values"))
     if tested.size == 0 or not np.all((tested >= low) & (tested <= high)):
@@ -173,21 +182,24 @@ def _range(
     reference: Reference,
     held: NDArray[np.int64],
     level: float,
+    starts: int,
     n_threads: int | None,
 ) -> tuple[float, float]:
     """Widen the profile-likelihood interval, within the bounds."""
     best = reference.result
     parameter = int(held[0])
-    found, exception = reference.crossings(
+    crossings = follow_rays(
+        reference,
         np.array([held, held]),
         np.array([[-1.0], [1.0]]),
         np.full(2, rise_of_level(level, 1)),
-        n_threads,
-        None,
+        starts=starts,
+        n_threads=n_threads,
+        progress=None,
     )
-    if exception is not None:
-        raise exception
-    down, up = (_REACH * found["distance"]).tolist()
+    if crossings.exception is not None:
+        raise crossings.exception
+    down, up = (_REACH * crossings.found["distance"]).tolist()
     value = float(best.x[parameter])
     low = max(value - down, float(best.lower[parameter]))
     high = min(value + up, float(best.upper[parameter]))
@@ -227,6 +239,7 @@ def _without_toys(
         start=start,
         messages=(),
         complete=True,
+        notes=(*grid.reference.notes, *grid.notes),
     )
 
 

@@ -12,7 +12,8 @@ import scipy
 from .._arrays import FloatArray
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
-from ._best_fit import Reference, make_reference, rise_of_level, warn_of
+from ._best_fit import MOST_MINIMA, Reference, make_reference, rebased, rise_of_level, warn_of
+from ._crossings import Crossings, follow_rays
 from ._intervals_result import IntervalsResult
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def intervals(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> IntervalsResult:
@@ -69,6 +71,9 @@ def intervals(
         A fit of MINUIT or SciPy is continued with the native minimiser.
     initial, bounds, fixed
         As in `nablafit.fit`, without `result`.
+    starts : int
+        Random starts of the best fit and at every end, besides those that always are tried where
+        the model may have several minima, see Notes.
     n_threads, progress
         As in `nablafit.fit_many`; progress counts sides, two per parameter.
 
@@ -91,26 +96,37 @@ def intervals(
     -----
     Newton's method on the root of the rise, with the exact slope, starts from the error that the
     covariance gives; each constrained fit starts from the one before. Where values and slopes tell
-    that the profile may cross the target earlier, or dip below the best fit, fits look there. What
-    neither shows, such as another branch of the profile that only other starts lead to, is not
-    found: `nablafit.fit` with `starts` looks for it. Bounds of all parameters hold, and no
-    transformation of bounded parameters disturbs the ends.
+    that the profile may cross the target earlier, or dip below the best fit, fits look there.
+    Bounds of all parameters hold, and no transformation of bounded parameters disturbs the ends.
+
+    Where parameters act alike on both sides, such as a histosys with both variations above nominal,
+    the best fit and the ends are fitted from the initial values and from the other sides too. Where
+    that is lower, the search is repeated with what it found, and `notes` say so.
 
     Examples
     --------
     >>> nf.intervals(model, data, "mu")["mu"].upper  # doctest: +SKIP
     """
     rise = _rise(level, sigma)
-    reference = make_reference(model, data, result, initial, bounds, fixed)
-    names = _names(reference, parameters)
-    held = np.repeat(reference.indices(names), 2).reshape(-1, 1)
+    best = make_reference(
+        model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
+    )
+    names = _names(best, parameters)
+    held = np.repeat(best.indices(names), 2).reshape(-1, 1)
     directions = np.tile([-1.0, 1.0], len(names)).reshape(-1, 1)
     rises = np.full(len(held), rise)
-    found, exception = reference.crossings(held, directions, rises, n_threads, progress)
-    outcome = _result(reference, names, rise, found, complete=exception is None)
-    warn_of(outcome.new_minimum)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
+    for n_left in reversed(range(MOST_MINIMA)):
+        crossings = follow_rays(
+            best, held, directions, rises, starts=starts, n_threads=n_threads, progress=progress
+        )
+        minimum = lowest_minimum(best, crossings.found)
+        if minimum is None or best.is_given or crossings.exception is not None or not n_left:
+            break
+        best = rebased(best, minimum.x)
+    outcome = _result(best, names, rise, crossings, minimum)
+    warn_of(best, outcome.new_minimum)
+    if crossings.exception is not None:
+        raise Interrupted.or_original(crossings.exception, outcome)
     return outcome
 
 
@@ -139,10 +155,10 @@ def _result(
     reference: Reference,
     names: tuple[str, ...],
     rise: float,
-    found: dict[str, Any],
-    *,
-    complete: bool,
+    crossings: Crossings,
+    minimum: LowerMinimum | None,
 ) -> IntervalsResult:
+    found = crossings.found
     best = reference.result
     index = [best.parameters.index(name) for name in names]
     distance = found["distance"].reshape(-1, 2)
@@ -161,8 +177,9 @@ def _result(
         twice_nll=best.twice_nll,
         n_fits=found["n_fits"].reshape(-1, 2),
         messages=_messages(names, best.x[index], found),
-        new_minimum=lowest_minimum(reference, found),
-        complete=complete,
+        new_minimum=minimum,
+        complete=crossings.exception is None,
+        notes=(*reference.notes, *crossings.notes),
     )
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
+from ._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._common import choose_pois, failure_warnings, fit_of
+from ._elsewhere import check_starts
 from ._parameter_tables import ParameterWarning
 from ._ranking_result import VARIATIONS, RankingResult, decreasing
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
-from ._shifts import Shifts, observable_shifts, parameter_shifts
+from ._shifts import Shifts, observable_range, observable_shifts, parameter_shifts
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -40,6 +42,7 @@ def ranking(
     exclude: Patterns | None = None,
     result: FitResult | None = None,
     method: str = "refit",
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> RankingResult:
@@ -66,6 +69,9 @@ def ranking(
         the covariance, without refits. "global_observables": the change when the global observable
         of a parameter moves by plus and minus one standard deviation, from the covariance;
         "global_observables_refit": the same with refits.
+    starts : int
+        Random starts of every refit, besides those that always are tried where the model may have
+        several minima: the initial values, and other sides of parameters that act alike on both.
     n_threads : int, optional
         As in `nablafit.fit_many`; results do not depend on it.
     progress : callable, optional
@@ -98,17 +104,23 @@ def ranking(
     Poisson term. With the statistical component (see `breakdown`) they add up in quadrature to the
     uncertainty, exactly where the expected events are linear in the parameters.
 
-    A shift by refit ends at the bound of the parameter, as in RooFit, and a warning says so: beyond
-    it there may be no likelihood, e.g. for a negative gamma. Refits start from the linear
-    prediction; those that find no minimum start once more from the fit.
+    A shift by refit ends at the bound of the parameter, as in RooFit, or at 0 for a global
+    observable that is a count, and a warning says so: beyond it there may be no likelihood, e.g.
+    for a negative gamma. Refits start from the linear
+    prediction; those that find no minimum start once more from the fit. Where other starts end
+    lower, the lowest counts, and a warning says so.
     """
+    check_starts(starts)
     if method not in METHODS:
         message = f"expected one of {', '.join(METHODS)}, got {method!r}"
         raise located(ArgumentError, message, "method")
-    best = fit_of(model, data, result)
+    reference = Reference(model.likelihood(data), fit_of(model, data, result), result is not None)
+    if reference.result.valid and method.endswith("refit"):
+        reference = lowest_reference(reference, starts, n_threads)
+    best = reference.result
     pois = choose_pois(model, poi, best)
     chosen = _chosen(model, best, pois, parameters, exclude)
-    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method)
+    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, starts, reference)
     if not best.valid:
         statuses = np.full((4, len(chosen)), "invalid_fit", dtype="U24")
         return job.result(np.full((len(pois), 4, len(chosen)), np.nan), statuses)
@@ -145,6 +157,8 @@ class _Job:
     pois: NDArray[np.intp]
     chosen: NDArray[np.intp]
     method: str
+    starts: int
+    reference: Reference
 
     def shifts(self) -> Shifts:
         if self.method.startswith("global_observables"):
@@ -178,8 +192,12 @@ class _Job:
         shifts = self.shifts()
         wanted = shifts.deltas
         if self.method == "refit":
+            values = self.best.x[self.chosen]
             lower, upper = (bound[self.chosen] for bound in (self.best.lower, self.best.upper))
-            shifts = shifts.within(self.best.x[self.chosen], lower, upper)
+        else:
+            values, lower = observable_range(self.model, self.data, self.chosen)
+            upper = np.full(len(values), np.inf)
+        shifts = shifts.within(values, lower, upper)
         todo = np.argwhere(shifts.reasons == "")
         sizes = (self.best.x, self.data.counts, self.data.global_observables)
         refit = Refit(
@@ -189,6 +207,8 @@ class _Job:
             row_length=sum(map(len, sizes)),
             arrays=lambda where: self._arrays(shifts, todo[where]),
             kept=[self.model.parameters[i] for i in self.pois],
+            starts=self.starts,
+            origin=None if self.method != "refit" else self.reference.origin,
             n_threads=n_threads,
             progress=progress,
         )
@@ -199,7 +219,7 @@ class _Job:
         impacts[(slice(None), *todo.T)] = (outcome.x - self.best.x[self.pois]).T
         impacts[:, statuses == "fixed"] = 0.0
         warnings = [
-            *self._bound_warnings(wanted, shifts.deltas),
+            *self._bound_warnings(values, wanted, shifts.deltas),
             *self._warnings(shifts.deltas, todo, outcome),
         ]
         complete = "not_fitted" not in outcome.status
@@ -234,16 +254,20 @@ class _Job:
             starts[rows, positions] = self.best.x[positions] + deltas
         return {"data": data, "fixed": fixed, "initial": starts}
 
-    def _bound_warnings(self, wanted: FloatArray, deltas: FloatArray) -> list[ParameterWarning]:
+    def _bound_warnings(
+        self, values: FloatArray, wanted: FloatArray, deltas: FloatArray
+    ) -> list[ParameterWarning]:
         """Warn of shifts that bounds cut short."""
         warnings = []
         cut = np.isfinite(wanted) & (wanted != deltas)
         for variation, column in np.argwhere(cut).tolist():
-            position = self.chosen[column]
-            name, shift = self.model.parameters[position], VARIATIONS[variation]
-            value = float(self.best.x[position] + wanted[variation, column])
-            held_at = self.best.x[position] + deltas[variation, column]
-            message = f"{name}: {shift} would be {value:.4g}; held at its bound {held_at:.4g}"
+            name, shift = self.model.parameters[self.chosen[column]], VARIATIONS[variation]
+            value = float(values[column] + wanted[variation, column])
+            end = values[column] + deltas[variation, column]
+            message = f"{name}: {shift} would be {value:.4g}; held at its bound {end:.4g}"
+            if self.method != "refit":
+                message = f"{name}: {shift} would make its global observable {value:.4g}, which "
+                message += f"it cannot be; it ends at {end:.4g}"
             warnings.append(
                 ParameterWarning(kind="at_bound", parameter=name, value=value, message=message)
             )
@@ -257,7 +281,8 @@ class _Job:
         below = self.best.value - outcome.value
         failed = np.isnan(outcome.value) & (outcome.status != "not_fitted")
         warnings = []
-        for k in np.flatnonzero(failed | (is_held & (below > _LOWER))).tolist():
+        disagree = outcome.gain > NEW_MINIMUM
+        for k in np.flatnonzero(failed | (is_held & (below > _LOWER)) | disagree).tolist():
             variation, column = todo[k]
             position = self.chosen[column]
             name, shift = self.model.parameters[position], VARIATIONS[variation]
@@ -266,11 +291,15 @@ class _Job:
                 if is_held:
                     held_at = self.best.x[position] + deltas[variation, column]
                     message += f" with it held at {held_at:.4g}"
-            else:
+            elif is_held and below[k] > _LOWER:
                 kind = "lower_minimum"
                 message = f"ended {2 * below[k]:.3g} below the fit in -2 log L: fit with `starts`"
+            else:
+                kind = "starts_disagree"
+                message = f"ended {outcome.gain[k]:.3g} lower in -2 log L from another start"
+                message += f"{outcome.place[k]}; the lowest is taken"
             message = f"{name}: the refit {shift} {message}"
-            value = float(below[k])
+            value = float(outcome.gain[k] if kind == "starts_disagree" else below[k])
             warnings.append(
                 ParameterWarning(kind=kind, parameter=name, value=value, message=message)
             )
@@ -289,7 +318,13 @@ class _Job:
         after = np.fmax(np.abs(impacts[0, 0]), np.abs(impacts[0, 1]))
         order = decreasing(after)
         sorted_ = self.chosen[order]
-        general = [w for position in self.pois for w in failure_warnings(best, position)]
+        general = [
+            ParameterWarning(
+                kind="starts_disagree", parameter=names[self.pois[0]], value=np.nan, message=note
+            )
+            for note in self.reference.notes
+        ]
+        general += [w for position in self.pois for w in failure_warnings(best, position)]
         return RankingResult(
             method=self.method,
             pois=tuple(names[i] for i in self.pois),

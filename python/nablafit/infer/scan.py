@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray, float_array, index_of
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
-from ._best_fit import Reference, make_reference, warn_of
+from ._best_fit import MOST_MINIMA, Reference, make_reference, rebased, warn_of
 from ._profile_grid import ProfileGrid
 from ._scan_result import ScanResult
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..likelihood import Likelihood
     from ..model import Model
     from ..result import FitResult
+    from ._lower_minimum import LowerMinimum
 
 __all__ = ["scan"]
 
@@ -46,6 +48,7 @@ def scan(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ScanResult:
@@ -70,6 +73,9 @@ def scan(
         Parameters whose fitted values to keep: by default all in one dimension, none in two.
     result, initial, bounds, fixed
         As in `nablafit.intervals`.
+    starts : int
+        Random starts of the best fit and of every point, besides those that always are tried where
+        the model may have several minima, see Notes.
     n_threads, progress
         As in `nablafit.fit_many`; progress counts points.
 
@@ -93,20 +99,31 @@ def scan(
     Every fit starts from the conditional minimum that the covariance predicts. Then each point is
     compared with what its neighbours' minima give there; where that is lower, the fit is repeated
     from it. So the scan follows the lowest branch that any point has found.
+
+    Where parameters act alike on both sides, such as a histosys with both variations above nominal,
+    some points start from the initial values and from the other sides too, and the points around
+    follow all minima that this finds. `notes` say where that led lower.
     """
-    reference = make_reference(model, data, result, initial, bounds, fixed)
-    names = _names(reference, parameters)
-    held = reference.indices(names)
-    axes = _axes(reference, held, values, n, range)
-    kept = _kept(reference, names, keep)
-    grid = ProfileGrid(reference, held, axes, n_threads)
+    best = make_reference(
+        model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
+    )
+    names = _names(best, parameters)
+    held = best.indices(names)
+    axes = _axes(best, held, values, n, range)
+    kept = _kept(best, names, keep)
     exception: BaseException | None = None
-    try:
-        grid.run(progress)
-    except Interrupted as interrupted:
-        exception = interrupted
-    outcome = _result(grid, names, axes, kept, complete=exception is None)
-    warn_of(outcome.new_minimum)
+    for n_left in reversed(builtins.range(MOST_MINIMA)):
+        grid = ProfileGrid(best, held, axes, n_threads, starts=starts)
+        try:
+            grid.run(progress)
+        except Interrupted as interrupted:
+            exception = interrupted
+        minimum = grid.lower_minimum()
+        if minimum is None or best.is_given or exception is not None or not n_left:
+            break
+        best = rebased(best, minimum.x)
+    outcome = _result(grid, names, axes, kept, minimum, complete=exception is None)
+    warn_of(best, outcome.new_minimum)
     if exception is not None:
         raise Interrupted.or_original(exception, outcome)
     return outcome
@@ -212,6 +229,7 @@ def _result(
     names: tuple[str, ...],
     axes: tuple[FloatArray, ...],
     kept: tuple[str, ...],
+    minimum: LowerMinimum | None,
     *,
     complete: bool,
 ) -> ScanResult:
@@ -227,6 +245,7 @@ def _result(
         fitted_parameters=kept,
         fitted=grid.x[:, columns].reshape(*grid.shape, len(kept)),
         twice_nll=best.twice_nll,
-        new_minimum=grid.lower_minimum(),
+        new_minimum=minimum,
         complete=complete,
+        notes=(*grid.reference.notes, *grid.notes),
     )
