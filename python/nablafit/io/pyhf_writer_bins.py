@@ -10,6 +10,7 @@ import numpy as np
 from ..spec import (
     Channel,
     GaussianConstraint,
+    HistoSys,
     Parameter,
     PoissonConstraint,
     Sample,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .._arrays import FloatArray
 
-__all__ = ["BinFactor", "BinFactors", "Use"]
+__all__ = ["BinFactor", "BinFactors", "Use", "are_one_staterror", "set_name", "width_of"]
 
 BinModifier = StatError | ShapeSys | ShapeFactor
 AGREEMENT = 1e-13
@@ -44,7 +45,7 @@ class Use:
 
 @dataclass
 class BinFactor:
-    """The factors of the bins of one channel: which samples carry them, and how to write them."""
+    """Factors of bins with the same parameters: who carries them, and how to write them."""
 
     keys: tuple[str, ...]
     uses: list[Use] = field(default_factory=list)
@@ -56,6 +57,22 @@ class BinFactor:
     auxiliary: FloatArray | None = None
     #: all bins are fixed that pyhf would not fix by itself
     fixed: bool = False
+    #: a shapefactor of more bins that begins with these
+    longer: BinFactor | None = None
+    #: names of pulls by parameter, for a histosys per bin
+    pulls: dict[str, str] = field(default_factory=dict)
+    #: where the terms of `auxiliary` are
+    auxiliary_channel: str = ""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the channels in pyhf's order, that of their names."""
+        return tuple(sorted({use.channel.name for use in self.uses}))
+
+    @property
+    def samples(self) -> frozenset[str]:
+        """The names of the samples."""
+        return frozenset(use.sample.name for use in self.uses)
 
 
 class BinFactors:
@@ -75,6 +92,29 @@ class BinFactors:
                         factor.uses.append(Use(channel, sample, modifier))
         for factor in self.by_keys.values():
             self._decide(factor)
+        self._check_sharing()
+
+    def _check_sharing(self) -> None:
+        """Find parameters that several sets have: pyhf knows it of shapefactors alone."""
+        owners: dict[str, BinFactor] = {}
+        for factor in sorted(self.by_keys.values(), key=lambda f: -len(f.keys)):
+            if len(set(factor.keys)) < len(factor.keys):
+                self.problems.append(f"{factor.keys[0]} ...: one parameter in several bins")
+            known = {id(owners[key]): owners[key] for key in factor.keys if key in owners}
+            for other in known.values():
+                is_start = other.keys[: len(factor.keys)] == factor.keys
+                is_first = other.channels[0] <= factor.channels[0]
+                free = {other.type, factor.type} == {"shapefactor"} and other.fixed == factor.fixed
+                if not (is_start and is_first and free and factor.auxiliary is None):
+                    self.problems.append(
+                        f"{factor.keys[0]} ...: bins shared with another modifier, in channels "
+                        f"{', '.join(sorted({*other.channels, *factor.channels}))}, as pyhf "
+                        "cannot share them"
+                    )
+                    break
+                factor.longer = other
+            for key in factor.keys:
+                owners.setdefault(key, factor)
 
     def _decide(self, factor: BinFactor) -> None:
         parameters = [self._parameters[key] for key in factor.keys]
@@ -129,12 +169,15 @@ class BinFactors:
 
     def _as_staterror(self, factor: BinFactor, parameters: list[Parameter]) -> None:
         """Uncertainties that give the widths of the terms; 0 where a bin is fixed at 1."""
+        if len(factor.channels) > 1:
+            self._across_channels(factor, parameters)
+            return
         factor.type = "staterror"
         totals = np.sum([np.asarray(use.sample.nominal) for use in factor.uses], axis=0)
-        given = [_given(use) for use in factor.uses]
+        given = _shared_out(factor.uses)
         found = np.sqrt(np.sum([array**2 for array in given], axis=0))
         free = self._free_bins(factor, parameters, (totals <= 0.0) | (found <= 0.0))
-        widths = np.where(free, [_width(parameter) for parameter in parameters], 0.0)
+        widths = np.where(free, [width_of(parameter) for parameter in parameters], 0.0)
         for parameter, total, width in zip(parameters, totals, widths, strict=True):
             if width > 0.0 and total <= 0.0:
                 self.problems.append(f"{parameter.name}: constrained, but its samples are empty")
@@ -144,6 +187,26 @@ class BinFactors:
         factor.uncertainties = [scale * array for array in given]
         is_missing = (found == 0.0) & (wanted > 0.0)
         factor.uncertainties[0] = np.where(is_missing, wanted, factor.uncertainties[0])
+
+    def _across_channels(self, factor: BinFactor, parameters: list[Parameter]) -> None:
+        """Share Gaussian terms between channels, which no modifier of bins does in pyhf.
+
+        A histosys of two symmetric variations in one bin is the same factor, 1 + width * pull,
+        unless other variations of the bin are added to it.
+        """
+        factor.type = "histosys"
+        without_width = [p for p in parameters if width_of(p) == 0.0]
+        is_alone = all(_is_alone(use) for use in factor.uses)
+        if is_alone and all(p.fixed and p.initial == 1.0 for p in without_width):
+            factor.pulls = {p.name: f"{p.name}_pull" for p in parameters if width_of(p) > 0.0}
+            return
+        factor.type = "shapefactor"
+        factor.fixed = all(parameter.fixed for parameter in parameters)
+        if not factor.fixed:
+            self.problems.append(
+                f"{factor.keys[0]} ...: Gaussian constraints shared by the channels "
+                f"{', '.join(factor.channels)} (written without constraints)"
+            )
 
     def _free_bins(
         self, factor: BinFactor, parameters: list[Parameter], natural: NDArray[np.bool_]
@@ -158,6 +221,27 @@ class BinFactors:
         return others if factor.fixed else ~fixed
 
 
+def set_name(factor: BinFactor) -> str:
+    """Return pyhf's name in parameters such as `stat[0]`, else that of the modifier."""
+    stems = {key.rpartition("[")[0] for key in factor.keys if key.endswith("]")}
+    if len(stems) == 1 and all(key.endswith("]") for key in factor.keys) and "" not in stems:
+        return stems.pop()
+    return factor.uses[0].modifier.name
+
+
+def are_one_staterror(factors: list[BinFactor]) -> bool:
+    """Whether pyhf reads these as one staterror, whose bins follow each other in its channels."""
+    channels = [name for factor in factors for name in factor.channels]
+    numbered = all(key.endswith("]") for factor in factors for key in factor.keys)
+    return len(factors) == 1 or (
+        numbered
+        and {factor.type for factor in factors} == {"staterror"}
+        and len(set(channels)) == len(channels)
+        and len({factor.samples for factor in factors}) == 1
+        and len({factor.fixed for factor in factors}) == 1
+    )
+
+
 def _given(use: Use) -> FloatArray:
     """Uncertainties that the source states, zeros if it states none."""
     size = len(use.sample.nominal)
@@ -166,13 +250,27 @@ def _given(use: Use) -> FloatArray:
     return np.asarray(use.modifier.uncertainties)
 
 
+def _is_alone(use: Use) -> bool:
+    """Whether nothing else varies the histogram of the sample, nor bins across channels."""
+    others = [m for m in use.sample.modifiers if m is not use.modifier]
+    return not any(isinstance(m, HistoSys | ShapeSys | StatError) for m in others)
+
+
+def _shared_out(uses: list[Use]) -> list[FloatArray]:
+    """Uncertainties of all samples; shares in proportion to the yields if none states any."""
+    given = [_given(use) for use in uses]
+    if any(array.any() for array in given):
+        return given
+    return [np.abs(np.asarray(use.sample.nominal)) for use in uses]
+
+
 def _tau(parameter: Parameter) -> float:
     constraint = parameter.constraint
     return constraint.tau if isinstance(constraint, PoissonConstraint) else 1.0
 
 
-def _width(parameter: Parameter) -> float:
-    """Relative uncertainty of a constraint term around 1."""
+def width_of(parameter: Parameter) -> float:
+    """Return the relative uncertainty of a constraint term around 1."""
     constraint = parameter.constraint
     if isinstance(constraint, GaussianConstraint):
         return constraint.sigma
