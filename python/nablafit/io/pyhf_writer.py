@@ -387,43 +387,44 @@ class _Writer:
         return config
 
     def _bin_configs(self) -> list[dict[str, Any]]:
-        members: dict[str, list[Parameter]] = {}
-        types: dict[str, str] = {}
-        fixed = {factor.name for factor in self._factors() if factor.fixed}
         pulls = [factor for factor in self._factors() if factor.type == "histosys"]
-        own = [f for f in self._factors() if f.longer is None and f not in pulls]
-        for factor in sorted(own, key=lambda factor: factor.channels):
-            known = members.setdefault(factor.name, [])
-            known += [self._parameters[key] for key in factor.keys]
-            types[factor.name] = factor.type
+        sets: dict[str, list[BinFactor]] = {}
+        for factor in sorted(self._factors(), key=lambda factor: factor.channels):
+            if factor.longer is None and factor not in pulls:
+                sets.setdefault(factor.name, []).append(factor)
         configs = [
             self._scalar_config(_pull_of(self._parameters[key], name), "alpha", name)
             for factor in pulls
             for key, name in factor.pulls.items()
         ]
-        for name, parameters in members.items():
-            config = self._vector_config(name, parameters, types[name])
-            config.update(self._moved_observables(parameters, types[name]))
-            if name in fixed:
-                config["fixed"] = True
+        for name, factors in sets.items():
+            parameters = [self._parameters[key] for factor in factors for key in factor.keys]
+            config = self._vector_config(name, parameters, factors[0].type)
+            config.update(self._moved_observables(parameters, factors))
+            if factors[0].fixed is not None:
+                config["fixed"] = factors[0].fixed
             configs.append(config)
         return configs
 
-    def _moved_observables(self, parameters: list[Parameter], kind: str) -> dict[str, Any]:
-        """Auxiliary data of bins that are not where pyhf expects them."""
-        for parameter in parameters:
-            if kind == "staterror" and not parameter.fixed and truncation_matters(parameter):
-                self._problems.append(f"{parameter.name}: truncated Gaussian constraint")
+    def _moved_observables(
+        self, parameters: list[Parameter], factors: list[BinFactor]
+    ) -> dict[str, Any]:
+        """Sizes of terms, and auxiliary data, that are not what pyhf makes of uncertainties."""
+        kind, stated = factors[0].type, any(factor.stated is not None for factor in factors)
         if kind == "staterror":
+            cut = [p.name for p in parameters if not p.fixed and truncation_matters(p)]
+            self._problems += [f"{name}: truncated Gaussian constraint" for name in cut]
             observed = [
                 c.observed if isinstance(c := p.constraint, GaussianConstraint) else 1.0
                 for p in parameters
             ]
-            return {"auxdata": observed} if any(value != 1.0 for value in observed) else {}
+            sigmas = {"sigmas": [width_of(p) or 1.0 for p in parameters]} if stated else {}
+            return {"auxdata": observed, **sigmas} if any(x != 1.0 for x in observed) else sigmas
         poisson = [p.constraint for p in parameters if isinstance(p.constraint, PoissonConstraint)]
-        if kind == "shapesys" and any(c.observed != c.tau for c in poisson):
-            return {"auxdata": [float(p.observed_value or 1.0) for p in parameters]}
-        return {}
+        if kind != "shapesys" or not (stated or any(c.observed != c.tau for c in poisson)):
+            return {}
+        auxdata = {"auxdata": [float(p.observed_value or 1.0) for p in parameters]}
+        return {**auxdata, "factors": [c.tau for c in poisson]} if stated else auxdata
 
 
 def _unused(name: str, taken: set[str]) -> str:

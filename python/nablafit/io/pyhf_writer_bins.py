@@ -55,8 +55,10 @@ class BinFactor:
     uncertainties: list[FloatArray] = field(default_factory=list)
     #: tau of Poisson terms that get a channel of their own
     auxiliary: FloatArray | None = None
-    #: all bins are fixed that pyhf would not fix by itself
-    fixed: bool = False
+    #: what the measurement says of all bins; None where pyhf fixes those by itself that are fixed
+    fixed: bool | None = None
+    #: sigmas or factors of the measurement, where the uncertainties do not give the terms
+    stated: FloatArray | None = None
     #: a shapefactor of more bins that begins with these
     longer: BinFactor | None = None
     #: names of pulls by parameter, for a histosys per bin
@@ -136,7 +138,7 @@ class BinFactors:
 
     def _as_shape_factor(self, factor: BinFactor, parameters: list[Parameter]) -> None:
         factor.type = "shapefactor"
-        factor.fixed = all(parameter.fixed for parameter in parameters)
+        factor.fixed = all(parameter.fixed for parameter in parameters) or None
         if factor.fixed and not any(isinstance(u.modifier, ShapeFactor) for u in factor.uses):
             self._as_staterror(factor, parameters)
         elif any(parameter.fixed for parameter in parameters) and not factor.fixed:
@@ -145,7 +147,10 @@ class BinFactors:
 
     def _as_poisson(self, factor: BinFactor, parameters: list[Parameter]) -> None:
         """Write a shapesys if one sample has it, else a shapefactor and a channel for the terms."""
-        taus = np.array([_tau(parameter) for parameter in parameters])
+        is_shapesys = len(factor.uses) == 1 and isinstance(factor.uses[0].modifier, ShapeSys)
+        if is_shapesys and self._as_in_pyhf(factor, parameters, "shapesys"):
+            return
+        taus = _taus(parameters)
         nominal = np.asarray(factor.uses[0].sample.nominal)
         can_scale = np.array([parameter.fixed for parameter in parameters]) | (nominal > 0.0)
         if len(factor.uses) == 1 and can_scale.all():
@@ -172,6 +177,9 @@ class BinFactors:
         if len(factor.channels) > 1:
             self._across_channels(factor, parameters)
             return
+        are_staterrors = all(isinstance(use.modifier, StatError) for use in factor.uses)
+        if are_staterrors and self._as_in_pyhf(factor, parameters, "staterror"):
+            return
         factor.type = "staterror"
         totals = np.sum([np.asarray(use.sample.nominal) for use in factor.uses], axis=0)
         given = _shared_out(factor.uses)
@@ -188,6 +196,31 @@ class BinFactors:
         is_missing = (found == 0.0) & (wanted > 0.0)
         factor.uncertainties[0] = np.where(is_missing, wanted, factor.uncertainties[0])
 
+    def _as_in_pyhf(self, factor: BinFactor, parameters: list[Parameter], kind: str) -> bool:
+        """Keep the stated uncertainties, with what pyhf's measurements can say beside them.
+
+        False if they are not stated, or bins are fixed in another way than one setting can tell.
+        """
+        kinds = {"staterror": GaussianConstraint, "shapesys": PoissonConstraint}
+        if not all(isinstance(p.constraint, kinds[kind]) for p in parameters):
+            return False
+        given = [_stated(use) for use in factor.uses]
+        if not all(array.size for array in given):
+            return False
+        total = np.sum([np.asarray(use.sample.nominal) for use in factor.uses], axis=0)
+        size = np.sqrt(np.sum([array**2 for array in given], axis=0))
+        is_empty = (total <= 0.0) | (size <= 0.0)
+        relative = np.divide(size, total, out=np.ones_like(total), where=~is_empty)
+        fixed = np.array([parameter.fixed for parameter in parameters])
+        widths = np.array([width_of(parameter) for parameter in parameters])
+        if not (np.array_equal(fixed, is_empty) or fixed.all() or not fixed.any()):
+            return False
+        factor.type, factor.uncertainties = kind, given
+        factor.fixed = None if np.array_equal(fixed, is_empty) else bool(fixed.all())
+        if np.any(np.abs(widths - relative) > AGREEMENT * relative):
+            factor.stated = widths if kind == "staterror" else _taus(parameters)
+        return True
+
     def _across_channels(self, factor: BinFactor, parameters: list[Parameter]) -> None:
         """Share Gaussian terms between channels, which no modifier of bins does in pyhf.
 
@@ -201,7 +234,7 @@ class BinFactors:
             factor.pulls = {p.name: f"{p.name}_pull" for p in parameters if width_of(p) > 0.0}
             return
         factor.type = "shapefactor"
-        factor.fixed = all(parameter.fixed for parameter in parameters)
+        factor.fixed = all(parameter.fixed for parameter in parameters) or None
         if not factor.fixed:
             self.problems.append(
                 f"{factor.keys[0]} ...: Gaussian constraints shared by the channels "
@@ -217,7 +250,7 @@ class BinFactors:
         """
         fixed = np.array([parameter.fixed for parameter in parameters])
         others = ~(fixed & natural)
-        factor.fixed = bool(others.any() and fixed[others].all())
+        factor.fixed = bool(others.any() and fixed[others].all()) or None
         return others if factor.fixed else ~fixed
 
 
@@ -244,10 +277,8 @@ def are_one_staterror(factors: list[BinFactor]) -> bool:
 
 def _given(use: Use) -> FloatArray:
     """Uncertainties that the source states, zeros if it states none."""
-    size = len(use.sample.nominal)
-    if isinstance(use.modifier, ShapeFactor) or len(use.modifier.uncertainties) != size:
-        return np.zeros(size)
-    return np.asarray(use.modifier.uncertainties)
+    stated = _stated(use)
+    return stated if stated.size else np.zeros(len(use.sample.nominal))
 
 
 def _is_alone(use: Use) -> bool:
@@ -262,6 +293,16 @@ def _shared_out(uses: list[Use]) -> list[FloatArray]:
     if any(array.any() for array in given):
         return given
     return [np.abs(np.asarray(use.sample.nominal)) for use in uses]
+
+
+def _stated(use: Use) -> FloatArray:
+    """Uncertainties that the source states; empty if it states none."""
+    modifier = use.modifier
+    return np.zeros(0) if isinstance(modifier, ShapeFactor) else np.asarray(modifier.uncertainties)
+
+
+def _taus(parameters: list[Parameter]) -> FloatArray:
+    return np.array([_tau(parameter) for parameter in parameters])
 
 
 def _tau(parameter: Parameter) -> float:
