@@ -16,7 +16,7 @@ from .errors import SpecError, located
 from .spec import GaussianConstraint, PoissonConstraint, ShapeSys, StatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .spec import Channel, ModelSpec, Parameter
 
@@ -117,16 +117,25 @@ def with_remade_widths(before: ModelSpec, after: ModelSpec) -> ModelSpec:
     if not changed:
         return after
     everything = {parameter.name: parameter for parameter in before.parameters}
-    sets = {name: keys for keys, _ in _sources(before.channels) for name in keys}
+    sets: dict[str, list[str]] = defaultdict(list)
+    for name in old:
+        sets[_set_of(name, old)].append(name)
     remade = dict(changed)
     for name, parameter in changed.items():
         first, left = old[name][0].width, new[name][0].width
         if first is None or left is None:
             raise located(SpecError, _unknown(old[name][0], new[name][0]), name)
         if left != first and _follows(parameter, first):
-            others = [(everything[key], old[key][0].width) for key in sets[name]]
+            keys = sets[_set_of(name, old)]
+            others = [(everything[key], old[key][0].width) for key in keys]
             remade[name] = _remade(parameter, first, left, others)
     return after.replace(parameters=tuple(remade.get(p.name, p) for p in after.parameters))
+
+
+def _set_of(name: str, carriers: Mapping[str, Sequence[_Carriers]]) -> str:
+    """Return what tells the bins that one setting fixes: pyhf's name, else the channel."""
+    stem, bracket, _ = name.rpartition("[")
+    return stem if bracket else f"{carriers[name][0].channel}[]"
 
 
 def _same(old: Sequence[_Carriers], new: Sequence[_Carriers]) -> bool:
@@ -157,7 +166,8 @@ def _remade(
     others: Sequence[tuple[Parameter, float | None]],
 ) -> Parameter:
     if new == 0.0:
-        return _with_width(parameter, old, 1.0).replace(fixed=True)
+        floats = any(width == 0.0 and not p.fixed for p, width in others)
+        return _with_width(parameter, old, 1.0).replace(fixed=parameter.fixed or not floats)
     if _stated(parameter) is None:
         message = (
             f"has no constraint, and a width of {new:.6g} without the samples that go; no term "

@@ -188,8 +188,9 @@ class _Writer:
                 groups.setdefault(set_name(factor), []).append(factor)
         for name, factors in groups.items():
             if name not in taken and are_one_staterror(factors) and not factors[0].pulls:
+                together = frozenset.intersection(*(factor.allowed for factor in factors))
                 for factor in factors:
-                    factor.name = name
+                    factor.name, factor.allowed = name, together
                 taken.add(name)
                 continue
             for factor in factors:
@@ -423,7 +424,8 @@ class _Writer:
         poisson = [p.constraint for p in parameters if isinstance(p.constraint, PoissonConstraint)]
         if kind != "shapesys" or not (stated or any(c.observed != c.tau for c in poisson)):
             return {}
-        auxdata = {"auxdata": [float(p.observed_value or 1.0) for p in parameters]}
+        observed = [1.0 if (x := p.observed_value) is None else float(x) for p in parameters]
+        auxdata = {"auxdata": observed}
         return {**auxdata, "factors": [c.tau for c in poisson]} if stated else auxdata
 
 

@@ -32,6 +32,8 @@ __all__ = ["BinFactor", "BinFactors", "Use", "are_one_staterror", "set_name", "w
 
 BinModifier = StatError | ShapeSys | ShapeFactor
 AGREEMENT = 1e-13
+#: of `fixed` in a measurement, the preferred one first
+CHOICES = (None, False, True)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class BinFactor:
     uncertainties: list[FloatArray] = field(default_factory=list)
     #: tau of Poisson terms that get a channel of their own
     auxiliary: FloatArray | None = None
-    #: what the measurement says of all bins; None where pyhf fixes those by itself that are fixed
-    fixed: bool | None = None
+    #: what a measurement may say of all bins so that those are fixed that are; None for nothing
+    allowed: frozenset[bool | None] = frozenset([None])
     #: sigmas or factors of the measurement, where the uncertainties do not give the terms
     stated: FloatArray | None = None
     #: a shapefactor of more bins that begins with these
@@ -65,6 +67,11 @@ class BinFactor:
     pulls: dict[str, str] = field(default_factory=dict)
     #: where the terms of `auxiliary` are
     auxiliary_channel: str = ""
+
+    @property
+    def fixed(self) -> bool | None:
+        """What the measurement says: nothing where pyhf fixes by itself what is fixed."""
+        return next(choice for choice in CHOICES if choice in self.allowed)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -138,7 +145,7 @@ class BinFactors:
 
     def _as_shape_factor(self, factor: BinFactor, parameters: list[Parameter]) -> None:
         factor.type = "shapefactor"
-        factor.fixed = all(parameter.fixed for parameter in parameters) or None
+        factor.allowed = _all_fixed([parameter.fixed for parameter in parameters])
         if factor.fixed and not any(isinstance(u.modifier, ShapeFactor) for u in factor.uses):
             self._as_staterror(factor, parameters)
         elif any(parameter.fixed for parameter in parameters) and not factor.fixed:
@@ -213,10 +220,11 @@ class BinFactors:
         relative = np.divide(size, total, out=np.ones_like(total), where=~is_empty)
         fixed = np.array([parameter.fixed for parameter in parameters])
         widths = np.array([width_of(parameter) for parameter in parameters])
-        if not (np.array_equal(fixed, is_empty) or fixed.all() or not fixed.any()):
+        are_right = (np.array_equal(fixed, is_empty), not fixed.any(), fixed.all())
+        if not any(are_right):
             return False
         factor.type, factor.uncertainties = kind, given
-        factor.fixed = None if np.array_equal(fixed, is_empty) else bool(fixed.all())
+        factor.allowed = frozenset(c for c, is_so in zip(CHOICES, are_right, strict=True) if is_so)
         if np.any(np.abs(widths - relative) > AGREEMENT * relative):
             factor.stated = widths if kind == "staterror" else _taus(parameters)
         return True
@@ -234,7 +242,7 @@ class BinFactors:
             factor.pulls = {p.name: f"{p.name}_pull" for p in parameters if width_of(p) > 0.0}
             return
         factor.type = "shapefactor"
-        factor.fixed = all(parameter.fixed for parameter in parameters) or None
+        factor.allowed = _all_fixed([parameter.fixed for parameter in parameters])
         if not factor.fixed:
             self.problems.append(
                 f"{factor.keys[0]} ...: Gaussian constraints shared by the channels "
@@ -250,8 +258,12 @@ class BinFactors:
         """
         fixed = np.array([parameter.fixed for parameter in parameters])
         others = ~(fixed & natural)
-        factor.fixed = bool(others.any() and fixed[others].all()) or None
+        factor.allowed = _all_fixed([bool(others.any() and fixed[others].all())])
         return others if factor.fixed else ~fixed
+
+
+def _all_fixed(fixed: list[bool]) -> frozenset[bool | None]:
+    return frozenset([True if all(fixed) else None])
 
 
 def set_name(factor: BinFactor) -> str:
@@ -271,7 +283,7 @@ def are_one_staterror(factors: list[BinFactor]) -> bool:
         and {factor.type for factor in factors} == {"staterror"}
         and len(set(channels)) == len(channels)
         and len({factor.samples for factor in factors}) == 1
-        and len({factor.fixed for factor in factors}) == 1
+        and bool(frozenset.intersection(*(factor.allowed for factor in factors)))
     )
 
 
