@@ -94,8 +94,12 @@ def _stated(parameter: Parameter) -> float | None:
 
 
 def _is_empty(parameter: Parameter, width: float | None) -> bool:
-    """Whether the parameter is what a bin without yield or uncertainty has: fixed, width 1."""
-    return width == 0.0 and parameter.fixed and _stated(parameter) in (1.0, None)
+    """Whether the parameter is what a bin without yield or uncertainty has: width 1, or no term.
+
+    It is fixed, unless a measurement of pyhf releases it.
+    """
+    stated = _stated(parameter)
+    return width == 0.0 and (stated == 1.0 or (stated is None and parameter.fixed))
 
 
 def with_remade_widths(before: ModelSpec, after: ModelSpec) -> ModelSpec:
@@ -188,7 +192,7 @@ def _is_held(
     held = [width for p, width in real if p.fixed]
     free = [width for p, width in real if not p.fixed]
     if old == 0.0:
-        return bool(held) and not free
+        return parameter.fixed and bool(held) and not free
     has_threshold = held and free and max(held) < min(free)
     if not has_threshold or not all(_is_histfactory(p, width) for p, width in real):
         return parameter.fixed

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "io/hs3_formulas.hpp"
 #include "io/hs3_interpolation.hpp"
@@ -168,28 +167,6 @@ bool Hs3ChannelWriter::has_stated_errors(const StatGroup& group, std::vector<dou
   return true;
 }
 
-/// Moves the largest uncertainty by some last digits, so that the reader gets the same width.
-void Hs3ChannelWriter::imply_exactly(const StatGroup& group, std::size_t i, double relative) {
-  constexpr int n_digits = 8;
-  const auto is_smaller = [&](std::size_t a, std::size_t b) {
-    return errors_[a][i] < errors_[b][i];
-  };
-  const std::size_t largest =
-      *std::max_element(group.samples.begin(), group.samples.end(), is_smaller);
-  for (int step = 0; step < n_digits && errors_[largest][i] > 0.0; ++step) {
-    double sum = 0.0;
-    double squares = 0.0;
-    for (const std::size_t s : group.samples) {
-      sum += channel_.samples[s].nominal[i];
-      squares += errors_[s][i] * errors_[s][i];
-    }
-    const double implied = std::sqrt(squares) / sum;
-    if (implied == relative) return;
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    errors_[largest][i] = std::nextafter(errors_[largest][i], implied < relative ? infinity : 0.0);
-  }
-}
-
 /// Uncertainties of the samples in proportion to their yields, so that they imply the constraints.
 void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
   std::vector<double> relative;
@@ -227,7 +204,6 @@ void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
       const double share = squares > 0.0 ? std::abs(channel_.samples[s].nominal[i]) : 0.0;
       if (share > 0.0) errors_[s][i] = relative[i] * sum * share / std::sqrt(squares);
     }
-    imply_exactly(group, i, relative[i]);
   }
 }
 

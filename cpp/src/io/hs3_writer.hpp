@@ -88,7 +88,6 @@ class Hs3ChannelWriter {
 
   void collect_groups();
   void share_out_errors(const StatGroup& group);
-  void imply_exactly(const StatGroup& group, std::size_t i, double relative);
   bool is_stated(const StatGroup& group) const;
   bool has_stated_errors(const StatGroup& group, std::vector<double>& relative);
   std::string constraint_type(const std::vector<std::string>& parameters, const std::string& what);
