@@ -129,10 +129,13 @@ def with_remade_widths(before: ModelSpec, after: ModelSpec) -> ModelSpec:
         first, left = old[name][0].width, new[name][0].width
         if first is None or left is None:
             raise located(SpecError, _unknown(old[name][0], new[name][0]), name)
-        if left != first and _follows(parameter, first):
-            keys = sets[_set_of(name, old)]
-            others = [(everything[key], old[key][0].width) for key in keys]
+        if left == first:
+            continue
+        others = [(everything[key], old[key][0].width) for key in sets[_set_of(name, old)]]
+        if _follows(parameter, first):
             remade[name] = _remade(parameter, first, left, others)
+        elif 0.0 in (first, left):
+            remade[name] = parameter.replace(fixed=_is_held(parameter, first, left, others))
     return after.replace(parameters=tuple(remade.get(p.name, p) for p in after.parameters))
 
 
@@ -170,8 +173,8 @@ def _remade(
     others: Sequence[tuple[Parameter, float | None]],
 ) -> Parameter:
     if new == 0.0:
-        floats = any(width == 0.0 and not p.fixed for p, width in others)
-        return _with_width(parameter, old, 1.0).replace(fixed=parameter.fixed or not floats)
+        held = _is_held(parameter, old, new, others)
+        return _with_width(parameter, old, 1.0).replace(fixed=held)
     if _stated(parameter) is None:
         message = (
             f"has no constraint, and a width of {new:.6g} without the samples that go; no term "
@@ -188,7 +191,9 @@ def _is_held(
     others: Sequence[tuple[Parameter, float | None]],
 ) -> bool:
     """Whether the bin is fixed: as before, unless empty bins or a threshold of widths say so."""
-    real = [(p, width) for p, width in others if width is not None and not _is_empty(p, width)]
+    if new == 0.0:
+        return parameter.fixed or not any(width == 0.0 and not p.fixed for p, width in others)
+    real = [(p, width) for p, width in others if width]
     held = [width for p, width in real if p.fixed]
     free = [width for p, width in real if not p.fixed]
     if old == 0.0:

@@ -68,7 +68,7 @@ def pyhf_logpdf(document: Document, points: list[np.ndarray]) -> list[float]:
         return [float(model.logpdf(x, data)[0]) for x in points]
 
 
-def assert_same(spec: nf.ModelSpec, observations: nf.Observations, document: Document) -> None:
+def assert_same(spec: nf.ModelSpec, observations: nf.spec.Observations, document: Document) -> None:
     """The likelihood is pyhf's of the document: as it is, and written and read again."""
     first = document["measurements"][0]["name"]
     theirs = nf.Workspace.load(document).spec(first)
@@ -91,7 +91,7 @@ def assert_same(spec: nf.ModelSpec, observations: nf.Observations, document: Doc
             assert likelihood.logpdf(mine.point(point)) == pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
-def loaded(document: Document) -> tuple[nf.ModelSpec, nf.Observations]:
+def loaded(document: Document) -> tuple[nf.ModelSpec, nf.spec.Observations]:
     workspace = nf.Workspace.load(document)
     return workspace.spec(document["measurements"][0]["name"]), workspace.observations
 
@@ -104,7 +104,7 @@ def names_of(document: Document, what: str) -> list[str]:
 
 
 def without_sets(document: Document, channels: list[str]) -> Document:
-    """The document without settings of staterrors in these channels, whose size will change."""
+    """The document without settings of sets of bins in these channels, whose size may change."""
     document = copy.deepcopy(document)
     gone = {
         m["name"]
@@ -112,7 +112,7 @@ def without_sets(document: Document, channels: list[str]) -> Document:
         if channel["name"] in channels
         for sample in channel["samples"]
         for m in sample["modifiers"]
-        if m["type"] == "staterror"
+        if m["type"] in ("staterror", "shapefactor")
     }
     for measurement in document["measurements"]:
         config = measurement["config"]

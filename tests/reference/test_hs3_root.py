@@ -113,7 +113,7 @@ def test_root_imports_what_is_written(name: str, tmp_path: Path) -> None:
     assert worst_difference(ours, ImportedReferee(path)) < 1e-9
 
 
-def without_losses(path: Path) -> tuple[nf.ModelSpec, nf.Observations] | None:
+def without_losses(path: Path) -> tuple[nf.ModelSpec, nf.spec.Observations] | None:
     """The model and its data; none if HS3 cannot hold the model."""
     workspace = nf.Workspace.load(path)
     spec, observations = workspace.spec(), workspace.observations

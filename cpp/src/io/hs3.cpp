@@ -15,6 +15,7 @@
 #include "io/hs3_data.hpp"
 #include "io/hs3_formulas.hpp"
 #include "io/hs3_names.hpp"
+#include "io/hs3_sizes.hpp"
 #include "nablafit/error.hpp"
 
 namespace nablafit::io {
@@ -86,7 +87,7 @@ class Reader {
   void add_dataset(const Likelihood& likelihood, const ModelSpec& spec);
   void add_measurement(ModelSpec spec, JsonValue analysis);
   void drop_invented_names(ModelSpec& spec) const;
-  void forget_shares(ModelSpec& spec) const;
+  void restore_uncertainties(ModelSpec& spec) const;
   void restore_names();
 
   Hs3Notes notes_;
@@ -235,8 +236,8 @@ bool are_shares(const std::vector<std::pair<const Sample*, StatError*>>& carrier
 }
 
 /// Where only the uncertainty of the sum is known: ROOT shares it out in proportion to the yields
-/// when it writes HS3, and so does nablafit, which says so.
-void Reader::forget_shares(ModelSpec& spec) const {
+/// when it writes HS3, and so does nablafit, which says so. Takes 0 for what stands for it.
+void Reader::restore_uncertainties(ModelSpec& spec) const {
   std::set<std::string_view> stated;
   const JsonValue list = find_member(own_settings(index_), "shared_out");
   if (list.exists()) {
@@ -258,7 +259,11 @@ void Reader::forget_shares(ModelSpec& spec) const {
                                  ? are_shares(carriers)
                                  : stated.count(parameters.front()) != 0;
       for (auto& [sample, error] : carriers) {
-        if (is_shared) error->uncertainties.clear();
+        std::vector<double>& values = error->uncertainties;
+        if (is_shared) values.clear();
+        const bool has_none = index_.dialect == Hs3Dialect::nablafit && !values.empty() &&
+                              values.front() == hs3_no_uncertainty;
+        if (has_none) values.front() = 0.0;
       }
     }
   }
@@ -321,7 +326,7 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
   constraints.finish();
   spec.parameters = parameters.finish();
   drop_invented_names(spec);
-  forget_shares(spec);
+  restore_uncertainties(spec);
   spec.parameter_points = parameters.points();
   add_interests(spec, analysis);
   try {

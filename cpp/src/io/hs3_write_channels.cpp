@@ -3,6 +3,7 @@
 
 #include "io/hs3_formulas.hpp"
 #include "io/hs3_interpolation.hpp"
+#include "io/hs3_sizes.hpp"
 #include "io/hs3_writer.hpp"
 
 namespace nablafit::io {
@@ -390,7 +391,12 @@ OrderedJson Hs3ChannelWriter::sample(std::size_t index) {
   OrderedJson result;
   result["name"] = source.name;
   result["data"]["contents"] = source.nominal;
-  if (!errors_[index].empty()) result["data"]["errors"] = errors_[index];
+  std::vector<double>& errors = errors_[index];
+  const bool is_used =
+      std::any_of(source.modifiers.begin(), source.modifiers.end(),
+                  [](const Modifier& m) { return std::holds_alternative<StatError>(m); });
+  if (is_used && !errors.empty() && errors.front() == 0.0) errors.front() = hs3_no_uncertainty;
+  if (!errors.empty()) result["data"]["errors"] = errors;
   OrderedJson& modifiers = result["modifiers"] = OrderedJson::array();
   for (const Modifier& m : source.modifiers) {
     const auto* formula = std::get_if<FormulaFactor>(&m);
