@@ -536,6 +536,31 @@ def test_uncertainties_that_are_shared_out_are_not_taken_for_known() -> None:
     assert [s.modifiers[0].uncertainties.size for s in channel.samples] == [0, 0]
 
 
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_no_uncertainty_is_written_so_that_root_reads_none() -> None:
+    """ROOT takes sqrt(yield) in bins before the first uncertainty above 0."""
+    samples = [
+        {"name": name, "data": [10.0, 20.0], "modifiers": [stat]}
+        for name, stat in (
+            ("a", {"name": "stat", "type": "staterror", "data": [0.0, 0.0]}),
+            ("b", {"name": "stat", "type": "staterror", "data": [1.0, 2.0]}),
+        )
+    ]
+    document = {
+        "version": "1.0.0",
+        "channels": [{"name": "A", "samples": samples}],
+        "observations": [{"name": "A", "data": [20.0, 40.0]}],
+        "measurements": [{"name": "m", "config": {"poi": "", "parameters": []}}],
+    }
+    spec = nf.Workspace.load(document).spec()
+    text = hs3.to_hs3(spec)
+    first, second = json.loads(text)["distributions"][0]["samples"]
+    errors = first["data"]["errors"]
+    assert (errors[0] > 0.0, errors[0] ** 2, errors[1]) == (True, 0.0, 0.0)
+    assert second["data"]["errors"] == [1.0, 2.0]
+    assert hs3.read("again", text.encode()).measurements["m"] == spec
+
+
 def test_formulas_name_parameters_instead_of_positions() -> None:
     factor = nf.spec.FormulaFactor("f", "@0*@1*@0", ["mu", "k"])
     sample = nf.spec.Sample("s", [10.0], [factor])

@@ -71,7 +71,10 @@ def pyhf_logpdf(document: Document, points: list[np.ndarray]) -> list[float]:
 def assert_same(spec: nf.ModelSpec, observations: nf.spec.Observations, document: Document) -> None:
     """The likelihood is pyhf's of the document: as it is, and written and read again."""
     first = document["measurements"][0]["name"]
-    theirs = nf.Workspace.load(document).spec(first)
+    try:
+        theirs = nf.Workspace.load(document).spec(first)
+    except nf.WorkspaceError:  # e.g. a shapefactor longer than in its first channel: pyhf errs
+        reject()
     model = nf.Model(theirs)
     points = list(pyhf_specs.points(model.initial, *np.array(model.bounds).T, 1).values())
     points = [x for x in points if np.all(model.expected(x) > 0.0)]
@@ -190,10 +193,6 @@ def test_rename(document: Document, data: st.DataObject) -> None:
     moved = surgery.rename_observations(
         observations, channels=mapping["channels"], modifiers=mapping["modifiers"]
     )
-    try:
-        nf.Workspace.load(reference)
-    except nf.WorkspaceError:  # a shapefactor that is longer than in the channel that is now first
-        assume(False)
     assert_same(result, moved, reference)
 
 
@@ -230,9 +229,5 @@ def test_combine(first: Document, second: Document, swapped: bool) -> None:
             surgery.combine([a, b])
         return
     result = surgery.combine([a, b])
-    try:
-        nf.Workspace.load(reference)
-    except nf.WorkspaceError:  # staterrors on other samples, shapefactors of other lengths
-        assume(False)
     together = surgery.combine_observations([a_data, b_data], [a, b])
     assert_same(result, together, reference)
