@@ -78,11 +78,13 @@ def combine(
 ) -> None:
     """Combine SOURCES, with different channels, into OUTPUT; parameters are shared by name."""
     loaded = [_load(Source(source), measurement, dataset) for source in sources]
-    spec = surgery.combine([spec for spec, _ in loaded])
+    specs = [spec for spec, _ in loaded]
+    spec = surgery.combine(specs)
     data = [observations for _, observations in loaded if observations is not None]
     if 0 < len(data) < len(loaded):
         raise located(ArgumentError, "some have data and some do not", "SOURCES")
-    _write(output, spec, surgery.combine_observations(data) if data else None, target, lossy=lossy)
+    both = surgery.combine_observations(data, specs) if data else None
+    _write(output, spec, both, target, lossy=lossy)
 
 
 @click.command("prune")
@@ -111,7 +113,7 @@ def prune(
         spec, channels=channel, samples=sample, modifiers=modifier, modifier_types=modifier_type
     )
     if observations is not None:
-        observations = surgery.matching(observations, pruned)
+        observations = surgery.matching(observations, pruned, spec)
     _write(output, pruned, observations, target, lossy=lossy)
 
 
@@ -137,17 +139,17 @@ def rename(
 ) -> None:
     """Write SOURCE with other names to OUTPUT."""
     spec, observations = _load(source, measurement, dataset)
-    channels, parameters = _pairs(channel), _pairs(parameter)
+    channels, modifiers, parameters = _pairs(channel), _pairs(modifier), _pairs(parameter)
     renamed = surgery.rename(
         spec,
         channels=channels,
         samples=_pairs(sample),
-        modifiers=_pairs(modifier),
+        modifiers=modifiers,
         parameters=parameters,
     )
     if observations is not None:
         observations = surgery.rename_observations(
-            observations, channels=channels, parameters=parameters
+            observations, channels=channels, modifiers=modifiers, parameters=parameters
         )
     _write(output, renamed, observations, target, lossy=lossy)
 

@@ -6,17 +6,21 @@ error. Observations follow with `matching`, or with the function of the same pur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ._arrays import nearest
+from ._bin_widths import with_remade_widths
 from .errors import ArgumentError, SpecError, located
 from .spec import (
     ChannelCounts,
     FormulaFactor,
+    GlobalObservable,
     ModelSpec,
     Observations,
+    PoissonConstraint,
     ShapeFactor,
     ShapeSys,
     StatError,
@@ -43,6 +47,8 @@ __all__ = [
 ]
 
 Names = Iterable[str]
+
+_BIN = re.compile(r"(.+)\[(0|[1-9][0-9]*)\]", re.DOTALL)
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -105,6 +111,9 @@ def prune(
 ) -> ModelSpec:
     """Remove channels, samples and modifiers, and the parameters that nothing uses any more.
 
+    The width of a staterror becomes that of the samples that are left, unless it was stated by
+    itself (`sigmas` of a pyhf measurement); a bin that has none any more is fixed.
+
     Parameters
     ----------
     spec : ModelSpec
@@ -118,6 +127,9 @@ def prune(
     ------
     ArgumentError
         If a name matches nothing, or nothing would be left of a channel or the model.
+    SpecError
+        If the width of a staterror without the samples that go is not known, as in workspaces
+        that keep only that of the sum (RooWorkspace, HS3 of ROOT).
     """
     known_samples = [sample.name for channel in spec.channels for sample in channel.samples]
     found = _all_modifiers(spec)
@@ -156,19 +168,61 @@ def _with_channels(spec: ModelSpec, channels: Sequence[Channel]) -> ModelSpec:
         for point in spec.parameter_points
     )
     parameters = tuple(p for p in spec.parameters if p.name not in unused)
-    return changed.replace(parameters=parameters, parameter_points=points)
+    changed = changed.replace(parameters=parameters, parameter_points=points)
+    return with_remade_widths(spec, changed)
 
 
-def matching(observations: Observations, spec: ModelSpec) -> Observations:
-    """Return the observations without channels and parameters that the model does not have."""
+def matching(
+    observations: Observations, spec: ModelSpec, original: ModelSpec | None = None
+) -> Observations:
+    """Return the observations without channels and parameters that the model does not have.
+
+    Parameters
+    ----------
+    observations : Observations
+        Data of `original`.
+    spec : ModelSpec
+        What surgery made of it.
+    original : ModelSpec, optional
+        The model before; needed where data state auxiliary counts of a Poisson constraint whose
+        tau changed with the samples. If they are the old tau, they become the new one.
+
+    Raises
+    ------
+    SpecError
+        If such counts are not the old tau.
+    """
     channels = {channel.name for channel in spec.channels}
-    parameters = set(_parameter_names(spec))
+    taus = _taus(spec)
+    old_taus = taus if original is None else _taus(original)
+    known = set(_parameter_names(spec))
+    kept: list[GlobalObservable] = []
+    for observed in observations.global_observables:
+        name = observed.parameter
+        if name not in known:
+            continue
+        if name not in taus or taus[name] == old_taus.get(name):
+            kept.append(observed)
+        elif observed.value != old_taus.get(name):
+            message = (
+                f"found the auxiliary count {observed.value:g} of a constraint whose tau was "
+                f"{old_taus.get(name)} and is {taus[name]:g} without the samples that went; "
+                "expected tau itself; state the count afterwards"
+            )
+            raise located(SpecError, message, name)
     return observations.replace(
         channels=tuple(c for c in observations.channels if c.channel in channels),
-        global_observables=tuple(
-            g for g in observations.global_observables if g.parameter in parameters
-        ),
+        global_observables=tuple(kept),
     )
+
+
+def _taus(spec: ModelSpec) -> dict[str, float]:
+    """Return what auxiliary counts of Poisson constraints are compared with."""
+    return {
+        parameter.name: parameter.constraint.tau
+        for parameter in spec.parameters
+        if isinstance(parameter.constraint, PoissonConstraint)
+    }
 
 
 # --- names of things -----------------------------------------------------------------------------
@@ -184,6 +238,9 @@ def rename(
 ) -> ModelSpec:
     """Rename by mappings of old to new names.
 
+    Parameters that have the name of their modifier, as all do in pyhf (`stat[0]` of `stat`), follow
+    it, unless `parameters` says otherwise.
+
     Raises
     ------
     ArgumentError
@@ -196,7 +253,10 @@ def rename(
     known_samples = (s.name for c in spec.channels for s in c.samples)
     new_samples = _checked(samples, known_samples, "sample")
     new_modifiers = _checked(modifiers, (m.name for m in found), "modifier")
-    new_parameters = _checked(parameters, _parameter_names(spec), "parameter")
+    new_parameters = {
+        **_following(_used(spec), new_modifiers),
+        **_checked(parameters, _parameter_names(spec), "parameter"),
+    }
 
     def renamed(modifier: Modifier) -> Modifier:
         changes: dict[str, Any] = {"name": new_modifiers.get(modifier.name, modifier.name)}
@@ -240,10 +300,26 @@ def rename(
     return changed
 
 
+def _following(parameters: Iterable[str], modifiers: Mapping[str, str]) -> dict[str, str]:
+    """Return the new names of parameters called like a modifier or like one of its bins."""
+    followers: dict[str, str] = {}
+    for name in parameters:
+        stem, index = _split(name)
+        if name in modifiers:
+            followers[name] = modifiers[name]
+        elif index is not None and stem in modifiers:
+            followers[name] = f"{modifiers[stem]}[{index}]"
+    return followers
+
+
+def _split(name: str) -> tuple[str, int | None]:
+    """Return pyhf's name of a set of bins and the position: `stat[2]` is ("stat", 2)."""
+    found = _BIN.fullmatch(name)
+    return (found[1], int(found[2])) if found else (name, None)
+
+
 def _renamed_expression(expression: str, names: Mapping[str, str]) -> str:
     """Rename whole words."""
-    import re
-
     return re.sub(r"[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), expression)
 
 
@@ -259,10 +335,13 @@ def rename_observations(
     observations: Observations,
     *,
     channels: Mapping[str, str] | None = None,
+    modifiers: Mapping[str, str] | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Observations:
-    """Rename channels and parameters in observations; names that are not there are ignored."""
-    channels, parameters = channels or {}, parameters or {}
+    """Rename channels and parameters in observations as `rename` does; others are ignored."""
+    names = (observed.parameter for observed in observations.global_observables)
+    channels = channels or {}
+    parameters = {**_following(names, modifiers or {}), **(parameters or {})}
     return observations.replace(
         channels=tuple(
             c.replace(channel=channels.get(c.channel, c.channel)) for c in observations.channels
@@ -280,6 +359,10 @@ def rename_observations(
 def combine(specs: Sequence[ModelSpec], *, name: str | None = None) -> ModelSpec:
     """Combine models with different channels; parameters of the same name are the same parameter.
 
+    Staterrors are the exception: pyhf numbers the bins of one through all channels, so that
+    `stat[0]` means another bin in every workspace. Where names meet, bins are numbered anew, in
+    the order of the names of the channels, as in pyhf.
+
     Parameters
     ----------
     specs : sequence of ModelSpec
@@ -290,11 +373,16 @@ def combine(specs: Sequence[ModelSpec], *, name: str | None = None) -> ModelSpec
     Raises
     ------
     SpecError
-        If channels share a name, or parameters of the same name differ; lists all conflicts.
+        If channels share a name, parameters of the same name differ, or shapesys modifiers of
+        several models have the same numbered bins; lists all conflicts.
     """
     if not specs:
         raise located(ArgumentError, "expected at least one model", "specs")
-    problems: list[str] = []
+    problems = _shared_shapesys(specs)
+    specs = [
+        rename(spec, parameters=names) if names else spec
+        for spec, names in zip(specs, _new_bin_names(specs), strict=True)
+    ]
     channels: dict[str, Channel] = {}
     parameters: dict[str, Parameter] = {}
     for spec in specs:
@@ -322,6 +410,59 @@ def combine(specs: Sequence[ModelSpec], *, name: str | None = None) -> ModelSpec
     return combined
 
 
+def _bins_of(spec: ModelSpec, kind: type[StatError | ShapeSys]) -> list[tuple[str, str]]:
+    """Return channel and numbered parameter of all modifiers of a kind, in order."""
+    found = (
+        (channel.name, name)
+        for channel in spec.channels
+        for sample in channel.samples
+        for modifier in sample.modifiers
+        if isinstance(modifier, kind)
+        for name in modifier.parameters
+        if _split(name)[1] is not None
+    )
+    return list(dict.fromkeys(found))
+
+
+def _meeting(specs: Sequence[ModelSpec], kind: type[StatError | ShapeSys]) -> set[str]:
+    """Return the sets of numbered bins of a kind whose names another model uses as well."""
+    used = [_used(spec) for spec in specs]
+    return {
+        _split(name)[0]
+        for i, spec in enumerate(specs)
+        for _, name in _bins_of(spec, kind)
+        if any(name in names for j, names in enumerate(used) if j != i)
+    }
+
+
+def _shared_shapesys(specs: Sequence[ModelSpec]) -> list[str]:
+    return [
+        f"shapesys {stem}: in more than one model, and its bins belong to one sample; rename one"
+        for stem in sorted(_meeting(specs, ShapeSys))
+    ]
+
+
+def _new_bin_names(specs: Sequence[ModelSpec]) -> list[dict[str, str]]:
+    """Return for every model the new names of the bins of staterrors that meet others."""
+    stems = _meeting(specs, StatError)
+    entries = sorted(
+        (
+            (channel, i, *_split(name), name)
+            for i, spec in enumerate(specs)
+            for channel, name in _bins_of(spec, StatError)
+            if _split(name)[0] in stems
+        ),
+        key=lambda entry: (entry[0], entry[1]),
+    )
+    names: list[dict[str, str]] = [{} for _ in specs]
+    counts = dict.fromkeys(stems, 0)
+    for _, i, stem, _, name in entries:
+        if name not in names[i]:
+            names[i][name] = f"{stem}[{counts[stem]}]"
+            counts[stem] += 1
+    return names
+
+
 def _differences(first: Parameter, second: Parameter) -> list[str]:
     fields = ("initial", "lower", "upper", "fixed", "constraint", "pull")
     return [
@@ -331,14 +472,46 @@ def _differences(first: Parameter, second: Parameter) -> list[str]:
     ]
 
 
-def combine_observations(observations: Sequence[Observations]) -> Observations:
-    """Combine the data of models with different channels; the name is that of the first."""
+def combine_observations(
+    observations: Sequence[Observations], specs: Sequence[ModelSpec] | None = None
+) -> Observations:
+    """Combine the data of models with different channels; the name is that of the first.
+
+    Parameters
+    ----------
+    observations : sequence of Observations
+        The data, one set for each model.
+    specs : sequence of ModelSpec, optional
+        The models in the same order; needed where data state global observables of bins that
+        `combine` numbers anew.
+
+    Raises
+    ------
+    SpecError
+        If a parameter is observed with different values.
+    """
     if not observations:
         raise located(ArgumentError, "expected at least one data set", "observations")
-    observed = {g.parameter: g for data in observations for g in data.global_observables}
+    if specs is not None:
+        if len(specs) != len(observations):
+            message = f"found {len(specs)} models, expected {len(observations)}, one per data set"
+            raise located(ArgumentError, message, "specs")
+        observations = [
+            rename_observations(data, parameters=names)
+            for data, names in zip(observations, _new_bin_names(specs), strict=True)
+        ]
+    observed: dict[str, GlobalObservable] = {}
     for data in observations:
         for entry in data.global_observables:
-            if observed[entry.parameter].value != entry.value:
+            known = observed.setdefault(entry.parameter, entry)
+            if known is entry:
+                continue
+            if specs is None and _split(entry.parameter)[1] is not None:
+                message = (
+                    "observed in several data sets; give the models, specs=[...], to tell bins"
+                )
+                raise located(SpecError, message, entry.parameter)
+            if known.value != entry.value:
                 message = "observed with different values; make them agree"
                 raise located(SpecError, message, entry.parameter)
     channels = tuple(counts for data in observations for counts in data.channels)
@@ -398,7 +571,6 @@ def asimov(
 ) -> Observations:
     """Return the expected counts and global observables at the initial values, some replaced."""
     from .model import Model
-    from .spec import GlobalObservable
 
     model = Model(spec)
     data = model.asimov(dict(values or {}))

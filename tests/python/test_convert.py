@@ -173,6 +173,82 @@ def test_single_fixed_bins_have_no_uncertainty() -> None:
     assert all(p.fixed for p in again.parameters[1:])
 
 
+def shared_by_channels(*others: sp.Modifier) -> tuple[nf.ModelSpec, sp.Observations]:
+    """Gammas with Gaussian terms on a sample of each of two channels, as a ShapeSys of XML."""
+    names = ["g_bin_0", "g_bin_1"]
+    gamma = sp.ShapeSys("g", names, [2.0, 2.0])
+    samples = [
+        sp.Sample("b", [10.0, 10.0], [sp.NormFactor("mu", "mu"), gamma, *others]),
+        sp.Sample("b", [20.0, 10.0], [sp.NormFactor("mu", "mu"), gamma]),
+    ]
+    channels = [sp.Channel(name, [sample]) for name, sample in zip("AB", samples, strict=True)]
+    parameters = [MU, *gammas(sp.GaussianConstraint(1.05, 0.2)), *([alpha()] if others else [])]
+    counts = [sp.ChannelCounts(name, [12.0, 9.0]) for name in "AB"]
+    return nf.ModelSpec("m", channels, parameters, ["mu"]), sp.Observations("data", counts)
+
+
+def test_gaussian_gammas_of_several_channels_are_a_histosys_per_bin() -> None:
+    spec, data = shared_by_channels()
+    written = nf.Workspace.load(spec.to_pyhf(data))
+    theirs = written.model()
+    assert set(theirs.parameters) == {"mu", "g_bin_0_pull", "g_bin_1_pull"}
+    assert theirs.bounds[theirs.index("g_bin_0_pull")] == pytest.approx((-5.0, 5.0))
+    ours = nf.Model(spec)
+    first, second = ours.likelihood(ours.data(data)), theirs.likelihood(written.data(theirs))
+    differences = [
+        first.logpdf(ours.point({"mu": 1.2, "g_bin_0": 1.0 + 0.2 * x, "g_bin_1": 1.0 - 0.1 * x}))
+        - second.logpdf(theirs.point({"mu": 1.2, "g_bin_0_pull": x, "g_bin_1_pull": -0.5 * x}))
+        for x in (0.0, 0.7, -1.9, 3.0)
+    ]
+    np.testing.assert_allclose(differences, differences[0], atol=1e-12)
+
+
+def test_gaussian_gammas_of_several_channels_beside_a_histosys_are_refused() -> None:
+    spec, data = shared_by_channels(sp.HistoSys("a", "a", [9.0, 9.0], [11.0, 11.0]))
+    with pytest.raises(nf.SpecError, match="Gaussian constraints shared by the channels A, B"):
+        spec.to_pyhf(data)
+
+
+def test_shapefactors_of_several_lengths_share_their_first_bins() -> None:
+    names = ["g[0]", "g[1]"]
+    parameters = gammas(sp.Unconstrained())
+    parameters = [p.replace(name=name) for p, name in zip(parameters, names, strict=True)]
+
+    def spec(first: str, second: str) -> nf.ModelSpec:
+        long = sp.Sample("b", [10.0, 20.0], [sp.ShapeFactor("g", names)])
+        short = sp.Sample("b", [10.0], [sp.ShapeFactor("g", names[:1])])
+        channels = [sp.Channel(first, [long]), sp.Channel(second, [short])]
+        return nf.ModelSpec("m", channels, parameters)
+
+    assert nf.Workspace.load(spec("A", "B").to_pyhf()).spec().channels == spec("A", "B").channels
+    with pytest.raises(nf.SpecError, match=r"g\[0\] \.\.\.: bins shared with another modifier"):
+        spec("B", "A").to_pyhf()
+
+
+def test_bins_of_a_staterror_are_written_in_the_order_of_channels() -> None:
+    """Of several channels, with settings that differ from bin to bin."""
+    pair = [(["st[0]"], "Z", 1.1), (["st[1]"], "A", 1.2)]
+    channels = [
+        sp.Channel(name, [sp.Sample("b", [10.0], [sp.StatError("st", keys, [1.0])])])
+        for keys, name, _ in pair
+    ]
+    parameters = [
+        sp.Parameter(keys[0], start, 1e-10, 10.0, constraint=sp.GaussianConstraint(1.0, 0.1))
+        for keys, _, start in pair
+    ]
+    again = nf.Workspace.load(nf.ModelSpec("m", channels, parameters).to_pyhf()).spec()
+    first = {c.name: c.samples[0].modifiers[0].parameters[0] for c in again.channels}
+    starts = {p.name: p.initial for p in again.parameters}
+    assert {name: starts[parameter] for name, parameter in first.items()} == {"A": 1.2, "Z": 1.1}
+
+
+def test_infinite_ranges_are_written_as_root_has_them() -> None:
+    spec = one_bin([MU.replace(upper=float("inf"))], sp.NormFactor("mu", "mu"))
+    with pytest.warns(nf.ModelWarning, match=r"mu: infinite range \(written as 1e\+30"):
+        document = spec.to_pyhf(lossy=True)
+    assert nf.Workspace.load(document).model().bounds == ((0.0, 1e30),)
+
+
 def test_names_of_root_become_names_of_pyhf() -> None:
     spec = one_bin(
         [MU, alpha("alpha_jes"), alpha("alpha_mu"), alpha("own")],

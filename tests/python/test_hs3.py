@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -350,8 +351,21 @@ def test_shared_documents_are_read_and_written(name: str) -> None:
     assert list(document.datasets) == ["obsData", "asimovData"]
     (spec,) = document.measurements.values()
     again = hs3.read(name, hs3.to_hs3(spec, document.datasets.values()).encode())
-    assert dict(again.measurements) == dict(document.measurements)
+    (read,) = again.measurements.values()
+    assert with_widths_of(read, spec) == spec
     assert dict(again.datasets) == dict(document.datasets)
+
+
+def with_widths_of(spec: ModelSpec, other: ModelSpec) -> ModelSpec:
+    """With the widths of `other` where they agree but for the last digits."""
+    parameters = []
+    for p, q in zip(spec.parameters, other.parameters, strict=True):
+        a, b = p.constraint, q.constraint
+        if isinstance(a, GaussianConstraint) and isinstance(b, GaussianConstraint):
+            assert a.sigma == pytest.approx(b.sigma, rel=1e-15)
+            a = a.replace(sigma=b.sigma)
+        parameters.append(p.replace(constraint=a))
+    return spec.replace(parameters=parameters)
 
 
 # --- round trips ---------------------------------------------------------------------------------
@@ -402,6 +416,161 @@ def test_a_gamma_that_also_scales_a_sample(document: dict[str, Any]) -> None:
     again, _ = parse(json.loads(write_hs3(spec, ())[0]))
     x = [p.initial * 1.01 for p in spec.parameters]
     np.testing.assert_allclose(nf.Model(again).expected(x), nf.Model(spec).expected(x), rtol=1e-12)
+
+
+def names_of(value: object) -> set[str]:
+    """All strings under the keys that ROOT takes for names."""
+    if isinstance(value, list):
+        return set().union(*map(names_of, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    found = {v for k, v in value.items() if isinstance(v, str) and k in ("name", "parameter", "x")}
+    found |= {n for n in value.get("parameters", []) if isinstance(n, str)}
+    return found.union(*map(names_of, value.values()))
+
+
+def odd_workspace() -> nf.Workspace:
+    """Names that ROOT does not accept, two luminosities, a POI that no channel has."""
+    modifiers = [
+        {"name": "stat", "type": "staterror", "data": [1.0, 2.0]},
+        {"name": "a b", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
+        {"name": "a_b", "type": "normsys", "data": {"hi": 1.2, "lo": 0.9}},
+        {"name": "lumi", "type": "lumi", "data": None},
+        {"name": "Lumi", "type": "normsys", "data": {"hi": 1.2, "lo": 0.9}},
+    ]
+    lumi = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.1], "bounds": [[0, 2]], "inits": [1.0]}
+    sample = {"name": "t-tbar", "data": [10.0, 20.0], "modifiers": modifiers}
+    settings = {"poi": "mu", "parameters": [lumi]}
+    return nf.Workspace.load(
+        {
+            "version": "1.0.0",
+            "channels": [{"name": "2 jets", "samples": [sample]}],
+            "observations": [{"name": "2 jets", "data": [9.0, 21.0]}],
+            "measurements": [{"name": "m", "config": settings}],
+        }
+    )
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_names_are_those_that_root_accepts() -> None:
+    workspace = odd_workspace()
+    text = hs3.to_hs3(workspace.spec(), [workspace.observations])
+    written = json.loads(text)
+    misc = written.pop("misc")
+    assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in names_of(written))
+    assert misc["nablafit"]["names"]["parameters"] == {
+        "a_b_": "a b",
+        "stat_0": "stat[0]",
+        "stat_1": "stat[1]",
+    }
+    distributions = [d["name"] for d in written["distributions"]]
+    assert len(set(distributions)) == len(distributions)
+    assert "parameters_of_interest" not in written["analyses"][0]
+    again = hs3.read("again", text.encode())
+    assert again.measurements == {"m": workspace.spec()}
+    assert again.datasets == {"observed": workspace.observations}
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_brackets_of_earlier_versions_are_read() -> None:
+    workspace = odd_workspace()
+    text = hs3.to_hs3(workspace.spec(), [workspace.observations])
+    written = json.loads(text)
+    names = written["misc"]["nablafit"].pop("names")
+    for kind in ("parameters", "channels"):
+        for changed, original in names[kind].items():
+            text = json.dumps(written).replace(f'"{changed}"', f'"{original}"')
+            written = json.loads(text)
+    again = hs3.read("old", text.encode()).measurements["m"]
+    assert [p.name for p in again.parameters] == [p.name for p in workspace.spec().parameters]
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_original_names_are_checked() -> None:
+    workspace = odd_workspace()
+    written = json.loads(hs3.to_hs3(workspace.spec(), [workspace.observations]))
+    written["misc"]["nablafit"]["names"]["parameters"]["stat_0"] = "a_b"
+    with pytest.raises(nf.WorkspaceError, match="a_b"):
+        parse(written)
+    written["misc"]["nablafit"]["names"]["parameters"] = ["stat_0"]
+    with pytest.raises(nf.WorkspaceError, match="/misc/nablafit/names/parameters"):
+        parse(written)
+
+
+def test_losses_have_the_original_names() -> None:
+    spec = odd_workspace().spec()
+    constraint = nf.spec.LogNormalConstraint(1.0, 1.1)
+    parameters = [
+        p.replace(constraint=constraint) if p.name == "a b" else p for p in spec.parameters
+    ]
+    with pytest.raises(nf.WorkspaceError, match="the log-normal constraint of 'a b'"):
+        hs3.to_hs3(spec.replace(parameters=parameters))
+
+
+def test_other_uncertainties_of_samples_are_no_loss() -> None:
+    spec = odd_workspace().spec()
+    (channel,) = spec.channels
+    (sample,) = channel.samples
+    channel = channel.replace(samples=[sample.replace(uncertainties=[3.0, 4.0])])
+    text, losses, notes = write_hs3(spec.replace(channels=[channel]), (), lossy=False)
+    assert not losses
+    assert any("Uncertainties of the sample 't-tbar' in channel" in note for note in notes)
+    assert hs3.read("again", text.encode()).measurements["m"] == spec
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_uncertainties_that_are_shared_out_are_not_taken_for_known() -> None:
+    names = ["gamma_stat_A_bin_0"]
+    samples = [
+        nf.spec.Sample(name, [yields], [StatError("staterror_A", names, [])])
+        for name, yields in (("s", 5.0), ("b", 20.0))
+    ]
+    gamma = Parameter(
+        names[0], 1.0, 0.0, 2.0, constraint=PoissonConstraint(25.0, 25.0), global_observable="nom"
+    ).replace(global_observable=f"nom_{names[0]}")
+    spec = ModelSpec("m", [nf.spec.Channel("A", samples)], [gamma])
+    text = hs3.to_hs3(spec)
+    assert hs3.read("again", text.encode()).measurements["m"] == spec
+    errors = [s["data"]["errors"][0] for s in json.loads(text)["distributions"][0]["samples"]]
+    assert math.hypot(*errors) / 25.0 == pytest.approx(0.2)
+    exported = json.loads(text)
+    exported["metadata"]["packages"] = [{"name": "ROOT", "version": "6.40.00"}]
+    (channel,) = parse(exported)[0].channels
+    assert [s.modifiers[0].uncertainties.size for s in channel.samples] == [0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
+def test_no_uncertainty_is_written_so_that_root_reads_none() -> None:
+    """ROOT takes sqrt(yield) in bins before the first uncertainty above 0."""
+    samples = [
+        {"name": name, "data": [10.0, 20.0], "modifiers": [stat]}
+        for name, stat in (
+            ("a", {"name": "stat", "type": "staterror", "data": [0.0, 0.0]}),
+            ("b", {"name": "stat", "type": "staterror", "data": [1.0, 2.0]}),
+        )
+    ]
+    document = {
+        "version": "1.0.0",
+        "channels": [{"name": "A", "samples": samples}],
+        "observations": [{"name": "A", "data": [20.0, 40.0]}],
+        "measurements": [{"name": "m", "config": {"poi": "", "parameters": []}}],
+    }
+    spec = nf.Workspace.load(document).spec()
+    text = hs3.to_hs3(spec)
+    first, second = json.loads(text)["distributions"][0]["samples"]
+    errors = first["data"]["errors"]
+    assert (errors[0] > 0.0, errors[0] ** 2, errors[1]) == (True, 0.0, 0.0)
+    assert second["data"]["errors"] == [1.0, 2.0]
+    assert hs3.read("again", text.encode()).measurements["m"] == spec
+
+
+def test_formulas_name_parameters_instead_of_positions() -> None:
+    factor = nf.spec.FormulaFactor("f", "@0*@1*@0", ["mu", "k"])
+    sample = nf.spec.Sample("s", [10.0], [factor])
+    free = [Parameter(name, 1.0, 0.0, 3.0) for name in ("mu", "k")]
+    spec = ModelSpec("m", [nf.spec.Channel("A", [sample])], free)
+    again = hs3.read("again", hs3.to_hs3(spec).encode()).measurements["m"]
+    assert again.channels[0].samples[0].modifiers[0].expression == "mu*k*mu"
 
 
 def test_data_must_fit(document: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """HS3 documents against ROOT: the workspaces they were exported from, and ROOT's own import."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,80 @@ def test_root_imports_what_is_written(name: str, tmp_path: Path) -> None:
     path = tmp_path / "written.json"
     path.write_text(hs3.to_hs3(workspace.spec(), [workspace.observations]))
     assert worst_difference(ours, ImportedReferee(path)) < 1e-9
+
+
+def without_losses(path: Path) -> tuple[nf.ModelSpec, nf.spec.Observations] | None:
+    """The model and its data; none if HS3 cannot hold the model."""
+    workspace = nf.Workspace.load(path)
+    spec, observations = workspace.spec(), workspace.observations
+    try:
+        hs3.to_hs3(spec, [observations])
+    except nf.WorkspaceError:
+        return None
+    return spec, observations
+
+
+def as_root_clips(spec: nf.ModelSpec) -> nf.ModelSpec:
+    """With the lower limits that ROOT's reader of HS3 sets."""
+
+    def clipped(sample: nf.spec.Sample) -> nf.spec.Sample:
+        kinds = {modifier.type for modifier in sample.modifiers}
+        return sample.replace(
+            yield_floor=0.0 if "histosys" in kinds else None,
+            factor_floor=sys.float_info.min if "normsys" in kinds else None,
+        )
+
+    return spec.replace(
+        channels=[c.replace(samples=[clipped(s) for s in c.samples]) for c in spec.channels]
+    )
+
+
+def near_points(model: nf.Model) -> list[dict[str, float]]:
+    """Points within the ranges, by the widths of constraints where there are any."""
+    rng = np.random.default_rng(5)
+    points = []
+    for _ in range(5):
+        point = {}
+        for p in model.spec.parameters:
+            width = getattr(p.constraint, "sigma", 0.15)
+            moved = p.initial + 0.7 * width * rng.normal()
+            point[p.name] = p.initial if p.fixed else float(np.clip(moved, p.lower, p.upper))
+        points.append(point)
+    return points
+
+
+INPUTS = [
+    *sorted((SHARED_DATA / "pyhf").glob("*.json")),
+    REPOSITORY / "examples" / "multichannel.json",
+    *sorted(
+        path
+        for path in (SHARED_DATA / "histfactory_xml").glob("**/*.xml")
+        if "<Combination" in path.read_text()
+    ),
+    *sorted((SHARED_DATA / "rooworkspace").glob("*.root")),
+    *sorted((SHARED_DATA / "cases").glob("pyhf_[lsf]*.json")),
+]
+
+
+@pytest.mark.parametrize("source", INPUTS, ids=lambda path: path.stem)
+def test_root_imports_models_of_every_format(source: Path, tmp_path: Path) -> None:
+    found = without_losses(source)
+    if found is None:
+        pytest.skip("HS3 cannot hold the model")
+    spec, observations = found
+    path = tmp_path / "written.json"
+    path.write_text(hs3.to_hs3(spec, [observations]))
+    names = json.loads(path.read_text())["misc"]["nablafit"].get("names", {})
+    valid = {original: name for name, original in names.get("parameters", {}).items()}
+    data = {original: name for name, original in names.get("datasets", {}).items()}
+    model = nf.Model(as_root_clips(spec))
+    ours = model.likelihood(model.data(observations))
+    referee = ImportedReferee(path, data.get(observations.name, observations.name))
+    points = near_points(model)
+    values = np.array([ours(model.point(point)) for point in points])
+    renamed = [{valid.get(k, k): v for k, v in point.items()} for point in points]
+    differences = values - values[0] - referee.differences(renamed)
+    assert np.max(np.abs(differences)) < 1e-6
 
 
 @pytest.mark.parametrize("name", ["every_modifier", "two_dimensional"])

@@ -84,7 +84,8 @@ struct HistoSys {
 
 /// Multiplies bin b by `parameters[b]`, shared by all samples that name the same parameters
 /// (Barlow-Beeston lite). `uncertainties[b]` is this sample's absolute statistical uncertainty,
-/// kept for writers; the constraint of the parameter is what counts in the likelihood.
+/// kept for surgery and writers, and empty if only that of the sum of samples is known; the
+/// constraint of the parameter is what counts in the likelihood.
 struct StatError {
   std::string name;
   std::vector<std::string> parameters;

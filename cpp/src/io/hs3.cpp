@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +14,8 @@
 #include "io/hs3_channels.hpp"
 #include "io/hs3_data.hpp"
 #include "io/hs3_formulas.hpp"
+#include "io/hs3_names.hpp"
+#include "io/hs3_sizes.hpp"
 #include "nablafit/error.hpp"
 
 namespace nablafit::io {
@@ -56,6 +61,12 @@ std::string_view before_channel(std::string_view data, const std::string& channe
   return ends_with(data, end) ? data.substr(0, data.size() - end.size()) : std::string_view();
 }
 
+/// What nablafit says of the documents that it writes.
+JsonValue own_settings(const Hs3Index& index) {
+  if (index.dialect != Hs3Dialect::nablafit) return {};
+  return find_member(find_member(index.root, "misc"), "nablafit");
+}
+
 void put_observed_first(std::vector<Observations>& datasets) {
   auto front = datasets.begin();
   for (auto it = datasets.begin(); it != datasets.end(); ++it) {
@@ -99,6 +110,8 @@ class Reader {
   void add_dataset(const Likelihood& likelihood, const ModelSpec& spec);
   void add_measurement(ModelSpec spec, JsonValue analysis);
   void drop_invented_names(ModelSpec& spec) const;
+  void restore_uncertainties(ModelSpec& spec) const;
+  void restore_names();
 
   BadData bad_data_;
   Hs3Notes notes_;
@@ -251,6 +264,8 @@ std::vector<std::string> Reader::channel_names(const Likelihood& likelihood) con
 }
 
 void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
+  const JsonValue own = own_settings(index_);
+  if (find_member(own, "parameters_of_interest").exists()) analysis = own;
   for (const char* key : {"parameters_of_interest", "parameter_of_interest"}) {
     const JsonValue interests = find_member(analysis, key);
     if (!interests.exists() || interests.is(JsonKind::null)) continue;
@@ -285,10 +300,74 @@ std::string Reader::model_name(JsonValue analysis, const Likelihood& likelihood)
   return name;
 }
 
+/// Whether the uncertainties of samples are the same share of their yields in every bin.
+bool are_shares(const std::vector<std::pair<const Sample*, StatError*>>& carriers) {
+  if (carriers.size() < 2) return false;
+  const auto& [first, its_error] = carriers.front();
+  for (const auto& [sample, error] : carriers) {
+    if (error->uncertainties.size() != its_error->uncertainties.size()) return false;
+    for (std::size_t b = 0; b < error->uncertainties.size(); ++b) {
+      const double a = error->uncertainties[b] * std::abs(first->nominal[b]);
+      const double c = its_error->uncertainties[b] * std::abs(sample->nominal[b]);
+      if (std::abs(a - c) > 1e-5 * std::max(std::abs(a), std::abs(c))) return false;
+    }
+  }
+  return true;
+}
+
+/// Where only the uncertainty of the sum is known: ROOT shares it out in proportion to the yields
+/// when it writes HS3, and so does nablafit, which says so. Takes 0 for what stands for it.
+void Reader::restore_uncertainties(ModelSpec& spec) const {
+  std::set<std::string_view> stated;
+  const JsonValue list = find_member(own_settings(index_), "shared_out");
+  if (list.exists()) {
+    expect_kind(list, JsonKind::array, "an array of names of parameters");
+    for (const JsonValue name : list.elements()) {
+      stated.insert(expect_string(name, "a string, the name of a parameter"));
+    }
+  }
+  for (Channel& channel : spec.channels) {
+    std::map<std::vector<std::string>, std::vector<std::pair<const Sample*, StatError*>>> groups;
+    for (Sample& sample : channel.samples) {
+      for (Modifier& modifier : sample.modifiers) {
+        auto* error = std::get_if<StatError>(&modifier);
+        if (error != nullptr) groups[error->parameters].emplace_back(&sample, error);
+      }
+    }
+    for (auto& [parameters, carriers] : groups) {
+      const bool is_shared = index_.dialect == Hs3Dialect::root
+                                 ? are_shares(carriers)
+                                 : stated.count(parameters.front()) != 0;
+      for (auto& [sample, error] : carriers) {
+        std::vector<double>& values = error->uncertainties;
+        if (is_shared) values.clear();
+        const bool has_none = index_.dialect == Hs3Dialect::nablafit && !values.empty() &&
+                              values.front() == hs3_no_uncertainty;
+        if (has_none) values.front() = 0.0;
+      }
+    }
+  }
+}
+
+/// Names that ROOT does not accept, and for which nablafit wrote others.
+void Reader::restore_names() {
+  const Hs3NameMaps names = Hs3NameMaps::read(find_member(own_settings(index_), "names"));
+  if (names.empty()) return;
+  for (ModelSpec& spec : result_.measurements) {
+    spec = names.apply(std::move(spec));
+    try {
+      validate(spec);
+    } catch (const SpecError& error) {
+      throw WorkspaceError(error.what(), index_.root.document().source());
+    }
+  }
+  for (Observations& data : result_.datasets) data = names.apply(std::move(data));
+}
+
 /// Names that nablafit had to make up when it wrote the document.
 void Reader::drop_invented_names(ModelSpec& spec) const {
-  const JsonValue own = find_member(find_member(index_.root, "misc"), "nablafit");
-  if (index_.dialect != Hs3Dialect::nablafit || !own.exists()) return;
+  const JsonValue own = own_settings(index_);
+  if (!own.exists()) return;
   const JsonValue without_axes = find_member(own, "channels_without_axes");
   if (without_axes.exists() && without_axes.is(JsonKind::array)) {
     for (const JsonValue name : without_axes.elements()) {
@@ -330,6 +409,7 @@ ModelSpec Reader::read_model(const Likelihood& likelihood, JsonValue analysis) {
   constraints.finish();
   spec.parameters = parameters.finish();
   drop_invented_names(spec);
+  restore_uncertainties(spec);
   spec.parameter_points = parameters.points();
   add_interests(spec, analysis);
   try {
@@ -436,6 +516,7 @@ Hs3Document Reader::read() {
     for (const Likelihood& likelihood : without_likelihoods()) read_likelihood({}, likelihood);
     notes_.add("The document has no likelihoods; all its channels were taken as one model.");
   }
+  restore_names();
   put_observed_first(result_.datasets);
   result_.notes = notes_.take();
   return std::move(result_);

@@ -11,6 +11,10 @@
 
 namespace nablafit::io {
 
+/// Written for an uncertainty of 0 in the first bin: ROOT 6.40 takes sqrt(yield) for the
+/// uncertainty of all bins before the first that is not 0. The square of this is 0.
+constexpr double hs3_no_uncertainty = 1e-200;
+
 /// `what` names the array: "'vals'".
 inline void expect_hs3_size(JsonValue array, std::size_t expected, std::string_view what,
                             std::string_view channel) {

@@ -3,6 +3,7 @@
 
 #include "io/hs3_formulas.hpp"
 #include "io/hs3_interpolation.hpp"
+#include "io/hs3_sizes.hpp"
 #include "io/hs3_writer.hpp"
 
 namespace nablafit::io {
@@ -21,6 +22,23 @@ OrderedJson interpolation(Interpolation code, Hs3Interpolated kind, bool& has_nu
   result["type"] = form.type;
   result["in"] = form.in;
   result["out"] = form.out.empty() ? OrderedJson() : OrderedJson(form.out);
+  return result;
+}
+
+/// The expression with the names of parameters for their positions, `@0`.
+std::string with_names(const FormulaFactor& source) {
+  std::string result;
+  const std::string& text = source.expression;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t end = i + 1;
+    while (text[i] == '@' && end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+    if (end == i + 1) {
+      result += text[i];
+    } else {
+      result += source.parameters.at(std::stoul(text.substr(i + 1, end - i - 1)));
+    }
+    i = end;
+  }
   return result;
 }
 
@@ -113,6 +131,18 @@ void Hs3ChannelWriter::collect_groups() {
   }
 }
 
+/// Whether the modifiers of a group say the uncertainties of all samples.
+bool Hs3ChannelWriter::is_stated(const StatGroup& group) const {
+  return std::all_of(group.samples.begin(), group.samples.end(), [&](std::size_t s) {
+    const auto& modifiers = channel_.samples[s].modifiers;
+    return std::none_of(modifiers.begin(), modifiers.end(), [&](const Modifier& modifier) {
+      const auto* source = std::get_if<StatError>(&modifier);
+      return source != nullptr && source->parameters == group.parameters &&
+             source->uncertainties.empty();
+    });
+  });
+}
+
 /// Whether the uncertainties that the modifiers carry imply the constraints; if so, `relative` is
 /// theirs already.
 bool Hs3ChannelWriter::has_stated_errors(const StatGroup& group, std::vector<double>& relative) {
@@ -161,6 +191,7 @@ void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
     relative[i] = 0.0;
   }
   if (has_stated_errors(group, relative)) return;
+  if (!is_stated(group)) context_.shared_out.push_back(group.parameters.front());
   for (const std::size_t s : group.samples) errors_[s].assign(n_bins_, 0.0);
   for (std::size_t i = 0; i < n_bins_; ++i) {
     double sum = 0.0;
@@ -213,7 +244,7 @@ void Hs3ChannelWriter::name_constraint(OrderedJson& modifier, const std::string&
   const bool is_held = std::holds_alternative<GaussianConstraint>(p.constraint) ||
                        std::holds_alternative<PoissonConstraint>(p.constraint);
   if (!is_held || context_.implied.count(parameter) != 0) return;
-  modifier["constraint_name"] = Hs3WriterContext::constraint_name(p);
+  modifier["constraint_name"] = context_.constraint_name(p);
   context_.named.insert(parameter);
 }
 
@@ -278,7 +309,7 @@ OrderedJson Hs3ChannelWriter::formula(const FormulaFactor& source) {
   OrderedJson function;
   function["name"] = source.name;
   function["type"] = "generic_function";
-  function["expression"] = source.expression;
+  function["expression"] = with_names(source);
   const auto same_name =
       std::find_if(context_.functions.begin(), context_.functions.end(),
                    [&](const OrderedJson& f) { return f["name"] == source.name; });
@@ -286,9 +317,6 @@ OrderedJson Hs3ChannelWriter::formula(const FormulaFactor& source) {
     context_.functions.push_back(function);
   } else if (*same_name != function) {
     context_.lose("two formulas of the name " + quote(source.name));
-  }
-  if (source.expression.find('@') != std::string::npos) {
-    context_.lose("the formula " + quote(source.name) + ", which names parameters by position");
   }
   OrderedJson result;
   result["name"] = source.name;
@@ -329,8 +357,9 @@ OrderedJson Hs3ChannelWriter::modifier(const Modifier& modifier, const Sample& s
   result["constraint_type"] = group->type;
   result["type"] = "staterror";
   if (!sample.uncertainties.empty() && sample.uncertainties != m.uncertainties) {
-    context_.lose(where("sample " + quote(sample.name)) +
-                  ": uncertainties besides those of its staterror");
+    context_.note(where("Uncertainties of the sample " + quote(sample.name)) +
+                  " are left out: HS3 has room for those of its staterror alone, and the "
+                  "likelihood uses no others.");
   }
   return result;
 }
@@ -362,7 +391,12 @@ OrderedJson Hs3ChannelWriter::sample(std::size_t index) {
   OrderedJson result;
   result["name"] = source.name;
   result["data"]["contents"] = source.nominal;
-  if (!errors_[index].empty()) result["data"]["errors"] = errors_[index];
+  std::vector<double>& errors = errors_[index];
+  const bool is_used =
+      std::any_of(source.modifiers.begin(), source.modifiers.end(),
+                  [](const Modifier& m) { return std::holds_alternative<StatError>(m); });
+  if (is_used && !errors.empty() && errors.front() == 0.0) errors.front() = hs3_no_uncertainty;
+  if (!errors.empty()) result["data"]["errors"] = errors;
   OrderedJson& modifiers = result["modifiers"] = OrderedJson::array();
   for (const Modifier& m : source.modifiers) {
     const auto* formula = std::get_if<FormulaFactor>(&m);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "io/hs3_names.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/version.hpp"
 
@@ -16,8 +17,9 @@ std::string quote(const std::string& name) { return "'" + name + "'"; }
 /// Writes one model.
 class Writer {
  public:
-  Writer(const ModelSpec& spec, const std::vector<Observations>& datasets)
-      : context_(spec), spec_(spec), datasets_(datasets) {}
+  /// The model and its data have names as `names` made them.
+  Writer(const ModelSpec& spec, const std::vector<Observations>& datasets, const Hs3NameMaps& names)
+      : context_(spec), spec_(spec), datasets_(datasets), names_(names) {}
 
   Hs3Text write(const Hs3WriteOptions& options);
 
@@ -28,16 +30,19 @@ class Writer {
   void add_data(const Observations& data);
   void add_likelihood(const std::string& name, const Observations* data);
   void add_analysis(const std::string& name);
+  std::vector<std::string> known_interests() const;
   void add_domains(const std::string& name, OrderedJson& names);
   void add_points();
   void add_root_internal();
   std::string floors();
   OrderedJson own_settings();
+  void restore_names_in_messages();
   const Observations::GlobalObservable* changed_observable(const Observations& data) const;
 
   Hs3WriterContext context_;
   const ModelSpec& spec_;
   const std::vector<Observations>& datasets_;
+  const Hs3NameMaps& names_;
   OrderedJson root_;
   OrderedJson constraints_ = OrderedJson::array();
   OrderedJson auxiliary_ = OrderedJson::array();
@@ -118,6 +123,7 @@ Hs3WriterContext::Hs3WriterContext(const ModelSpec& source) : spec(source) {
     }
   }
   name_observables();
+  name_constraints();
 }
 
 void Hs3WriterContext::add(std::vector<std::string>& list, const std::string& what) {
@@ -161,8 +167,18 @@ void Hs3WriterContext::name_observables() {
   }
 }
 
-std::string Hs3WriterContext::constraint_name(const Parameter& parameter) {
-  return (parameter.name == "Lumi" ? "lumi" : parameter.name) + "Constraint";
+/// As HistFactory calls them, with underscores where that is the name of something else.
+void Hs3WriterContext::name_constraints() {
+  std::unordered_set<std::string> taken;
+  for (const Channel& channel : spec.channels) taken.insert("model_" + channel.name);
+  for (const bool is_luminosity : {true, false}) {
+    for (const Parameter& p : spec.parameters) {
+      if ((p.name == "Lumi") != is_luminosity) continue;
+      std::string name = unused((is_luminosity ? "lumi" : p.name) + "Constraint");
+      while (!taken.insert(name).second) name += '_';
+      constraints_.emplace(p.name, std::move(name));
+    }
+  }
 }
 
 // --- distributions -------------------------------------------------------------------------------
@@ -190,7 +206,7 @@ void Writer::add_constraint(const Parameter& parameter) {
   const auto* poisson = std::get_if<PoissonConstraint>(&parameter.constraint);
   if ((gaussian == nullptr && poisson == nullptr) || context_.implied.count(name) != 0) return;
   OrderedJson result;
-  result["name"] = Hs3WriterContext::constraint_name(parameter);
+  result["name"] = context_.constraint_name(parameter);
   if (gaussian != nullptr) {
     result["type"] = "gaussian_dist";
     result["x"] = name;
@@ -235,7 +251,6 @@ const Observations::GlobalObservable* Writer::changed_observable(const Observati
 }
 
 void Writer::add_data(const Observations& data) {
-  check_data(spec_, data);
   if (const auto* changed = changed_observable(data)) {
     context_.lose("the global observables of the data set " + quote(data.name) +
                   ", which differ from those of the model (first: that of " +
@@ -296,15 +311,25 @@ void Writer::add_domains(const std::string& name, OrderedJson& names) {
   }
 }
 
+/// ROOT crashes on those that no channel has.
+std::vector<std::string> Writer::known_interests() const {
+  std::vector<std::string> result;
+  for (const std::string& name : spec_.parameters_of_interest) {
+    const auto found = std::find_if(spec_.parameters.begin(), spec_.parameters.end(),
+                                    [&](const Parameter& p) { return p.name == name; });
+    if (found != spec_.parameters.end()) result.push_back(name);
+  }
+  return result;
+}
+
 void Writer::add_analysis(const std::string& name) {
   OrderedJson result;
   result["name"] = name;
   result["likelihood"] = name;
   result["domains"] = OrderedJson::array();
   add_domains(name, result["domains"]);
-  if (!spec_.parameters_of_interest.empty()) {
-    result["parameters_of_interest"] = spec_.parameters_of_interest;
-  }
+  const std::vector<std::string> interests = known_interests();
+  if (!interests.empty()) result["parameters_of_interest"] = interests;
   result["init"] = "default_values";
   root_["analyses"].push_back(std::move(result));
 }
@@ -394,6 +419,11 @@ OrderedJson Writer::own_settings() {
     if (channel.axes.empty()) result["channels_without_axes"].push_back(channel.name);
   }
   if (!context_.densities.empty()) result["densities"] = context_.densities;
+  if (!context_.shared_out.empty()) result["shared_out"] = context_.shared_out;
+  if (known_interests().size() != spec_.parameters_of_interest.size()) {
+    result["parameters_of_interest"] = spec_.parameters_of_interest;
+  }
+  if (!names_.empty()) result["names"] = names_.written();
   return result;
 }
 
@@ -425,6 +455,13 @@ void Writer::add_root_internal() {
   }
 }
 
+void Writer::restore_names_in_messages() {
+  if (names_.empty()) return;
+  for (auto* messages : {&context_.losses, &context_.notes}) {
+    for (std::string& message : *messages) message = names_.with_old_names(std::move(message));
+  }
+}
+
 Hs3Text Writer::write(const Hs3WriteOptions& options) {
   root_["metadata"] = {{"hs3_version", "0.2"},
                        {"packages", {{{"name", "nablafit"}, {"version", version()}}}}};
@@ -443,6 +480,7 @@ Hs3Text Writer::write(const Hs3WriteOptions& options) {
   add_points();
   root_["misc"]["nablafit"] = own_settings();
   add_root_internal();
+  restore_names_in_messages();
   if (!context_.losses.empty() && !options.lossy) {
     std::string list;
     for (const std::string& loss : context_.losses) list += "\n  - " + loss;
@@ -466,7 +504,13 @@ Hs3Text Writer::write(const Hs3WriteOptions& options) {
 Hs3Text write_hs3(const ModelSpec& spec, const std::vector<Observations>& datasets,
                   const Hs3WriteOptions& options) {
   validate(spec);
-  return Writer(spec, datasets).write(options);
+  for (const Observations& data : datasets) check_data(spec, data);
+  const Hs3NameMaps names = Hs3NameMaps::valid_for_root(spec, datasets);
+  if (names.empty()) return Writer(spec, datasets, names).write(options);
+  const ModelSpec renamed = names.apply(spec);
+  std::vector<Observations> renamed_datasets;
+  for (const Observations& data : datasets) renamed_datasets.push_back(names.apply(data));
+  return Writer(renamed, renamed_datasets, names).write(options);
 }
 
 }  // namespace nablafit::io

@@ -30,7 +30,10 @@ class Hs3WriterContext {
   }
   /// `name`, or with underscores after it if a parameter or a global observable has it.
   std::string unused(std::string name) const;
-  static std::string constraint_name(const Parameter& parameter);
+  /// Of the distribution that constrains a parameter; different parameters have different ones.
+  const std::string& constraint_name(const Parameter& parameter) const {
+    return constraints_.at(parameter.name);
+  }
 
   const ModelSpec& spec;
   std::vector<std::string> losses;
@@ -39,15 +42,19 @@ class Hs3WriterContext {
   std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
   OrderedJson functions = OrderedJson::array();
   OrderedJson densities;  ///< by distribution: what HS3 has no key for
+  /// First gammas of staterrors whose samples have shares of the uncertainty of the bin.
+  OrderedJson shared_out = OrderedJson::array();
 
  private:
   static void add(std::vector<std::string>& list, const std::string& what);
   void name_observables();
+  void name_constraints();
   /// `name`, or with underscores after it if it is the name of a parameter.
   std::string unlike_parameters(std::string name) const;
 
   std::unordered_map<std::string, const Parameter*> by_name_;
   std::unordered_map<std::string, std::string> observables_;  ///< names, by parameter
+  std::unordered_map<std::string, std::string> constraints_;  ///< names, by parameter
   std::unordered_map<std::string, double> observed_;          ///< global observables, by name
 };
 
@@ -81,6 +88,7 @@ class Hs3ChannelWriter {
 
   void collect_groups();
   void share_out_errors(const StatGroup& group);
+  bool is_stated(const StatGroup& group) const;
   bool has_stated_errors(const StatGroup& group, std::vector<double>& relative);
   std::string constraint_type(const std::vector<std::string>& parameters, const std::string& what);
   double relative_uncertainty(const std::string& parameter);

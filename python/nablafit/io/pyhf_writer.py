@@ -19,6 +19,7 @@ from ..spec import (
     NormFactor,
     NormSys,
     PoissonConstraint,
+    Range,
     ShapeFactor,
     ShapeSys,
     StatError,
@@ -26,7 +27,7 @@ from ..spec import (
     UniformConstraint,
     validate,
 )
-from .pyhf_writer_bins import BinFactors
+from .pyhf_writer_bins import BinFactors, are_one_staterror, set_name, width_of
 from .pyhf_writer_limits import (
     factor_at_start,
     floor_can_act,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["to_pyhf"]
 
+ScalarModifier = NormFactor | Lumi | NormSys | HistoSys
+BinModifier = StatError | ShapeSys | ShapeFactor
+
 #: initial value and bounds that pyhf gives to a parameter without being told
 DEFAULTS = {
     "normfactor": (1.0, 0.0, 10.0),
@@ -52,6 +56,8 @@ DEFAULTS = {
     "shapefactor": (1.0, 0.0, 10.0),
 }
 LUMI = "lumi"
+#: what ROOT calls infinite
+LARGEST = 1e30
 
 
 def to_pyhf(
@@ -116,7 +122,7 @@ class _Writer:
         channels += [self._auxiliary_channel(factor) for factor in auxiliary]
         observed = self._observed()
         observed += [
-            {"name": f"{factor.name}_constraint", "data": self._auxiliary_counts(factor)}
+            {"name": factor.auxiliary_channel, "data": self._auxiliary_counts(factor)}
             for factor in auxiliary
         ]
         poi = next((n for n in self._spec.parameters_of_interest if n in self._names), None)
@@ -169,19 +175,42 @@ class _Writer:
                 is_free = parameter not in own and short and short not in taken
                 names[parameter] = short if is_free else parameter
                 taken.add(names[parameter])
-        for factor in self._factors():
-            self._name_bins(factor, taken)
+        self._name_sets(taken)
+        both = {key for factor in self._factors() for key in factor.keys} & names.keys()
+        self._problems += [f"{name}: acts on samples and on single bins" for name in sorted(both)]
         return names
 
-    def _name_bins(self, factor: BinFactor, taken: set[str]) -> None:
-        """Give a set its own name, unless the parameters carry pyhf's name already."""
-        name = factor.uses[0].modifier.name
-        if all(key.startswith(f"{name}[") for key in factor.keys):
-            factor.name = name
-            return
-        candidates = [name, f"{name}_{factor.uses[0].channel.name}", factor.keys[0]]
-        factor.name = next((c for c in candidates if c not in taken), f"{factor.keys[0]}_bins")
-        taken.add(factor.name)
+    def _name_sets(self, taken: set[str]) -> None:
+        """Give sets of bins the names of their parameters in pyhf, or of their modifiers."""
+        groups: dict[str, list[BinFactor]] = {}
+        for factor in self._factors():
+            if factor.longer is None:
+                groups.setdefault(set_name(factor), []).append(factor)
+        for name, factors in groups.items():
+            if name not in taken and are_one_staterror(factors) and not factors[0].pulls:
+                together = frozenset.intersection(*(factor.allowed for factor in factors))
+                for factor in factors:
+                    factor.name, factor.allowed = name, together
+                taken.add(name)
+                continue
+            for factor in factors:
+                if factor.type == "histosys":
+                    factor.pulls = {k: _unused(pull, taken) for k, pull in factor.pulls.items()}
+                    continue
+                candidates = [name, f"{name}_{factor.channels[0]}", factor.keys[0]]
+                factor.name = next((c for c in candidates if c not in taken), candidates[1])
+                while factor.name in taken:
+                    factor.name += "_bins"
+                taken.add(factor.name)
+        for factor in self._factors():
+            if factor.longer is not None:
+                factor.name = factor.longer.name
+        channels = {channel.name for channel in self._spec.channels}
+        for factor in self._factors():
+            factor.auxiliary_channel = f"{factor.name}_constraint"
+            while factor.auxiliary_channel in channels:
+                factor.auxiliary_channel += "_"
+            channels.add(factor.auxiliary_channel)
 
     def _modifiers(self) -> list[Modifier]:
         return [
@@ -210,28 +239,32 @@ class _Writer:
         scale = np.ones(len(sample.nominal))
         modifiers: list[dict[str, Any]] = []
         for modifier in sample.modifiers:
-            written = self._modifier(where, sample, modifier)
             if isinstance(modifier, FormulaFactor):
+                self._problems.append(f"{where}: formula {modifier.name} = {modifier.expression}")
                 scale *= factor_at_start(modifier, self._parameters, scale.size)
                 continue
-            if any(
-                m["type"] == written["type"] and m["name"] == written["name"] for m in modifiers
-            ):
-                self._problems.append(f"{where}: {written['type']} {written['name']} is repeated")
-                continue
-            modifiers.append(written)
+            for written in self._written(where, sample, modifier):
+                kind, name = written["type"], written["name"]
+                if any((m["type"], m["name"]) == (kind, name) for m in modifiers):
+                    self._problems.append(f"{where}: {kind} {name} is repeated")
+                else:
+                    modifiers.append(written)
         data = np.asarray(sample.nominal)
         if np.any(scale != 1.0):
             _rescale(modifiers, scale)
             data = scale * data
         return {"name": sample.name, "data": data.tolist(), "modifiers": modifiers}
 
-    def _modifier(self, where: str, sample: Sample, modifier: Modifier) -> dict[str, Any]:
+    def _written(
+        self, where: str, sample: Sample, modifier: ScalarModifier | BinModifier
+    ) -> list[dict[str, Any]]:
         if isinstance(modifier, StatError | ShapeSys | ShapeFactor):
-            return self._bin_modifier(sample, modifier)
-        if isinstance(modifier, FormulaFactor):
-            self._problems.append(f"{where}: formula {modifier.name} = {modifier.expression}")
-            return {}
+            return self._bin_modifiers(sample, modifier)
+        return [self._scalar_modifier(where, sample, modifier)]
+
+    def _scalar_modifier(
+        self, where: str, sample: Sample, modifier: ScalarModifier
+    ) -> dict[str, Any]:
         name = self._names[modifier.parameter]
         data: Any = None
         if isinstance(modifier, NormSys):
@@ -252,21 +285,26 @@ class _Writer:
                 f"{int(modifier.interpolation)}, pyhf's default is {int(code)}"
             )
 
-    def _bin_modifier(
-        self, sample: Sample, modifier: StatError | ShapeSys | ShapeFactor
-    ) -> dict[str, Any]:
+    def _bin_modifiers(self, sample: Sample, modifier: BinModifier) -> list[dict[str, Any]]:
         factor = self._bins.by_keys[modifier.parameters]
+        if factor.type == "histosys":
+            nominal = np.asarray(sample.nominal)
+            return [
+                _varied_bin(factor.pulls[key], nominal, b, width_of(self._parameters[key]))
+                for b, key in enumerate(factor.keys)
+                if key in factor.pulls
+            ]
         data = None
         if factor.uncertainties:
             position = next(i for i, use in enumerate(factor.uses) if use.sample is sample)
             data = factor.uncertainties[position].tolist()
-        return {"name": factor.name, "type": factor.type, "data": data}
+        return [{"name": factor.name, "type": factor.type, "data": data}]
 
     def _auxiliary_channel(self, factor: BinFactor) -> dict[str, Any]:
         taus = factor.auxiliary.tolist() if factor.auxiliary is not None else []
         modifier = {"name": factor.name, "type": "shapefactor", "data": None}
         sample = {"name": "auxiliary_measurement", "data": taus, "modifiers": [modifier]}
-        return {"name": f"{factor.name}_constraint", "samples": [sample]}
+        return {"name": factor.auxiliary_channel, "samples": [sample]}
 
     def _auxiliary_counts(self, factor: BinFactor) -> list[float]:
         parameters = (self._parameters[key] for key in factor.keys)
@@ -301,11 +339,13 @@ class _Writer:
         for name, kinds in types.items():
             if len(kinds) > 1:
                 self._problems.append(f"{name}: steers modifiers of types {', '.join(kinds)}")
-            configs.append(self._scalar_config(self._parameters[name], min(kinds)))
+            configs.append(
+                self._scalar_config(self._parameters[name], min(kinds), self._names[name])
+            )
         return [config for config in configs + self._bin_configs() if len(config) > 1]
 
-    def _scalar_config(self, parameter: Parameter, kind: str) -> dict[str, Any]:
-        config = self._vector_config(self._names[parameter.name], [parameter], kind)
+    def _scalar_config(self, parameter: Parameter, kind: str, name: str) -> dict[str, Any]:
+        config = self._vector_config(name, [parameter], kind)
         if parameter.fixed:
             config["fixed"] = True
         constraint = parameter.constraint
@@ -337,46 +377,84 @@ class _Writer:
         initial, lower, upper = DEFAULTS.get(kind, (math.nan,) * 3)
         if any(parameter.initial != initial for parameter in parameters):
             config["inits"] = [parameter.initial for parameter in parameters]
-        if any((parameter.lower, parameter.upper) != (lower, upper) for parameter in parameters):
-            config["bounds"] = [[parameter.lower, parameter.upper] for parameter in parameters]
-        for parameter in parameters:
-            if not math.isfinite(parameter.lower) or not math.isfinite(parameter.upper):
-                self._problems.append(f"{parameter.name}: infinite range")
+        bounds = [(parameter.lower, parameter.upper) for parameter in parameters]
+        if any(pair != (lower, upper) for pair in bounds):
+            config["bounds"] = [[max(a, -LARGEST), min(b, LARGEST)] for a, b in bounds]
+        self._problems += [
+            f"{parameter.name}: infinite range (written as {LARGEST:g}, ROOT's infinity)"
+            for parameter, pair in zip(parameters, bounds, strict=True)
+            if not all(map(math.isfinite, pair))
+        ]
         return config
 
     def _bin_configs(self) -> list[dict[str, Any]]:
-        members: dict[str, list[Parameter]] = {}
-        types: dict[str, str] = {}
-        fixed = {factor.name for factor in self._factors() if factor.fixed}
-        for factor in self._factors():
-            known = members.setdefault(factor.name, [])
-            names = {parameter.name for parameter in known}
-            known += [self._parameters[key] for key in factor.keys if key not in names]
-            types[factor.name] = factor.type
-        configs = []
-        for name, parameters in members.items():
-            config = self._vector_config(name, parameters, types[name])
-            config.update(self._moved_observables(parameters, types[name]))
-            if name in fixed:
-                config["fixed"] = True
+        pulls = [factor for factor in self._factors() if factor.type == "histosys"]
+        sets: dict[str, list[BinFactor]] = {}
+        for factor in sorted(self._factors(), key=lambda factor: factor.channels):
+            if factor.longer is None and factor not in pulls:
+                sets.setdefault(factor.name, []).append(factor)
+        configs = [
+            self._scalar_config(_pull_of(self._parameters[key], name), "alpha", name)
+            for factor in pulls
+            for key, name in factor.pulls.items()
+        ]
+        for name, factors in sets.items():
+            parameters = [self._parameters[key] for factor in factors for key in factor.keys]
+            config = self._vector_config(name, parameters, factors[0].type)
+            config.update(self._moved_observables(parameters, factors))
+            if factors[0].fixed is not None:
+                config["fixed"] = factors[0].fixed
             configs.append(config)
         return configs
 
-    def _moved_observables(self, parameters: list[Parameter], kind: str) -> dict[str, Any]:
-        """Auxiliary data of bins that are not where pyhf expects them."""
-        for parameter in parameters:
-            if kind == "staterror" and not parameter.fixed and truncation_matters(parameter):
-                self._problems.append(f"{parameter.name}: truncated Gaussian constraint")
+    def _moved_observables(
+        self, parameters: list[Parameter], factors: list[BinFactor]
+    ) -> dict[str, Any]:
+        """Sizes of terms, and auxiliary data, that are not what pyhf makes of uncertainties."""
+        kind, stated = factors[0].type, any(factor.stated is not None for factor in factors)
         if kind == "staterror":
+            cut = [p.name for p in parameters if not p.fixed and truncation_matters(p)]
+            self._problems += [f"{name}: truncated Gaussian constraint" for name in cut]
             observed = [
                 c.observed if isinstance(c := p.constraint, GaussianConstraint) else 1.0
                 for p in parameters
             ]
-            return {"auxdata": observed} if any(value != 1.0 for value in observed) else {}
+            sigmas = {"sigmas": [width_of(p) or 1.0 for p in parameters]} if stated else {}
+            return {"auxdata": observed, **sigmas} if any(x != 1.0 for x in observed) else sigmas
         poisson = [p.constraint for p in parameters if isinstance(p.constraint, PoissonConstraint)]
-        if kind == "shapesys" and any(c.observed != c.tau for c in poisson):
-            return {"auxdata": [float(p.observed_value or 1.0) for p in parameters]}
-        return {}
+        if kind != "shapesys" or not (stated or any(c.observed != c.tau for c in poisson)):
+            return {}
+        observed = [1.0 if (x := p.observed_value) is None else float(x) for p in parameters]
+        auxdata = {"auxdata": observed}
+        return {**auxdata, "factors": [c.tau for c in poisson]} if stated else auxdata
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _varied_bin(name: str, nominal: FloatArray, b: int, width: float) -> dict[str, Any]:
+    """Return a histosys that multiplies one bin by 1 + width * pull: linear, as it is symmetric."""
+    change = np.zeros_like(nominal)
+    change[b] = width * nominal[b]
+    data = {"hi_data": (nominal + change).tolist(), "lo_data": (nominal - change).tolist()}
+    return {"name": name, "type": "histosys", "data": data}
+
+
+def _pull_of(gamma: Parameter, name: str) -> Parameter:
+    """Return the pull whose factor 1 + width * pull is a gamma with a Gaussian constraint."""
+    width = width_of(gamma)
+    constraint = gamma.constraint
+    lower, upper = ((bound - 1.0) / width for bound in (gamma.lower, gamma.upper))
+    changes: dict[str, Any] = {"lower": lower, "upper": upper}
+    if isinstance(constraint, GaussianConstraint):
+        cut = constraint.observable_range
+        ends = None if cut is None else Range(*((e - 1.0) / width for e in (cut.lower, cut.upper)))
+        changes["constraint"] = GaussianConstraint((constraint.observed - 1.0) / width, 1.0, ends)
+    return gamma.replace(name=name, initial=(gamma.initial - 1.0) / width, **changes)
 
 
 def _rescale(modifiers: list[dict[str, Any]], scale: FloatArray) -> None:

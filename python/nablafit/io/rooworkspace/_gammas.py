@@ -44,8 +44,8 @@ def bin_modifiers(
     """Return what the ParamHistFuncs of a channel are, by index of the sample and name.
 
     One with a constraint term is a StatError if several samples share it or HistFactory named it
-    so, else a ShapeSys; one without is a ShapeFactor. The uncertainties of the samples are shares
-    of that of the bin, in proportion to their yields: the workspace keeps only the total.
+    so, else a ShapeSys; one without is a ShapeFactor. The uncertainty is that of the bin if one
+    sample has the modifier, and none if several have: the workspace keeps only the total.
     """
     users: dict[str, list[int]] = {}
     by_name: dict[str, BinFactor] = {}
@@ -57,13 +57,10 @@ def bin_modifiers(
     for name, indices in users.items():
         factor = by_name[name]
         relative = np.array([_relative(parameters.constraint(p)) for p in factor.parameters])
-        yields = np.abs(np.array([samples[i].nominal for i in indices]))
-        norm = np.sqrt((yields**2).sum(axis=0))
-        total = relative * yields.sum(axis=0)
-        for i, nominal in zip(indices, yields, strict=True):
-            shares = np.divide(nominal, norm, out=np.zeros_like(norm), where=norm > 0.0)
+        for i in indices:
             is_shared = len(indices) > 1
-            result[i, name] = _modifier(channel, factor, total * shares, relative, is_shared)
+            uncertainties = () if is_shared else relative * np.abs(samples[i].nominal)
+            result[i, name] = _modifier(channel, factor, uncertainties, relative, is_shared)
     return result
 
 
@@ -79,7 +76,7 @@ def _relative(constraint: Constraint) -> float:
 def _modifier(
     channel: str,
     factor: BinFactor,
-    uncertainties: NDArray[np.float64],
+    uncertainties: NDArray[np.float64] | tuple[()],
     relative: NDArray[np.float64],
     is_shared: bool,
 ) -> StatError | ShapeSys | ShapeFactor:
