@@ -7,9 +7,8 @@
 namespace nablafit::detail {
 namespace {
 
-/// Parameters that stay this many widths from the start for this many steps have left for
-/// infinity. One step may lead there: a width guessed from the start is not that of a factor of a
-/// tiny template.
+/// Distance from the start in widths, and for how many steps, from which on parameters may have
+/// left for infinity.
 constexpr double far_away = 1e9;
 constexpr int max_far_steps = 5;
 /// Relative rounding error of a value.
@@ -169,12 +168,14 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   settle_kinks();
   evaluate_hessian();
   find_free_parameters();
+  const double previous_edm = edm_;
   choose_step();
   if (has_converged() && (blended_ || !factorization_.is_exact())) {
     evaluate_hessian();
     newton_step(true);
   }
   if (has_converged()) return judge_stationary_point();
+  if (is_leaving(previous_edm)) return MinimizeStatus::unbounded;
   if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
   const bool exact = factorization_.is_exact();
   const double previous = value_;
@@ -191,7 +192,7 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();
   }
-  return judge_progress();
+  return std::nullopt;
 }
 
 /// Where the gradient vanishes: a minimum, unless the curvature is negative in a direction that
@@ -266,15 +267,18 @@ std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
   return std::max(edm_, single) < limit ? converged_status() : MinimizeStatus::stalled;
 }
 
-std::optional<MinimizeStatus> NewtonSolver::judge_progress() {
-  for (std::size_t j = 0; j < n_; ++j) {
-    const double distance = std::abs(x_[j] - problem_->start[j]);
-    if (!(distance > far_away * problem_->widths[j])) continue;
-    if (++n_far_steps_ > max_far_steps) return MinimizeStatus::unbounded;
-    return std::nullopt;
-  }
-  n_far_steps_ = 0;
-  return std::nullopt;
+/// Whether parameters that are far from the start have left for infinity. One step may lead far: a
+/// width guessed from the start is not that of a factor of a tiny template; then the minimum is
+/// near.
+bool NewtonSolver::is_leaving(double previous_edm) {
+  const auto is_far = [this](std::size_t j) {
+    return std::abs(x_[j] - problem_->start[j]) > far_away * problem_->widths[j];
+  };
+  bool any = false;
+  for (std::size_t j = 0; j < n_; ++j) any = any || is_far(j);
+  n_far_steps_ = any ? n_far_steps_ + 1 : 0;
+  if (!any) return false;
+  return !factorization_.is_exact() || !(edm_ < previous_edm) || n_far_steps_ > max_far_steps;
 }
 
 /// Where no step leads down: holds parameters on a bound that a gradient pulls inwards, out of the

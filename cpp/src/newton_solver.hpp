@@ -39,7 +39,7 @@ class NewtonSolver {
              MinimizeSummary& summary);
   std::optional<MinimizeStatus> iterate();
   std::optional<MinimizeStatus> judge_failed_search();
-  std::optional<MinimizeStatus> judge_progress();
+  bool is_leaving(double previous_edm);
   std::optional<MinimizeStatus> judge_stationary_point();
   Evaluation evaluate(const double* x, double* gradient);
   bool find_hessian(const double* x, ArrowHessian& hessian);
