@@ -11,6 +11,8 @@ namespace {
 /// left for infinity.
 constexpr double far_away = 1e9;
 constexpr int max_far_steps = 5;
+/// Growth of the estimated distance to the minimum, there, that is a sign of it.
+constexpr double runaway_growth = 10.0;
 /// Relative rounding error of a value.
 constexpr double value_rounding = 1e-14;
 /// Most negative curvature, with unit diagonal, that is still rounding at a minimum.
@@ -278,7 +280,8 @@ bool NewtonSolver::is_leaving(double previous_edm) {
   for (std::size_t j = 0; j < n_; ++j) any = any || is_far(j);
   n_far_steps_ = any ? n_far_steps_ + 1 : 0;
   if (!any) return false;
-  return !factorization_.is_exact() || !(edm_ < previous_edm) || n_far_steps_ > max_far_steps;
+  const bool runs_away = !(edm_ < runaway_growth * std::max(previous_edm, 1.0));
+  return !factorization_.is_exact() || runs_away || n_far_steps_ > max_far_steps;
 }
 
 /// Where no step leads down: holds parameters on a bound that a gradient pulls inwards, out of the
