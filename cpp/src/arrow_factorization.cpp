@@ -106,7 +106,7 @@ void ArrowFactorization::gather_block(const ArrowHessian& hessian, const Block& 
 }
 
 /// Overwrites the gathered block by its lower Cholesky factor; the upper triangle stays.
-bool ArrowFactorization::factorize_block(const Block& block) {
+bool ArrowFactorization::factorize_block(const Block& block, double relative_pivot) {
   const std::size_t m = block.size;
   double* l = factor(block);
   for (std::size_t k = 0; k < m; ++k) {
@@ -119,8 +119,7 @@ bool ArrowFactorization::factorize_block(const Block& block) {
     const double diagonal = row[k];
     double pivot = diagonal;
     for (std::size_t p = 0; p < k; ++p) pivot -= row[p] * row[p];
-    if (!(pivot > smallest_relative_pivot * std::abs(diagonal)) || !std::isfinite(pivot))
-      return false;
+    if (!(pivot > relative_pivot * std::abs(diagonal)) || !std::isfinite(pivot)) return false;
     row[k] = std::sqrt(pivot);
   }
   return true;
@@ -169,19 +168,20 @@ void ArrowFactorization::subtract_local_rows() {
   }
 }
 
-bool ArrowFactorization::factorize(const ArrowHessian& hessian, const char* free) {
+bool ArrowFactorization::factorize(const ArrowHessian& hessian, const char* free,
+                                   double relative_pivot) {
   select(free);
   exact_ = false;
   most_negative_ = 0.0;
   for (std::size_t b = 0; b < n_free_blocks_; ++b) {
     gather_block(hessian, blocks_[b]);
-    if (!factorize_block(blocks_[b])) return false;
+    if (!factorize_block(blocks_[b], relative_pivot)) return false;
     reduce_block(hessian, blocks_[b]);
   }
   gather_dense(hessian);
   subtract_local_rows();
-  exact_ = cholesky(schur_.data(), n_free_, stride_, dense_scale_.data(),
-                    smallest_relative_pivot) == n_free_;
+  exact_ =
+      cholesky(schur_.data(), n_free_, stride_, dense_scale_.data(), relative_pivot) == n_free_;
   return exact_;
 }
 

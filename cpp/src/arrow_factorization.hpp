@@ -56,7 +56,8 @@ class ArrowFactorization {
 
   /// Factorises H where free[parameter] != 0. False if it is not positive definite beyond rounding;
   /// then there is nothing to solve with.
-  bool factorize(const ArrowHessian& hessian, const char* free);
+  bool factorize(const ArrowHessian& hessian, const char* free,
+                 double relative_pivot = smallest_relative_pivot);
 
   /// Factorises H + tau diag(H) with a tau found by a few trials: the cheap answer to negative
   /// curvature while the minimum is far away. False if H is singular rather than indefinite.
@@ -110,7 +111,7 @@ class ArrowFactorization {
 
   void select(const char* free);
   void gather_block(const ArrowHessian& hessian, const Block& block);
-  bool factorize_block(const Block& block);
+  bool factorize_block(const Block& block, double relative_pivot = smallest_relative_pivot);
   void reduce_block(const ArrowHessian& hessian, const Block& block);
   void gather_dense(const ArrowHessian& hessian);
   void subtract_local_rows();

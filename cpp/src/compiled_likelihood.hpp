@@ -34,6 +34,8 @@ struct CompiledLikelihood {
   double constant = 0.0;
   GaussianTerms gaussians;
   std::vector<ConstraintTerm> others;
+  /// Per bin: whether its events are not data, but keep the yield away from zero. Empty: nowhere.
+  std::vector<char> is_barrier;
 };
 
 /// Derives constant and terms from `model` and `data`, in place: nothing is allocated when it is

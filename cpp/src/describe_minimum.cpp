@@ -98,8 +98,10 @@ std::string describe(const MinimizeSummary& summary, const Model& model) {
     text += " At a bound: " + listed(parameters, model) + ".";
   }
   for (const WeakDirection& direction : summary.weak_directions) {
+    const bool is_flat = direction.curvature == 0.0;
     text += " Weakly determined combination (curvature " + number(direction.curvature) +
-            "): " + listed(direction.parameters, model) + "; fix or constrain one of them.";
+            (is_flat ? ", errors infinite" : "") + "): " + listed(direction.parameters, model) +
+            "; fix or constrain one of them.";
   }
   return text;
 }

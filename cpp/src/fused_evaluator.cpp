@@ -197,6 +197,13 @@ Evaluation FusedEvaluator::hessian_vector_product(const double* x, const double*
   return unless_overflow(result, product, n, n);
 }
 
+void FusedEvaluator::constraint_curvatures(const double* x, double* curvatures) const {
+  const std::size_t n = state_.model().names.size();
+  const std::vector<double> ones(n, 1.0);
+  std::fill_n(curvatures, n, 0.0);
+  add_constraint_product(x, ones.data(), curvatures);
+}
+
 void FusedEvaluator::add_constraint_product(const double* x, const double* v,
                                             double* product) const {
   const GaussianTerms& gaussians = terms_->gaussians;

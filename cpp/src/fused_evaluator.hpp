@@ -31,6 +31,9 @@ class FusedEvaluator final : public Evaluator {
   /// would be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
   Evaluation arrow_information(const double* x, double* gradient, ArrowHessian& information);
 
+  /// Second derivatives of the constraint terms, per parameter.
+  void constraint_curvatures(const double* x, double* curvatures) const;
+
  private:
   Evaluation evaluate(const double* x, double* gradient);
   /// All passes over the rows, in threads if the model is large.

@@ -16,7 +16,9 @@ constexpr std::size_t lanes = n_lanes;
 /// d''(n, lambda) of a bin's deviance.
 double bin_curvature(const HessianInputs& inputs, std::uint32_t bin, double lambda) {
   const double count = inputs.likelihood->data.counts[bin];
-  const bool expected = inputs.information && lambda > 0.0;
+  const std::vector<char>& is_barrier = inputs.likelihood->is_barrier;
+  const bool has_data = is_barrier.empty() || is_barrier[bin] == 0;
+  const bool expected = inputs.information && has_data && lambda > 0.0;
   return kernels::derivatives::poisson_deviance_second(expected ? lambda : count, lambda);
 }
 

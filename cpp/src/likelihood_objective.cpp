@@ -95,6 +95,15 @@ bool LikelihoodObjective::information(const double* x, ArrowHessian& information
   return evaluation.status == EvaluationStatus::ok;
 }
 
+void LikelihoodObjective::separate_curvatures(const double* x, double* curvatures) const {
+  evaluator_.constraint_curvatures(x, curvatures);
+}
+
+bool LikelihoodObjective::has_finite_border(const Evaluation& evaluation) const {
+  return evaluation.status == EvaluationStatus::negative_yield &&
+         likelihood().data().counts[evaluation.index] == 0.0;
+}
+
 std::vector<double> typical_widths(const Model& model) {
   std::vector<double> widths(model.n_parameters());
   for (std::size_t p = 0; p < widths.size(); ++p) widths[p] = typical_width(model.compiled(), p);

@@ -18,6 +18,9 @@ class LikelihoodObjective final : public Objective {
   Evaluation value_and_gradient(const double* x, double* gradient) override;
   bool hessian(const double* x, ArrowHessian& hessian) override;
   bool information(const double* x, ArrowHessian& information) override;
+  void separate_curvatures(const double* x, double* curvatures) const override;
+  /// In a bin without events the deviance is the yield itself: it ends at zero without growing.
+  bool has_finite_border(const Evaluation& evaluation) const override;
 
   const Likelihood& likelihood() const noexcept { return evaluator_.likelihood(); }
 

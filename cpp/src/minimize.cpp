@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "likelihood_objective.hpp"
@@ -10,6 +11,12 @@
 #include "zero_yields.hpp"
 
 namespace nablafit {
+namespace {
+
+/// Points that are tried where the likelihood is zero at the start.
+constexpr std::size_t n_draws = 32;
+
+}  // namespace
 
 std::string_view to_string(MinimizeStatus status) noexcept {
   switch (status) {
@@ -51,6 +58,8 @@ struct Minimizer::Implementation {
 
   void set_problem(const MinimizeArguments& arguments);
   void check_problem() const;
+  void fit();
+  void start_elsewhere();
 
   MinimizeOptions options;
   std::unique_ptr<detail::LikelihoodObjective> objective;
@@ -98,6 +107,29 @@ void Minimizer::Implementation::check_problem() const {
   }
 }
 
+/// Fits from the best of some points drawn from the ranges of the parameters, where the likelihood
+/// is zero at the start. If it is zero there too, the summary stays as it is.
+void Minimizer::Implementation::start_elsewhere() {
+  const std::size_t n = problem.start.size();
+  const std::vector<double> points = detail::draw_points(objective->likelihood(), problem, n_draws);
+  std::vector<double> gradient(n);
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < n_draws; ++i) {
+    const double* point = points.data() + i * n;
+    const Evaluation evaluation = objective->value_and_gradient(point, gradient.data());
+    if (evaluation.status != EvaluationStatus::ok || !(evaluation.value < lowest)) continue;
+    lowest = evaluation.value;
+    problem.start.assign(point, point + n);
+  }
+  const int n_gradients = summary.n_gradients + static_cast<int>(n_draws);
+  if (std::isfinite(lowest)) {
+    fit();
+    summary.n_gradients += n_gradients;
+  } else {
+    summary.n_gradients = n_gradients;
+  }
+}
+
 Minimizer::Minimizer(const Likelihood& likelihood, const MinimizeOptions& options)
     : implementation_(std::make_unique<Implementation>(likelihood, options)) {}
 
@@ -117,14 +149,22 @@ void Minimizer::set_likelihood(const Likelihood& likelihood) {
   self.objective = std::make_unique<detail::LikelihoodObjective>(likelihood);
 }
 
+/// One fit; the border where yields are zero included.
+void Minimizer::Implementation::fit() {
+  problem.stop_at_border = true;
+  solver->run(*objective, problem, options, summary);
+  problem.stop_at_border = false;
+  const bool is_over = summary.status == MinimizeStatus::converged ||
+                       summary.status == MinimizeStatus::infeasible_start;
+  if (is_over || !solver->met_negative_yield()) return;
+  detail::approach_zero_yields(*solver, *objective, problem, options, summary);
+}
+
 const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
   Implementation& self = *implementation_;
   self.set_problem(arguments);
-  self.solver->run(*self.objective, self.problem, self.options, self.summary);
-  if (self.solver->met_negative_yield() && self.summary.status != MinimizeStatus::converged) {
-    detail::approach_zero_yields(*self.solver, likelihood(), self.problem, self.options,
-                                 self.summary);
-  }
+  self.fit();
+  if (self.summary.status == MinimizeStatus::infeasible_start) self.start_elsewhere();
   return self.summary;
 }
 

@@ -7,8 +7,12 @@
 namespace nablafit::detail {
 namespace {
 
-/// Parameters this many widths from the start have left for infinity.
+/// Distance from the start in widths, and for how many steps, from which on parameters may have
+/// left for infinity.
 constexpr double far_away = 1e9;
+constexpr int max_far_steps = 5;
+/// Growth of the estimated distance to the minimum, there, that is a sign of it.
+constexpr double runaway_growth = 10.0;
 /// Relative rounding error of a value.
 constexpr double value_rounding = 1e-14;
 /// Most negative curvature, with unit diagonal, that is still rounding at a minimum.
@@ -26,6 +30,13 @@ constexpr double acceptable_edm = 1e-7;
 constexpr int max_refinements = 3;
 constexpr double refinement_contraction = 0.1;
 constexpr double trusted_edm = 1e-2;
+/// Before the Hessian at the end, which errors come from, steps go on down to this: errors then are
+/// those of the minimum to about 1e-8, whatever the start and the units.
+constexpr double invariant_edm = 1e-18;
+/// Part of the tolerance of the estimated distance that is worth leaving a saddle point.
+constexpr double worthwhile_gain = 0.1;
+/// Change of a parameter, in widths, that shows what is next to a bound.
+constexpr double smallest_move = 1e-6;
 
 }  // namespace
 
@@ -47,6 +58,7 @@ NewtonSolver::NewtonSolver(const ArrowStructure& structure)
       upper_(n_),
       fixed_(n_),
       pinned_(n_),
+      barred_(n_),
       free_(n_),
       model_free_(n_),
       diagonal_(n_),
@@ -111,8 +123,10 @@ void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
   summary_ = &summary;
   summary.iterations = summary.n_gradients = summary.n_hessians = 0;
   accepted_fraction_ = 0.0;
-  n_crawls_ = 0;
-  met_negative_yield_ = confined_ = false;
+  n_crawls_ = n_border_cuts_ = n_far_steps_ = 0;
+  met_negative_yield_ = stopped_at_border_ = confined_ = false;
+  border_bins_.clear();
+  std::fill(barred_.begin(), barred_.end(), char{0});
   used_information_ = false;
   edm_ = newton_edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
   std::fill(pinned_.begin(), pinned_.end(), char{0});
@@ -148,6 +162,7 @@ bool NewtonSolver::has_converged() const {
 MinimizeStatus NewtonSolver::converged_status() const {
   const bool at_kink =
       std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned == 2; });
+  if (!border_bins_.empty()) return MinimizeStatus::converged_at_zero_yield;
   return at_kink ? MinimizeStatus::converged_at_kink : MinimizeStatus::converged;
 }
 
@@ -155,17 +170,23 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   settle_kinks();
   evaluate_hessian();
   find_free_parameters();
+  const double previous_edm = edm_;
   choose_step();
   if (has_converged() && (blended_ || !factorization_.is_exact())) {
     evaluate_hessian();
     newton_step(true);
   }
   if (has_converged()) return judge_stationary_point();
+  if (is_leaving(previous_edm)) return MinimizeStatus::unbounded;
   if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
   const bool exact = factorization_.is_exact();
   const double previous = value_;
   confine_step();
-  if (!descend()) return judge_failed_search();
+  if (!descend()) {
+    if (stopped_at_border_) return MinimizeStatus::stalled;
+    if (bar_bounds()) return std::nullopt;
+    return judge_failed_search();
+  }
   const bool crawls = previous - value_ <= crawling_decrease * std::min(edm_, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
   if (n_crawls_ > max_crawls) return judge_failed_search();
@@ -173,7 +194,7 @@ std::optional<MinimizeStatus> NewtonSolver::iterate() {
   if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
     return converged_status();
   }
-  return judge_progress();
+  return std::nullopt;
 }
 
 /// Where the gradient vanishes: a minimum, unless the curvature is negative in a direction that
@@ -182,6 +203,7 @@ std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
   const MinimizeStatus status = converged_status();
   const double curvature = factorization_.most_negative_curvature();
   if (curvature > saddle_curvature) return status;
+  if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::saddle_point;
   saddle_direction_ = factorization_.negative_direction();
   if (leave_saddle()) {
     ++summary_->iterations;
@@ -219,7 +241,10 @@ bool NewtonSolver::refine_with_old_factors() {
     const double previous = edm_;
     edm_ = 0.5 * slope;
     measure_gradient();
-    if (has_converged()) return !needs_hessian && !blended_ && previous < trusted_edm;
+    if (has_converged()) {
+      if (!needs_hessian) return !blended_ && previous < trusted_edm;
+      if (options_->covariance != CovarianceKind::full || edm_ < invariant_edm) return false;
+    }
     if (!(edm_ < refinement_contraction * previous)) return false;
     for (std::size_t j = 0; j < n_; ++j) {
       trial_[j] = x_[j] - step_[j];
@@ -231,6 +256,7 @@ bool NewtonSolver::refine_with_old_factors() {
     x_.swap(trial_);
     gradient_.swap(trial_gradient_);
     value_ = trial.value;
+    objective_->note_step(1.0);
   }
   return false;
 }
@@ -243,12 +269,43 @@ std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
   return std::max(edm_, single) < limit ? converged_status() : MinimizeStatus::stalled;
 }
 
-std::optional<MinimizeStatus> NewtonSolver::judge_progress() const {
+/// Whether parameters that are far from the start have left for infinity. One step may lead far: a
+/// width guessed from the start is not that of a factor of a tiny template; then the minimum is
+/// near.
+bool NewtonSolver::is_leaving(double previous_edm) {
+  const auto is_far = [this](std::size_t j) {
+    return std::abs(x_[j] - problem_->start[j]) > far_away * problem_->widths[j];
+  };
+  bool any = false;
+  for (std::size_t j = 0; j < n_; ++j) any = any || is_far(j);
+  n_far_steps_ = any ? n_far_steps_ + 1 : 0;
+  if (!any) return false;
+  const bool runs_away = !(edm_ < runaway_growth * std::max(previous_edm, 1.0));
+  return !factorization_.is_exact() || runs_away || n_far_steps_ > max_far_steps;
+}
+
+/// Where no step leads down: holds parameters on a bound that a gradient pulls inwards, out of the
+/// domain, like a factor >= 0 of a negative yield. True if there are new ones.
+bool NewtonSolver::bar_bounds() {
+  if (!met_negative_yield_) return false;
+  bool changed = false;
   for (std::size_t j = 0; j < n_; ++j) {
-    const double distance = std::abs(x_[j] - problem_->start[j]);
-    if (distance > far_away * problem_->widths[j]) return MinimizeStatus::unbounded;
+    const bool at_lower = x_[j] <= problem_->lower[j];
+    if (free_[j] == 0 || (!at_lower && x_[j] < problem_->upper[j])) continue;
+    const double size = std::min(smallest_move * problem_->widths[j],
+                                 0.5 * (problem_->upper[j] - problem_->lower[j]));
+    std::copy(x_.begin(), x_.end(), trial_.begin());
+    trial_[j] += at_lower ? size : -size;
+    const Evaluation inwards = evaluate(trial_.data(), trial_gradient_.data());
+    if (!objective_->has_finite_border(inwards)) continue;
+    barred_[j] = 1;
+    changed = true;
+    const auto place = std::lower_bound(border_bins_.begin(), border_bins_.end(), inwards.index);
+    if (place == border_bins_.end() || *place != inwards.index) {
+      border_bins_.insert(place, inwards.index);
+    }
   }
-  return std::nullopt;
+  return changed;
 }
 
 /// At a stationary point with negative curvature: looks for a lower value on both sides, then with
@@ -272,6 +329,7 @@ bool NewtonSolver::leave_saddle() {
 
 /// Takes over the first lower value found along the direction or against it.
 bool NewtonSolver::search_saddle() {
+  const double least_gain = std::max(value_noise(), worthwhile_gain * options_->edm_tolerance);
   double length = 0.0;
   for (std::size_t j = 0; j < n_; ++j) {
     length = std::max(length, std::abs(saddle_direction_[j]) / problem_->widths[j]);
@@ -281,7 +339,7 @@ bool NewtonSolver::search_saddle() {
       for (std::size_t j = 0; j < n_; ++j) step_[j] = sign * size / length * saddle_direction_[j];
       move_along(1.0);
       const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
-      if (trial.status != EvaluationStatus::ok || !(trial.value < value_ - value_noise())) continue;
+      if (trial.status != EvaluationStatus::ok || !(trial.value < value_ - least_gain)) continue;
       x_.swap(trial_);
       gradient_.swap(trial_gradient_);
       value_ = trial.value;

@@ -28,6 +28,8 @@ class NewtonSolver {
   void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options,
            MinimizeSummary& summary);
 
+  /// Whether the last run gave up at a border, see BoxProblem::stop_at_border.
+  bool stopped_at_border() const noexcept { return stopped_at_border_; }
   /// Whether the last run came to points with negative yields.
   bool met_negative_yield() const noexcept { return met_negative_yield_; }
 
@@ -37,7 +39,7 @@ class NewtonSolver {
              MinimizeSummary& summary);
   std::optional<MinimizeStatus> iterate();
   std::optional<MinimizeStatus> judge_failed_search();
-  std::optional<MinimizeStatus> judge_progress() const;
+  bool is_leaving(double previous_edm);
   std::optional<MinimizeStatus> judge_stationary_point();
   Evaluation evaluate(const double* x, double* gradient);
   bool find_hessian(const double* x, ArrowHessian& hessian);
@@ -49,6 +51,7 @@ class NewtonSolver {
   void hold_degenerate_bounds();
   bool leave_saddle();
   bool search_saddle();
+  bool bar_bounds();
   double value_noise() const;
 
   // newton_start.cpp
@@ -76,9 +79,14 @@ class NewtonSolver {
   void confine_step();
   bool clamp_step();
   bool release_step();
+  void walk_along_bounds();
+  double find_model_slopes();
+  bool move_to_bounds(double height);
+  bool release_reluctant_bounds();
   bool descend();
   void gradient_step();
   bool search_line(double shortest);
+  bool is_in_the_way(double fraction);
   void move_along(double fraction);
   double change_along_gradient() const;
   bool is_acceptable(const Evaluation& trial, double predicted) const;
@@ -87,7 +95,14 @@ class NewtonSolver {
   void finish(MinimizeStatus status);
   void report_bounds();
   void report_covariance();
+  void report_point();
+  void report_errors();
+  void free_idle_bounds();
+  bool factorize_precisely();
+  bool is_doubtful() const;
+  bool polish();
   void report_condition();
+  void report_direction(const ArrowDirection& found);
   bool find_side_hessian(double sign, ArrowHessian& hessian);
   void average_kink_hessians();
   void mark_undetermined();
@@ -109,12 +124,17 @@ class NewtonSolver {
   std::vector<double> lower_, upper_;  ///< of the current iteration: cut at kinks
   std::vector<char> fixed_;
   std::vector<char> pinned_;      ///< held at a kink
+  std::vector<char> barred_;      ///< held at a bound because the domain ends there
   std::vector<char> free_;        ///< neither fixed, binding, pinned nor without effect
   std::vector<char> model_free_;  ///< free in the quadratic model while it is confined
   std::vector<double> diagonal_;  ///< of the Hessian
   std::vector<double> step_, newton_, trial_, trial_gradient_, scratch_, clamped_;
   std::vector<double> saddle_direction_;
+  std::vector<std::size_t> border_bins_;  ///< behind which barred parameters are held
   bool met_negative_yield_ = false;
+  bool stopped_at_border_ = false;
+  int n_border_cuts_ = 0;
+  int n_far_steps_ = 0;
   int n_crawls_ = 0;
   double edm_ = 0.0;
   double projected_gradient_ = 0.0;

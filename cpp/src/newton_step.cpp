@@ -17,9 +17,16 @@ constexpr double far_edm = 100.0;
 /// The same for estimates that are not this small and shrink by less than this factor per step.
 constexpr double close_edm = 1e-2;
 constexpr double slow_reduction = 0.3;
+/// A border is in the way if so small a part of a step ends behind it, or a larger one in more
+/// steps than this.
+constexpr double shortest_at_border = 0.05;
+constexpr double cut_at_border = 0.5;
+constexpr int max_border_cuts = 2;
 constexpr int max_blends = 5;
 constexpr int max_releases = 6;
 constexpr int max_confinements = 30;
+/// Factorisations on the way along bounds.
+constexpr int max_moves = 50;
 /// A step, bent by the bounds, that still leads uphill when it is this short does so at any length.
 constexpr double smallest_fraction_uphill = 1e-3;
 /// Distances to a bound below this many widths are rounding.
@@ -33,7 +40,7 @@ bool NewtonSolver::is_binding(std::size_t j) const {
 
 /// True for a parameter held at a bound that the gradient now pulls inwards.
 bool NewtonSolver::is_released(std::size_t j) const {
-  if (fixed_[j] != 0 || pinned_[j] != 0 || gradient_[j] == 0.0) return false;
+  if (fixed_[j] != 0 || pinned_[j] != 0 || barred_[j] != 0 || gradient_[j] == 0.0) return false;
   return !is_binding(j);
 }
 
@@ -62,7 +69,8 @@ bool NewtonSolver::has_effect(std::size_t j) const {
 void NewtonSolver::find_free_parameters() {
   arrow_diagonal(structure_, hessian_, diagonal_.data());
   for (std::size_t j = 0; j < n_; ++j) {
-    free_[j] = fixed_[j] == 0 && pinned_[j] == 0 && !is_binding(j) && has_effect(j);
+    free_[j] =
+        fixed_[j] == 0 && pinned_[j] == 0 && barred_[j] == 0 && !is_binding(j) && has_effect(j);
   }
 }
 
@@ -161,7 +169,7 @@ bool NewtonSolver::release_step() {
   for (std::size_t j = 0; j < n_; ++j) {
     if (free_[j] == 0 || model_free_[j] != 0) continue;
     const double slope = gradient_[j] + scratch_[j];
-    const bool at_lower = x_[j] + clamped_[j] <= lower_[j];
+    const bool at_lower = clamped_[j] == lower_[j] - x_[j];
     if (at_lower ? slope >= 0.0 : slope <= 0.0) continue;
     model_free_[j] = 1;
     clamped_[j] = 0.0;
@@ -180,7 +188,9 @@ void NewtonSolver::confine_step() {
   int n_releases = 0;
   for (int round = 0; round < max_confinements; ++round) {
     if (!clamp_step()) {
-      if (!confined_ || n_releases++ == max_releases || !release_step()) return;
+      if (!confined_) return;
+      if (n_releases++ == max_releases) break;
+      if (!release_step()) return;
     }
     confined_ = true;
     arrow_multiply(structure_, hessian_, clamped_.data(), scratch_.data());
@@ -192,15 +202,88 @@ void NewtonSolver::confine_step() {
       step_[j] = free_[j] != 0 && model_free_[j] == 0 ? clamped_[j] : -step_[j];
     }
   }
+  walk_along_bounds();
+}
+
+/// Minimises the quadratic model on the box where guessing many bounds at once goes in circles, as
+/// it does when long and strongly correlated components leave the box together. Every move lowers
+/// the model (active-set method, J. Nocedal and S. Wright, Numerical Optimization, 2nd edition,
+/// algorithm 16.3), so that any number of them makes a step downhill.
+void NewtonSolver::walk_along_bounds() {
+  std::copy(free_.begin(), free_.end(), model_free_.begin());
+  std::fill(clamped_.begin(), clamped_.end(), 0.0);
+  double height = find_model_slopes();
+  for (int move = 0; move < max_moves; ++move) {
+    if (!factorization_.factorize(hessian_, model_free_.data())) break;
+    factorization_.solve(scratch_.data(), step_.data());
+    const bool met_bounds = move_to_bounds(height);
+    height = find_model_slopes();
+    if (!met_bounds && !release_reluctant_bounds()) break;
+  }
+  std::copy(clamped_.begin(), clamped_.end(), step_.begin());
+}
+
+/// scratch = slopes of the quadratic model after the step in `clamped_`; returns its height.
+double NewtonSolver::find_model_slopes() {
+  arrow_multiply(structure_, hessian_, clamped_.data(), scratch_.data());
+  double height = 0.0;
+  for (std::size_t j = 0; j < n_; ++j) {
+    height += clamped_[j] * (gradient_[j] + 0.5 * scratch_[j]);
+    scratch_[j] += gradient_[j];
+  }
+  return height;
+}
+
+/// clamped -= step, bent at all bounds if that lowers the model, else as far as the first; what
+/// meets a bound is held from then on. False if nothing does.
+bool NewtonSolver::move_to_bounds(double height) {
+  std::copy(clamped_.begin(), clamped_.end(), trial_.begin());
+  double fraction = 1.0;
+  std::size_t first = n_;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (model_free_[j] == 0 || step_[j] == 0.0) continue;
+    const double room = (step_[j] > 0.0 ? lower_[j] : upper_[j]) - x_[j];
+    const double part = std::max((clamped_[j] - room) / step_[j], 0.0);
+    clamped_[j] -= step_[j];
+    if (part >= 1.0) continue;
+    clamped_[j] = room;
+    if (part >= fraction) continue;
+    fraction = part;
+    first = j;
+  }
+  if (first == n_) return false;
+  const bool is_lower = find_model_slopes() < height;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (model_free_[j] == 0 || step_[j] == 0.0) continue;
+    const double room = (step_[j] > 0.0 ? lower_[j] : upper_[j]) - x_[j];
+    if (is_lower ? clamped_[j] == room : j == first) model_free_[j] = 0;
+    if (!is_lower) clamped_[j] = j == first ? room : trial_[j] - fraction * step_[j];
+  }
+  return true;
+}
+
+/// Lets go of bounds that the quadratic model would leave inwards. True if there are any.
+bool NewtonSolver::release_reluctant_bounds() {
+  bool changed = false;
+  for (std::size_t j = 0; j < n_; ++j) {
+    if (free_[j] == 0 || model_free_[j] != 0) continue;
+    const bool at_lower = clamped_[j] == lower_[j] - x_[j];
+    if (at_lower ? scratch_[j] >= 0.0 : scratch_[j] <= 0.0) continue;
+    model_free_[j] = 1;
+    changed = true;
+  }
+  return changed;
 }
 
 /// Along the step, or what replaces it if that fails: the Newton step before it was confined, bent
 /// at the bounds; then steepest descent.
 bool NewtonSolver::descend() {
   if (search_line(confined_ ? shortest_confined : smallest_fraction)) return true;
+  if (stopped_at_border_) return false;
   if (confined_) {
     std::copy(newton_.begin(), newton_.end(), step_.begin());
     if (search_line(shortest_confined)) return true;
+    if (stopped_at_border_) return false;
   }
   confined_ = true;
   gradient_step();
@@ -251,6 +334,14 @@ bool NewtonSolver::is_acceptable(const Evaluation& trial, double predicted) cons
   return std::abs(slope) <= (1.0 - 2.0 * sufficient_decrease) * std::abs(predicted);
 }
 
+/// Whether to give up at a border that cut a step to this part.
+bool NewtonSolver::is_in_the_way(double fraction) {
+  if (fraction == cut_at_border) ++n_border_cuts_;
+  stopped_at_border_ = problem_->stop_at_border &&
+                       (n_border_cuts_ > max_border_cuts || fraction <= shortest_at_border);
+  return stopped_at_border_;
+}
+
 /// Backtracks along the step. Takes the accepted point over and returns true, or leaves all as it
 /// was.
 bool NewtonSolver::search_line(double shortest) {
@@ -265,6 +356,7 @@ bool NewtonSolver::search_line(double shortest) {
       gradient_.swap(trial_gradient_);
       value_ = trial.value;
       accepted_fraction_ = fraction;
+      objective_->note_step(fraction);
       return true;
     }
     if (trial.status == EvaluationStatus::ok && std::isfinite(trial.value)) {
@@ -272,7 +364,8 @@ bool NewtonSolver::search_line(double shortest) {
       const double best = curved > 0.0 ? -0.5 * predicted / curved : 0.5;
       fraction *= std::clamp(best, 0.1, 0.5);
     } else {
-      fraction *= 0.5;
+      if (objective_->has_finite_border(trial) && is_in_the_way(fraction)) return false;
+      fraction *= objective_->part_inside(trial_.data());
     }
   }
   return false;

@@ -162,9 +162,22 @@ double RaySearch::distance_to_bound() const {
   return distance;
 }
 
+/// Whether the ray begins at a bound: if that holds the minimum, the likelihood falls at once.
+bool RaySearch::leaves_bound() const {
+  for (std::size_t k = 0; k < ray_->parameters.size(); ++k) {
+    const std::size_t j = ray_->parameters[k];
+    const double speed = ray_->direction[k];
+    const double behind = speed > 0.0 ? problem_.lower[j] : problem_.upper[j];
+    if (speed != 0.0 && origin_.x[j] == behind) return true;
+  }
+  return false;
+}
+
 double RaySearch::first_distance() const {
   const double predicted = target_ / std::sqrt(curvature_);
   if (std::isfinite(predicted) && predicted > 0.0) return predicted;
+  const double straight = ray_->rise / origin_slope_;
+  if (leaves_bound() && std::isfinite(straight) && straight > 0.0) return straight;
   double distance = infinity;
   for (std::size_t k = 0; k < ray_->parameters.size(); ++k) {
     const double speed = std::abs(ray_->direction[k]);

@@ -37,6 +37,7 @@ class RaySearch {
   void predict();
   double distance_to_bound() const;
   double first_distance() const;
+  bool leaves_bound() const;
 
   Outcome evaluate(double distance, Point& point);
   const MinimizeSummary& fit(double distance);

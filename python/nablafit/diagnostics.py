@@ -28,7 +28,8 @@ class WeakDirection:
     """A combination of parameters that the data hardly determine."""
 
     curvature: float
-    """Second derivative of -log L along it, with the Hessian scaled to unit diagonal."""
+    """Second derivative of -log L along it, with the Hessian scaled to unit diagonal; 0 if it is
+    flat within rounding."""
     weights: dict[str, float]
     """Change of each parameter along the direction; the largest part in units of errors first."""
 

@@ -23,6 +23,8 @@ from .model import Model
 from .result import FitResult
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ._arrays import FloatArray, ParameterValues
     from ._problem import Bounds, Fixed
     from .data import Data
@@ -203,6 +205,14 @@ def _lower_minimum(minima: tuple[LocalMinimum, ...]) -> str:
     )
 
 
+def _held(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
+    """Say which free parameters have no error because a bound holds them."""
+    if minimum.covariance is None:
+        return np.zeros(problem.fixed.size, dtype=bool)
+    held: NDArray[np.bool_] = ~problem.fixed & (np.diag(minimum.covariance) == 0.0)
+    return held
+
+
 def _result(
     problem: FitProblem,
     options: FitOptions,
@@ -222,7 +232,7 @@ def _result(
         fixed=problem.fixed,
         lower=problem.lower,
         upper=problem.upper,
-        at_bound=problem.at_bound(minimum.x),
+        at_bound=problem.at_bound(minimum.x) | _held(problem, minimum),
         prefit_values=center,
         prefit_errors=width,
         status=minimum.status,

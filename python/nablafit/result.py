@@ -87,7 +87,7 @@ class Estimate:
     name: str
     value: float
     error: float
-    """Standard deviation; 0 if fixed, NaN if the fit gave no covariance."""
+    """Standard deviation; 0 if fixed or held by a bound, NaN if the fit gave no covariance."""
     pull: float
     """(value - prefit value) / prefit error; NaN without a constraint term."""
     constraint: float
@@ -107,13 +107,19 @@ class FitResult:
     """What a fit found; frozen. `result["mu"]` is the `Estimate` of one parameter.
 
     Arrays follow `parameters`; parameters and their errors have their own units.
+
+    A parameter that the likelihood pushes against a bound has the error 0, whatever the minimiser,
+    and the errors of the others are those with it held; one at a bound without such a push has an
+    error like any other. The native minimiser gives infinite errors to what the data do not
+    determine. `docs/inference.md` says why.
     """
 
     parameters: tuple[str, ...]
     x: FloatArray
     """Fitted values as an array, shape (n_parameters,)."""
     covariance: FloatArray | None
-    """Shape (n_parameters, n_parameters), zero for fixed parameters; None if there is none."""
+    """Shape (n_parameters, n_parameters), zero for fixed parameters and those that a bound holds;
+    None if there is none."""
     value: float
     """Minimum of the likelihood object: -log(L / L_saturated)."""
     constant: float

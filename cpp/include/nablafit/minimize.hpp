@@ -6,7 +6,8 @@
 /// active set on the quadratic model, and shortened until the value decreases enough. Indefinite
 /// Hessians are modified to positive definite ones; kinks of piecewise interpolation act as
 /// temporary bounds. Where the yields of bins without events reach zero, the border of the domain
-/// is approached from inside, by fits with ever fewer events in these bins.
+/// is approached from inside, by a primal-dual interior-point method. Where the likelihood is zero
+/// at the start and nearby, a few points drawn from the ranges of the parameters are tried.
 #ifndef NABLAFIT_MINIMIZE_HPP
 #define NABLAFIT_MINIMIZE_HPP
 
@@ -25,7 +26,9 @@ namespace nablafit {
 enum class CovarianceKind {
   none,
   errors,  ///< square roots of the diagonal
-  full,    ///< also the matrix, n_parameters() squared
+  /// Also the matrix, n_parameters() squared; taken, with the errors, after further steps to where
+  /// only rounding is left.
+  full,
 };
 
 struct MinimizeOptions {
@@ -71,9 +74,11 @@ struct ActiveBound {
   double multiplier;
 };
 
-/// A combination of parameters that the data hardly determine (curvature near 0).
+/// A combination of parameters that neither data nor constraint terms determine well (curvature
+/// near 0).
 struct WeakDirection {
-  double curvature;                     ///< of the Hessian scaled to unit diagonal
+  /// Of the Hessian scaled to unit diagonal; 0 if it is flat within rounding.
+  double curvature;
   std::vector<std::size_t> parameters;  ///< those that take part, largest part first
   std::vector<double> weights;          ///< change of each along the direction
 };
@@ -102,7 +107,8 @@ struct MinimizeSummary {
   std::vector<std::size_t> outside_support;
   std::vector<WeakDirection> weak_directions;
   double condition = 0.0;  ///< of the scaled Hessian; NaN if not asked for, infinite if singular
-  /// Standard deviations; 0 for fixed parameters and those at an active bound, infinite for
+  /// Standard deviations; 0 for fixed parameters and those pushed against a bound (by a slope above
+  /// 1e-3 in units of the error along the parameter), infinite for
   /// parameters without effect or in a direction without curvature, NaN where there is no minimum
   /// or the Hessian overflows. At a kink the Hessian is the mean of both sides; where yields are
   /// zero it is that along the border, and errors do not hold. Empty if not asked for.

@@ -32,9 +32,6 @@ __all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fi
 
 # Toys that are in memory at a time.
 _BLOCK = 4096
-# Directions with at most this curvature, the Hessian scaled to unit diagonal, are flat: the native
-# minimiser gives them infinite errors.
-_FLAT = 1e-10
 
 
 @remembers_origin
@@ -185,7 +182,7 @@ def _n_determined(best: FitResult) -> int:
     """Count free parameters less the directions in which the likelihood is flat."""
     if best.diagnostics is None:
         return best.n_free
-    flat = sum(d.curvature <= _FLAT for d in best.diagnostics.weak_directions)
+    flat = sum(d.curvature == 0.0 for d in best.diagnostics.weak_directions)
     return best.n_free - flat - len(best.diagnostics.without_effect)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._covariance import exact_covariance
+from .._covariance import exact_covariance, held_by_bounds
 from .._problem import FitOptions, FitProblem, Minimum, make_problem
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         x=np.array(minuit.values),
         status=status,
         message=message,
-        covariance=_covariance(minuit),
+        covariance=_covariance(problem, minuit),
         edm=minuit.fmin.edm,
         n_calls=n_calls,
         n_gradients=n_gradients,
@@ -156,8 +156,18 @@ class _DefiniteHessian:
         return hessian
 
 
-def _covariance(minuit: Minuit) -> FloatArray | None:
-    return None if minuit.covariance is None else np.array(minuit.covariance)
+def _covariance(problem: FitProblem, minuit: Minuit) -> FloatArray | None:
+    """MINUIT's covariance, zero for parameters that a bound holds as for fixed ones.
+
+    In MINUIT's variables the derivative vanishes at a bound: the error of a parameter there is some
+    tiny number, and that of the others is the one with the parameter held.
+    """
+    if minuit.covariance is None:
+        return None
+    covariance = np.array(minuit.covariance)
+    held = held_by_bounds(problem, np.array(minuit.values))
+    covariance[held] = covariance[:, held] = 0.0
+    return covariance
 
 
 def _outcome(minuit: Minuit) -> tuple[str, str]:
