@@ -1,4 +1,4 @@
-"""Numbers that must not depend on the unit of the parameter of interest, nor on a padding of bins."""
+"""Numbers that must not depend on the unit of the parameter of interest, nor on padded bins."""
 
 from __future__ import annotations
 
