@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ TOLERANCE = 1e-9
 # Of the operations that pyhf does.
 MOST_REFUSED = 0.5
 
+# pyhf has no types.
+PyhfObject: TypeAlias = Any
 Parts: TypeAlias = tuple[nf.ModelSpec, sp.Observations]
 outcomes: Counter[str] = Counter()
 
@@ -58,7 +60,7 @@ def campaign(function: Callable[..., None]) -> Callable[..., None]:
     return seed(SEED)(many(function))
 
 
-def theirs_of(document: Document) -> Any:  # noqa: ANN401 - pyhf has no types
+def theirs_of(document: Document) -> PyhfObject:
     """Make pyhf's model of the first measurement, without a parameter of interest."""
     spec = {
         "channels": document["channels"],
@@ -67,13 +69,13 @@ def theirs_of(document: Document) -> Any:  # noqa: ANN401 - pyhf has no types
     return pyhf.Model(spec, poi_name=None, validate=False)
 
 
-def data_of(document: Document, model: Any) -> np.ndarray:  # noqa: ANN401
+def data_of(document: Document, model: PyhfObject) -> np.ndarray:
     counts = {item["name"]: item["data"] for item in document["observations"]}
     ordered = [counts[channel] for channel in model.config.channels]
     return np.concatenate([*ordered, model.config.auxdata])
 
 
-def logpdf(model: Any, data: np.ndarray, x: np.ndarray) -> float:  # noqa: ANN401
+def logpdf(model: PyhfObject, data: np.ndarray, x: np.ndarray) -> float:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return float(model.logpdf(x, data)[0])
@@ -123,7 +125,7 @@ def compare(document: Document, parts: Parts) -> None:
         np.testing.assert_allclose(found - found[0], right - right[0], rtol=TOLERANCE, atol=atol)
 
 
-def points(model: Any, fixed: np.ndarray) -> list[np.ndarray]:  # noqa: ANN401
+def points(model: PyhfObject, fixed: np.ndarray) -> list[np.ndarray]:
     """Draw points where the parameters may be and every yield is positive."""
     random = np.random.default_rng(SEED)
     low, high = np.transpose(model.config.suggested_bounds())
@@ -183,7 +185,7 @@ def channels_of(document: Document) -> list[str]:
     return [channel["name"] for channel in document["channels"]]
 
 
-def workspace_of(document: Document) -> Any:  # noqa: ANN401
+def workspace_of(document: Document) -> PyhfObject:
     return pyhf.Workspace(document, validate=False)
 
 
@@ -310,7 +312,7 @@ def test_conversion(document: Document, through_hs3: bool) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def refusals_are_rare() -> Any:  # noqa: ANN401
+def refusals_are_rare() -> Iterator[None]:
     """Count what nablafit refused of what pyhf does."""
     outcomes.clear()
     yield

@@ -78,12 +78,16 @@ def refused(case: Case, what: str, error: nf.Error) -> Verdict:
     return Verdict(case, "announced", f"{what}: {error}")
 
 
-def failed(case: Case, what: str, held: Mapping[str, float]) -> Verdict:
+def failed(case: Case, what: str, poi: str, tested: float, alternative: float) -> Verdict:
     """Judge a test that says that it failed: where a hypothesis has no likelihood, it had to."""
     referee = Referee(case)
-    wide = {name: (min(value, 0.0), np.inf) for name, value in held.items()}
-    (fit,) = referee.minima([referee.hold(held)], wide)
-    return Verdict(case, "announced" if np.isfinite(fit.lowest) else "impossible", what)
+    wide = {poi: (min(tested, alternative, 0.0), np.inf)}
+    held = [referee.hold({poi: value}) for value in (tested, alternative)]
+    fits = referee.minima(held, wide)
+    if all(np.isfinite(fit.lowest) for fit in fits):
+        fits = referee.minima([referee.hold({poi: tested}, referee.asimov(fits[1].x[0]))], wide)
+    possible = all(np.isfinite(fit.lowest) for fit in fits)
+    return Verdict(case, "announced" if possible else "impossible", what)
 
 
 def pois(referee: Referee) -> list[str]:
@@ -117,7 +121,7 @@ def check_limits(case: Case, *, full: bool) -> Verdicts:
                 yield refused(case, what, error)
                 continue
             if result.status == "failed":
-                yield failed(case, f"{what}: {result.message}", {poi: 0.0})
+                yield failed(case, f"{what}: {result.message}", poi, 0.0, 0.0)
             else:
                 yield from _judge_limits(case, result, what)
 
@@ -211,7 +215,7 @@ def check_hypotest(case: Case, *, full: bool) -> Verdicts:
             if result.status in ("ok", "no_effect"):
                 yield judge(case, what, False, lambda r, t=result: _wrong_test(r, t))
             else:
-                yield failed(case, f"{what}: {result.message}", {poi: 0.0})
+                yield failed(case, f"{what}: {result.message}", poi, value, 0.0)
 
 
 def _wrong_test(referee: Referee, result: nf.infer.HypotestResult) -> str:
@@ -265,7 +269,7 @@ def check_significance(case: Case, *, full: bool) -> Verdicts:  # noqa: ARG001
         if result.status in ("ok", "no_effect"):
             yield judge(case, what, False, lambda r, s=result: _wrong_significance(r, s))
         else:
-            yield failed(case, f"{what}: {result.message}", {poi: 0.0})
+            yield failed(case, f"{what}: {result.message}", poi, 0.0, at)
 
 
 def _wrong_significance(referee: Referee, result: nf.infer.SignificanceResult) -> str:
