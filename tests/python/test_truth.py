@@ -77,7 +77,7 @@ def report(check: str, found: dict[str, list[Verdict]]) -> None:
     }
     name = f"{check}-{SEED}-{SHARD}"
     (folder / f"{name}.json").write_text(json.dumps(counts, indent=1))
-    for kind in KINDS:
+    for kind in {verdict.case.kind for verdict in found["silent"]}:
         silent = [verdict for verdict in found["silent"] if verdict.case.kind == kind]
         for verdict in smallest(silent):
             case = verdict.case
