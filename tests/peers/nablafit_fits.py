@@ -51,6 +51,7 @@ def replace(kind: PyhfObject) -> None:
 
     def minimize(self: PyhfObject, *args: PyhfObject, **options: PyhfObject) -> PyhfObject:
         fits["nablafit"] += 1
+        options.setdefault("maxiter", self.maxiter)
         return OURS.minimize_or_leave(self, *args, **options)
 
     kind._minimize = counted

@@ -45,7 +45,7 @@ ALL: dict[str, Callable[..., Verdicts]] = {
 }
 # In a short campaign, and for slow referees in a long one: one model in so many.
 EVERY = {"limits": 1, "hypotest": 2, "significance": 2, "intervals": 2, "scan": 2}
-EVERY |= {"contour": 3, "ranking": 3, "fit": 24, "scale": 4, "padding": 5}
+EVERY |= {"contour": 4, "ranking": 3, "fit": 30, "scale": 6, "padding": 10}
 EVERY_FULL = {"fit": 12, "scale": 4}
 
 

@@ -48,7 +48,7 @@ outcomes: Counter[str] = Counter()
 # Making a failing workspace small takes minutes: only in long campaigns.
 PHASES = [Phase.explicit, Phase.generate] + [Phase.shrink] * (MODELS >= 2000)
 many = settings(
-    max_examples=max(MODELS // 10, 10),
+    max_examples=max(MODELS // 15, 10),
     phases=PHASES,
     deadline=None,
     database=None,

@@ -353,7 +353,7 @@ class Referee:
         order = np.argsort(np.where(np.isnan(value), np.inf, value), kind="stable")
         return Minima(points[order], value[order])
 
-    def by_scipy(self, problem: Problem, n_starts: int = 6) -> Minima:
+    def by_scipy(self, problem: Problem, n_starts: int = 4) -> Minima:
         """Minimise with SciPy and derivatives of the plain model alone."""
         plain = self.plain
         fixed = [n in problem.held or plain.parameters[n].fixed for n in plain.names]
