@@ -37,10 +37,17 @@ py::object evaluate(const Model& model, py::handle x, std::size_t size) {
 }
 
 /// The two vectors of Data as a tuple: the Python class of that name is made by the façade.
+py::tuple arrays_of(Data data) {
+  return py::make_tuple(own(std::move(data.counts)), own(std::move(data.global_observables)));
+}
+
 py::tuple data_arrays(const Model& model, const Observations& observations) {
-  const Data data = model.data(observations);
-  return py::make_tuple(Array(length_of(data.counts), data.counts.data()),
-                        Array(length_of(data.global_observables), data.global_observables.data()));
+  return arrays_of(model.data(observations));
+}
+
+py::tuple asimov_arrays(const Model& model, py::handle x) {
+  const double* parameters = require_vector(x, model.n_parameters(), "x");
+  return arrays_of(model.asimov({parameters, model.n_parameters()}));
 }
 
 std::vector<double> copy_of(const Array& vector) {
@@ -119,7 +126,9 @@ void bind_model(py::module_& module) {
             return evaluate<&Model::expected_global_observables>(
                 self, x, self.constrained_parameters().size());
           },
-          py::arg("x"), "Mean of every constraint's density, shape (n_constrained,).");
+          py::arg("x"), "Mean of every constraint's density, shape (n_constrained,).")
+      .def("asimov", &asimov_arrays, py::arg("x"),
+           "Asimov counts and global observables for these parameters.");
   module.def(
       "digest_data",
       [](const Array& counts, const Array& global_observables) {

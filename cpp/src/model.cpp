@@ -8,6 +8,7 @@
 #include "expected_observable.hpp"
 #include "finite.hpp"
 #include "input_layout.hpp"
+#include "kernels/constants.hpp"
 #include "nablafit/error.hpp"
 #include "nearest_name.hpp"
 #include "stored_observables.hpp"
@@ -147,6 +148,16 @@ void Model::expected_global_observables(const double* x, double* values) const {
     const Constraint& constraint = compiled_->constraints[p];
     values[i] = detail::expected_observable(constraint, x[p], detail::width_of(constraint));
   }
+}
+
+Data Model::asimov(Span<const double> x) const {
+  Data data{std::vector<double>(n_bins()), std::vector<double>(constrained_parameters().size())};
+  expected(x, data.counts);
+  expected_global_observables(x, data.global_observables);
+  for (double& count : data.counts) {
+    if (count > 0.0 && !kernels::is_possible(count, count)) count = 0.0;
+  }
+  return data;
 }
 
 }  // namespace nablafit

@@ -41,14 +41,6 @@ ValueAndGradient likelihood_ratio(ImplicitFit& held, const ValueAndGradient& fre
   return result;
 }
 
-Data asimov_data(const Model& model, const std::vector<double>& x) {
-  Data data{std::vector<double>(model.n_bins()),
-            std::vector<double>(model.constrained_parameters().size())};
-  model.expected(x, data.counts);
-  model.expected_global_observables(x, data.global_observables);
-  return data;
-}
-
 /// Replaces derivatives by Asimov data by what they are made of: inputs, and parameters `x`.
 void pull_back_asimov(InputDerivatives& derivatives, const std::vector<double>& x,
                       FullGradient& total) {
@@ -209,7 +201,7 @@ bool run_batch(const Model& model, const ObjectiveArguments& arguments, const Ru
 
 ValueAndGradient expected_variance(const Item& item, const ObjectiveArguments& arguments) {
   const std::vector<double>& x = arguments.point;
-  const Likelihood likelihood(item.model(), asimov_data(item.model(), x));
+  const Likelihood likelihood(item.model(), item.model().asimov(x));
   std::vector<char> free(x.size());
   for (std::size_t p = 0; p < free.size(); ++p) free[p] = arguments.fixed[p] == 0 ? 1 : 0;
   free[arguments.poi] = 1;
@@ -227,7 +219,7 @@ ValueAndGradient expected_variance(const Item& item, const ObjectiveArguments& a
 
 ValueAndGradient expected_information(const Item& item, const ObjectiveArguments& arguments) {
   const std::vector<double>& x = arguments.point;
-  const Likelihood likelihood(item.model(), asimov_data(item.model(), x));
+  const Likelihood likelihood(item.model(), item.model().asimov(x));
   const double* d = arguments.direction.data();
   std::vector<double> product(x.size());
   const Evaluation evaluation =
@@ -247,7 +239,7 @@ ValueAndGradient expected_information(const Item& item, const ObjectiveArguments
 /// respect to it. There `x` is the minimum, and needs no fit, unless it is outside of the range.
 ValueAndGradient asimov_ratio(const Item& item, const ObjectiveArguments& arguments,
                               const std::vector<double>& x, const std::vector<double>& start) {
-  const Likelihood likelihood(item.model(), asimov_data(item.model(), x));
+  const Likelihood likelihood(item.model(), item.model().asimov(x));
   ImplicitFit held = item.fit(likelihood, start, &item.tested());
   ValueAndGradient free;
   const double poi = x[arguments.poi];

@@ -267,9 +267,11 @@ class Model:
         return csr_array((values, parameters, offsets), shape=shape)
 
     def asimov(self, x: ParameterValues | None = None) -> Data:
-        """Return the data that equal their expectation at `x` (default: the initial values)."""
-        point = self.point(x)
-        return Data(self._core.expected(point), self._core.expected_global_observables(point))
+        """Return the data that equal their expectation at `x` (default: the initial values).
+
+        Where less than 1e-140 events are expected, which counts as none, there are none.
+        """
+        return Data(*self._core.asimov(self.point(x)))
 
     def data(self, observations: Observations) -> Data:
         """Arrange observations in the order of this model."""

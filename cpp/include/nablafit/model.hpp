@@ -93,6 +93,10 @@ class NABLAFIT_API Model {
   /// `values` (constrained_parameters().size() values).
   void expected_global_observables(Span<const double> x, Span<double> values) const;
   void expected_global_observables(const double* x, double* values) const;
+  /// Asimov data: counts and global observables that equal their expectation at `x`
+  /// (n_parameters() values). Where less than 1e-140 events are expected, which counts as none,
+  /// there are none. Throws ArgumentError for a span of another length.
+  Data asimov(Span<const double> x) const;
 
   const detail::CompiledModel& compiled() const noexcept { return *compiled_; }
 
