@@ -151,7 +151,7 @@ void NewtonSolver::report_covariance() {
   if (blended_) evaluate_hessian();
   if (!has_factors_ || blended_) factorize_precisely();
   report_errors();
-  const bool is_rough = options_->covariance == CovarianceKind::full && edm_ > invariant_edm;
+  const bool is_rough = wants_invariance() && edm_ > invariant_edm;
   if ((is_rough || is_doubtful()) && polish()) {
     report_point();
     report_errors();

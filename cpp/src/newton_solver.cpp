@@ -30,15 +30,22 @@ constexpr double acceptable_edm = 1e-7;
 constexpr int max_refinements = 3;
 constexpr double refinement_contraction = 0.1;
 constexpr double trusted_edm = 1e-2;
-/// Before the Hessian at the end, which errors come from, steps go on down to this: errors then are
-/// those of the minimum to about 1e-8, whatever the start and the units.
+/// Where that is wanted, steps go on down to this before the Hessian at the end, which errors come
+/// from: errors then are those of the minimum to about 1e-8, whatever the start and the units.
 constexpr double invariant_edm = 1e-18;
+/// Who asks for a distance as small as this wants it.
+constexpr double invariant_tolerance = 1e-12;
 /// Part of the tolerance of the estimated distance that is worth leaving a saddle point.
 constexpr double worthwhile_gain = 0.1;
 /// Change of a parameter, in widths, that shows what is next to a bound.
 constexpr double smallest_move = 1e-6;
 
 }  // namespace
+
+bool NewtonSolver::wants_invariance() const {
+  return options_->covariance == CovarianceKind::full &&
+         options_->edm_tolerance <= invariant_tolerance;
+}
 
 bool is_finite(const ArrowHessian& hessian) {
   double sum = 0.0;
@@ -243,7 +250,7 @@ bool NewtonSolver::refine_with_old_factors() {
     measure_gradient();
     if (has_converged()) {
       if (!needs_hessian) return !blended_ && previous < trusted_edm;
-      if (options_->covariance != CovarianceKind::full || edm_ < invariant_edm) return false;
+      if (!wants_invariance() || edm_ < invariant_edm) return false;
     }
     if (!(edm_ < refinement_contraction * previous)) return false;
     for (std::size_t j = 0; j < n_; ++j) {

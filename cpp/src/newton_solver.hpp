@@ -99,6 +99,8 @@ class NewtonSolver {
   void report_errors();
   void free_idle_bounds();
   bool factorize_precisely();
+  /// Whether errors are wanted to 1e-8, at the cost of a few more gradients.
+  bool wants_invariance() const;
   bool is_doubtful() const;
   bool polish();
   void report_condition();

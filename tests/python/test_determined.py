@@ -160,7 +160,7 @@ def test_results_scale_with_the_template(counts: list[float], lower: float) -> N
     for k in (1.0, 1e-12, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e12):
         signal = [5.0 * k, 7.0 * k, 3.0 * k]
         model = signal_and_background(signal, [50.0, 40.0, 3.0], lower=lower, upper=1e15)
-        found = nf.fit(model, data)
+        found = nf.fit(model, data, tolerance=1e-10)
         ends = nf.intervals(model, data, parameters=["mu"], result=found)
         numbers = np.array([found.values["mu"], found.errors["mu"], ends.lower[0], ends.upper[0]])
         scaled = np.array([*(k * numbers), found.values["rate"], found.errors["rate"]])

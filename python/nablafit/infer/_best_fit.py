@@ -19,6 +19,7 @@ from ..batch import thread_count
 from ..errors import ArgumentError, Error, FitWarning, located
 from ..fit import fit
 from ..likelihood import Likelihood
+from ._common import EXACT
 from ._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from ._lower_minimum import LowerMinimum
 
@@ -193,7 +194,7 @@ def make_reference(
     likelihood = model if isinstance(model, Likelihood) else None
     is_given = result is not None
     if result is None:
-        result = fit(model, data, initial=initial, bounds=bounds, fixed=fixed)
+        result = fit(model, data, initial=initial, bounds=bounds, fixed=fixed, tolerance=EXACT)
     elif initial is not None or bounds is not None or fixed is not None:
         message = "a result has start, bounds and fixed parameters of its own: pass either"
         raise located(ArgumentError, message, "result")
@@ -237,7 +238,13 @@ def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -
 def rebased(reference: Reference, x: FloatArray) -> Reference:
     """Return the best fit that a lower point leads to, with a note that says so."""
     old = reference.result
-    new = fit(reference.likelihood, initial=x, bounds=reference.bounds, fixed=reference.fixed)
+    new = fit(
+        reference.likelihood,
+        initial=x,
+        bounds=reference.bounds,
+        fixed=reference.fixed,
+        tolerance=EXACT,
+    )
     gain = 2.0 * (old.value - new.value)
     if not new.valid or not gain > NEW_MINIMUM:
         return reference
@@ -261,7 +268,13 @@ def _check_result(likelihood: Likelihood, result: FitResult) -> None:
 
 
 def _continue(likelihood: Likelihood, result: FitResult) -> FitResult:
-    return fit(likelihood, initial=result.x, bounds=bounds_of(result), fixed=fixed_of(result))
+    return fit(
+        likelihood,
+        initial=result.x,
+        bounds=bounds_of(result),
+        fixed=fixed_of(result),
+        tolerance=EXACT,
+    )
 
 
 def bounds_of(result: FitResult) -> dict[str, tuple[float, float]]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..result import FitResult
 
-__all__ = ["choose_pois", "failure_warnings", "fit_of"]
+__all__ = ["EXACT", "choose_pois", "failure_warnings", "fit_of"]
+
+EXACT = 1e-10
+"""Tolerance of fits whose covariance becomes results: to 1e-8 whatever the units of parameters."""
 
 
 def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
@@ -29,7 +32,7 @@ def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
         If `result` is a fit of something else.
     """
     if result is None:
-        return fit(model, data)
+        return fit(model, data, tolerance=EXACT)
     if result.parameters != model.parameters:
         raise located(ArgumentError, "is no fit of this model: parameters differ", "result")
     value = model.likelihood(data)(result.x)
