@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,8 @@ from .._arrays import FloatArray
 from .._problem import FitOptions, FitProblem, Minimum
 from ..data import Data
 from ..errors import Error, FitWarning
+from ..infer._profile import SAME
+from ..infer._starts import bends, further_starts
 from ..likelihood import Likelihood
 from ..model import Model
 from .pyhf import from_pyhf
@@ -110,7 +113,7 @@ class NablafitOptimizer:
             # Not `fallback.minimize`: that may be what replaced_minuit put there.
             return OptimizerMixin.minimize(fallback, *arguments, **options)
         flags = {name: options.pop(name, False) for name in _FLAGS}
-        result = _result(problem, _newton.minimize(problem, self._with(options)))
+        result = _result(problem, _lowest(problem, self._with(options)))
         if not result["success"]:
             raise pyhf.exceptions.FailedMinimization(result)
         _to_tensors(result, with_uncertainties=flags["return_uncertainties"])
@@ -207,6 +210,23 @@ def _check_agreement(
         if abs(ours - theirs) > _ROUNDING[tensorlib.precision] * max(1.0, abs(theirs)):
             message = f"-2 log L is {theirs!r} in pyhf, but {ours!r} in nablafit"
             raise _NotOurs(message)
+
+
+def _lowest(problem: FitProblem, options: FitOptions) -> Minimum:
+    """Fit from where pyhf says and, in models that may have several minima, from elsewhere too."""
+    likelihood = problem.likelihood
+    best = _newton.minimize(problem, options)
+    if len(bends(likelihood.model)) == 0 or not best.status.startswith("converged"):
+        return best
+    lowest = likelihood(best.x)
+    for start in further_starts(likelihood.model, likelihood.data, best.x, problem.fixed):
+        inside = np.clip(start, problem.lower, problem.upper)
+        start = np.where(problem.fixed, problem.initial, inside)
+        other = _newton.minimize(replace(problem, initial=start), options)
+        value = likelihood(other.x)
+        if other.status.startswith("converged") and value < lowest - SAME:
+            best, lowest = other, value
+    return best
 
 
 # --- out -----------------------------------------------------------------------------------------

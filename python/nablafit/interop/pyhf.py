@@ -101,6 +101,8 @@ def optimizer(
     A model that cannot be compiled, or an objective other than `pyhf.infer.mle.twice_nll`, is left
     to the fallback with a FitWarning. Uncertainties are those of the exact Hessian: for parameters
     with bounds they differ from MINUIT's by up to a percent, which come from its sine transform.
+    Models with variations that may lead to several minima, one-sided ones for instance, are fitted
+    from several starts, and the lowest minimum counts.
     """
     _require_pyhf()
     from ._pyhf_optimizer import NablafitOptimizer
