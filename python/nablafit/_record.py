@@ -84,11 +84,13 @@ class Record:
             message = f"expected {cls.document_format!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "format")
         hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type]
-        missing = [name for name in hints if name not in document]
+        given = {name: hint for name, hint in hints.items() if name in document}
+        optional = {f.name for f in _fields(cls) if f.default is not dataclasses.MISSING}
+        missing = [name for name in hints if name not in given and name not in optional]
         if missing:
             message = f"expected the member {missing[0]!r}, found none"
             raise located(ArgumentError, message, cls.document_format or cls.__name__)
-        members = {name: _decode(document[name], hints[name], name) for name in hints}
+        members = {name: _decode(document[name], hint, name) for name, hint in given.items()}
         return cls(**members, origin=document.get("origin"))
 
     def to_json(self, *, indent: int | None = None) -> str:

@@ -280,17 +280,11 @@ def fit_many(
         were done, with `complete` False.
     """
     options = FitOptions(tolerance=tolerance, max_calls=max_calls)
-    kind = _core.CovarianceKind.errors if errors else _core.CovarianceKind.none
     names = model.parameters if parameters is None else tuple(parameters)
     arrays, n_fits = batch_input(model, data, initial, bounds, fixed)
-    found, exception = _core.fit_many(
-        model._core,
-        n_fits,
-        arrays=arrays,
-        options=minimize_options(options, kind, diagnostics=False),
-        kept_parameters=[model.index(name) for name in names],
-        n_threads=thread_count(n_threads),
-        progress=progress,
+    kept = [model.index(name) for name in names]
+    found, exception = fit_arrays(
+        model, arrays, n_fits, kept, options, errors=errors, n_threads=n_threads, progress=progress
     )
     sets = (arrays["counts"], arrays["global_observables"])
     origin = batch_origin(model, sets, {**vars(options), "errors": errors})
@@ -299,6 +293,33 @@ def fit_many(
     if exception is not None:
         raise Interrupted.or_original(exception, result)
     return result
+
+
+def fit_arrays(
+    model: Model,
+    arrays: Mapping[str, NDArray[Any] | None],
+    n_fits: int,
+    kept: Sequence[int],
+    options: FitOptions,
+    *,
+    errors: bool,
+    n_threads: int | None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[dict[str, Any], BaseException | None]:
+    """Make fits of what `batch_input` returns, without anything that only results need.
+
+    Returns the members of `FitManyResult`, "status" for `status_codes`, and what interrupted it.
+    """
+    kind = _core.CovarianceKind.errors if errors else _core.CovarianceKind.none
+    return _core.fit_many(
+        model._core,
+        n_fits,
+        arrays=dict(arrays),
+        options=minimize_options(options, kind, diagnostics=False),
+        kept_parameters=list(kept),
+        n_threads=thread_count(n_threads),
+        progress=progress,
+    )
 
 
 def thread_count(n_threads: int | None) -> int:

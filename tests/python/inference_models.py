@@ -106,17 +106,31 @@ def pyhf_test(
 
 def spoil_fits(monkeypatch: pytest.MonkeyPatch, fails: Callable[[float], bool]) -> None:
     """Let fits fail where the parameter of interest is held at some values."""
-    original = _profile._fit_once
 
-    def spoiled(
-        hypothesis: Hypothesis, rows: Sequence[_profile.Row], **options: bool
-    ) -> list[_profile.Fit]:
-        fits = original(hypothesis, rows, **options)
-        return [
-            _profile.Fit(fit.x, fit.value, "stalled")
-            if row.at is not None and fails(row.at[0])
-            else fit
-            for row, fit in zip(rows, fits, strict=True)
-        ]
+    def spoil(rows: Sequence[_profile.Row], fits: list[_profile.Fit]) -> None:
+        for i, (row, fit) in enumerate(zip(rows, fits, strict=True)):
+            if row.at is not None and fails(row.at[0]):
+                fits[i] = _profile.Fit(fit.x, fit.value, "stalled")
 
-    monkeypatch.setattr(_profile, "_fit_once", spoiled)
+    change_fits(monkeypatch, spoil)
+
+
+def change_fits(
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Sequence[_profile.Row], list[_profile.Fit]], None],
+) -> None:
+    """Let `change` do to the fits of every batch what it likes."""
+    original = _profile.Fits._lowest
+
+    def changed(
+        self: _profile.Fits,
+        hypothesis: Hypothesis,
+        rows: Sequence[_profile.Row],
+        *rest: object,
+        errors: bool,
+    ) -> tuple[list[_profile.Fit], list[bool]]:
+        fits, differ = original(self, hypothesis, rows, *rest, errors=errors)
+        change(rows, fits)
+        return fits, differ
+
+    monkeypatch.setattr(_profile.Fits, "_lowest", changed)

@@ -14,13 +14,25 @@ from ._hypothesis import Hypothesis
 from ._limit_report import LimitParts, make_limit
 from ._limit_search import Criterion, LimitSearch, Profile
 from ._limit_tables import Table, interpolate_limits
-from ._profile import Fit, Observation, Row, failure_sentence, fit_rows, observe
+from ._profile import (
+    Fit,
+    Fits,
+    Observation,
+    Row,
+    failure_sentence,
+    observe,
+    poi_scale,
+    until_settled,
+)
 
 if TYPE_CHECKING:
     from ..data import Data
     from .limit_results import LimitResult
 
-__all__ = ["Preparation", "asymptotic_limit", "prepare", "table_of"]
+__all__ = ["Preparation", "asymptotic_limit", "limit_from", "prepare", "table_of"]
+
+# How many times wider than with all other parameters held the first guesses may be.
+_MOST_ABSORBED = 100.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,6 @@ class Preparation:
     seen: Observation
     search: LimitSearch | None
     """None if there are no Asimov data."""
-    n_fits: int
     failure: str | None
 
     @property
@@ -38,14 +49,19 @@ class Preparation:
         """The hypothesis with the ranges that the fits had."""
         return self.seen.hypothesis
 
+    @property
+    def fits(self) -> Fits:
+        """What made the fits."""
+        return self.seen.fits
+
 
 def prepare(
     hypothesis: Hypothesis,
     data: Data,
     criterion: Criterion,
+    fits: Fits,
     *,
     tolerance: float = 1e-8,
-    n_threads: int | None = None,
     start: FloatArray | None = None,
 ) -> Preparation:
     """Fit the observed data, and Asimov data without signal.
@@ -53,39 +69,54 @@ def prepare(
     `start` are values of all parameters for the first attempts, by default the initial ones. The
     upper bound of the parameter of interest is lifted if the best fit is at it: the limit is above.
     """
-    seen = observe(hypothesis, data, n_threads=n_threads, start=start)
+    seen = observe(hypothesis, data, fits, start=start, test=False)
     if seen.free.valid and seen.poi_hat[0] >= hypothesis.ranges[0][1]:
-        seen = observe(hypothesis.widened(), data, n_threads=n_threads, start=seen.free.x)
+        seen = observe(hypothesis.widened(), data, fits, start=seen.free.x, test=False)
     hypothesis = seen.hypothesis
     if not seen.alternative.valid:
-        return Preparation(seen, None, seen.n_fits, seen.failure("alternative"))
+        return Preparation(seen, None, seen.failure("alternative"))
     x = seen.alternative.x
     asimov = hypothesis.model.asimov(x)
-    free = fit_rows(hypothesis, [Row(asimov, x, None)], n_threads=n_threads)[0]
+    row = Row(asimov, x, None, what="free, in Asimov data", probe=False)
+    free = fits.make(hypothesis, [row])[0]
     if not free.valid:
         message = failure_sentence(hypothesis, "free", free, to=" to Asimov data")
-        return Preparation(seen, None, seen.n_fits + 1, message)
+        return Preparation(seen, None, message)
     index = hypothesis.indices[0]
     model = hypothesis.model
-    observed = Profile(data, model.likelihood(data), seen.free, index)
+    observed = Profile(data, model.likelihood(data), seen.free, index, "observed")
+    expected = Profile(asimov, model.likelihood(asimov), free, index, "Asimov")
+    if seen.alternative.x[index] == 0.0:
+        observed.add(0.0, seen.alternative)
+        expected.add(0.0, free)
     search = LimitSearch(
         hypothesis,
         observed,
-        Profile(asimov, model.likelihood(asimov), free, index),
+        expected,
         criterion,
-        scale=_scale(hypothesis, asimov, x, n_threads),
+        fits,
+        scale=_scale(hypothesis, expected, x, fits),
         tolerance=tolerance,
-        n_threads=n_threads,
     )
-    return Preparation(seen, search, seen.n_fits + 2, seen.failure("free"))
+    return Preparation(seen, search, seen.failure("free"))
 
 
-def _scale(hypothesis: Hypothesis, asimov: Data, x: FloatArray, n_threads: int | None) -> float:
-    """Return the standard deviation of the estimate without signal, 1 where it has none."""
+def _scale(hypothesis: Hypothesis, asimov: Profile, x: FloatArray, fits: Fits) -> float:
+    """Return about the standard deviation of the estimate without signal.
+
+    That of the curvature without signal says nothing where hardly any background is expected, or
+    the parameter of interest enters quadratically: then it is what the likelihood with all other
+    parameters held says.
+    """
+    alone = poi_scale(hypothesis, asimov.likelihood, x)
     unbounded = replace(hypothesis, ranges=((-math.inf, math.inf),))
-    fit = fit_rows(unbounded, [Row(asimov, x, None)], errors=True, n_threads=n_threads)[0]
+    row = Row(asimov.data, x, None, probe=False)
+    fit = fits.make(unbounded, [row], errors=True)[0]
     at_border = fit.status == "converged_at_zero_yield"
-    return fit.poi_error if 0 < fit.poi_error < math.inf and not at_border else 1.0
+    error = fit.poi_error if 0 < fit.poi_error < math.inf and not at_border else math.nan
+    if not math.isfinite(alone):
+        return error if math.isfinite(error) else 1.0
+    return alone if math.isnan(error) else min(max(error, alone), _MOST_ABSORBED * alone)
 
 
 def asymptotic_limit(
@@ -93,17 +124,19 @@ def asymptotic_limit(
     data: Data,
     criterion: Criterion,
     grid: FloatArray | None,
+    fits: Fits,
     *,
     interpolation: str = "log",
     tolerance: float = 1e-8,
-    n_threads: int | None = None,
     start: FloatArray | None = None,
 ) -> LimitResult:
     """Return the limits; arguments as in `upper_limit`."""
-    ready = prepare(
-        hypothesis, data, criterion, tolerance=tolerance, n_threads=n_threads, start=start
-    )
-    return limit_from(ready, criterion, grid, interpolation)
+
+    def work() -> LimitResult:
+        ready = prepare(hypothesis, data, criterion, fits, tolerance=tolerance, start=start)
+        return limit_from(ready, criterion, grid, interpolation)
+
+    return until_settled(fits, work)
 
 
 def limit_from(
@@ -113,11 +146,9 @@ def limit_from(
     search = ready.search
     method = "root finding" if grid is None else interpolation
     if search is None:
-        limits = [(math.nan, "fit_failed")] * 6
-        table, n_fits = _empty_table(), ready.n_fits
-    elif not ready.hypothesis.has_effect():
-        limits = [(math.inf, "no_effect")] * 6
-        table, n_fits = _empty_table(), ready.n_fits
+        limits, table = [(math.nan, "fit_failed")] * 6, _empty_table()
+    elif not ready.seen.has_effect():
+        limits, table = [(math.inf, "no_effect")] * 6, _empty_table()
     else:
         if grid is None:
             limits = search.solve()
@@ -126,7 +157,6 @@ def limit_from(
         table = table_of(search, criterion)
         if grid is not None:
             limits, _ = interpolate_limits(table, 1 - criterion.level, interpolation)
-        n_fits = ready.n_fits + search.n_fits
     return make_limit(
         LimitParts(
             hypothesis=ready.hypothesis,
@@ -137,7 +167,7 @@ def limit_from(
             table=table,
             limits=limits,
             errors=[math.nan] * 6,
-            n_fits=n_fits,
+            fits=ready.fits,
             failure=ready.failure,
         )
     )

@@ -18,6 +18,7 @@ from ..workspace import Workspace
 from ._asymptotic_limits import limit_from, prepare, table_of
 from ._hypothesis import Hypothesis, make_hypothesis
 from ._limit_search import Criterion
+from ._profile import Fits, until_settled
 
 if TYPE_CHECKING:
     from .._problem import Bounds, Fixed
@@ -40,6 +41,7 @@ class GridSettings:
     tolerance: float
     bounds: Bounds | None
     fixed: Fixed | None
+    starts: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,17 +149,17 @@ def _limit(
     model = hypothesis.model
     known = set(model.parameters) - set(hypothesis.poi)
     point = model.point({name: value for name, value in start.items() if name in known})
-    ready = prepare(
-        hypothesis,
-        workspace.data(model),
-        settings.criterion,
-        tolerance=settings.tolerance,
-        n_threads=1,
-        start=point,
-    )
-    cls = np.full(6, math.nan)
-    if ready.search is not None:
-        ready.search.evaluate([TESTED])
-        cls = table_of(ready.search, settings.criterion).p[0]
-    limit = limit_from(ready, settings.criterion, None, "log")
-    return SignalPoint(limit.status, " ".join([limit.message, *limit.notes]), limit, cls)
+    data, fits = workspace.data(model), Fits(settings.starts, 1)
+
+    def work() -> SignalPoint:
+        ready = prepare(
+            hypothesis, data, settings.criterion, fits, tolerance=settings.tolerance, start=point
+        )
+        cls = np.full(6, math.nan)
+        if ready.search is not None:
+            ready.search.evaluate([TESTED])
+            cls = table_of(ready.search, settings.criterion).p[0]
+        limit = limit_from(ready, settings.criterion, None, "log")
+        return SignalPoint(limit.status, " ".join([limit.message, *limit.notes]), limit, cls)
+
+    return until_settled(fits, work)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._arrays import FloatArray
-from .._problem import Bound, Bounds, Fixed, bounds_by_name, fixed_items
+from .._problem import Bound, Bounds, Fixed, bounds_by_name, box, fixed_items
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Hypothesis:
     fixed: dict[str, float | bool]
     """Other parameters that the caller holds."""
 
-    @property
+    @cached_property
     def indices(self) -> list[int]:
         """Positions of the parameters of interest."""
         return [self.model.index(name) for name in self.poi]
@@ -48,6 +50,12 @@ class Hypothesis:
     def bounds(self) -> dict[str, Bound]:
         """Ranges in free fits, for `fit_many`."""
         return {**self.others, **dict(zip(self.poi, self.ranges, strict=True))}
+
+    @cached_property
+    def box(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds of all parameters in free fits, two arrays of shape (1, n_parameters)."""
+        lower, upper = box(self.model.parameters, self.model.bounds, self.bounds)
+        return np.array(lower[np.newaxis]), np.array(upper[np.newaxis])
 
     def at(self, values: FloatArray) -> dict[str, float | bool]:
         """Return what a fit at these values of the parameters of interest holds."""
@@ -66,16 +74,62 @@ class Hypothesis:
             point[at] = point[at] if values is None else values[index]
         return point
 
-    def has_effect(self) -> bool:
+    def held(self, values: FloatArray | None) -> NDArray[np.bool_]:
+        """Return which parameters a fit holds; the parameters of interest unless `values` is None.
+
+        Shape (n_parameters,).
+        """
+        mask = self._held_by_caller[0].copy()
+        mask[self.indices] = values is not None
+        return mask
+
+    def put_held(self, x: FloatArray, values: FloatArray | None) -> None:
+        """Set what a fit holds in parameters, shape (..., n_parameters)."""
+        _, positions, numbers = self._held_by_caller
+        x[..., positions] = numbers
+        if values is not None:
+            x[..., self.indices] = values
+
+    @cached_property
+    def _held_by_caller(self) -> tuple[NDArray[np.bool_], list[int], list[float]]:
+        """Which parameters model and caller hold, and the positions of those that have values."""
+        mask = np.array(self.model.fixed)
+        numbers: dict[int, float] = {}
+        for name, value in self.fixed.items():
+            index = self.model.index(name)
+            mask[index] = value is not False
+            if not isinstance(value, bool):
+                numbers[index] = value
+        return mask, list(numbers), list(numbers.values())
+
+    def in_range(self, x: FloatArray) -> bool:
+        """Whether a free fit may end at these values of the parameters of interest."""
+        low, high = np.transpose(self.ranges)
+        values = x[self.indices]
+        return bool(np.all((values >= low) & (values <= high)))
+
+    def describe(self, values: FloatArray) -> str:
+        """Return the parameters of interest with values, for messages."""
+        return ", ".join(f"{name} = {at:g}" for name, at in zip(self.poi, values, strict=True))
+
+    def has_effect(self, points: Iterable[FloatArray] = (), scale: float = math.nan) -> bool:
         """Whether the parameters of interest change the likelihood anywhere we look.
 
-        Compares the expected events at the tested and alternative values, and one above the latter.
+        Compares the expected events at the tested and alternative values and one scale above the
+        latter, the other parameters at their initial values and as in `points`.
         """
         if set(self.poi) & set(self.model.constrained_parameters):
             return True
-        places = (self.tested, self.alternative, self.alternative + 1.0)
-        first, *rest = (self.model.expected(self.start(values)) for values in places)
-        return not all(np.array_equal(first, other, equal_nan=True) for other in rest)
+        above = self.alternative + (scale if math.isfinite(scale) else 1.0)
+        for point in (self.start(), *points):
+            events = []
+            for values in (self.tested, self.alternative, above):
+                x = point.copy()
+                x[self.indices] = values
+                events.append(self.model.expected(x))
+            if not all(np.array_equal(events[0], e, equal_nan=True) for e in events[1:]):
+                return True
+        return False
 
     def widened(self) -> Hypothesis:
         """Return the same without upper bounds of the parameters of interest."""

@@ -12,6 +12,7 @@ from ._hypothesis import Hypothesis
 from ._layout import BANDS
 from ._limit_search import Criterion
 from ._limit_tables import Table
+from ._profile import Fits
 from .limit_results import LimitResult
 from .toy_distribution import ToyDistribution
 
@@ -35,7 +36,7 @@ class LimitParts:
     limits: Sequence[tuple[float, str]]
     """Limit and status of each of the six curves."""
     errors: Sequence[float]
-    n_fits: int
+    fits: Fits
     failure: str | None = None
     toys: tuple[ToyDistribution, ...] = ()
     complete: bool = True
@@ -75,7 +76,7 @@ def make_limit(parts: LimitParts) -> LimitResult:
         q=table.q,
         q_asimov=table.q_asimov,
         point_status=table.status,
-        n_fits=parts.n_fits,
+        n_fits=parts.fits.n_fits,
         toys=parts.toys,
         notes=_notes(parts),
         status=status,
@@ -114,8 +115,13 @@ def _remedy(name: str, criterion: Criterion, table: Table, kinds: Sequence[str])
         return f"Values below {table.values[0]:g} have to be tested."
     if "not_reached" in kinds:
         return (
-            f"{criterion.name} stays above {alpha:.3g} however large {name} becomes: the data "
-            "hardly depend on it."
+            f"{criterion.name} stays above {alpha:.3g} up to {name} = {table.values[-1]:.3g}, the "
+            "largest value that could be tested: the data hardly depend on it."
+        )
+    if "inconsistent" in kinds:
+        return (
+            f"{criterion.name} jumps there, because fits end in different minima; ask for more "
+            "`starts`."
         )
     if "fit_failed" in kinds:
         return "Fits failed near the limit; `point_status` says where and how."
@@ -147,7 +153,7 @@ def _notes(parts: LimitParts) -> tuple[str, ...]:
     failed = sum(status != "ok" for status in table.status)
     if failed:
         notes.append(f"fits failed at {failed} of {len(table.values)} tested values")
-    return (*notes, *toy_notes(parts.toys))
+    return (*notes, *parts.fits.notes(), *toy_notes(parts.toys))
 
 
 def toy_notes(toys: Sequence[ToyDistribution]) -> tuple[str, ...]:

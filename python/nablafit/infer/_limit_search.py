@@ -2,13 +2,14 @@
 
 The derivative of a profile likelihood along the parameter of interest is the partial derivative of
 the likelihood at its minimum, so every fit gives the statistic and its slope, and Newton's method
-finds all six limits together in a few rounds of fits.
+finds all six limits together in a few rounds of fits. A limit is accepted only at a value where
+fits from independent starts were made and give the p-value that defines it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,15 +20,24 @@ from ..data import Data
 from ..likelihood import Likelihood
 from ._asymptotics import NSIGMA, tail_coordinates
 from ._hypothesis import Hypothesis
-from ._profile import Fit, Row, fit_rows, lower_start
+from ._profile import SAME, Fit, Fits, Row, lower_free_fit
 
 __all__ = ["CURVES", "Criterion", "LimitSearch", "Profile"]
 
 CURVES = 6  # the observed one and five expected ones
-_MOST_ROUNDS = 60
-_LARGEST_FACTOR = 5.0  # from one guess to the next where nothing is known above
-_REACH = 1e3  # in standard deviations of the estimate: where the search gives up
-_NEGLIGIBLE = 1e-4  # in standard deviations: where a limit is 0
+_MOST_ROUNDS = 80
+_MOST_SWEEPS = 3
+_BISECT_EVERY = 8  # rounds, in case the steps of Newton's method lead nowhere
+_CLOSE = 0.05  # relative distance within which the slope of a secant is that of the curve
+_NEAR = 3e-3  # relative step after which a limit is expected: fits there try other starts too
+_STEP = 0.1  # of the square root of the tolerance: Newton's last step, wrong by about its square
+_AGREEMENT = 5e-6  # in z, at the value last tested: 1e-5 in |p / (1 - level) - 1|
+_ROUGH_AGREEMENT = 1e-3  # the same where steps have become too small to tell values apart
+_JUMP = 5.0  # times steeper than the slopes say: no continuous curve
+_FACTOR = 5.0  # from one guess to the next where nothing is known beyond; squared each time
+_MOST_FACTOR = 1e15
+_FURTHEST = 1e25  # in scales: where the search gives up
+_FAR = 1e6  # in scales: where failing fits are taken for that too
 _RETREATS = (0.97, 0.8, 0.5, 0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -41,43 +51,59 @@ class Profile:
     free: Fit
     index: int
     """Position of the parameter of interest."""
+    what: str = ""
+    """Which data these are, for messages."""
     held: dict[float, Fit] = field(default_factory=dict)
     slopes: dict[float, float] = field(default_factory=dict)
+    probed: set[float] = field(default_factory=set)
+    """Values where several starts were tried."""
 
     @property
     def estimate(self) -> float:
         """Best value of the parameter of interest."""
         return float(self.free.x[self.index])
 
-    def add(self, mu: float, fit: Fit) -> None:
-        """Note a fit and the slope of the profile."""
+    def add(self, mu: float, fit: Fit) -> bool:
+        """Note a fit and the slope of the profile, unless a lower one is known.
+
+        Return whether it is lower than the one that was known.
+        """
+        old = self.held.get(mu)
+        if old is not None and old.valid and not (fit.valid and fit.value < old.value):
+            return False
         self.held[mu] = fit
         gradient = self.likelihood.gradient(fit.x) if fit.valid else None
         self.slopes[mu] = math.nan if gradient is None else float(gradient[self.index])
+        return old is not None and fit.value < old.value - SAME
 
     def statistic(self, mu: float) -> tuple[float, float]:
-        """Return q and its slope at a value that was fitted; NaN if that failed."""
-        fit = self.held[mu]
-        if not (fit.valid and self.free.valid):
+        """Return q and its slope at a value; NaN if it was not fitted, or that failed."""
+        fit = self.held.get(mu)
+        if fit is None or not (fit.valid and self.free.valid):
             return math.nan, math.nan
         if self.estimate >= mu:
             return 0.0, 0.0
         return max(2.0 * (fit.value - self.free.value), 0.0), 2.0 * self.slopes[mu]
 
-    def start(self, mu: float) -> FloatArray:
-        """Return where to start a fit: between the nearest fits, or at the nearest."""
-        known = sorted(value for value, fit in self.held.items() if fit.valid)
-        below = [value for value in known if value < mu]
-        above = [value for value in known if value > mu]
+    def starts(self, mu: float) -> list[FloatArray]:
+        """Return where to start a fit: between the nearest fits, and at each of them.
+
+        Then where the free fit ended, for its minimum may lead to the lowest elsewhere.
+        """
+        known = sorted(value for value, fit in self.held.items() if fit.valid and value != mu)
+        below = [self.held[value].x for value in known if value < mu][-1:]
+        above = [self.held[value].x for value in known if value > mu][:1]
+        at = [self.held[mu].x] if mu in self.held and self.held[mu].valid else []
+        near = [*at, *below, *above, self.free.x]
         if below and above:
-            low, high = below[-1], above[0]
+            low = max(value for value in known if value < mu)
+            high = min(value for value in known if value > mu)
             share = (mu - low) / (high - low)
-            x = (1 - share) * self.held[low].x + share * self.held[high].x
-        else:
-            near = self.held[below[-1] if below else above[0]] if known else self.free
-            x = near.x.copy()
-        x[self.index] = mu
-        return x
+            near.insert(len(at), (1 - share) * below[0] + share * above[0])
+        starts = [x.copy() for x in near]
+        for x in starts:
+            x[self.index] = mu
+        return starts
 
 
 @dataclass(frozen=True)
@@ -94,27 +120,41 @@ class Criterion:
         """The coordinate z = -Phi^-1(p) of the limit."""
         return float(scipy.special.ndtri(self.level))
 
+    def at_zero(self, q: float) -> FloatArray:
+        """Return z as `coordinates` where the tested value is 0, of the statistic `q` there.
+
+        CLs is 1 there; CLs+b of data that fluctuate low enough may be below 1 - level.
+        """
+        if self.name == "CLs":
+            return np.full(CURVES, -math.inf)
+        return np.array([math.sqrt(q), *NSIGMA]) - self.target
+
     def coordinates(
-        self, q: float, dq: float, qa: float, dqa: float
+        self, q: FloatArray, dq: FloatArray, qa: FloatArray, dqa: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return z of the observed and the five expected p-values, less the target, and slopes.
 
-        In z, limits of nearly quadratic likelihoods are roots of nearly linear functions.
+        Arguments are the statistics in observed and Asimov data and their slopes, shape (n,); the
+        results have shape (n, 6). In z, limits of nearly quadratic likelihoods are roots of nearly
+        linear functions.
         """
-        b = math.sqrt(qa) if qa >= 0 else math.nan
-        db = dqa / (2 * b) if b > 0 else math.nan
-        u, v = (float(c) for c in tail_coordinates(self.statistic, np.array(q), np.array(qa)))
-        a = math.sqrt(q) if q >= 0 else math.nan
-        if self.statistic == "qtilde" and a > b > 0:
-            du = (dq + dqa) / (2 * b) - u * db / b
-            dv = (dq - dqa) / (2 * b) - v * db / b
-        else:
-            du = dq / (2 * a) if a > 0 else 0.0
+        with np.errstate(all="ignore"):
+            a, b = np.sqrt(q), np.sqrt(qa)
+            db = np.where(b > 0, dqa / (2 * b), np.nan)
+            u, v = tail_coordinates(self.statistic, q, qa)
+            du = np.where(a > 0, dq / (2 * a), 0.0)
             dv = du - db
-        us, dus = np.array([u, *(NSIGMA + b)]), np.array([du, *[db] * 5])
+            if self.statistic == "qtilde":
+                above = (a > b) & (b > 0)
+                du = np.where(above, (dq + dqa) / (2 * b) - u * db / b, du)
+                dv = np.where(above, (dq - dqa) / (2 * b) - v * db / b, dv)
+        expected = np.broadcast_to(db[:, np.newaxis], (len(q), len(NSIGMA)))
+        us = np.column_stack([u, NSIGMA + b[:, np.newaxis]])
+        dus = np.column_stack([du, expected])
         if self.name == "CLs+b":
             return us - self.target, dus
-        vs, dvs = np.array([v, *NSIGMA]), np.array([dv, *[0.0] * 5])
+        vs = np.column_stack([v, np.broadcast_to(NSIGMA, expected.shape)])
+        dvs = np.column_stack([dv, np.zeros_like(expected)])
         return self._cls(us, dus, vs, dvs)
 
     def _cls(
@@ -134,16 +174,29 @@ def _hazard(u: FloatArray, log_tail: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-(u**2) / 2 - _LOG_SQRT_2PI - log_tail))
 
 
+@dataclass(frozen=True)
+class _Point:
+    """A tested value with the coordinate z of one curve and its slope."""
+
+    mu: float
+    z: float
+    slope: float
+
+
 @dataclass
 class _Root:
     """State of the search for one limit."""
 
     guess: float
-    low: float = 0.0
-    high: float = math.inf
+    is_near: bool = False
+    """Whether the limit is expected close to the guess: other starts are tried there."""
     value: float = math.nan
     status: str = ""
+    n_rounds: int = 0
+    n_extended: int = 0
     n_failed: int = 0
+    has_jump: bool = False
+    """Whether the curve rises too much between two close values."""
 
 
 class LimitSearch:
@@ -157,6 +210,8 @@ class LimitSearch:
         Of the observed data, and of Asimov data without signal.
     criterion : Criterion
         What falls to 1 - level at the limits.
+    fits : Fits
+        What makes the fits.
     scale : float
         Standard deviation of the estimate, or a guess of it.
     tolerance : float
@@ -169,77 +224,150 @@ class LimitSearch:
         observed: Profile,
         asimov: Profile,
         criterion: Criterion,
+        fits: Fits,
         *,
         scale: float,
         tolerance: float = 1e-8,
-        n_threads: int | None = None,
     ) -> None:
         self._hypothesis = hypothesis
         self.observed, self.asimov = observed, asimov
         self._criterion = criterion
+        self._fits = fits
+        self._was_thorough = fits.thorough
         self._scale = scale
         self._tolerance = tolerance
-        self._n_threads = n_threads
-        self.n_fits = 0
         self._coordinates: dict[float, tuple[FloatArray, FloatArray]] = {}
 
     @property
     def values(self) -> list[float]:
-        """Values that were fitted, ascending."""
-        return sorted(self.asimov.held)
+        """Values that both data sets were fitted at, ascending."""
+        return [mu for mu in self._tested if mu in self.observed.held]
 
-    def evaluate(self, values: Sequence[float]) -> None:
-        """Fit both data sets at new values, in one batch."""
-        new = [mu for mu in dict.fromkeys(values) if mu not in self.asimov.held]
-        profiles = (self.observed, self.asimov)
-        rows = [
-            Row(profile.data, profile.start(mu), np.array([mu]))
-            for profile in profiles
-            for mu in new
-        ]
-        fits = fit_rows(self._hypothesis, rows, n_threads=self._n_threads)
-        self.n_fits += len(rows)
-        for i, profile in enumerate(profiles):
-            for mu, fit in zip(new, fits[i * len(new) :], strict=False):
-                profile.add(mu, fit)
-        changed = [self._repair(profile, new) for profile in profiles]
-        for mu in self.values if any(changed) else new:
-            q, dq = self.observed.statistic(mu)
-            qa, dqa = self.asimov.statistic(mu)
-            self._coordinates[mu] = self._criterion.coordinates(q, dq, qa, dqa)
+    @property
+    def _tested(self) -> list[float]:
+        """Values that Asimov data were fitted at."""
+        return sorted(self._coordinates)
+
+    @property
+    def is_settled(self) -> bool:
+        """False once starts disagree that did not when the search began: begin again."""
+        return self._fits.thorough == self._was_thorough
+
+    def evaluate(self, values: Iterable[float]) -> None:
+        """Fit both data sets at new values, from several starts."""
+        wanted = list(dict.fromkeys(values))
+        self._fit([(p, mu, True) for p in self._profiles for mu in wanted if mu not in p.probed])
+
+    def _fit(self, todo: Sequence[tuple[Profile, float, bool]]) -> bool:
+        """Fit data sets at values, some from several starts.
+
+        Returns whether any minimum is lower than was known.
+        """
+        rows = []
+        for profile, mu, probe in todo:
+            first, *others = profile.starts(mu)
+            what = f"{self._hypothesis.poi[0]} = {mu:.4g} in {profile.what} data"
+            rows.append(Row(profile.data, first, np.array([mu]), tuple(others), what, probe))
+        fits = self._fits.make(self._hypothesis, rows)
+        lower = False
+        for (profile, mu, probe), fit in zip(todo, fits, strict=True):
+            if probe:
+                profile.probed.add(mu)
+            lower |= profile.add(mu, fit)
+        fell = [self._repair(p, [mu for q, mu, _ in todo if q is p]) for p in self._profiles]
+        changed = self._tested if any(fell) else dict.fromkeys(mu for _, mu, _ in todo)
+        self._update([mu for mu in changed if mu in self.asimov.held])
+        return lower or any(fell)
+
+    def _update(self, values: Sequence[float]) -> None:
+        """Compute the coordinates of values at which Asimov data were fitted."""
+        rows = [(*self.observed.statistic(mu), *self.asimov.statistic(mu)) for mu in values]
+        q, dq, qa, dqa = np.array(rows).reshape(-1, 4).T
+        for mu, z, dz in zip(values, *self._criterion.coordinates(q, dq, qa, dqa), strict=True):
+            self._coordinates[mu] = (z, dz)
+
+    @property
+    def _profiles(self) -> tuple[Profile, Profile]:
+        return self.observed, self.asimov
 
     def _repair(self, profile: Profile, new: Sequence[float]) -> bool:
         """Repeat a free fit that ended above one with the parameter held; say whether it fell."""
-        start = lower_start(self._hypothesis, profile.free, [profile.held[mu] for mu in new])
-        if start is None or not profile.free.valid:
-            return False
-        self.n_fits += 1
-        again = fit_rows(
-            self._hypothesis, [Row(profile.data, start, None)], n_threads=self._n_threads
-        )[0]
-        if not again.valid or again.value >= profile.free.value:
-            return False
+        held = [profile.held[mu] for mu in new]
+        row = Row(profile.data, profile.free.x, None, what=f"free, in {profile.what} data")
+        again = lower_free_fit(self._hypothesis, row, self._fits, profile.free, held, self._scale)
+        fell = again is not profile.free
         profile.free = again
-        return True
+        return fell
 
     def point_status(self, mu: float) -> str:
         """Return "ok", or the status of the fit that failed."""
-        for profile in (self.observed, self.asimov):
+        for profile in self._profiles:
             if not profile.held[mu].valid:
                 return profile.held[mu].status
         return "ok"
 
+    def sweep(self) -> bool:
+        """Fit again from the minima of neighbours; say whether any is lower than was known.
+
+        Up and down, one value after the other, so that a minimum is followed as far as it is the
+        lowest.
+        """
+        lower = False
+        for values in (self._tested, self._tested[::-1]):
+            for mu in values:
+                lower |= self._fit([(p, mu, False) for p in self._profiles if mu in p.held])
+        return lower
+
     def solve(self) -> list[tuple[float, str]]:
         """Return limit and status of each of the six curves."""
-        roots = [_Root(guess) for guess in self._guesses()]
-        for _ in range(_MOST_ROUNDS):
-            active = [i for i, root in enumerate(roots) if not root.status]
-            if not active:
+        roots = self._solve()
+        for _ in range(_MOST_SWEEPS):
+            if not self._fits.thorough or not self.is_settled or not self.sweep():
                 break
-            self.evaluate([roots[i].guess for i in active])
-            for i in active:
-                self._advance(i, roots[i])
+            roots = self._solve()
         return [(root.value, root.status or "not_converged") for root in roots]
+
+    def _solve(self) -> list[_Root]:
+        roots = [_Root(guess) for guess in self._guesses()]
+        n_sweeps = 0
+        for _ in range(_MOST_ROUNDS):
+            if all(root.status for root in roots) or not self.is_settled:
+                break
+            self._fit(self._wanted(roots))
+            if any(root.has_jump for root in roots) and n_sweeps < _MOST_SWEEPS:
+                self._look_for_lower()
+                n_sweeps += 1
+            table = [(mu, *self._coordinates[mu]) for mu in self._tested]
+            for curve, root in enumerate(roots):
+                if not root.status:
+                    self._advance(curve, root, table)
+        return roots
+
+    def _look_for_lower(self) -> None:
+        """Profile likelihoods are continuous: where one jumps, a minimum was missed."""
+        if self._fits.thorough or self._fits.starts is not None:
+            self.sweep()
+        else:
+            self._fits.thorough = True
+
+    def _wanted(self, roots: Sequence[_Root]) -> list[tuple[Profile, float, bool]]:
+        """Return the fits to make: at all guesses, and from several starts next to a limit.
+
+        Expected limits do not depend on the observed data, which are fitted at the first and the
+        last guesses only, for the table.
+        """
+        wanted: dict[tuple[int, float], bool] = {}
+        for curve, root in enumerate(roots):
+            for i, profile in enumerate(self._profiles):
+                if root.status or root.guess in profile.probed:
+                    continue
+                is_needed = curve == 0 or profile is self.asimov
+                probe = root.is_near and is_needed
+                for_table = root.is_near or root.n_rounds == 0
+                if probe or ((is_needed or for_table) and root.guess not in profile.held):
+                    key = i, root.guess
+                    wanted[key] = wanted.get(key, False) or probe
+        return [(self._profiles[i], mu, probe) for (i, mu), probe in wanted.items()]
 
     def _guesses(self) -> list[float]:
         """Return the limits of a quadratic likelihood with the same estimate and error."""
@@ -250,44 +378,116 @@ class LimitSearch:
         guesses = positions - scipy.special.ndtri(alpha * share)
         return [self._scale * max(guess, 0.1) for guess in guesses.tolist()]
 
-    def _advance(self, curve: int, root: _Root) -> None:
-        """Take what the fits at the guess say, and find the next guess or the limit."""
-        mu = root.guess
-        z, dz = (float(array[curve]) for array in self._coordinates[mu])
-        if math.isnan(z):
-            self._step_back(root)
+    def _advance(
+        self, curve: int, root: _Root, table: Sequence[tuple[float, FloatArray, FloatArray]]
+    ) -> None:
+        """Take what the fits say, and find the next guess or the limit.
+
+        The limit is above the last value that is not excluded: where p-values rise again, a lower
+        crossing is none.
+        """
+        points = (_Point(mu, float(z[curve]), float(dz[curve])) for mu, z, dz in table)
+        known = [point for point in points if not math.isnan(point.z)]
+        root.n_rounds += 1
+        if all(point.mu != root.guess for point in known):
+            self._step_back(root, known)
             return
-        if z < 0:
-            root.low = max(root.low, mu)
-        else:
-            root.high = min(root.high, mu)
-        step = -z / dz if dz > 0 and math.isfinite(z / dz) else math.nan
-        # Newton's last step is wrong by about its square.
-        if z == 0 or abs(step) <= math.sqrt(self._tolerance) * mu:
-            root.value, root.status = (mu if z == 0 else mu + step), "converged"
-        elif math.isfinite(root.high) and root.high - root.low <= self._tolerance * root.high:
-            root.value, root.status = 0.5 * (root.low + root.high), "converged"
-        elif root.low == 0 and mu < _NEGLIGIBLE * self._scale:
+        low = next((point for point in reversed(known) if point.z < 0), None)
+        high = next((p for p in known if p.z >= 0 and (low is None or p.mu > low.mu)), None)
+        if high is None:
+            self._extend(root, known[-1])
+        elif low is None and self._excludes_zero(curve):
             root.value, root.status = 0.0, "below_zero"
         else:
-            self._next_guess(root, mu + step)
+            probed = self.asimov.probed
+            if curve == 0:
+                probed = probed & self.observed.probed
+            self._close_in(root, low or _Point(0.0, -math.inf, math.nan), high, probed)
 
-    def _next_guess(self, root: _Root, newton: float) -> None:
-        """Follow Newton's method inside the bracket; bisect or reach further where it leaves it."""
-        if math.isinf(root.high):
-            furthest = _LARGEST_FACTOR * max(root.guess, self._scale)
-            wanted = newton if newton > root.low else 2 * root.guess
-            root.guess = min(wanted, furthest)
-            if root.guess > _REACH * max(self._scale, self.observed.estimate):
-                root.value, root.status = math.inf, "not_reached"
+    def _excludes_zero(self, curve: int) -> bool:
+        """Whether the criterion is below 1 - level even where there is no signal."""
+        zero = self.observed.held.get(0.0)
+        q = 0.0
+        if zero is not None and self.observed.estimate < 0:
+            q = max(2.0 * (zero.value - self.observed.free.value), 0.0)
+        return bool(self._criterion.at_zero(q)[curve] >= 0)
+
+    def _close_in(self, root: _Root, low: _Point, high: _Point, probed: set[float]) -> None:
+        """Accept a limit between two values, or say where to look next."""
+        nearest = min(low, high, key=lambda point: abs(point.z))
+        target = nearest.mu + _step(nearest, low, high)
+        is_inside = low.mu <= target <= high.mu
+        step = abs(target - nearest.mu)
+        root.has_jump = _jumps(low, high)
+        has_converged = is_inside and step <= _STEP * math.sqrt(self._tolerance) * nearest.mu
+        if has_converged and nearest.mu in probed and abs(nearest.z) <= _AGREEMENT:
+            root.value, root.status = target, "converged"
+        elif high.mu - low.mu <= self._tolerance * high.mu and nearest.mu in probed:
+            agrees = abs(nearest.z) <= _ROUGH_AGREEMENT
+            root.value, root.status = nearest.mu, "converged" if agrees else "inconsistent"
+        elif has_converged and nearest.mu not in probed:
+            root.guess, root.is_near = nearest.mu, True
+        elif is_inside and target not in (low.mu, high.mu) and root.n_rounds % _BISECT_EVERY:
+            floor = high.mu / _factor(root.n_extended + 1) if low.mu == 0.0 else 0.0
+            root.n_extended += target < floor
+            root.guess, root.is_near = max(target, floor), step <= _NEAR * target
+        else:
+            root.n_extended += low.mu == 0.0
+            root.guess, root.is_near = _between(low.mu, high.mu, root.n_extended), False
+
+    def _extend(self, root: _Root, last: _Point) -> None:
+        """Look further up, by Newton's method or by growing factors."""
+        if last.mu > _FURTHEST * max(self._scale, self.observed.estimate):
+            root.value, root.status = math.inf, "not_reached"
             return
-        inside = root.low < newton < root.high
-        root.guess = newton if inside else 0.5 * (root.low + root.high)
+        root.n_extended += 1
+        most = last.mu * _factor(root.n_extended)
+        target = last.mu - last.z / last.slope if last.slope > 0 else math.inf
+        root.is_near = target - last.mu <= _NEAR * last.mu
+        root.guess = target if last.mu < target <= most else most
 
-    def _step_back(self, root: _Root) -> None:
+    def _step_back(self, root: _Root, known: Sequence[_Point]) -> None:
         """Try another value where a fit failed, at first close by."""
-        if root.n_failed == len(_RETREATS):
+        low = max((point.mu for point in known if point.mu < root.guess), default=0.0)
+        if root.n_failed < len(_RETREATS):
+            root.guess = low + _RETREATS[root.n_failed] * (root.guess - low)
+            root.n_failed += 1
+        elif low > _FAR * self._scale and known[-1].z < 0:
+            root.value, root.status = math.inf, "not_reached"
+        else:
             root.status = "fit_failed"
-            return
-        root.guess = root.low + _RETREATS[root.n_failed] * (root.guess - root.low)
-        root.n_failed += 1
+
+
+def _step(nearest: _Point, low: _Point, high: _Point) -> float:
+    """Return Newton's step, or that of a secant where the slope is not that of the curve.
+
+    Slopes are wrong where a minimum lies on a border that moves with the parameter of interest, as
+    that of zero yields does.
+    """
+    secant = (high.z - low.z) / (high.mu - low.mu)
+    is_close = high.mu - low.mu <= _CLOSE * high.mu
+    slope = nearest.slope
+    if not slope > 0 or (is_close and abs(slope - secant) > 0.1 * secant):
+        slope = secant
+    step = -nearest.z / slope if slope > 0 else math.nan
+    return step if math.isfinite(step) else math.nan
+
+
+def _jumps(low: _Point, high: _Point) -> bool:
+    """Whether two close points are too far apart for a continuous curve of their slopes."""
+    if not high.mu - low.mu <= _CLOSE * high.mu:
+        return False
+    steepest = max(low.slope, high.slope, 1.0 / high.mu)
+    return high.z - low.z > _JUMP * steepest * (high.mu - low.mu) + _ROUGH_AGREEMENT
+
+
+def _between(low: float, high: float, n_extended: int) -> float:
+    """Return a value between two that may be many orders of magnitude apart."""
+    if low == 0.0:
+        return high / _factor(n_extended)
+    return math.sqrt(low * high) if high > 4.0 * low else 0.5 * (low + high)
+
+
+def _factor(n: int) -> float:
+    """Return by how much the n-th step beyond what is known may go."""
+    return float(min(_FACTOR ** (2 ** min(n - 1, 5)), _MOST_FACTOR))

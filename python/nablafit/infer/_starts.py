@@ -71,7 +71,14 @@ def bends(model: Model) -> Bends:
 
 
 def further_starts(
-    model: Model, data: Data, x: FloatArray, held: NDArray[np.bool_], *, n: int = 0, seed: int = 0
+    model: Model,
+    data: Data,
+    x: FloatArray,
+    held: NDArray[np.bool_],
+    *,
+    n: int = 0,
+    seed: int = 0,
+    sides: bool = True,
 ) -> FloatArray:
     """Return starts that may lead to other minima than `x` does.
 
@@ -87,6 +94,8 @@ def further_starts(
         Parameters that the fit does not vary: all starts have them as `x` has.
     n, seed : int
         How many random ones, and which.
+    sides : bool
+        Try the other sides of bent parameters.
 
     Returns
     -------
@@ -94,7 +103,9 @@ def further_starts(
         The initial values of the model; `x` with bent parameters on their other sides, see `bends`;
         `n` random points. They may lie outside the bounds.
     """
-    rows = [np.array(model.initial)[None, :], _other_sides(_active(model, data, x, held), x)]
+    rows = [np.array(model.initial)[None, :]]
+    if sides:
+        rows.append(_other_sides(_active(model, data, x, held), x))
     if n > 0:
         observables = np.ascontiguousarray(data.global_observables)
         rows.append(_core.draw_starts(model._core, observables, n=n, seed=seed, spread=_SPREAD))

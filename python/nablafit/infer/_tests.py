@@ -14,7 +14,7 @@ from .._inputs import merged_origin
 from .._record import Record
 from ..errors import ArgumentError, located
 from ._asymptotics import PValues, expected_p_values, p_values
-from ._profile import Fit, Observation, Row, failure_sentence, fit_rows
+from ._profile import Fit, Observation, Row, failure_sentence, lower_free_fit
 from ._statistic import statistic_value
 from ._toy_p_values import ToyPValues, toy_p_values
 from ._toy_runs import ToyJob, alternative_seed, check_toys
@@ -70,7 +70,7 @@ def _statistic(hypothesis: Hypothesis, tested: Fit, free: Fit) -> float:
 
 
 def asymptotic_test(
-    seen: Observation, asimov: Data | None = None, *, n_threads: int | None = None
+    seen: Observation, asimov: tuple[Data, FloatArray] | None = None
 ) -> HypotestResult:
     """Return the result with asymptotic p-values.
 
@@ -78,18 +78,17 @@ def asymptotic_test(
     ----------
     seen : Observation
         The observed data and the fits to them.
-    asimov : Data, optional
-        Instead of the Asimov data at the fit to the observed data with the alternative values.
-    n_threads : int, optional
-        For the fits to Asimov data.
+    asimov : pair of Data and array, optional
+        Asimov data and the values of all parameters that they were made at, instead of those of the
+        fit to the observed data with the alternative values.
     """
     hypothesis = seen.hypothesis
     points = _observed_points(seen)
     q, qa, failure = observed_statistic(seen), math.nan, seen.failure()
     if asimov is None and seen.alternative.valid:
-        asimov = hypothesis.model.asimov(seen.alternative.x)
+        asimov = hypothesis.model.asimov(seen.alternative.x), seen.alternative.x
     if asimov is not None:
-        free, tested = fit_asimov(seen, asimov, n_threads=n_threads)
+        free, tested = fit_asimov(seen, *asimov)
         points |= {"free to Asimov": free, "tested to Asimov": tested}
         if free.valid and tested.valid:
             qa = _statistic(hypothesis, tested, free)
@@ -112,15 +111,20 @@ def asymptotic_test(
     )
 
 
-def fit_asimov(seen: Observation, asimov: Data, *, n_threads: int | None) -> tuple[Fit, Fit]:
-    """Fit Asimov data freely and at the tested values, from the values that they were made at."""
+def fit_asimov(seen: Observation, asimov: Data, start: FloatArray) -> tuple[Fit, Fit]:
+    """Fit Asimov data freely and at the tested values, from the values that they were made at.
+
+    Nothing is below that point, so that the free fit starts there only.
+    """
     hypothesis = seen.hypothesis
-    start = seen.alternative.x
     held = start.copy()
     held[hypothesis.indices] = hypothesis.tested
-    rows = [Row(asimov, start, None), Row(asimov, held, hypothesis.tested)]
-    free, tested = fit_rows(hypothesis, rows, n_threads=n_threads)
-    return free, tested
+    what = f"{hypothesis.describe(hypothesis.tested)} in Asimov data"
+    others = (seen.tested.x,) if seen.tested.valid else ()
+    tested = seen.fits.make(hypothesis, [Row(asimov, held, hypothesis.tested, others, what)])[0]
+    row = Row(asimov, start, None, what="free, in Asimov data", probe=False)
+    free = seen.fits.make(hypothesis, [row])[0]
+    return lower_free_fit(hypothesis, row, seen.fits, free, [tested], seen.scale), tested
 
 
 def test_jobs(seen: Observation, n_toys: int, seed: int, start: int) -> list[ToyJob]:
@@ -140,6 +144,7 @@ def test_jobs(seen: Observation, n_toys: int, seed: int, start: int) -> list[Toy
             seed=number,
             start=start,
             n=n_toys,
+            others=seen.fits.toy_starts(hypothesis, seen.data, x),
         )
         for values, x, number in places
     ]
@@ -197,6 +202,7 @@ def _result(
         points={name: fit.x for name, fit in points.items()},
         fits={name: fit.status for name, fit in points.items()},
         toys=tuple(toys),
+        notes=seen.fits.notes(),
         status=status,
         message=message,
     )
@@ -221,7 +227,7 @@ def _outcome(
     names = ", ".join(hypothesis.poi)
     if failure:
         return "fit_failed", failure
-    if not hypothesis.has_effect():
+    if not seen.has_effect():
         message = f"{names} changes no expected yield: the data say nothing about it."
         return "no_effect", message
     tested = tuple(hypothesis.tested.tolist())

@@ -17,6 +17,7 @@ from ._hypothesis import Hypothesis
 from ._limit_report import LimitParts, make_limit, merged_notes, outcome
 from ._limit_search import Criterion, LimitSearch
 from ._limit_tables import Table, interpolate_limits
+from ._profile import Fits, until_settled
 from ._tests import check_same, merge_toys
 from ._toy_p_values import toy_p_values
 from ._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
@@ -41,6 +42,7 @@ class ToyPlan:
     n_toys: int
     seed: int
     start: int
+    starts: int | None
     n_threads: int | None
     progress: Callable[[int], object] | None
 
@@ -58,21 +60,37 @@ def toy_limit(
     interpolation: str,
 ) -> LimitResult:
     """Return the limits; arguments as in `upper_limit`."""
-    ready = prepare(hypothesis, data, criterion, n_threads=plan.n_threads)
-    if grid is None and ready.search is not None and ready.hypothesis.has_effect():
-        grid = _default_grid(ready.search)
-    if grid is not None and grid[-1] > ready.hypothesis.ranges[0][1]:
-        ready = prepare(hypothesis.widened(), data, criterion, n_threads=plan.n_threads)
+    fits = Fits(plan.starts, plan.n_threads)
+    ready, grid = until_settled(fits, lambda: _fit_grid(hypothesis, data, criterion, grid, fits))
     search = ready.search
-    if grid is None or search is None or not ready.hypothesis.has_effect():
+    if grid is None or search is None:
         return replace(limit_from(ready, criterion, None, interpolation), calculator="toys")
-    search.evaluate(grid.tolist())
     jobs = _jobs(ready, search, grid, plan)
     exception = run_jobs(jobs, n_threads=plan.n_threads, progress=plan.progress)
     result = _collect(ready, search, criterion, grid, jobs, interpolation, exception is None)
     if exception is not None:
         raise Interrupted.or_original(exception, result)
     return result
+
+
+def _fit_grid(
+    hypothesis: Hypothesis,
+    data: Data,
+    criterion: Criterion,
+    grid: FloatArray | None,
+    fits: Fits,
+) -> tuple[Preparation, FloatArray | None]:
+    """Fit the data at the values of the grid; None for the grid if there is nothing to test."""
+    ready = prepare(hypothesis, data, criterion, fits)
+    if ready.search is None or not ready.seen.has_effect():
+        return ready, None
+    if grid is None:
+        grid = _default_grid(ready.search)
+    if grid[-1] > ready.hypothesis.ranges[0][1]:
+        ready = prepare(hypothesis.widened(), data, criterion, fits)
+    if ready.search is not None:
+        ready.search.evaluate(grid.tolist())
+    return ready, grid
 
 
 def _default_grid(search: LimitSearch) -> FloatArray:
@@ -101,6 +119,7 @@ def _jobs(ready: Preparation, search: LimitSearch, grid: FloatArray, plan: ToyPl
             seed=seed,
             start=plan.start,
             n=plan.n_toys,
+            others=ready.fits.toy_starts(ready.hypothesis, ready.seen.data, x),
         )
         for values, (at, x, seed) in zip(tested, places, strict=True)
     ]
@@ -136,7 +155,7 @@ def _collect(
             table=table,
             limits=limits,
             errors=errors,
-            n_fits=ready.n_fits + search.n_fits,
+            fits=ready.fits,
             failure=ready.failure,
             toys=tuple(toys for pair in pairs.values() for toys in pair),
             complete=complete,

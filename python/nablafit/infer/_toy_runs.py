@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
-from ..batch import STATUSES, FitManyResult, fit_many
+from ..batch import STATUSES, fit_many
 from ..errors import ArgumentError, located
 from ..toys import toys
+from ._profile import SAME
 from ._statistic import is_zero, likelihood_ratio
 from .toy_distribution import ToyDistribution
 
 if TYPE_CHECKING:
-    from ..toys import Toys
     from ._hypothesis import Hypothesis
 
 __all__ = ["ToyJob", "alternative_seed", "check_toys", "run_jobs"]
@@ -43,6 +43,8 @@ class ToyJob:
     seed: int
     start: int
     n: int
+    others: Sequence[FloatArray] = ()
+    """Where all fits start as well, values of all parameters."""
     blocks: list[tuple[FloatArray, FloatArray, NDArray[np.int8]]] = field(default_factory=list)
     """Statistics (n_tested, n_block), estimates (n_block, n_poi), statuses (n_tested, n_block)."""
 
@@ -118,58 +120,97 @@ def run_jobs(
 
 
 def run_block(job: ToyJob, n: int, n_threads: int | None) -> None:
-    """Draw and fit the next toys of a job."""
+    """Draw and fit the next toys of a job.
+
+    Where the estimate alone says that the statistic is zero, the fit at the tested value is not
+    made; where that fit is below the free one, the free one is made again from there.
+    """
     if n == 0:
         return
     hypothesis = job.hypothesis
     start = job.start + job.n_done
     drawn = toys(hypothesis.model, job.x, n, job.seed, start, n_threads=n_threads)
-    free = fit_many(
-        hypothesis.model,
-        drawn,
-        bounds=hypothesis.bounds,
-        fixed=hypothesis.free,
-        errors=False,
-        n_threads=n_threads,
-    )
+    data = np.concatenate([drawn.counts, drawn.global_observables], axis=1)
+    free = _fit(job, data, np.tile(drawn.x, (n, 1)), None, n_threads)
+    held = [_fit_tested(job, data, free, tested, n_threads) for tested in job.tested]
+    for at, fits in held:
+        below = fits.valid & (fits.value < free.value[at] - SAME)
+        low, high = np.transpose(hypothesis.ranges)
+        inside = fits.x[:, hypothesis.indices]
+        below &= np.all((inside >= low) & (inside <= high), axis=1)
+        if np.any(below):
+            again = _fit(job, data[at[below]], fits.x[below], None, n_threads)
+            free.take_lower(again, at[below])
     estimates = free.x[:, hypothesis.indices]
     estimates[~free.valid] = np.nan
     statistics = np.empty((len(job.tested), n))
     codes = np.empty((len(job.tested), n), np.int8)
-    for i, tested in enumerate(job.tested):
-        statistics[i], codes[i] = _statistic(hypothesis, tested, drawn, free, n_threads)
+    for i, (tested, (at, fits)) in enumerate(zip(job.tested, held, strict=True)):
+        statistics[i] = np.where(free.valid, 0.0, np.nan)
+        codes[i] = np.where(free.valid, _CONVERGED, free.codes)
+        zero = is_zero(hypothesis.statistic, estimates[at, 0], float(tested[0]))
+        ratios = np.where(zero, 0.0, likelihood_ratio(fits.value, free.value[at]))
+        statistics[i, at] = np.where(fits.valid, ratios, np.nan)
+        codes[i, at] = np.where(fits.valid, _CONVERGED, fits.codes)
     job.blocks.append((statistics, estimates, codes))
 
 
-def _statistic(
-    hypothesis: Hypothesis,
-    tested: FloatArray,
-    drawn: Toys,
-    free: FitManyResult,
-    n_threads: int | None,
-) -> tuple[FloatArray, NDArray[np.int8]]:
-    """Return statistic and status of each toy.
+@dataclass(eq=False)
+class _ToyFits:
+    """One fit per toy: the lowest so far."""
 
-    Where the estimate alone says that the statistic is zero, the fit at the tested value is not
-    made.
-    """
-    estimates = free.x[:, hypothesis.indices]
-    zero = is_zero(hypothesis.statistic, estimates[:, 0], float(tested[0]))
+    x: FloatArray
+    value: FloatArray
+    codes: NDArray[np.int8]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which fits found a minimum."""
+        return np.asarray([STATUSES[code].startswith("converged") for code in self.codes], bool)
+
+    def take_lower(self, other: _ToyFits, at: NDArray[np.intp]) -> None:
+        """Replace fits at these positions where the others are lower, or the first to succeed."""
+        better = other.valid & ~(self.valid[at] & (self.value[at] <= other.value + SAME))
+        to = at[better]
+        self.x[to], self.value[to] = other.x[better], other.value[better]
+        self.codes[to] = other.codes[better]
+
+
+def _fit_tested(
+    job: ToyJob, data: FloatArray, free: _ToyFits, tested: FloatArray, n_threads: int | None
+) -> tuple[NDArray[np.intp], _ToyFits]:
+    """Return the toys that a tested value needs a fit for, and the fits."""
+    estimates = free.x[:, job.hypothesis.indices[0]]
+    zero = is_zero(job.hypothesis.statistic, estimates, float(tested[0]))
     todo = np.flatnonzero(free.valid & ~zero)
-    values = np.where(free.valid, 0.0, np.nan)
-    codes = np.where(free.valid, _CONVERGED, free.status_codes).astype(np.int8)
-    if todo.size == 0:
-        return values, codes
-    data = np.concatenate([drawn.counts[todo], drawn.global_observables[todo]], axis=1)
-    held = fit_many(
-        hypothesis.model,
-        data,
-        initial=free.x[todo],
-        bounds=hypothesis.bounds,
-        fixed=hypothesis.at(tested),
-        errors=False,
-        n_threads=n_threads,
-    )
-    values[todo] = np.where(held.valid, likelihood_ratio(held.value, free.value[todo]), np.nan)
-    codes[todo] = np.where(held.valid, _CONVERGED, held.status_codes)
-    return values, codes
+    return todo, _fit(job, data[todo], free.x[todo], tested, n_threads)
+
+
+def _fit(
+    job: ToyJob,
+    data: FloatArray,
+    starts: FloatArray,
+    tested: FloatArray | None,
+    n_threads: int | None,
+) -> _ToyFits:
+    """Fit toys from one start each, and from those that the job has for all."""
+    hypothesis = job.hypothesis
+    found: _ToyFits | None = None
+    for initial in (starts, *job.others):
+        if len(data) == 0:
+            break
+        fits = fit_many(
+            hypothesis.model,
+            data,
+            initial=initial,
+            bounds=hypothesis.bounds,
+            fixed=hypothesis.free if tested is None else hypothesis.at(tested),
+            errors=False,
+            n_threads=n_threads,
+        )
+        more = _ToyFits(fits.x.copy(), fits.value.copy(), fits.status_codes.copy())
+        if found is None:
+            found = more
+        else:
+            found.take_lower(more, np.arange(len(data)))
+    return found or _ToyFits(np.empty_like(starts), np.empty(0), np.empty(0, np.int8))

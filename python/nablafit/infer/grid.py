@@ -51,6 +51,7 @@ def limit_grid(
     verify: bool = True,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int | None = None,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> LimitGridResult:
@@ -67,7 +68,7 @@ def limit_grid(
         The signals.
     measurement, poi : str, optional
         As in `Workspace.model`; patches may change the measurement's parameter of interest.
-    level, statistic, criterion, tolerance, bounds, fixed
+    level, statistic, criterion, tolerance, bounds, fixed, starts
         As in `upper_limit`.
     names : sequence of str, optional
         Only these signals.
@@ -107,6 +108,7 @@ def limit_grid(
         tolerance=tolerance,
         bounds=bounds,
         fixed=fixed,
+        starts=starts,
     )
     shared, start = SharedDocument(document), background_values(workspace, settings)
 

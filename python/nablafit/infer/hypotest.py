@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .._origin import remembers_origin
 from ..errors import ArgumentError, Interrupted, located
 from ._hypothesis import Values, make_hypothesis
-from ._profile import observe
+from ._profile import Fits, observe, until_settled
 from ._tests import asymptotic_test, test_jobs, toy_test
 from ._toy_runs import run_jobs
 from .results import HypotestResult
@@ -35,6 +35,7 @@ def hypotest(
     alternative: Values | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int | None = None,
     n_toys: int = 2000,
     seed: int = 0,
     start: int = 0,
@@ -72,6 +73,10 @@ def hypotest(
         above, for then it would turn them into the ones with a tilde.
     fixed : str, iterable or mapping, optional
         Nuisance parameters to hold, as in `nablafit.fit`.
+    starts : int, optional
+        Fit from so many random starts as well, and take the lowest minimum. By default a few starts
+        are tried, and many where these end in different minima, which `notes` says; 0 means none
+        but the usual one.
     n_toys : int
         Number of toys for each of the two hypotheses.
     seed, start : int
@@ -105,9 +110,10 @@ def hypotest(
         bounds=bounds,
         fixed=fixed,
     )
-    seen = observe(hypothesis, data, n_threads=n_threads)
+    fits = Fits(starts, n_threads)
     if calculator == "asymptotic":
-        return asymptotic_test(seen, n_threads=n_threads)
+        return until_settled(fits, lambda: asymptotic_test(observe(hypothesis, data, fits)))
+    seen = observe(hypothesis, data, fits)
     jobs = [] if seen.failure() else test_jobs(seen, n_toys, seed, start)
     exception = run_jobs(jobs, n_threads=n_threads, progress=progress)
     drawn = tuple(toys for job in jobs for toys in job.distributions())

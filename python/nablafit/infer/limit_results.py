@@ -51,7 +51,8 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
     """The same, shape (5,)."""
     curve_status: tuple[str, ...]
     """Outcome for the observed and the five expected limits: "converged", "interpolated",
-    "outside_grid", "no_effect", "not_reached", "not_converged" or "fit_failed"."""
+    "below_zero" (the limit is 0), "outside_grid", "no_effect", "not_reached", "not_converged",
+    "inconsistent" (the p-value jumps there: fits end in different minima) or "fit_failed"."""
     poi_hat: float
     """Best value of the parameter in the observed data, within `bounds`."""
     bounds: tuple[float, float]

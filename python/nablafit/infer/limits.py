@@ -13,6 +13,7 @@ from ._asymptotic_limits import asymptotic_limit
 from ._hypothesis import make_hypothesis
 from ._limit_search import Criterion
 from ._limit_tables import grid_values
+from ._profile import Fits
 from ._toy_limits import ToyPlan, toy_limit
 from .hypotest import CALCULATORS
 from .limit_results import LimitResult
@@ -40,6 +41,7 @@ def upper_limit(
     tolerance: float = 1e-8,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int | None = None,
     n_toys: int = 2000,
     seed: int = 0,
     start: int = 0,
@@ -75,7 +77,7 @@ def upper_limit(
         Between `values`: linear in the logarithm of the p-value, or in itself as in pyhf.
     tolerance : float
         Accepted relative error of the search.
-    bounds, fixed
+    bounds, fixed, starts
         As in `hypotest`.
     n_toys, seed, start
         As in `hypotest`, for each value; all values share the toys without signal.
@@ -108,11 +110,11 @@ def upper_limit(
             data,
             rule,
             grid,
+            Fits(starts, n_threads),
             interpolation=interpolation,
             tolerance=tolerance,
-            n_threads=n_threads,
         )
-    plan = ToyPlan(n_toys, seed, start, n_threads, progress)
+    plan = ToyPlan(n_toys, seed, start, starts, n_threads, progress)
     return toy_limit(hypothesis, data, rule, grid, plan, interpolation=interpolation)
 
 

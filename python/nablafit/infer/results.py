@@ -65,6 +65,8 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
     """How each of these fits ended: a status of `FitResult`."""
     toys: tuple[ToyDistribution, ...]
     """Those of the tested and of the alternative hypothesis; none for asymptotic p-values."""
+    notes: tuple[str, ...] = ()
+    """What a physicist should know, e.g. that fits from different starts disagreed."""
     status: str
     """"ok"; "no_effect" if the parameter of interest changes nothing; "fit_failed"; "interrupted"
     if some toys are missing."""
@@ -108,7 +110,7 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
         for toys in self.toys:
             at = ", ".join(f"{value:g}" for value in toys.drawn_at)
             lines.append(f"  {len(toys)} toys at {at}, {toys.n_failed} failed")
-        return lines
+        return lines + [f"  note: {note}" for note in self.notes]
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         header = ("", "CLs+b", "CLb", "CLs")
@@ -169,6 +171,8 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
     """"asymptotic" or "toys"."""
     toys: tuple[ToyDistribution, ...]
     """Without and with signal; none if asymptotic."""
+    notes: tuple[str, ...] = ()
+    """As in `HypotestResult`."""
     status: str
     """As in `HypotestResult`."""
     message: str
@@ -193,10 +197,11 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
             f"  best fit {self.poi} = {number(self.poi_hat)}   q0 = {number(self.q0)}",
             f"  expected for {self.poi} = {self.expected_at:g}, nuisance parameters {self.asimov}",
         ]
-        return lines + [
+        lines += [
             f"  {len(toys)} toys at {toys.drawn_at[0]:g}, {toys.n_failed} failed"
             for toys in self.toys
         ]
+        return lines + [f"  note: {note}" for note in self.notes]
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         rows = [("observed", with_error(self.p0, self.p0_error), with_error(self.z, self.z_error))]

@@ -17,7 +17,7 @@ from ..errors import ArgumentError, Interrupted, located
 from ..result import FitResult
 from ._asymptotics import NSIGMA
 from ._hypothesis import Hypothesis, make_hypothesis
-from ._profile import Observation, observe
+from ._profile import Fits, Observation, observe, until_settled
 from ._tests import (
     asymptotic_test,
     check_same,
@@ -51,6 +51,7 @@ def significance(
     calculator: str = "asymptotic",
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int | None = None,
     n_toys: int = 2000,
     seed: int = 0,
     start: int = 0,
@@ -77,7 +78,7 @@ def significance(
         pyhf, the initial values of the model, or those of a fit (post-fit).
     calculator : {"asymptotic", "toys"}
         How the distribution of q0 is found.
-    bounds, fixed
+    bounds, fixed, starts
         As in `hypotest`.
     n_toys, seed, start
         As in `hypotest`: toys without signal and, for the expected significance, with signal.
@@ -113,11 +114,12 @@ def significance(
         fixed=fixed,
     )
     name, point = _signal_point(hypothesis, asimov)
-    seen = observe(hypothesis, data, n_threads=n_threads)
+    fits = Fits(starts, n_threads)
     if calculator == "asymptotic":
-        chosen = None if point is None else model.asimov(point)
-        test = asymptotic_test(seen, chosen, n_threads=n_threads)
+        chosen = None if point is None else (model.asimov(point), point)
+        test = until_settled(fits, lambda: asymptotic_test(observe(hypothesis, data, fits), chosen))
         return _asymptotic_result(test, name)
+    seen = observe(hypothesis, data, fits)
     jobs = [] if seen.failure() else test_jobs(seen, n_toys, seed, start)
     if jobs and point is not None:
         jobs[1].x = point
@@ -162,6 +164,7 @@ def _asymptotic_result(test: HypotestResult, asimov: str) -> SignificanceResult:
         expected_z_error=np.full(5, nothing),
         calculator="asymptotic",
         toys=(),
+        notes=test.notes,
         status=test.status,
         message=test.message,
     )
@@ -179,6 +182,7 @@ def _toy_result(
         asimov=asimov,
         calculator="toys",
         toys=test.toys,
+        notes=test.notes,
         status=test.status,
         message=test.message,
         **_toy_members(test.q, test.toys),
