@@ -51,6 +51,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 threads_option = click.option(
     "--threads", type=COUNT, help="Default: NABLAFIT_NUM_THREADS, else all processors."
 )
+starts_option = click.option(
+    "--starts",
+    type=COUNT_OR_NONE,
+    metavar="N",
+    help="Make every fit from N random starts too; by default from others where that may matter.",
+)
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
 )

@@ -24,6 +24,7 @@ from ._cli_common import (
     parse_fixed,
     poi_option,
     progress_bar,
+    starts_option,
     threads_option,
     warnings_on_stderr,
     workspace_argument,
@@ -52,6 +53,7 @@ __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 @click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
 @fix_options
+@starts_option
 @threads_option
 @json_option
 @output_option
@@ -63,6 +65,7 @@ def intervals(
     sigma: float,
     level: float | None,
     fix: Held,
+    starts: int | None,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -78,6 +81,7 @@ def intervals(
             sigma=sigma,
             level=level,
             fixed=parse_fixed(fix, model),
+            starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )
@@ -99,6 +103,7 @@ def intervals(
 )
 @click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
 @fix_options
+@starts_option
 @threads_option
 @json_option
 @output_option
@@ -111,6 +116,7 @@ def scan(
     ranges: tuple[str, ...],
     keep: tuple[str, ...],
     fix: Held,
+    starts: int | None,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -135,6 +141,7 @@ def scan(
             range=None if not limits else limits[0] if len(names) == 1 else limits,
             keep=keep or None,
             fixed=parse_fixed(fix, model),
+            starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )
@@ -176,6 +183,7 @@ def _parse_range(text: str) -> tuple[float, float]:
 )
 @click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
 @fix_options
+@starts_option
 @threads_option
 @json_option
 @output_option
@@ -187,6 +195,7 @@ def contour(
     levels: tuple[float, ...],
     n: int,
     fix: Held,
+    starts: int | None,
     threads: int | None,
     as_json: bool,
     output: Path | None,
@@ -201,6 +210,7 @@ def contour(
             levels=levels,
             n_points=n,
             fixed=parse_fixed(fix, model),
+            starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )

@@ -25,6 +25,7 @@ from ._cli_common import (
     parse_fixed,
     poi_option,
     progress_bar,
+    starts_option,
     threads_option,
     workspace_argument,
 )
@@ -65,6 +66,7 @@ _start_option = click.option(
 )
 @click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
 @fix_options
+@starts_option
 @_toys_option
 @_seed_option
 @_start_option
@@ -88,6 +90,7 @@ def limit_command(
     values: str | None,
     interpolation: str,
     fix: Held,
+    starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -100,7 +103,7 @@ def limit_command(
 ) -> int:
     """Upper limits on the parameter of interest of WORKSPACE, observed and expected."""
     common: dict[str, Any] = {"level": level, "statistic": statistic, "criterion": criterion}
-    common["n_threads"] = threads
+    common |= {"starts": starts, "n_threads": threads}
     if patchset is not None:
         _refuse("is not for signal grids", values=values, fix=fix or None, toys=n_toys)
         common |= {"measurement": measurement, "poi": poi, "names": signals or None}
@@ -155,6 +158,7 @@ def _grid(
     help='"qtilde", "q", "t", "ttilde" or "q0".',
 )
 @fix_options
+@starts_option
 @_toys_option
 @_seed_option
 @_start_option
@@ -168,6 +172,7 @@ def hypotest_command(
     settings: tuple[str, ...],
     statistic: str,
     fix: Held,
+    starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -182,7 +187,14 @@ def hypotest_command(
     with _toys(n_toys, 2, seed, start, output) as run:
         result = run(
             lambda toys: hypotest(
-                model, data, value, statistic=statistic, fixed=fixed, n_threads=threads, **toys
+                model,
+                data,
+                value,
+                statistic=statistic,
+                fixed=fixed,
+                starts=starts,
+                n_threads=threads,
+                **toys,
             )
         )
     _finish(result, as_json=as_json, output=output)
@@ -207,6 +219,7 @@ def hypotest_command(
     help='Its nuisance parameters: "profiled" to the data or "prefit".',
 )
 @fix_options
+@starts_option
 @_toys_option
 @_seed_option
 @_start_option
@@ -220,6 +233,7 @@ def significance_command(
     expected_at: float,
     asimov: str,
     fix: Held,
+    starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -238,6 +252,7 @@ def significance_command(
                 expected_at=expected_at,
                 asimov=asimov,
                 fixed=fixed,
+                starts=starts,
                 n_threads=threads,
                 **toys,
             )

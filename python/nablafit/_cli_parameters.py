@@ -23,6 +23,7 @@ from ._cli_common import (
     parse_fixed,
     poi_option,
     progress_bar,
+    starts_option,
     threads_option,
     warnings_on_stderr,
     workspace_argument,
@@ -128,6 +129,7 @@ def _common(command: Callable[..., int]) -> Callable[..., int]:
     help="How to get impacts.",
 )  # fmt: skip
 @_top_option
+@starts_option
 @threads_option
 def ranking(
     request: _Request,
@@ -136,6 +138,7 @@ def ranking(
     exclude: tuple[str, ...],
     method: str,
     top: int | None,
+    starts: int | None,
     threads: int | None,
 ) -> int:
     """Rank the parameters of WORKSPACE by their impact on the parameter of interest.
@@ -152,6 +155,7 @@ def ranking(
         parameters=parameters or None,
         exclude=exclude or None,
         result=best,
+        starts=starts or 0,
     )
     quick = rank(method="global_observables" if method.startswith("global") else "linear")
     total = sum(status == "linear" for row in quick.statuses.values() for status in row)
