@@ -66,14 +66,12 @@ def judge(case: Case, what: str, announced: bool, agrees: Callable[[Referee], st
 
     `agrees` returns what is wrong, an empty string if nothing is.
     """
-    if announced:
-        return Verdict(case, "announced", what)
     complaint = ""
     for referee in referees(case):
         complaint = agrees(referee)
         if not complaint:
             return Verdict(case, "agrees", what)
-    return Verdict(case, "silent", f"{what}: {complaint}")
+    return Verdict(case, "announced" if announced else "silent", f"{what}: {complaint}")
 
 
 def refused(case: Case, what: str, error: nf.Error) -> Verdict:
@@ -351,6 +349,8 @@ def check_intervals(case: Case, *, full: bool) -> Verdicts:  # noqa: ARG001
 
 
 def _wrong_end(referee: Referee, name: str, end: float, status: str, right: float) -> str:
+    if np.isnan(end):
+        return "there is no number"
     if not np.isfinite(end):
         return ""
     (rise,) = rises(referee, [{name: end}])
