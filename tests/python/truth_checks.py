@@ -31,6 +31,8 @@ TOLERANCE = 0.01
 SMALLEST_P = 1e-8
 LEVEL = 0.95
 THOROUGH = 200
+# Statuses of limits that are what they say; below_zero: the limit is 0.
+GOOD = ("converged", "below_zero")
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,12 @@ def judge(case: Case, what: str, announced: bool, agrees: Callable[[Referee], st
 
     `agrees` returns what is wrong, an empty string if nothing is.
     """
-    if announced:
-        return Verdict(case, "announced", what)
     complaint = ""
     for referee in referees(case):
         complaint = agrees(referee)
         if not complaint:
             return Verdict(case, "agrees", what)
-    return Verdict(case, "silent", f"{what}: {complaint}")
+    return Verdict(case, "announced" if announced else "silent", f"{what}: {complaint}")
 
 
 def refused(case: Case, what: str, error: nf.Error) -> Verdict:
@@ -137,7 +137,7 @@ def _judge_limits(case: Case, result: nf.infer.LimitResult, what: str) -> Verdic
         names, result.limits, result.curve_status, worst, strict=True
     ):
         label = f"{what}, {name} = {value:.7g} ({status})"
-        good = status == "converged"
+        good = status in GOOD
         if complaint and (good or status == "not_reached"):
             yield Verdict(case, "silent", f"{label}: {complaint}")
         else:
@@ -178,13 +178,13 @@ def _places(
     tested: list[list[float]] = []
     wanted: list[Callable[[float], bool]] = []
     for value, status in zip(result.limits, result.curve_status, strict=True):
-        if status == "converged" and value == 0:
+        if status in GOOD and value == 0:
             tested.append([1e-9 * scale])
             wanted.append(lambda p: p <= alpha * (1 + TOLERANCE))
-        elif status == "converged" and np.isfinite(value):
+        elif status in GOOD and np.isfinite(value):
             tested.append([value])
             wanted.append(lambda p: near(p, alpha))
-        elif status in ("converged", "not_reached"):
+        elif status in (*GOOD, "not_reached"):
             # Infinite: nothing is excluded anywhere.
             tested.append([scale * 10.0**power for power in (1, 2, 3, 5)])
             wanted.append(lambda p: p >= alpha * (1 - TOLERANCE))
@@ -349,6 +349,8 @@ def check_intervals(case: Case, *, full: bool) -> Verdicts:  # noqa: ARG001
 
 
 def _wrong_end(referee: Referee, name: str, end: float, status: str, right: float) -> str:
+    if np.isnan(end):
+        return "there is no number"
     if not np.isfinite(end):
         return ""
     (rise,) = rises(referee, [{name: end}])
