@@ -98,11 +98,10 @@ def _intervals(model: nf.Model, data: nf.Data, k: float, numbers: Numbers) -> No
 
 
 def _components(model: nf.Model, data: nf.Data, k: float, numbers: Numbers) -> None:
-    fit = nf.fit(model, data)
     for method in METHODS:
         names = [f"{method} breakdown: {part}" for part in ("total", "statistical", "systematic")]
         try:
-            result = nf.breakdown(model, data, result=fit, method=method)
+            result = nf.breakdown(model, data, method=method)
         except nf.Error:
             numbers.announced.update(names)
             numbers.values.update(dict.fromkeys(names, np.nan))
