@@ -22,6 +22,7 @@ from ..likelihood import Likelihood
 from ._common import EXACT
 from ._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from ._lower_minimum import LowerMinimum
+from ._starts import random_starts
 
 if TYPE_CHECKING:
     from .._arrays import ParameterValues
@@ -54,6 +55,8 @@ class Reference:
     """What to say about how it was found."""
     minima: FloatArray | None = None
     """Other minima that were met, shape (n, n_parameters)."""
+    starts: int = 0
+    """Random starts of the fits that follow: as asked for, some where other minima were met."""
 
     @property
     def origin(self) -> Origin:
@@ -215,22 +218,27 @@ def make_reference(
 
 
 def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -> Reference:
-    """Return the lowest minimum that further starts find, or the given one with what they met."""
+    """Return the lowest minimum that further starts find, or the given one with what they met.
+
+    In small models some of the starts are random, whatever `starts` says.
+    """
     result = reference.result
+    n_random = max(starts, random_starts(len(result.x)))
+    reference = replace(reference, starts=starts)
     elsewhere = fit_elsewhere(
         reference.likelihood.model,
         reference.likelihood.data,
         result.x[None, :],
         result.fixed[None, :],
         reference.bounds,
-        starts=starts,
+        starts=n_random,
         n_threads=n_threads,
     )
     minima = elsewhere.distinct(0)
     minima = minima[np.abs(elsewhere.value[minima] - result.value) > SAME]
     if not minima.size:
         return reference
-    met = replace(reference, minima=elsewhere.x[minima[:_MOST_MINIMA]])
+    met = replace(reference, minima=elsewhere.x[minima[:_MOST_MINIMA]], starts=n_random)
     is_lower = 2.0 * (elsewhere.value[minima[0]] - result.value) < -NEW_MINIMUM
     return rebased(met, elsewhere.x[minima[0]]) if is_lower and not met.is_given else met
 

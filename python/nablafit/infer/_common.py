@@ -77,10 +77,12 @@ def _default_poi(model: Model) -> tuple[str]:
 
 
 def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...]:
-    """Warn of a fit that is not valid, or gave no error of the parameter of interest."""
+    """Warn of a fit that is not valid, or whose error of the parameter of interest is none."""
     name = result.parameters[poi]
     if not result.valid:
         kind, message = "invalid_fit", f"the fit is not valid: {result.message}"
+    elif result.status == "converged_at_zero_yield":
+        kind, message = "at_zero_yield", result.message
     elif not (np.isfinite(result.errors[poi]) and result.errors[poi] > 0):
         kind, message = "no_error", f"{name}: the fit gave no error"
         if result.at_bound[poi]:

@@ -13,7 +13,7 @@ from .._arrays import FloatArray
 from ..batch import fit_many
 from ..data import Data
 from ..errors import ArgumentError, located
-from ._starts import bends, further_starts
+from ._starts import bends, further_starts, random_starts
 
 if TYPE_CHECKING:
     from .._problem import Bounds
@@ -111,7 +111,7 @@ def fit_elsewhere(
     bounds : mapping or sequence, optional
         As in `nablafit.fit`.
     starts : int
-        Random starts for each problem, besides those that `further_starts` knows.
+        Random starts for each problem, at least as many as `random_starts` says.
     n_threads : int, optional
         As in `nablafit.fit_many`.
     origin : Origin, optional
@@ -122,11 +122,13 @@ def fit_elsewhere(
     if not len(x) or not has_others(model, starts):
         return _nothing(n)
     each = [data] * len(x) if isinstance(data, Data) else data
+    n_random = max(starts, random_starts(n))
     rows = [np.zeros((0, n)) if origin is None else np.array(origin.minima) for _ in x]
     for i, triple in enumerate(zip(each, x, held, strict=True)):
         rows[i][:, held[i]] = x[i, held[i]]
         if starts or origin is None or not origin.is_near(model, x[i]):
-            rows[i] = np.concatenate([further_starts(model, *triple, n=starts), rows[i]])
+            further = further_starts(model, *triple, n=n_random, seed=i)
+            rows[i] = np.concatenate([further, rows[i]])
     if not any(len(row) for row in rows):
         return _nothing(n)
     owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])

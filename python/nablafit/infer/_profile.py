@@ -19,7 +19,7 @@ from .._problem import FitOptions
 from ..batch import STATUSES, fit_arrays
 from ..data import check_data
 from ..errors import ArgumentError, located
-from ._starts import further_starts
+from ._starts import further_starts, random_starts
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -45,17 +45,14 @@ SAME = 1e-7
 """Minima closer than this in -log L are the same."""
 # Minima that differ by more than this, relative to -log L where that is large, are different.
 _DIFFERENT = 1e-5
-# Random starts of every fit: as many as cost little, for small models have the rarer minima.
-_MOST_PROBES = 8
-_PARAMETERS_PER_PROBE = 30
-# And where fits disagreed.
+# Random starts of every fit where fits disagreed, more in small models.
 _THOROUGH = 12
 _MOST_THOROUGH = 120
 _TOY_STARTS = 4
 # Where random starts of free fits have the parameter of interest, in units of its scale.
 _POI_OFFSETS = (1.0, -1.0, 3.0, -3.0, 0.3, -0.3, 10.0, -10.0)
-# Asimov data are made where these fits end: parameters are needed to 1e-6 of their errors.
-_OPTIONS = FitOptions(tolerance=1e-9)
+# Asimov data are made where these fits end: parameters are needed to 1e-7 of their errors.
+_OPTIONS = FitOptions(tolerance=1e-11)
 _VALID = {i for i, name in enumerate(STATUSES) if name.startswith("converged")}
 _RISE = 0.5  # of -log L by one scale
 _MOST_BITS = 400  # of log2 of a scale, up and down
@@ -167,7 +164,7 @@ class Fits:
     def _elsewhere(self, hypothesis: Hypothesis, row: Row, scale: float) -> list[FloatArray]:
         """Return starts that know nothing of other fits."""
         model = hypothesis.model
-        n = min(_PARAMETERS_PER_PROBE // model.n_parameters, _MOST_PROBES)
+        n = random_starts(model.n_parameters)
         sides = self.thorough or n > 1
         if row.at is None:
             n = max(n, 1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Bends", "bends", "further_starts", "mirrored"]
+__all__ = ["Bends", "bends", "further_starts", "mirrored", "random_starts"]
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
@@ -30,6 +30,9 @@ _MOST_SINGLE = 2
 # Displacements in units of the width below which both sides are tried.
 _CENTRAL = 0.3
 _SPREAD = 2.0  # of random starts, in widths of constraint terms
+# Random starts where nobody asks for a number.
+_PARAMETERS_PER_START = 30
+_MOST_RANDOM = 8
 # Where an even change by a width, times the residual that pulls at it, is less than this in -log L,
 # the constraint term outweighs it: there is one minimum.
 _PULL = 0.2
@@ -112,6 +115,11 @@ def further_starts(
     starts = np.concatenate(rows)
     starts[:, held] = x[held]
     return starts
+
+
+def random_starts(n_parameters: int) -> int:
+    """Return a number of random starts that costs little: small models have the rarer minima."""
+    return min(_PARAMETERS_PER_START // n_parameters, _MOST_RANDOM)
 
 
 def mirrored(model: Model, x: FloatArray) -> FloatArray | None:

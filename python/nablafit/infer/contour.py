@@ -114,7 +114,7 @@ def contour(
     )
     names = _pair(best, parameters)
     for n_left in reversed(range(MOST_MINIMA)):
-        search = _Search(best, names, rises, starts, n_threads, progress)
+        search = _Search(best, names, rises, best.starts, n_threads, progress)
         exception = search.run(n_points)
         if search.minimum is None or best.is_given or exception is not None or not n_left:
             break

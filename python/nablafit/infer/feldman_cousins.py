@@ -118,8 +118,10 @@ def feldman_cousins(
     name = _poi(reference, poi if resume is None else resume.poi)
     if resume is not None:
         values, seed, start = resume.values, resume.seed, resume.start
-    tested = _values(reference, name, values, level, starts, n_threads)
-    grid = ProfileGrid(reference, reference.indices([name]), (tested,), n_threads, starts=starts)
+    tested = _values(reference, name, values, level, reference.starts, n_threads)
+    grid = ProfileGrid(
+        reference, reference.indices([name]), (tested,), n_threads, starts=reference.starts
+    )
     try:
         grid.run(None)
     except Interrupted as interrupted:

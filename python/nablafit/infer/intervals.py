@@ -117,7 +117,13 @@ def intervals(
     rises = np.full(len(held), rise)
     for n_left in reversed(range(MOST_MINIMA)):
         crossings = follow_rays(
-            best, held, directions, rises, starts=starts, n_threads=n_threads, progress=progress
+            best,
+            held,
+            directions,
+            rises,
+            starts=best.starts,
+            n_threads=n_threads,
+            progress=progress,
         )
         minimum = lowest_minimum(best, crossings.found)
         if minimum is None or best.is_given or crossings.exception is not None or not n_left:

@@ -120,7 +120,7 @@ def ranking(
     best = reference.result
     pois = choose_pois(model, poi, best)
     chosen = _chosen(model, best, pois, parameters, exclude)
-    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, starts, reference)
+    job = _Job(model, data, best, np.array(pois, dtype=np.intp), chosen, method, reference)
     if not best.valid:
         statuses = np.full((4, len(chosen)), "invalid_fit", dtype="U24")
         return job.result(np.full((len(pois), 4, len(chosen)), np.nan), statuses)
@@ -157,7 +157,6 @@ class _Job:
     pois: NDArray[np.intp]
     chosen: NDArray[np.intp]
     method: str
-    starts: int
     reference: Reference
 
     def shifts(self) -> Shifts:
@@ -207,7 +206,7 @@ class _Job:
             row_length=sum(map(len, sizes)),
             arrays=lambda where: self._arrays(shifts, todo[where]),
             kept=[self.model.parameters[i] for i in self.pois],
-            starts=self.starts,
+            starts=self.reference.starts,
             origin=None if self.method != "refit" else self.reference.origin,
             n_threads=n_threads,
             progress=progress,

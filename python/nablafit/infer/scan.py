@@ -113,7 +113,7 @@ def scan(
     kept = _kept(best, names, keep)
     exception: BaseException | None = None
     for n_left in reversed(builtins.range(MOST_MINIMA)):
-        grid = ProfileGrid(best, held, axes, n_threads, starts=starts)
+        grid = ProfileGrid(best, held, axes, n_threads, starts=best.starts)
         try:
             grid.run(progress)
         except Interrupted as interrupted:
