@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["from_pyhf", "optimizer", "replace_minuit"]
 
+# What pyhf takes where `modifier_settings` are given and leave a kind of modifiers out.
+_UNSET_CODES = {"normsys": "code1", "histosys": "code0"}
+
 
 def from_pyhf(pyhf_model: pyhf.Model) -> Model:
     """Compile a pyhf model; parameters, bins and auxiliary data keep pyhf's order.
@@ -51,9 +54,8 @@ def from_pyhf(pyhf_model: pyhf.Model) -> Model:
     spec = workspace.spec(
         poi=pyhf_model.config.poi_name or "",
         interpolation={
-            modifier: settings[modifier]["interpcode"]
-            for modifier in ("normsys", "histosys")
-            if modifier in settings
+            modifier: settings.get(modifier, {}).get("interpcode", default)
+            for modifier, default in _UNSET_CODES.items()
         },
         clip_sample_data=main.clip_sample_data is not None,
         clip_bin_data=main.clip_bin_data,
