@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 import nablafit as nf
-from inference_models import counting, opened
+from inference_models import counting, opened, with_signal
+from locations import published_workspaces
 from nablafit.infer import _profile
 
 Document = dict[str, Any]
@@ -83,9 +84,10 @@ def lowest(
     model: nf.Model, data: nf.Data, mu: float | None = None, low: float = 0.0
 ) -> nf.FitResult:
     """Fit from 25 random starts."""
+    poi = model.poi or "mu"
     if mu is None:
-        return nf.fit(model, data, starts=25, bounds={"mu": (low, 1e3)})
-    return nf.fit(model, data, starts=25, fixed={"mu": mu})
+        return nf.fit(model, data, starts=25, bounds={poi: (low, 1e3)})
+    return nf.fit(model, data, starts=25, fixed={poi: mu})
 
 
 def brute_force_cls(model: nf.Model, data: nf.Data, mu: float, curve: int, statistic: str) -> float:
@@ -95,19 +97,20 @@ def brute_force_cls(model: nf.Model, data: nf.Data, mu: float, curve: int, stati
     def ratio(sets: nf.Data) -> float:
         free = lowest(model, sets, None, low)
         held = lowest(model, sets, mu)
-        return max(held.twice_nll - free.twice_nll, 0.0) if free["mu"].value < mu else 0.0
+        estimate = free.x[model.index(model.poi or "mu")]
+        return max(held.twice_nll - free.twice_nll, 0.0) if estimate < mu else 0.0
 
-    asimov = model.asimov(lowest(model, data, 0.0).x)
-    b = math.sqrt(ratio(asimov))
+    b = math.sqrt(ratio(model.asimov(lowest(model, data, 0.0).x)))
+    u, v = b, 0.0
     if curve > 0:
-        shift = (2.0, 1.0, 0.0, -1.0, -2.0)[curve - 1]
-        return float(stats.norm.sf(b + shift) / stats.norm.sf(shift))
-    a = math.sqrt(ratio(data))
-    if statistic == "qtilde" and a > b:
-        return float(
-            stats.norm.sf((a * a + b * b) / (2 * b)) / stats.norm.sf((a * a - b * b) / (2 * b))
-        )
-    return float(stats.norm.sf(a) / stats.norm.sf(a - b))
+        v = (2.0, 1.0, 0.0, -1.0, -2.0)[curve - 1]
+        u = b + v
+    else:
+        a = math.sqrt(ratio(data))
+        u, v = a, a - b
+        if statistic == "qtilde" and a > b:
+            u, v = (a * a + b * b) / (2 * b), (a * a - b * b) / (2 * b)
+    return float(stats.norm.sf(u) / stats.norm.sf(v))
 
 
 @pytest.mark.filterwarnings("ignore::nablafit.FitWarning")
@@ -122,6 +125,23 @@ def test_limits_follow_the_lowest_minimum(make: Any, statistic: str) -> None:  #
         assert found == pytest.approx(0.05, rel=1e-5), curve
     assert any("the likelihood has several minima" in note for note in limits.notes)
     assert "several minima" in repr(limits)
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.FitWarning")
+@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")  # normsys that turn negative
+@pytest.mark.skipif(not published_workspaces(), reason="the published workspaces are not here")
+@pytest.mark.parametrize(("name", "several"), [("stau_combined", True), ("sbottom_a", False)])
+def test_limits_of_published_models(name: str, several: bool) -> None:
+    """The second minimum of stau_combined makes its expected limit weaker by 10 %."""
+    path = next(path for path in published_workspaces() if path.stem == name)
+    model, data = opened(with_signal(path))
+    limits = nf.upper_limit(model, data)
+    assert limits.valid
+    assert any("several minima" in note for note in limits.notes) == several
+    for curve in (0, 3, 5):
+        found = brute_force_cls(model, data, limits.limits[curve], curve, "qtilde")
+        assert found == pytest.approx(0.05, rel=1e-5), curve
+    assert several or limits.n_fits <= 60
 
 
 def test_fits_to_asimov_data_take_the_lowest_minimum() -> None:
@@ -210,6 +230,21 @@ def test_case_of_the_validation_set_of_pyhf() -> None:
     model, data = opened(document)
     test = nf.hypotest(model, data, 1.0, statistic="q", bounds={"mu": (0.0, 10.0)})
     assert test.cls == pytest.approx(0.11404, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # jsonschema warns, called by pyhf
+@pytest.mark.parametrize("given", [{"normsys": "code4"}, {"histosys": "code4p"}, {}])
+def test_codes_that_settings_of_pyhf_leave_out(given: dict[str, str]) -> None:
+    """Settings of one kind of modifiers make pyhf take codes 1 and 0 for the others."""
+    theirs = pyhf.Workspace(one_sided()).model(
+        modifier_settings={name: {"interpcode": code} for name, code in given.items()}
+    )
+    model = nf.from_pyhf(theirs)
+    x = np.array(theirs.config.suggested_init())
+    x[theirs.config.par_order.index("generator")] = 0.6
+    x[theirs.config.par_order.index("norm")] = -0.6
+    right = np.asarray(theirs.main_model.expected_data(x))
+    np.testing.assert_allclose(model.expected(x), right, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # jsonschema warns, called by pyhf

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy
@@ -31,6 +31,7 @@ _BISECT_EVERY = 8  # rounds, in case the steps of Newton's method lead nowhere
 _CLOSE = 0.05  # relative distance within which the slope of a secant is that of the curve
 _NEAR = 3e-3  # relative step after which a limit is expected: fits there try other starts too
 _STEP = 0.1  # of the square root of the tolerance: Newton's last step, wrong by about its square
+_GAIN = 0.1  # error of cubic interpolation in units of that of Newton's method, about
 _AGREEMENT = 5e-6  # in z, at the value last tested: 1e-5 in |p / (1 - level) - 1|
 _ROUGH_AGREEMENT = 1e-3  # the same where steps have become too small to tell values apart
 _JUMP = 5.0  # times steeper than the slopes say: no continuous curve
@@ -42,7 +43,7 @@ _RETREATS = (0.97, 0.8, 0.5, 0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
-@dataclass
+@dataclass(eq=False)
 class Profile:
     """Minima of -log L of one data set with the parameter of interest held, by its value."""
 
@@ -183,6 +184,16 @@ class _Point:
     slope: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A data set to fit at a value; from several starts, and from all kinds of them."""
+
+    profile: Profile
+    mu: float
+    probe: bool = False
+    deep: bool = False
+
+
 @dataclass
 class _Root:
     """State of the search for one limit."""
@@ -190,6 +201,8 @@ class _Root:
     guess: float
     is_near: bool = False
     """Whether the limit is expected close to the guess: other starts are tried there."""
+    was_probed: bool = False
+    """Whether they were tried at an earlier guess."""
     value: float = math.nan
     status: str = ""
     n_rounds: int = 0
@@ -256,26 +269,25 @@ class LimitSearch:
     def evaluate(self, values: Iterable[float]) -> None:
         """Fit both data sets at new values, from several starts."""
         wanted = list(dict.fromkeys(values))
-        self._fit([(p, mu, True) for p in self._profiles for mu in wanted if mu not in p.probed])
+        new = [(p, mu) for p in self._profiles for mu in wanted if mu not in p.probed]
+        self._fit([_Job(profile, mu, probe=True) for profile, mu in new])
 
-    def _fit(self, todo: Sequence[tuple[Profile, float, bool]]) -> bool:
-        """Fit data sets at values, some from several starts.
-
-        Returns whether any minimum is lower than was known.
-        """
+    def _fit(self, jobs: Sequence[_Job]) -> bool:
+        """Fit data sets at values; say whether any minimum is lower than was known."""
         rows = []
-        for profile, mu, probe in todo:
-            first, *others = profile.starts(mu)
-            what = f"{self._hypothesis.poi[0]} = {mu:.4g} in {profile.what} data"
-            rows.append(Row(profile.data, first, np.array([mu]), tuple(others), what, probe))
+        for job in jobs:
+            first, *others = job.profile.starts(job.mu)
+            what = f"{self._hypothesis.poi[0]} = {job.mu:.4g} in {job.profile.what} data"
+            row = Row(job.profile.data, first, np.array([job.mu]), tuple(others), what)
+            rows.append(replace(row, probe=job.probe, deep=job.deep))
         fits = self._fits.make(self._hypothesis, rows)
         lower = False
-        for (profile, mu, probe), fit in zip(todo, fits, strict=True):
-            if probe:
-                profile.probed.add(mu)
-            lower |= profile.add(mu, fit)
-        fell = [self._repair(p, [mu for q, mu, _ in todo if q is p]) for p in self._profiles]
-        changed = self._tested if any(fell) else dict.fromkeys(mu for _, mu, _ in todo)
+        for job, fit in zip(jobs, fits, strict=True):
+            if job.probe:
+                job.profile.probed.add(job.mu)
+            lower |= job.profile.add(job.mu, fit)
+        fell = [self._repair(p, [j.mu for j in jobs if j.profile is p]) for p in self._profiles]
+        changed = self._tested if any(fell) else dict.fromkeys(job.mu for job in jobs)
         self._update([mu for mu in changed if mu in self.asimov.held])
         return lower or any(fell)
 
@@ -315,7 +327,7 @@ class LimitSearch:
         lower = False
         for values in (self._tested, self._tested[::-1]):
             for mu in values:
-                lower |= self._fit([(p, mu, False) for p in self._profiles if mu in p.held])
+                lower |= self._fit([_Job(p, mu) for p in self._profiles if mu in p.held])
         return lower
 
     def solve(self) -> list[tuple[float, str]]:
@@ -350,24 +362,27 @@ class LimitSearch:
         else:
             self._fits.thorough = True
 
-    def _wanted(self, roots: Sequence[_Root]) -> list[tuple[Profile, float, bool]]:
+    def _wanted(self, roots: Sequence[_Root]) -> list[_Job]:
         """Return the fits to make: at all guesses, and from several starts next to a limit.
 
-        Expected limits do not depend on the observed data, which are fitted at the first and the
-        last guesses only, for the table.
+        Expected limits do not depend on the observed data, which are fitted at the first guesses
+        only, for the table. The observed limit and the last one see all kinds of starts once.
         """
-        wanted: dict[tuple[int, float], bool] = {}
+        wanted: dict[tuple[Profile, float], _Job] = {}
         for curve, root in enumerate(roots):
-            for i, profile in enumerate(self._profiles):
+            outer = {0: self.observed, CURVES - 1: self.asimov}.get(curve)
+            for profile in self._profiles:
                 if root.status or root.guess in profile.probed:
                     continue
                 is_needed = curve == 0 or profile is self.asimov
                 probe = root.is_near and is_needed
-                for_table = root.is_near or root.n_rounds == 0
-                if probe or ((is_needed or for_table) and root.guess not in profile.held):
-                    key = i, root.guess
-                    wanted[key] = wanted.get(key, False) or probe
-        return [(self._profiles[i], mu, probe) for (i, mu), probe in wanted.items()]
+                deep = probe and profile is outer and not root.was_probed
+                known = wanted.get((profile, root.guess), _Job(profile, root.guess))
+                job = replace(known, probe=known.probe or probe, deep=known.deep or deep)
+                if probe or ((is_needed or root.n_rounds == 0) and root.guess not in profile.held):
+                    wanted[profile, root.guess] = job
+            root.was_probed |= root.is_near
+        return list(wanted.values())
 
     def _guesses(self) -> list[float]:
         """Return the limits of a quadratic likelihood with the same estimate and error."""
@@ -428,6 +443,9 @@ class LimitSearch:
         elif has_converged and nearest.mu not in probed:
             root.guess, root.is_near = nearest.mu, True
         elif is_inside and target not in (low.mu, high.mu) and root.n_rounds % _BISECT_EVERY:
+            better = _interpolated(low, high)
+            if not math.isnan(better):
+                step, target = abs(better - target) * _GAIN, better
             floor = high.mu / _factor(root.n_extended + 1) if low.mu == 0.0 else 0.0
             root.n_extended += target < floor
             root.guess, root.is_near = max(target, floor), step <= _NEAR * target
@@ -479,6 +497,21 @@ def _jumps(low: _Point, high: _Point) -> bool:
         return False
     steepest = max(low.slope, high.slope, 1.0 / high.mu)
     return high.z - low.z > _JUMP * steepest * (high.mu - low.mu) + _ROUGH_AGREEMENT
+
+
+def _interpolated(low: _Point, high: _Point) -> float:
+    """Return the root of the cubic polynomial mu(z) with the values and slopes of two points.
+
+    NaN where there are no two slopes, or it leaves the bracket.
+    """
+    if not (low.slope > 0 and high.slope > 0 and math.isfinite(low.z)):
+        return math.nan
+    width = high.z - low.z
+    t = -low.z / width
+    start, end = width / low.slope, width / high.slope
+    rise = high.mu - low.mu
+    mu = low.mu + t * (start + t * (3 * rise - 2 * start - end + t * (start + end - 2 * rise)))
+    return mu if low.mu < mu < high.mu else math.nan
 
 
 def _between(low: float, high: float, n_extended: int) -> float:

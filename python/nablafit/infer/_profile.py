@@ -73,6 +73,8 @@ class Row:
     """What is fitted, for messages."""
     probe: bool = True
     """Whether to try other starts too."""
+    deep: bool = False
+    """Whether to try all kinds of them in large models too, where they cost more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +167,8 @@ class Fits:
         """Return starts that know nothing of other fits."""
         model = hypothesis.model
         n = random_starts(model.n_parameters)
-        sides = self.thorough or n > 1
-        if row.at is None:
+        sides = self.thorough or n > 1 or row.deep
+        if row.at is None or row.deep:
             n = max(n, 1)
         if self.thorough:
             n = self.starts or max(_THOROUGH, _MOST_THOROUGH // model.n_parameters)
@@ -191,7 +193,8 @@ class Fits:
     @staticmethod
     def _spread(hypothesis: Hypothesis, starts: FloatArray, x: FloatArray, scale: float) -> None:
         """Put the parameters of interest of random starts around where they are."""
-        offsets = np.resize(_POI_OFFSETS, len(starts)) * scale
+        unit = scale if math.isfinite(scale) else 1.0
+        offsets = np.resize(_POI_OFFSETS, len(starts)) * unit
         for index, (low, high) in zip(hypothesis.indices, hypothesis.ranges, strict=True):
             starts[:, index] = np.clip(x[index] + offsets, low, high)
 
@@ -353,12 +356,15 @@ def observe(
     if np.any(np.max(places, axis=0) > [high for _, high in hypothesis.ranges]):
         hypothesis = hypothesis.widened()
     x = hypothesis.start() if start is None else start
-    rows = [Row(data, x, at, what=f"{hypothesis.describe(at)} in observed data") for at in places]
+    rows = [
+        Row(data, x, at, what=f"{hypothesis.describe(at)} in observed data", deep=test)
+        for at in places
+    ]
     alternative, *rest = fits.make(hypothesis, rows)
     tested = rest[0] if test else alternative
     scale = poi_scale(hypothesis, hypothesis.model.likelihood(data), alternative.x)
     others = tuple(fit.x for fit in (alternative, *rest) if fit.valid)
-    row = Row(data, x, None, others, "free, in observed data")
+    row = Row(data, x, None, others, "free, in observed data", deep=test)
     free = fits.make(hypothesis, [row], scale=scale)[0]
     free = lower_free_fit(hypothesis, row, fits, free, (alternative, *rest), scale)
     return Observation(hypothesis, data, free, tested, alternative, fits, scale)

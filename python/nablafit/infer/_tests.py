@@ -121,7 +121,8 @@ def fit_asimov(seen: Observation, asimov: Data, start: FloatArray) -> tuple[Fit,
     held[hypothesis.indices] = hypothesis.tested
     what = f"{hypothesis.describe(hypothesis.tested)} in Asimov data"
     others = (seen.tested.x,) if seen.tested.valid else ()
-    tested = seen.fits.make(hypothesis, [Row(asimov, held, hypothesis.tested, others, what)])[0]
+    row = Row(asimov, held, hypothesis.tested, others, what, deep=True)
+    tested = seen.fits.make(hypothesis, [row])[0]
     row = Row(asimov, start, None, what="free, in Asimov data", probe=False)
     free = seen.fits.make(hypothesis, [row])[0]
     return lower_free_fit(hypothesis, row, seen.fits, free, [tested], seen.scale), tested
