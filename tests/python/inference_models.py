@@ -127,9 +127,9 @@ def change_fits(
         hypothesis: Hypothesis,
         rows: Sequence[_profile.Row],
         *rest: object,
-        errors: bool,
+        **options: bool,
     ) -> tuple[list[_profile.Fit], list[bool]]:
-        fits, differ = original(self, hypothesis, rows, *rest, errors=errors)
+        fits, differ = original(self, hypothesis, rows, *rest, **options)
         change(rows, fits)
         return fits, differ
 

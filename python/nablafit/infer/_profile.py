@@ -49,10 +49,14 @@ _DIFFERENT = 1e-5
 _THOROUGH = 12
 _MOST_THOROUGH = 120
 _TOY_STARTS = 4
+# Parameters of models in which it takes no time to find the bent ones.
+_MOST_DEEP = 300
 # Where random starts of free fits have the parameter of interest, in units of its scale.
 _POI_OFFSETS = (1.0, -1.0, 3.0, -3.0, 0.3, -0.3, 10.0, -10.0)
 # Asimov data are made where these fits end: parameters are needed to 1e-7 of their errors.
 _OPTIONS = FitOptions(tolerance=1e-11)
+# Fits from elsewhere that take longer are given up; most take less than 15 iterations.
+_HURRIED = FitOptions(tolerance=1e-11, max_calls=60)
 _VALID = {i for i, name in enumerate(STATUSES) if name.startswith("converged")}
 _RISE = 0.5  # of -log L by one scale
 _MOST_BITS = 400  # of log2 of a scale, up and down
@@ -125,7 +129,7 @@ class Fits:
         errors: bool = False,
         scale: float = 1.0,
     ) -> list[Fit]:
-        """Make fits; where all starts of one fail, it is tried from the initial values.
+        """Make fits; where all starts of one fail, it is tried with patience.
 
         If starts disagree, these and all further fits are thorough.
 
@@ -141,14 +145,16 @@ class Fits:
             By how much random starts of free fits move the parameter of interest.
         """
         many = [self._starts(hypothesis, row, scale) for row in rows]
-        fits, differ = self._lowest(hypothesis, rows, many, errors=errors)
+        is_single = all(len(some) == 1 for some in many)
+        fits, differ = self._lowest(hypothesis, rows, many, errors=errors, patient=is_single)
         if any(differ) and not self.thorough and self.starts is None:
             self.thorough = True
             return self.make(hypothesis, rows, errors=errors, scale=scale)
         failed = [i for i, fit in enumerate(fits) if not fit.valid]
         if failed:
-            cold = [[hypothesis.start(rows[i].at)] for i in failed]
-            again, _ = self._lowest(hypothesis, [rows[i] for i in failed], cold, errors=errors)
+            cold = [[rows[i].start, hypothesis.start(rows[i].at)] for i in failed]
+            rest = [rows[i] for i in failed]
+            again, _ = self._lowest(hypothesis, rest, cold, errors=errors, patient=True)
             for i, fit in zip(failed, again, strict=True):
                 fits[i] = fit if fit.valid else fits[i]
         return fits
@@ -167,7 +173,8 @@ class Fits:
         """Return starts that know nothing of other fits."""
         model = hypothesis.model
         n = random_starts(model.n_parameters)
-        sides = self.thorough or n > 1 or row.deep
+        deep = row.deep and model.n_parameters <= _MOST_DEEP
+        sides = self.thorough or n > 1 or deep
         if row.at is None or row.deep:
             n = max(n, 1)
         if self.thorough:
@@ -205,6 +212,7 @@ class Fits:
         starts: Sequence[Sequence[FloatArray]],
         *,
         errors: bool,
+        patient: bool,
     ) -> tuple[list[Fit], list[bool]]:
         """Return the lowest fit of each row, and whether valid fits of it differ."""
         owners = [i for i, some in enumerate(starts) for _ in some]
@@ -234,7 +242,7 @@ class Fits:
             arrays,
             len(owners),
             kept,
-            _OPTIONS,
+            _OPTIONS if patient else _HURRIED,
             errors=errors,
             n_threads=self.n_threads,
         )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import FloatArray
-from .._summary import parameters_of
 from ..spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
 
 if TYPE_CHECKING:
@@ -179,12 +178,12 @@ def _other_sides(bent: Bends, x: FloatArray) -> FloatArray:
 
 def _find_bends(model: Model) -> Bends:
     base = np.array(model.initial)
-    factors = [model.index(name) for name in _names(model, (NormFactor,))]
+    kinds = _kinds(model)
+    factors = [position for position, is_factor in kinds.items() if is_factor]
     base[factors] = np.where(base[factors] == 0.0, 1.0, base[factors])
-    interpolated = _names(model, (NormSys, HistoSys, FormulaFactor, NormFactor, Lumi))
     centers, widths = model.prefit()
     found = []
-    for position in (model.index(name) for name in interpolated):
+    for position in kinds:
         center, width = float(centers[position]), float(widths[position])
         if not np.isfinite(center) or not width > 0.0:
             center = float(base[position])
@@ -199,15 +198,20 @@ def _find_bends(model: Model) -> Bends:
     return Bends(head[0].astype(np.intp), head[1], head[2], head[3], even, change)
 
 
-def _names(model: Model, kinds: tuple[type, ...]) -> list[str]:
-    """Return the parameters that have such modifiers."""
-    names: dict[str, None] = {}
+def _kinds(model: Model) -> dict[int, bool]:
+    """Return the parameters that may be bent, all but those of bins, and which are norm factors."""
+    names: dict[str, bool] = {}
     for channel in model.spec.channels:
         for sample in channel.samples:
             for modifier in sample.modifiers:
-                if isinstance(modifier, kinds):
-                    names.update(dict.fromkeys(parameters_of(modifier)))
-    return list(names)
+                if isinstance(modifier, NormSys | HistoSys | Lumi):
+                    names.setdefault(modifier.parameter, False)
+                elif isinstance(modifier, NormFactor):
+                    names[modifier.parameter] = True
+                elif isinstance(modifier, FormulaFactor):
+                    for name in modifier.parameters:
+                        names.setdefault(name, False)
+    return {model.index(name): is_factor for name, is_factor in names.items()}
 
 
 def _bend(
