@@ -225,7 +225,10 @@ def _check_released(
     names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: NDArray[np.bool_]
 ) -> None:
     """Refuse to fit a parameter whose bounds are equal: the file holds it there."""
-    for index in np.flatnonzero(~fixed & (lower == upper)).tolist():
+    equal = lower == upper
+    if not equal.any():
+        return
+    for index in np.flatnonzero(~fixed & equal).tolist():
         message = f"its bounds are both {lower[index]:g}; give wider `bounds` to release it"
         raise located(ArgumentError, message, names[index])
 

@@ -154,7 +154,7 @@ for _command in _COMMANDS:
 )
 @fix_options
 @click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
-@click.option("--starts", type=COUNT_OR_NONE, default=0, help="Fit from so many random starts too.")
+@click.option("--starts", type=COUNT_OR_NONE, default=0, help="Number of further random starts.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random starts.")
 @json_option
 @output_option

@@ -209,7 +209,7 @@ def _held(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
     """Say which free parameters have no error because a bound holds them."""
     if minimum.covariance is None:
         return np.zeros(problem.fixed.size, dtype=bool)
-    held: NDArray[np.bool_] = ~problem.fixed & (np.diag(minimum.covariance) == 0.0)
+    held: NDArray[np.bool_] = ~problem.fixed & (minimum.covariance.diagonal() == 0.0)
     return held
 
 

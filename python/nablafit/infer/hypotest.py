@@ -74,9 +74,9 @@ def hypotest(
     fixed : str, iterable or mapping, optional
         Nuisance parameters to hold, as in `nablafit.fit`.
     starts : int, optional
-        Fit from so many random starts as well, and take the lowest minimum. By default a few starts
-        are tried, and many where these end in different minima, which `notes` says; 0 means none
-        but the usual one.
+        Number of further random starts of every fit; the lowest minimum counts. By default a few
+        starts are tried, and many where these end in different minima, which `notes` says; 0 means
+        none but the usual one.
     n_toys : int
         Number of toys for each of the two hypotheses.
     seed, start : int
