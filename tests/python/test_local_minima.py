@@ -132,7 +132,7 @@ def test_limits_follow_the_lowest_minimum(make: Any, statistic: str) -> None:  #
 @pytest.mark.skipif(not published_workspaces(), reason="the published workspaces are not here")
 @pytest.mark.parametrize(("name", "several"), [("stau_combined", True), ("sbottom_a", False)])
 def test_limits_of_published_models(name: str, several: bool) -> None:
-    """The second minimum of stau_combined makes its expected limit weaker by 10 %."""
+    """The second minimum of stau_combined makes its expected limit weaker by 16 %."""
     path = next(path for path in published_workspaces() if path.stem == name)
     model, data = opened(with_signal(path))
     limits = nf.upper_limit(model, data)
