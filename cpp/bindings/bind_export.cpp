@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bindings.hpp"
-#include "expression.hpp"
+#include "formula/expression.hpp"
 #include "kernels/interpolation.hpp"
 
 namespace nablafit::bindings {

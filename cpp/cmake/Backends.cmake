@@ -44,7 +44,7 @@ function(nablafit_add_backends)
     target_sources(nablafit_core PRIVATE src/ad/codipack_evaluator.cpp)
   endif()
   set_property(
-    SOURCE src/build_info.cpp
+    SOURCE src/evaluate/build_info.cpp
     APPEND
     PROPERTY COMPILE_DEFINITIONS
              "NABLAFIT_BUILD_TYPE=\"$<CONFIG>\""

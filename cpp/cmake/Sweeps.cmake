@@ -1,7 +1,7 @@
 # The fused sweep is one source compiled once per instruction set, into a namespace of its own, and
 # chosen at run time.
 #
-# nablafit_add_sweep(name flags...) compiles src/sweep.cpp with NABLAFIT_SWEEP_NAMESPACE=sweep_<name>
+# nablafit_add_sweep(name flags...) compiles src/evaluate/sweep.cpp with NABLAFIT_SWEEP_NAMESPACE=sweep_<name>
 # and NABLAFIT_SWEEP_NAME="<name>" and adds the objects to nablafit_core. Arithmetic may
 # ignore errno and floating-point traps and may fuse multiplications with additions; it may not be
 # reassociated.
@@ -10,7 +10,7 @@
 # of another header compiled here with AVX-512 could replace the portable copy at link time.
 function(nablafit_add_sweep name)
   set(target nablafit_sweep_${name})
-  add_library(${target} OBJECT src/sweep.cpp)
+  add_library(${target} OBJECT src/evaluate/sweep.cpp)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_compile_definitions(${target} PRIVATE NABLAFIT_SWEEP_NAMESPACE=sweep_${name}
                                                NABLAFIT_SWEEP_NAME="${name}")

@@ -7,8 +7,8 @@
 #include <random>
 #include <vector>
 
-#include "arrow_factorization.hpp"
-#include "dense_cholesky.hpp"
+#include "arrow/dense_cholesky.hpp"
+#include "arrow/factorization.hpp"
 
 using nablafit::detail::ArrowFactorization;
 using nablafit::detail::ArrowHessian;

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "nablafit/digest.hpp"
-#include "sha256.hpp"
+#include "util/sha256.hpp"
 
 using nablafit::digest;
 using nablafit::ModelSpec;

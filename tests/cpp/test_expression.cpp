@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "dual.hpp"
-#include "expression_tape.hpp"
-#include "formula.hpp"
+#include "formula/dual.hpp"
+#include "formula/expression_tape.hpp"
+#include "formula/formula.hpp"
 #include "nablafit/error.hpp"
 
 using nablafit::BinVariable;

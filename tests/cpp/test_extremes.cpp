@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "input_derivatives.hpp"
+#include "differentiate/input_derivatives.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/likelihood.hpp"
 #include "nablafit/model.hpp"

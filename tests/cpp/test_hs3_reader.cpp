@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "io/json_document.hpp"
+#include "io/json/document.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/io/hs3.hpp"
 

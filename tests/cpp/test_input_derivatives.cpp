@@ -10,9 +10,9 @@
 
 #include "ad/derivatives.hpp"
 #include "ad/eigen_scalar.hpp"
-#include "fused_evaluator.hpp"
-#include "input_derivatives.hpp"
-#include "input_sweep.hpp"
+#include "differentiate/input_derivatives.hpp"
+#include "differentiate/input_sweep.hpp"
+#include "evaluate/fused_evaluator.hpp"
 #include "nablafit/differentiate.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/inputs.hpp"

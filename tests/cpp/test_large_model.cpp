@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "compiled_model.hpp"
+#include "compile/compiled_model.hpp"
 #include "nablafit/likelihood.hpp"
 #include "nablafit/model.hpp"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "newton_solver.hpp"
+#include "minimize/newton_solver.hpp"
 
 using nablafit::BoundSide;
 using nablafit::Evaluation;

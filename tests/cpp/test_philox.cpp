@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "philox.hpp"
+#include "util/philox.hpp"
 
 using nablafit::detail::philox;
 using nablafit::detail::PhiloxCounter;

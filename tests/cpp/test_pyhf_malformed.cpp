@@ -5,7 +5,7 @@
 #include <sstream>
 #include <string>
 
-#include "io/json_document.hpp"
+#include "io/json/document.hpp"
 #include "nablafit/error.hpp"
 #include "nablafit/io/pyhf.hpp"
 #include "pyhf_texts.hpp"

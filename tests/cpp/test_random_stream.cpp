@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/terms.hpp"
-#include "random_stream.hpp"
+#include "util/random_stream.hpp"
 
 using nablafit::detail::RandomStream;
 using nablafit::detail::StreamPurpose;

@@ -12,7 +12,7 @@
 #include "nablafit/error.hpp"
 #include "nablafit/likelihood.hpp"
 #include "random_spec.hpp"
-#include "reference_nll.hpp"
+#include "reference/nll.hpp"
 
 using namespace nablafit;
 using namespace nablafit::testing;

@@ -7,7 +7,7 @@
 
 #include "nablafit/error.hpp"
 #include "nablafit/spec.hpp"
-#include "nearest_name.hpp"
+#include "util/nearest_name.hpp"
 
 using namespace nablafit;
 

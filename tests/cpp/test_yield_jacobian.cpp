@@ -10,7 +10,7 @@
 #include "nablafit/likelihood.hpp"
 #include "nablafit/model.hpp"
 #include "random_spec.hpp"
-#include "reference_nll.hpp"
+#include "reference/nll.hpp"
 
 using namespace nablafit;
 using namespace nablafit::testing;

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "formula.hpp"
+#include "formula/formula.hpp"
 #include "fuzz_target.hpp"
 #include "nablafit/error.hpp"
 

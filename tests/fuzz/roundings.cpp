@@ -11,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-#include "reference_nll.hpp"
+#include "reference/nll.hpp"
 
 namespace nablafit::testing {
 

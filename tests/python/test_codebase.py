@@ -14,6 +14,11 @@ MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 80
 CPP = (".hpp", ".cpp")
 INSTALLED = nablafit.cmake_dir().parents[2]
+# Folders of cpp/src: each includes those before it only. The last are of the target io.
+CPP_LAYERS = (
+    "kernels", "util", "formula", "reference", "ad", "spec", "arrow", "compile", "evaluate",
+    "relax", "minimize", "differentiate", "io/json", "io", "io/pyhf", "io/hs3",
+)  # fmt: skip
 
 
 def relative(path: Path) -> str:
@@ -130,6 +135,22 @@ def test_core_knows_no_json() -> None:
     ]
     assert core
     assert lines_matching(r"nlohmann", core) == []
+
+
+def test_cpp_folders_are_layers() -> None:
+    source = REPOSITORY / "cpp" / "src"
+    upwards, folders = [], set()
+    for path in sources(*CPP):
+        if not path.is_relative_to(source):
+            continue
+        folder = path.parent.relative_to(source).as_posix()
+        folders.add(folder)
+        for included in re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8"), re.M):
+            other = Path(included).parent.as_posix()
+            if other in CPP_LAYERS and CPP_LAYERS.index(other) > CPP_LAYERS.index(folder):
+                upwards.append(f"{relative(path)} includes {included}")
+    assert folders == set(CPP_LAYERS)
+    assert upwards == []
 
 
 def test_tools_of_differentiation_stay_in_their_directory() -> None:

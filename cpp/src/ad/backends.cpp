@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "nablafit/error.hpp"
-#include "nearest_name.hpp"
+#include "util/nearest_name.hpp"
 
 namespace nablafit {
 

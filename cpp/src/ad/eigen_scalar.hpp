@@ -7,7 +7,7 @@
 #include <cmath>
 #include <unsupported/Eigen/AutoDiff>
 
-#include "expression_tape.hpp"
+#include "formula/expression_tape.hpp"
 
 namespace Eigen {
 

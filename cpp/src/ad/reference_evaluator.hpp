@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <limits>
 
-#include "finite.hpp"
 #include "nablafit/likelihood.hpp"
-#include "reference_model.hpp"
-#include "reference_nll.hpp"
+#include "reference/model.hpp"
+#include "reference/nll.hpp"
+#include "util/finite.hpp"
 
 namespace nablafit::detail {
 

@@ -1,9 +1,9 @@
 /// \file
 /// Readers that take a document which has been parsed already.
-#ifndef NABLAFIT_IO_DOCUMENT_READERS_HPP
-#define NABLAFIT_IO_DOCUMENT_READERS_HPP
+#ifndef NABLAFIT_SRC_IO_DOCUMENT_READERS_HPP
+#define NABLAFIT_SRC_IO_DOCUMENT_READERS_HPP
 
-#include "io/json_document.hpp"
+#include "io/json/document.hpp"
 #include "nablafit/io/hs3.hpp"
 #include "nablafit/io/pyhf.hpp"
 
@@ -16,4 +16,4 @@ Hs3Document read_hs3(const JsonDocument& document, BadData bad_data = BadData::r
 
 }  // namespace nablafit::io
 
-#endif  // NABLAFIT_IO_DOCUMENT_READERS_HPP
+#endif  // NABLAFIT_SRC_IO_DOCUMENT_READERS_HPP

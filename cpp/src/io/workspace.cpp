@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "io/document_readers.hpp"
-#include "io/json_reader.hpp"
+#include "io/json/reader.hpp"
 #include "nablafit/error.hpp"
-#include "nearest_name.hpp"
+#include "util/nearest_name.hpp"
 
 namespace nablafit::io {
 namespace {

@@ -1,0 +1,108 @@
+/// \file
+/// Intermediate lists between the specification and the packed arrays: what multiplies what, before
+/// anything is grouped into lanes.
+#ifndef NABLAFIT_SRC_COMPILE_LISTS_HPP
+#define NABLAFIT_SRC_COMPILE_LISTS_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compile/compiled_model.hpp"
+#include "compile/input_layout.hpp"
+
+namespace nablafit::detail {
+
+/// A reference to a multiplier whose place in the final array is not known yet.
+struct MultiplierRef {
+  enum class Kind : std::uint32_t { scope, parameter, derived } kind;
+  std::uint32_t index;
+};
+
+/// Numbers for (pull, code) pairs in the order of their first use.
+class TermTable {
+ public:
+  std::uint32_t id(std::uint32_t pull, Interpolation code);
+  std::size_t size() const noexcept { return pulls.size(); }
+
+  std::vector<std::uint32_t> pulls;
+  std::vector<std::uint8_t> codes;
+
+ private:
+  std::unordered_map<std::uint64_t, std::uint32_t> known_;
+};
+
+/// An interpolated factor, `low` and `high` at pull -1 and +1; `term` counts multiplicative terms.
+struct InterpolatedFactor {
+  std::uint32_t term;
+  double low, high;
+  /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set
+  /// where lists are made for exchange.
+  std::uint32_t low_input = no_input, high_input = no_input, nominal_input = no_input;
+};
+
+/// Product of factors shared by rows.
+struct Scope {
+  std::vector<InterpolatedFactor> factors;
+  std::vector<MultiplierRef> inside;  ///< before the floor
+  std::vector<MultiplierRef> outside;
+  double floor = -std::numeric_limits<double>::infinity();
+
+  bool has_floor() const noexcept { return floor > -std::numeric_limits<double>::infinity(); }
+};
+
+/// All rows of the model in its order, with their entries and multipliers in compressed lists.
+struct RowList {
+  std::vector<double> nominal, floor;
+  std::vector<std::uint32_t> bin, family;  ///< family: index of the (channel, sample)
+  std::vector<std::uint32_t> entry_offsets{0}, entry_terms;
+  std::vector<double> symmetric, asymmetric;
+  std::vector<std::uint32_t> entry_low, entry_high;  ///< inputs; empty unless made for exchange
+  std::vector<std::uint32_t> multiplier_offsets{0};
+  std::vector<MultiplierRef> multipliers;
+
+  std::size_t size() const noexcept { return nominal.size(); }
+};
+
+struct ModelLists {
+  TermTable additive_terms;
+  TermTable factor_terms;
+  std::vector<Scope> scopes;
+  RowList rows;
+};
+
+/// What the sweeps take of a multiplicative factor: log_low, log_high, c1..c6; for code 6 S, A.
+using FactorSlots = std::array<double, 8>;
+FactorSlots factor_slots(Interpolation code, double low, double high);
+
+/// Where the numbers of the lists went in the packed arrays.
+struct InputPlaces {
+  std::vector<std::size_t> row;     ///< per row: index in row_nominal
+  std::vector<std::size_t> entry;   ///< per entry of the rows: offset in entry_data
+  std::vector<std::size_t> factor;  ///< per factor of the scopes, in order: offset in factor_data
+};
+
+/// Walks the specification of `model` and fills `lists`, `model.pulls`, `model.additive_factors`
+/// and `model.derived_factors` (their multiplier is their index until they are placed). With
+/// `inputs`, for exchange: nothing is left out because its value has no effect, and nothing is
+/// shared because values are equal.
+void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs);
+
+/// Places scopes, then rows, in lanes. `model.n_additive_terms` must be set. `places` may be null.
+void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places);
+
+/// All that `compile` does but for the parameters, and for exchange if `inputs` and `places` are
+/// given.
+void compile_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs,
+                   InputPlaces* places);
+
+/// Sentences about factors that turn negative between -1 and +1.
+std::vector<std::string> model_warnings(const ModelSpec& spec);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_COMPILE_LISTS_HPP

@@ -1,0 +1,350 @@
+#include <algorithm>
+#include <limits>
+
+#include "compile/lists.hpp"
+#include "compile/row_groups.hpp"
+#include "kernels/interpolation.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+constexpr std::size_t lanes = n_lanes;
+constexpr double no_floor = -std::numeric_limits<double>::infinity();
+
+// A chunk's entries (16 bytes per row and entry) must stay in the second-level cache between the
+// forward and the backward pass; the number of rows bounds the quadratic part of the grouping.
+constexpr std::size_t max_chunk_entries = 16384;
+constexpr std::size_t max_chunk_rows = 1024;
+
+// Models are cut into partitions for threads when each has so much to do that starting a thread
+// does not matter (4 MB of templates). Their number must not depend on the machine: results do.
+constexpr std::size_t min_partition_entries = 32768;
+constexpr std::size_t max_partitions = 16;
+
+std::uint32_t size32(std::size_t size) { return static_cast<std::uint32_t>(size); }
+
+/// Final index of a multiplier.
+std::int32_t resolve(const CompiledModel& model, const std::vector<std::uint32_t>& scope_position,
+                     const MultiplierRef& ref) {
+  switch (ref.kind) {
+    case MultiplierRef::Kind::scope:
+      return static_cast<std::int32_t>(scope_position[ref.index]);
+    case MultiplierRef::Kind::parameter:
+      return static_cast<std::int32_t>(model.parameter_multiplier + ref.index);
+    case MultiplierRef::Kind::derived:
+      break;
+  }
+  return static_cast<std::int32_t>(model.one_multiplier + 1 + ref.index);
+}
+
+/// Appends groups of eight indices: the i-th reference of each lane, or 1 where a lane has fewer.
+template <typename RefsOfLane>
+void append_gathers(AlignedVector<std::int32_t>& target, std::int32_t one,
+                    RefsOfLane refs_of_lane) {
+  std::array<std::vector<std::int32_t>, lanes> refs;
+  std::size_t longest = 0;
+  for (std::size_t l = 0; l < lanes; ++l) {
+    refs[l] = refs_of_lane(l);
+    longest = std::max(longest, refs[l].size());
+  }
+  for (std::size_t i = 0; i < longest; ++i) {
+    for (std::size_t l = 0; l < lanes; ++l) target.push_back(i < refs[l].size() ? refs[l][i] : one);
+  }
+}
+
+// --- scopes --------------------------------------------------------------------------------------
+
+class ScopePacker {
+ public:
+  ScopePacker(CompiledModel& model, const ModelLists& lists, InputPlaces* places)
+      : model_(model), lists_(lists), places_(places) {
+    std::size_t n_factors = 0;
+    for (const Scope& scope : lists.scopes) {
+      first_factor_.push_back(n_factors);
+      n_factors += scope.factors.size();
+    }
+    if (places != nullptr) places->factor.resize(n_factors);
+  }
+
+  std::vector<std::uint32_t> pack() {
+    const std::vector<RowGroup> groups = group();
+    std::vector<std::uint32_t> position(lists_.scopes.size());
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        if (groups[g][l] != no_row) position[groups[g][l]] = size32(g * lanes + l);
+      }
+    }
+    place_multipliers(groups.size());
+    for (const RowGroup& group : groups) emit(group, position);
+    return position;
+  }
+
+ private:
+  std::vector<RowGroup> group() const {
+    std::vector<std::uint32_t> offsets{0}, columns, family;
+    for (const Scope& scope : lists_.scopes) {
+      for (const InterpolatedFactor& factor : scope.factors) columns.push_back(factor.term);
+      offsets.push_back(size32(columns.size()));
+      family.push_back(size32(family.size()));
+    }
+    std::vector<RowGroup> groups;
+    for (std::size_t begin = 0; begin < lists_.scopes.size(); begin += max_chunk_rows) {
+      std::vector<std::uint32_t> window;
+      for (std::size_t i = begin; i < std::min(begin + max_chunk_rows, lists_.scopes.size()); ++i) {
+        window.push_back(size32(i));
+      }
+      const auto part = group_rows({offsets, columns}, window, family, lists_.factor_terms.size());
+      groups.insert(groups.end(), part.begin(), part.end());
+    }
+    return groups;
+  }
+
+  void place_multipliers(std::size_t n_groups) {
+    model_.parameter_multiplier = size32(n_groups * lanes);
+    model_.one_multiplier = model_.parameter_multiplier + size32(model_.names.size());
+    model_.n_multipliers =
+        model_.one_multiplier + 1 + model_.n_derived + size32(model_.additive_factors.size());
+    for (DerivedFactor& factor : model_.derived_factors)
+      factor.multiplier += model_.one_multiplier + 1;
+    for (AdditiveFactor& factor : model_.additive_factors)
+      factor.multiplier += model_.one_multiplier + 1;
+  }
+
+  const Scope* scope(const RowGroup& group, std::size_t lane) const {
+    return group[lane] == no_row ? nullptr : &lists_.scopes[group[lane]];
+  }
+
+  void emit(const RowGroup& group, const std::vector<std::uint32_t>& position) {
+    ScopeBlock block{};
+    block.factor_begin = size32(model_.factor_term.size());
+    emit_factors(group);
+    block.factor_end = size32(model_.factor_term.size());
+    block.gather_begin = size32(model_.scope_gathers.size() / lanes);
+    emit_gathers(group, position, &Scope::inside);
+    block.gather_floor = size32(model_.scope_gathers.size() / lanes);
+    emit_gathers(group, position, &Scope::outside);
+    block.gather_end = size32(model_.scope_gathers.size() / lanes);
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const Scope* lane = scope(group, l);
+      model_.scope_floor.push_back(lane == nullptr ? no_floor : lane->floor);
+      block.has_floor = block.has_floor || (lane != nullptr && lane->has_floor());
+    }
+    model_.scope_blocks.push_back(block);
+  }
+
+  /// One factor entry for each term; a lane that uses a term k times fills k entries.
+  void emit_factors(const RowGroup& group) {
+    std::vector<std::pair<std::uint32_t, std::size_t>> entries;  // (term, data offset), ascending
+    std::vector<std::array<bool, lanes>> used;
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const Scope* lane = scope(group, l);
+      if (lane == nullptr) continue;
+      for (std::size_t i = 0; i < lane->factors.size(); ++i) {
+        const InterpolatedFactor& factor = lane->factors[i];
+        std::size_t e = 0;
+        while (e < entries.size() && !(entries[e].first == factor.term && !used[e][l])) ++e;
+        if (e == entries.size()) {
+          entries.emplace_back(factor.term, append_neutral_factor(factor.term));
+          used.emplace_back();
+        }
+        used[e][l] = true;
+        set_factor(entries[e].second, l, factor);
+        if (places_ != nullptr) {
+          places_->factor[first_factor_[group[l]] + i] = entries[e].second + l;
+        }
+      }
+    }
+  }
+
+  std::size_t append_neutral_factor(std::uint32_t term) {
+    const std::size_t offset = model_.factor_data.size();
+    model_.factor_data.resize(offset + 8 * lanes, 0.0);
+    model_.factor_term.push_back(model_.n_additive_terms + term);
+    return offset;
+  }
+
+  void set_factor(std::size_t offset, std::size_t lane, const InterpolatedFactor& factor) {
+    const auto code = static_cast<Interpolation>(lists_.factor_terms.codes[factor.term]);
+    const FactorSlots slots = factor_slots(code, factor.low, factor.high);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      model_.factor_data[offset + i * lanes + lane] = slots[i];
+    }
+  }
+
+  void emit_gathers(const RowGroup& group, const std::vector<std::uint32_t>& position,
+                    std::vector<MultiplierRef> Scope::* member) {
+    append_gathers(model_.scope_gathers, static_cast<std::int32_t>(model_.one_multiplier),
+                   [&](std::size_t l) {
+                     std::vector<std::int32_t> indices;
+                     const Scope* lane = scope(group, l);
+                     if (lane == nullptr) return indices;
+                     for (const MultiplierRef& ref : lane->*member) {
+                       indices.push_back(resolve(model_, position, ref));
+                     }
+                     return indices;
+                   });
+  }
+
+  CompiledModel& model_;
+  const ModelLists& lists_;
+  InputPlaces* places_;
+  std::vector<std::size_t> first_factor_;  ///< per scope: number of factors before it
+};
+
+// --- rows ----------------------------------------------------------------------------------------
+
+class RowPacker {
+ public:
+  RowPacker(CompiledModel& model, const ModelLists& lists,
+            const std::vector<std::uint32_t>& scope_position, InputPlaces* places)
+      : model_(model),
+        lists_(lists),
+        scope_position_(scope_position),
+        places_(places),
+        entry_of_(lists.additive_terms.size(), 0) {
+    if (places == nullptr) return;
+    places->row.resize(lists.rows.size());
+    places->entry.resize(lists.rows.entry_terms.size());
+  }
+
+  void pack() {
+    const std::vector<std::vector<std::uint32_t>> rows = rows_of_chunks();
+    const SparsePattern pattern{lists_.rows.entry_offsets, lists_.rows.entry_terms};
+    for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
+      model_.chunks[c].block_begin = size32(model_.row_blocks.size());
+      for (const RowGroup& group :
+           group_rows(pattern, rows[c], lists_.rows.family, lists_.additive_terms.size())) {
+        emit(group, pattern);
+      }
+      model_.chunks[c].block_end = size32(model_.row_blocks.size());
+    }
+    cut_partitions();
+  }
+
+ private:
+  /// Cuts the bins into chunks (without blocks yet) and lists the rows of each.
+  std::vector<std::vector<std::uint32_t>> rows_of_chunks() {
+    const RowList& rows = lists_.rows;
+    std::vector<std::size_t> bin_entries(model_.n_bins, 0), bin_rows(model_.n_bins, 0);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      bin_entries[rows.bin[r]] += rows.entry_offsets[r + 1] - rows.entry_offsets[r];
+      ++bin_rows[rows.bin[r]];
+    }
+    std::vector<std::uint32_t> chunk_of(model_.n_bins);
+    std::size_t n_entries = 0, n_rows = 0;
+    for (std::uint32_t bin = 0; bin < model_.n_bins; ++bin) {
+      n_entries += bin_entries[bin];
+      n_rows += bin_rows[bin];
+      if (model_.chunks.empty() || n_entries > max_chunk_entries || n_rows > max_chunk_rows) {
+        model_.chunks.push_back({bin, bin, 0, 0});
+        n_entries = bin_entries[bin];
+        n_rows = bin_rows[bin];
+      }
+      model_.chunks.back().bin_end = bin + 1;
+      chunk_of[bin] = size32(model_.chunks.size() - 1);
+    }
+    std::vector<std::vector<std::uint32_t>> rows_of(model_.chunks.size());
+    for (std::uint32_t r = 0; r < rows.size(); ++r) rows_of[chunk_of[rows.bin[r]]].push_back(r);
+    return rows_of;
+  }
+
+  /// Cuts the chunks into partitions of about equal numbers of entries.
+  void cut_partitions() {
+    const std::size_t n_entries = model_.entry_term.size();
+    const std::size_t n_partitions =
+        std::clamp<std::size_t>(n_entries / min_partition_entries, 1, max_partitions);
+    model_.partitions.assign(1, 0);
+    for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
+      const Chunk& chunk = model_.chunks[c];
+      const std::size_t end = chunk.block_end == chunk.block_begin
+                                  ? 0
+                                  : model_.row_blocks[chunk.block_end - 1].entry_end;
+      const bool last = c + 1 == model_.chunks.size();
+      if (last || end * n_partitions >= model_.partitions.size() * n_entries) {
+        model_.partitions.push_back(size32(c + 1));
+      }
+    }
+  }
+
+  void emit(const RowGroup& group, const SparsePattern& pattern) {
+    RowBlock block{};
+    block.entry_begin = size32(model_.entry_term.size());
+    emit_entries(group, columns_of(pattern, group));
+    block.entry_end = size32(model_.entry_term.size());
+    block.multiplier_begin = size32(model_.row_multipliers.size() / lanes);
+    append_gathers(model_.row_multipliers, static_cast<std::int32_t>(model_.one_multiplier),
+                   [&](std::size_t l) { return multipliers(group[l]); });
+    block.multiplier_end = size32(model_.row_multipliers.size() / lanes);
+    const RowList& rows = lists_.rows;
+    for (const std::uint32_t r : group) {
+      const bool padding = r == no_row;
+      if (places_ != nullptr && !padding) places_->row[r] = model_.row_nominal.size();
+      model_.row_nominal.push_back(padding ? 0.0 : rows.nominal[r]);
+      model_.row_floor.push_back(padding ? no_floor : rows.floor[r]);
+      model_.row_bin.push_back(static_cast<std::int32_t>(rows.bin[padding ? group[0] : r]));
+      model_.row_position.push_back(padding ? size32(model_.n_rows) : r);
+      block.has_floor = block.has_floor || model_.row_floor.back() > no_floor;
+    }
+    model_.row_blocks.push_back(block);
+  }
+
+  void emit_entries(const RowGroup& group, const std::vector<std::uint32_t>& terms) {
+    const RowList& rows = lists_.rows;
+    const std::size_t first = model_.entry_term.size();
+    for (std::size_t i = 0; i < terms.size(); ++i) entry_of_[terms[i]] = first + i;
+    model_.entry_term.insert(model_.entry_term.end(), terms.begin(), terms.end());
+    model_.entry_data.resize(2 * lanes * model_.entry_term.size(), 0.0);
+    for (std::size_t l = 0; l < lanes; ++l) {
+      if (group[l] == no_row) continue;
+      for (std::uint32_t k = rows.entry_offsets[group[l]]; k < rows.entry_offsets[group[l] + 1];
+           ++k) {
+        const std::size_t place = 2 * lanes * entry_of_[rows.entry_terms[k]] + l;
+        if (places_ != nullptr) places_->entry[k] = place;
+        double* data = model_.entry_data.data() + place;
+        data[0] += rows.symmetric[k];
+        data[lanes] += rows.asymmetric[k];
+      }
+    }
+  }
+
+  std::vector<std::int32_t> multipliers(std::uint32_t row) const {
+    std::vector<std::int32_t> indices;
+    if (row == no_row) return indices;
+    const RowList& rows = lists_.rows;
+    for (std::uint32_t k = rows.multiplier_offsets[row]; k < rows.multiplier_offsets[row + 1];
+         ++k) {
+      indices.push_back(resolve(model_, scope_position_, rows.multipliers[k]));
+    }
+    return indices;
+  }
+
+  CompiledModel& model_;
+  const ModelLists& lists_;
+  const std::vector<std::uint32_t>& scope_position_;
+  InputPlaces* places_;
+  std::vector<std::size_t> entry_of_;  ///< entry of each term in the block being emitted
+};
+
+}  // namespace
+
+FactorSlots factor_slots(Interpolation code, double low, double high) {
+  FactorSlots slots{};
+  if (code == Interpolation::polynomial_linear_multiplicative) {
+    slots[0] = (high - low) / 2.0;
+    slots[1] = (high + low - 2.0) / 16.0;
+    return slots;
+  }
+  slots[0] = kernels::bounded_log(low);
+  slots[1] = kernels::bounded_log(high);
+  if (code != Interpolation::polynomial_exponential) return slots;
+  const auto c = kernels::polynomial_exponential_coefficients(low, high);
+  std::copy(c.begin(), c.end(), slots.begin() + 2);
+  return slots;
+}
+
+void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places) {
+  const std::vector<std::uint32_t> scope_position = ScopePacker(model, lists, places).pack();
+  RowPacker(model, lists, scope_position, places).pack();
+}
+
+}  // namespace nablafit::detail

@@ -1,0 +1,41 @@
+/// \file
+/// Grouping of sparse rows into blocks of eight with few distinct columns.
+#ifndef NABLAFIT_SRC_COMPILE_ROW_GROUPS_HPP
+#define NABLAFIT_SRC_COMPILE_ROW_GROUPS_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "util/lanes.hpp"
+
+namespace nablafit::detail {
+
+/// Rows with the columns in which they are not zero: those of row r are
+/// columns[offsets[r]] .. columns[offsets[r + 1] - 1].
+struct SparsePattern {
+  const std::vector<std::uint32_t>& offsets;
+  const std::vector<std::uint32_t>& columns;
+};
+
+inline constexpr std::uint32_t no_row = 0xFFFFFFFFU;
+
+/// Eight rows of one block; no_row pads the last ones.
+using RowGroup = std::array<std::uint32_t, n_lanes>;
+
+/// Groups `rows` so that the blocks have few columns in total: a block costs as much per column
+/// with one row in it as with eight. `family[r]` equal for consecutive rows says that they are
+/// alike (bins of one sample): runs of eight of them form blocks at once, the rest is grouped
+/// greedily by overlap. Deterministic; quadratic in the number of rows that are left to the greedy
+/// part.
+std::vector<RowGroup> group_rows(const SparsePattern& pattern,
+                                 const std::vector<std::uint32_t>& rows,
+                                 const std::vector<std::uint32_t>& family, std::size_t n_columns);
+
+/// Columns that any row of the group uses, ascending.
+std::vector<std::uint32_t> columns_of(const SparsePattern& pattern, const RowGroup& group);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_COMPILE_ROW_GROUPS_HPP

@@ -1,0 +1,60 @@
+/// \file
+/// How the inputs of a model become the numbers that the sweeps take.
+#ifndef NABLAFIT_SRC_DIFFERENTIATE_INPUT_STRUCTURE_HPP
+#define NABLAFIT_SRC_DIFFERENTIATE_INPUT_STRUCTURE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "compile/compiled_model.hpp"
+#include "compile/input_layout.hpp"
+#include "compile/lists.hpp"
+#include "formula/dual.hpp"
+
+namespace nablafit::detail {
+
+/// A specification compiled for exchange; shared by all models made from it.
+struct InputStructure {
+  /// Shares nothing with `model` but its specification.
+  explicit InputStructure(const CompiledModel& model);
+
+  InputLayout layout;
+  std::vector<double> values;  ///< inputs of the specification
+  CompiledModel open;          ///< nothing left out, nothing merged
+  ModelLists lists;            ///< the same, unpacked
+  InputPlaces places;
+  std::vector<std::uint32_t> row_input;   ///< per row: the input that is its nominal yield
+  std::vector<std::size_t> first_factor;  ///< per scope: number of factors before it
+  std::vector<std::size_t>
+      first_additive;  ///< per additive factor: number of terms before it, and all
+};
+
+/// The numbers of the lists, made from inputs: D is double, or Dual<double> for their derivatives
+/// along a direction.
+template <typename D>
+struct InputSlots {
+  std::vector<D> nominal;                ///< per row
+  std::vector<D> symmetric, asymmetric;  ///< per entry of the rows
+  std::vector<D> factors;                ///< per factor of the scopes 8, as FactorSlots
+  std::vector<D> additive;               ///< per term of the additive factors 2: S and A
+  std::vector<D> widths;                 ///< per constrained parameter
+};
+
+/// Sized for `structure`, all zero.
+InputSlots<double> empty_slots(const InputStructure& structure);
+InputSlots<double> make_slots(const InputStructure& structure, const double* inputs);
+/// The same with the derivatives along `direction`.
+InputSlots<Dual<double>> make_slots(const InputStructure& structure, const double* inputs,
+                                    const double* direction);
+/// Adds to `gradient` (one per input) what `adjoint`, derivatives with respect to slots, gives.
+void pull_back_slots(const InputStructure& structure, const double* inputs,
+                     const InputSlots<double>& adjoint, double* gradient);
+
+/// Inputs of a model in the order of its structure.
+const std::vector<double>& inputs_of(const CompiledModel& model);
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_DIFFERENTIATE_INPUT_STRUCTURE_HPP

@@ -1,0 +1,100 @@
+// The part of SweepState that works on dual numbers: Hessian-vector products.
+#include <algorithm>
+
+#include "evaluate/sweep_state.hpp"
+
+namespace nablafit::detail {
+
+void SweepState::set_parameters_along(const double* x, const double* v) {
+  const CompiledModel& model = *model_;
+  if (tangent_memory_.empty()) allocate(tangent_memory_, tangent_);
+  scratch_.tangent = &tangent_;
+  for (std::size_t i = 0; i < model.pulls.size(); ++i) {
+    const PullArgument& pull = model.pulls[i];
+    scratch_.pull[i] = pull_value(pull, x[pull.parameter]);
+    tangent_.pull[i] = pull_first(pull, x[pull.parameter]) * v[pull.parameter];
+  }
+  functions_->set_terms(model.sweep, scratch_, true);
+  set_factors(x, true);
+  std::copy_n(v, model.names.size(), tangent_.multiplier + model.parameter_multiplier);
+  set_tangents_of_factors();
+  functions_->forward_scopes(model.sweep, scratch_);
+  std::fill_n(scratch_.multiplier_adjoint, model.n_multipliers, 0.0);
+  std::fill_n(tangent_.multiplier_adjoint, model.n_multipliers, 0.0);
+}
+
+void SweepState::set_tangents_of_factors() {
+  const SweepScratch& d = tangent_;
+  for (const AdditiveFactor& factor : model_->additive_factors) {
+    double tangent = 0.0;
+    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
+      const std::uint32_t t = factor.terms[i];
+      tangent += d.alpha[t] * factor.symmetric[i] + d.shape[t] * factor.asymmetric[i];
+    }
+    d.multiplier[factor.multiplier] = tangent;
+  }
+  const double* v = d.multiplier + model_->parameter_multiplier;
+  const double* slopes = derived_slopes_.data();
+  for (const DerivedFactor& factor : model_->derived_factors) {
+    for (std::size_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      double tangent = 0.0;
+      for (const std::size_t parameter : factor.parameters) tangent += *slopes++ * v[parameter];
+      d.multiplier[factor.multiplier + bin] = tangent;
+    }
+  }
+}
+
+void SweepState::backward_tangents_of_additive_factors() {
+  const SweepScratch &s = scratch_, &d = tangent_;
+  for (const AdditiveFactor& factor : model_->additive_factors) {
+    const double adjoint = s.multiplier_adjoint[factor.multiplier];
+    const double tangent = d.multiplier_adjoint[factor.multiplier];
+    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
+      const std::uint32_t t = factor.terms[i];
+      const double slope = factor.symmetric[i] + s.shape_slope[t] * factor.asymmetric[i];
+      d.pull_gradient[model_->term_pull[t]] +=
+          tangent * slope + adjoint * d.shape_slope[t] * factor.asymmetric[i];
+    }
+  }
+}
+
+void SweepState::backward_tangents_of_derived_factors(double* product) {
+  const double* x = scratch_.multiplier + model_->parameter_multiplier;
+  const double* v = tangent_.multiplier + model_->parameter_multiplier;
+  for (const DerivedFactor& factor : model_->derived_factors) {
+    dual_arguments_.clear();
+    for (const std::size_t p : factor.parameters) dual_arguments_.emplace_back(x[p], v[p]);
+    dual_adjoints_.clear();
+    for (std::size_t bin = 0; bin < factor.formula.n_values(); ++bin) {
+      dual_adjoints_.emplace_back(scratch_.multiplier_adjoint[factor.multiplier + bin],
+                                  tangent_.multiplier_adjoint[factor.multiplier + bin]);
+    }
+    dual_gradient_.assign(factor.parameters.size(), 0.0);
+    factor.formula.pull_back(dual_arguments_.data(), tangent_formulas_, dual_adjoints_.data(),
+                             dual_gradient_.data());
+    for (std::size_t i = 0; i < factor.parameters.size(); ++i) {
+      product[factor.parameters[i]] += dual_gradient_[i].slope;
+    }
+  }
+}
+
+void SweepState::collect_product(const double* x, const double* v, double* product) {
+  const CompiledModel& model = *model_;
+  functions_->backward_scopes(model.sweep, scratch_);
+  std::fill_n(scratch_.pull_gradient, model.pulls.size(), 0.0);
+  std::fill_n(tangent_.pull_gradient, model.pulls.size(), 0.0);
+  backward_additive_factors();
+  backward_tangents_of_additive_factors();
+  functions_->collect_terms(model.sweep, scratch_);
+  std::copy_n(tangent_.multiplier_adjoint + model.parameter_multiplier, model.names.size(),
+              product);
+  backward_tangents_of_derived_factors(product);
+  for (std::size_t i = 0; i < model.pulls.size(); ++i) {
+    const PullArgument& pull = model.pulls[i];
+    const std::uint32_t p = pull.parameter;
+    product[p] += tangent_.pull_gradient[i] * pull_first(pull, x[p]) +
+                  scratch_.pull_gradient[i] * pull_second(pull, x[p]) * v[p];
+  }
+}
+
+}  // namespace nablafit::detail

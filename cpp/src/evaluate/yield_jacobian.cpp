@@ -1,0 +1,160 @@
+// Derivatives of the rows' yields. With y = h F, h the interpolated histogram and F the product of
+// multipliers m_k,
+//
+//     dy/dx_p = F dh/dx_p + sum_k h (product of the other multipliers) dm_k/dx_p.
+#include <algorithm>
+#include <cstdint>
+
+#include "compile/compiled_model.hpp"
+#include "evaluate/first_derivatives.hpp"
+#include "evaluate/sweep_state.hpp"
+#include "nablafit/model.hpp"
+
+namespace nablafit {
+namespace detail {
+namespace {
+
+constexpr std::size_t lanes = n_lanes;
+
+/// Gradients of single rows at one point.
+class RowGradients {
+ public:
+  RowGradients(const CompiledModel& model, const double* x);
+
+  /// Appends the gradient of a row, in the order of the sweeps, parameters ascending.
+  void append(std::size_t row, YieldJacobian& jacobian);
+
+ private:
+  void add(std::uint32_t dense_row, double value) {
+    dense_[dense_row] += value;
+    touched_[dense_row] = 1;
+  }
+  void add_multiplier(std::uint32_t multiplier, double slope);
+  void add_entries(std::size_t row, double factor);
+  double product_without(std::size_t i) const;
+  void flush(YieldJacobian& jacobian);
+
+  const CompiledModel& model_;
+  SweepState state_;
+  FirstDerivatives derivatives_;
+  // Of the current row.
+  std::vector<std::uint32_t> multipliers_;
+  std::vector<double> dense_;       ///< per dense row
+  std::vector<char> touched_;       ///< per dense row
+  std::vector<SparseEntry> local_;  ///< index: parameter
+};
+
+RowGradients::RowGradients(const CompiledModel& model, const double* x)
+    : model_(model),
+      state_(model),
+      derivatives_(model),
+      dense_(model.arrow.n_dense(), 0.0),
+      touched_(model.arrow.n_dense(), 0) {
+  state_.set_parameters(x, true);
+  state_.forward_rows();
+  derivatives_.set(x, state_);
+}
+
+double RowGradients::product_without(std::size_t i) const {
+  double product = 1.0;
+  for (std::size_t k = 0; k < multipliers_.size(); ++k) {
+    if (k != i) product *= state_.scratch().multiplier[multipliers_[k]];
+  }
+  return product;
+}
+
+void RowGradients::add_multiplier(std::uint32_t multiplier, double slope) {
+  if (derivatives_.kind[multiplier] == MultiplierKind::local) {
+    const std::size_t local = derivatives_.arrow_row[multiplier];
+    const std::size_t parameter = model_.arrow.local_parameters[local];
+    local_.push_back({static_cast<std::uint32_t>(parameter), slope});
+    return;
+  }
+  const std::uint32_t begin = derivatives_.gradient_begin[multiplier];
+  const std::uint32_t end = derivatives_.gradient_end[multiplier];
+  for (std::uint32_t k = begin; k < end; ++k) {
+    add(derivatives_.gradients[k].index, slope * derivatives_.gradients[k].value);
+  }
+}
+
+void RowGradients::add_entries(std::size_t row, double factor) {
+  const RowBlock& block = model_.row_blocks[row / lanes];
+  for (std::uint32_t e = block.entry_begin; e < block.entry_end; ++e) {
+    const double* data = model_.entry_data.data() + 2 * lanes * e + row % lanes;
+    // Rows of a block share entries: what does not act on this one has zeros here.
+    if (data[0] == 0.0 && data[lanes] == 0.0) continue;
+    const std::uint32_t t = model_.entry_term[e];
+    const double slope =
+        derivatives_.term_scale[t] * data[0] + derivatives_.term_slope[t] * data[lanes];
+    add(derivatives_.term_row[t], factor * slope);
+  }
+}
+
+void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
+  const RowBlock& block = model_.row_blocks[row / lanes];
+  multipliers_.clear();
+  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
+    const auto i = static_cast<std::uint32_t>(model_.row_multipliers[j * lanes + row % lanes]);
+    if (derivatives_.kind[i] != MultiplierKind::one) multipliers_.push_back(i);
+  }
+  const SweepScratch& s = state_.scratch();
+  const bool floored = s.row_yield[row] < model_.row_floor[row];
+  const double histogram = floored ? model_.row_floor[row] : s.row_yield[row];
+  for (std::size_t i = 0; i < multipliers_.size(); ++i) {
+    add_multiplier(multipliers_[i], histogram * product_without(i));
+  }
+  if (!floored) add_entries(row, s.row_factor[row]);
+  flush(jacobian);
+}
+
+void RowGradients::flush(YieldJacobian& jacobian) {
+  const auto by_parameter = [](const SparseEntry& a, const SparseEntry& b) {
+    return a.index < b.index;
+  };
+  std::sort(local_.begin(), local_.end(), by_parameter);
+  auto local = local_.cbegin();
+  const auto push = [&](std::size_t parameter, double value) {
+    jacobian.parameters.push_back(static_cast<std::int64_t>(parameter));
+    jacobian.derivatives.push_back(value);
+  };
+  const auto push_locals_below = [&](std::size_t parameter) {
+    for (; local != local_.cend() && local->index < parameter; ++local) {
+      push(local->index, local->value);
+    }
+  };
+  for (std::size_t i = 0; i < dense_.size(); ++i) {
+    if (touched_[i] == 0) continue;
+    push_locals_below(model_.arrow.dense_parameters[i]);
+    push(model_.arrow.dense_parameters[i], dense_[i]);
+    dense_[i] = 0.0;
+    touched_[i] = 0;
+  }
+  push_locals_below(model_.names.size());
+  local_.clear();
+  jacobian.offsets.push_back(static_cast<std::int64_t>(jacobian.parameters.size()));
+}
+
+/// Where each row of the model's order is in the order of the sweeps.
+std::vector<std::size_t> rows_by_position(const CompiledModel& model) {
+  std::vector<std::size_t> rows(model.n_rows);
+  for (std::size_t row = 0; row < model.row_position.size(); ++row) {
+    if (model.row_position[row] < model.n_rows) rows[model.row_position[row]] = row;
+  }
+  return rows;
+}
+
+}  // namespace
+}  // namespace detail
+
+YieldJacobian Model::jacobian_by_sample(const double* x) const {
+  detail::RowGradients gradients(*compiled_, x);
+  YieldJacobian jacobian;
+  jacobian.offsets.reserve(n_rows() + 1);
+  jacobian.offsets.push_back(0);
+  for (const std::size_t row : detail::rows_by_position(*compiled_)) {
+    gradients.append(row, jacobian);
+  }
+  return jacobian;
+}
+
+}  // namespace nablafit

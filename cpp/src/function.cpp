@@ -1,7 +1,0 @@
-#include "nablafit/function.hpp"
-
-namespace nablafit {
-
-Function::~Function() = default;
-
-}  // namespace nablafit

@@ -1,0 +1,109 @@
+/// \file
+/// What the parts of the HS3 writer share.
+#ifndef NABLAFIT_SRC_IO_HS3_WRITER_HPP
+#define NABLAFIT_SRC_IO_HS3_WRITER_HPP
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "nablafit/io/hs3.hpp"
+
+namespace nablafit::io {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// Parameters by name, and what was found that HS3 or its other readers cannot hold.
+class Hs3WriterContext {
+ public:
+  explicit Hs3WriterContext(const ModelSpec& spec);
+
+  const Parameter& parameter(const std::string& name) const { return *by_name_.at(name); }
+  void lose(const std::string& what) { add(losses, what); }
+  void note(const std::string& what) { add(notes, what); }
+  /// Of a constrained parameter. Not the name of a parameter, unless that is among the losses.
+  const std::string& observable_name(const Parameter& parameter) const {
+    return observables_.at(parameter.name);
+  }
+  /// `name`, or with underscores after it if a parameter or a global observable has it.
+  std::string unused(std::string name) const;
+  /// Of the distribution that constrains a parameter; different parameters have different ones.
+  const std::string& constraint_name(const Parameter& parameter) const {
+    return constraints_.at(parameter.name);
+  }
+
+  const ModelSpec& spec;
+  std::vector<std::string> losses;
+  std::vector<std::string> notes;
+  std::unordered_set<std::string> implied;  ///< gammas whose terms staterror or shapesys imply
+  std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
+  OrderedJson functions = OrderedJson::array();
+  OrderedJson densities;  ///< by distribution: what HS3 has no key for
+  /// First gammas of staterrors whose samples have shares of the uncertainty of the bin.
+  OrderedJson shared_out = OrderedJson::array();
+
+ private:
+  static void add(std::vector<std::string>& list, const std::string& what);
+  void name_observables();
+  void name_constraints();
+  /// `name`, or with underscores after it if it is the name of a parameter.
+  std::string unlike_parameters(std::string name) const;
+
+  std::unordered_map<std::string, const Parameter*> by_name_;
+  std::unordered_map<std::string, std::string> observables_;  ///< names, by parameter
+  std::unordered_map<std::string, std::string> constraints_;  ///< names, by parameter
+  std::unordered_map<std::string, double> observed_;          ///< global observables, by name
+};
+
+/// The `histfactory_dist`, or `bincounts_density_dist`, of one channel.
+class Hs3ChannelWriter {
+ public:
+  Hs3ChannelWriter(Hs3WriterContext& context, const Channel& channel);
+
+  OrderedJson write();
+
+ private:
+  struct StatGroup {
+    std::vector<std::string> parameters;  ///< in bin order
+    std::vector<std::size_t> samples;
+    std::string type;
+  };
+
+  OrderedJson write_density(std::size_t n_nodes);
+  OrderedJson axes() const;
+  OrderedJson sample(std::size_t index);
+  OrderedJson modifier(const Modifier& modifier, const Sample& sample);
+  OrderedJson factor(const std::string& name, const std::string& parameter);
+  OrderedJson norm_sys(const NormSys& source);
+  OrderedJson histo_sys(const HistoSys& source);
+  OrderedJson shape_sys(const ShapeSys& source);
+  OrderedJson shape_factor(const ShapeFactor& source);
+  OrderedJson formula(const FormulaFactor& source);
+  /// Whether HS3 can hold a formula; if not, it is lost.
+  bool has_place(const FormulaFactor& source);
+  void name_constraint(OrderedJson& modifier, const std::string& parameter);
+
+  void collect_groups();
+  void share_out_errors(const StatGroup& group);
+  bool is_stated(const StatGroup& group) const;
+  bool has_stated_errors(const StatGroup& group, std::vector<double>& relative);
+  std::string constraint_type(const std::vector<std::string>& parameters, const std::string& what);
+  double relative_uncertainty(const std::string& parameter);
+  std::size_t bin_of(std::size_t i) const;
+  template <typename T>
+  std::vector<T> in_list_order(const std::vector<T>& by_bin) const;
+  std::string where(const std::string& what) const;
+
+  Hs3WriterContext& context_;
+  const Channel& channel_;
+  std::size_t n_bins_;
+  std::vector<StatGroup> groups_;
+  std::vector<std::vector<double>> errors_;  ///< by sample; empty for none
+};
+
+}  // namespace nablafit::io
+
+#endif  // NABLAFIT_SRC_IO_HS3_WRITER_HPP

@@ -1,0 +1,46 @@
+/// \file
+/// Results that are finite, or say that they are not.
+#ifndef NABLAFIT_SRC_UTIL_FINITE_HPP
+#define NABLAFIT_SRC_UTIL_FINITE_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+#include "nablafit/likelihood.hpp"
+
+namespace nablafit::detail {
+
+/// Index of the first entry that is NaN or infinite; n if none is.
+inline std::size_t first_not_finite(const double* values, std::size_t n) noexcept {
+  double probe = 0.0;  // NaN as soon as one of them is either
+  for (std::size_t i = 0; i < n; ++i) probe += values[i] * 0.0;
+  if (probe == 0.0) return n;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(values[i])) return i;
+  }
+  return n;
+}
+
+/// True if the floor of a channel takes the yield's place. A yield of -infinity is an overflow on
+/// the way, which no floor may hide.
+inline bool is_floored(double yield, double floor) noexcept {
+  return yield < floor && yield >= -std::numeric_limits<double>::max();
+}
+
+/// `result` if it is not ok, or is finite with the `n` numbers computed for it, in rows of
+/// `n_parameters`. Otherwise the status overflow, and zeros.
+inline Evaluation unless_overflow(const Evaluation& result, double* numbers, std::size_t n,
+                                  std::size_t n_parameters) noexcept {
+  if (result.status != EvaluationStatus::ok) return result;
+  const std::size_t first = first_not_finite(numbers, n);
+  if (first == n && std::isfinite(result.value)) return result;
+  std::fill_n(numbers, n, 0.0);
+  return {std::numeric_limits<double>::infinity(), EvaluationStatus::overflow,
+          first == n ? 0 : first % n_parameters};
+}
+
+}  // namespace nablafit::detail
+
+#endif  // NABLAFIT_SRC_UTIL_FINITE_HPP
