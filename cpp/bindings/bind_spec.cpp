@@ -33,9 +33,9 @@ void bind_modifiers(py::module_& module) {
   bind_modifier<NormFactor>(module, "NormFactor", "Multiplies every bin by the parameter.");
   bind_modifier<Lumi>(module, "Lumi", "Multiplies every bin by the luminosity parameter.");
   bind_modifier<NormSys>(module, "NormSys",
-                         "Multiplies every bin by a factor: low, 1, high at pull -1, 0, +1.");
+                         "Multiplies every bin by a factor: low, 1, high at -1, 0, +1.");
   bind_modifier<HistoSys>(module, "HistoSys",
-                          "Varies the histogram: events per bin at pull -1 and +1, absolute.");
+                          "Varies the histogram: events per bin at -1 and +1, absolute.");
   bind_modifier<StatError>(module, "StatError",
                            "Multiplies bin b by parameters[b], shared between samples.");
   bind_modifier<ShapeSys>(module, "ShapeSys", "Multiplies bin b by parameters[b], one sample.");
@@ -58,11 +58,28 @@ void bind_parameters(py::module_& module) {
   bind_struct<GammaConstraint>(module, "GammaConstraint",
                                "Gamma(parameter; shape observed + 1, scale).");
   bind_struct<UniformConstraint>(module, "UniformConstraint", "Flat over the parameter's range.");
-  bind_struct<IdentityPull>(module, "IdentityPull", "The pull is the parameter.");
-  bind_struct<GammaPull>(module, "GammaPull", "The pull is (parameter - 1) / relative.");
-  bind_struct<LogNormalPull>(module, "LogNormalPull",
-                             "The pull is ((1 + relative)^parameter - 1) / relative.");
+  bind_struct<IdentityTransformation>(module, "IdentityTransformation",
+                                      "Interpolations take the parameter.");
+  bind_struct<GammaTransformation>(module, "GammaTransformation",
+                                   "Interpolations take (parameter - 1) / relative.");
+  bind_struct<LogNormalTransformation>(
+      module, "LogNormalTransformation",
+      "Interpolations take ((1 + relative)^parameter - 1) / relative.");
+  for (const char* kind : {"Identity", "Gamma", "LogNormal"}) {
+    // The name in what was pickled before.
+    module.attr((std::string(kind) + "Pull").c_str()) =
+        module.attr((std::string(kind) + "Transformation").c_str());
+  }
   bind_struct<Parameter>(module, "Parameter", "Start value, range and constraint of a parameter.")
+      .def_property_readonly(
+          "pull",
+          [](const py::object& self) {
+            if (PyErr_WarnEx(PyExc_DeprecationWarning, "use Parameter.transformation", 1) != 0) {
+              throw py::error_already_set();
+            }
+            return self.attr("transformation");
+          },
+          "Deprecated name of `transformation`.")
       .def_property_readonly("is_constrained", &is_constrained,
                              "True if the parameter has a term in the likelihood.")
       .def_property_readonly("observed_value", &observed_value,

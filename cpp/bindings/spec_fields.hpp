@@ -116,18 +116,20 @@ struct Fields<UniformConstraint> {
 };
 
 template <>
-struct Fields<IdentityPull> {
+struct Fields<IdentityTransformation> {
   static constexpr auto list = std::make_tuple();
 };
 
 template <>
-struct Fields<GammaPull> {
-  static constexpr auto list = std::make_tuple(required("relative", &GammaPull::relative));
+struct Fields<GammaTransformation> {
+  static constexpr auto list =
+      std::make_tuple(required("relative", &GammaTransformation::relative));
 };
 
 template <>
-struct Fields<LogNormalPull> {
-  static constexpr auto list = std::make_tuple(required("relative", &LogNormalPull::relative));
+struct Fields<LogNormalTransformation> {
+  static constexpr auto list =
+      std::make_tuple(required("relative", &LogNormalTransformation::relative));
 };
 
 template <>
@@ -136,7 +138,7 @@ struct Fields<Parameter> {
       required("name", &Parameter::name), required("initial", &Parameter::initial),
       required("lower", &Parameter::lower), required("upper", &Parameter::upper),
       optional("fixed", &Parameter::fixed), optional("constraint", &Parameter::constraint),
-      optional("pull", &Parameter::pull),
+      optional("transformation", &Parameter::transformation),
       optional("global_observable", &Parameter::global_observable));
 };
 

@@ -246,23 +246,27 @@ class UniformConstraint(_Struct):
     __match_args__: Final = ()
 
 @final
-class IdentityPull(_Struct):
+class IdentityTransformation(_Struct):
     def __init__(self) -> None: ...
     __match_args__: Final = ()
 
 @final
-class GammaPull(_Struct):
+class GammaTransformation(_Struct):
     def __init__(self, relative: float) -> None: ...
     __match_args__: Final = ("relative",)
     @property
     def relative(self) -> float: ...
 
 @final
-class LogNormalPull(_Struct):
+class LogNormalTransformation(_Struct):
     def __init__(self, relative: float) -> None: ...
     __match_args__: Final = ("relative",)
     @property
     def relative(self) -> float: ...
+
+IdentityPull = IdentityTransformation
+GammaPull = GammaTransformation
+LogNormalPull = LogNormalTransformation
 
 @final
 class Parameter(_Struct):
@@ -274,7 +278,7 @@ class Parameter(_Struct):
         upper: float,
         fixed: bool = ...,
         constraint: _Constraint = ...,
-        pull: _Pull = ...,
+        transformation: _Transformation = ...,
         global_observable: str = ...,
     ) -> None: ...
     __match_args__: Final = (
@@ -284,7 +288,7 @@ class Parameter(_Struct):
         "upper",
         "fixed",
         "constraint",
-        "pull",
+        "transformation",
         "global_observable",
     )
     @property
@@ -300,7 +304,9 @@ class Parameter(_Struct):
     @property
     def constraint(self) -> _Constraint: ...
     @property
-    def pull(self) -> _Pull: ...
+    def transformation(self) -> _Transformation: ...
+    @property
+    def pull(self) -> _Transformation: ...
     @property
     def global_observable(self) -> str: ...
     @property
@@ -466,7 +472,7 @@ _Constraint: TypeAlias = (
     | GammaConstraint
     | UniformConstraint
 )
-_Pull: TypeAlias = IdentityPull | GammaPull | LogNormalPull
+_Transformation: TypeAlias = IdentityTransformation | GammaTransformation | LogNormalTransformation
 
 def validate(spec: ModelSpec) -> None: ...
 

@@ -2,11 +2,13 @@
 
 All are immutable, compare by value, pickle, and have `replace(**changes)`. Sequences are tuples,
 vectors of numbers read-only float64 arrays. Yields, counts and uncertainties are in events; factors
-and pulls are dimensionless. `validate(spec)` raises `SpecError` at the first contradiction.
+and nuisance parameters are dimensionless. `validate(spec)` raises `SpecError` at the first
+contradiction.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,14 +19,14 @@ from ._core import (
     ChannelCounts,
     FormulaFactor,
     GammaConstraint,
-    GammaPull,
+    GammaTransformation,
     GaussianConstraint,
     GlobalObservable,
     HistoSys,
-    IdentityPull,
+    IdentityTransformation,
     Interpolation,
     LogNormalConstraint,
-    LogNormalPull,
+    LogNormalTransformation,
     Lumi,
     ModelSpec,
     NormFactor,
@@ -95,7 +97,14 @@ Constraint: TypeAlias = (
     | GammaConstraint
     | UniformConstraint
 )
-Pull: TypeAlias = IdentityPull | GammaPull | LogNormalPull
+Transformation: TypeAlias = IdentityTransformation | GammaTransformation | LogNormalTransformation
+
+_RENAMED = {
+    "GammaPull": "GammaTransformation",
+    "IdentityPull": "IdentityTransformation",
+    "LogNormalPull": "LogNormalTransformation",
+    "Pull": "Transformation",
+}
 
 __all__ = [
     "Axis",
@@ -105,14 +114,14 @@ __all__ = [
     "Constraint",
     "FormulaFactor",
     "GammaConstraint",
-    "GammaPull",
+    "GammaTransformation",
     "GaussianConstraint",
     "GlobalObservable",
     "HistoSys",
-    "IdentityPull",
+    "IdentityTransformation",
     "Interpolation",
     "LogNormalConstraint",
-    "LogNormalPull",
+    "LogNormalTransformation",
     "Lumi",
     "ModelSpec",
     "Modifier",
@@ -123,14 +132,23 @@ __all__ = [
     "ParameterPoint",
     "ParameterValue",
     "PoissonConstraint",
-    "Pull",
     "Range",
     "Sample",
     "ShapeFactor",
     "ShapeSys",
     "StatError",
+    "Transformation",
     "Unconstrained",
     "UniformConstraint",
     "is_additive",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Return what had another name before, with a DeprecationWarning."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = f"nablafit.spec.{name} has a new name: use {_RENAMED[name]}"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return globals()[_RENAMED[name]]

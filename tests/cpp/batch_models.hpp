@@ -26,16 +26,21 @@ inline ModelSpec batch_spec() {
                      NormFactor{"beta", "beta"}};
   spec.channels = {{"signal_region", {signal, background}, {}, {}}, {"control", {other}, {}, {}}};
   spec.parameters = {
-      {"mu", 1.0, -5.0, 10.0, false, Unconstrained{}, IdentityPull{}, ""},
-      {"scale", 0.0, -5.0, 5.0, false, GaussianConstraint{0.0, 1.0, {}}, IdentityPull{}, ""},
+      {"mu", 1.0, -5.0, 10.0, false, Unconstrained{}, IdentityTransformation{}, ""},
+      {"scale", 0.0, -5.0, 5.0, false, GaussianConstraint{0.0, 1.0, {}}, IdentityTransformation{},
+       ""},
       {"shape", 0.0, -5.0, 5.0, false, GaussianConstraint{0.0, 1.0, Range{-3.0, 3.0}},
-       IdentityPull{}, ""},
-      {"gamma0", 1.0, 1e-10, 10.0, false, PoissonConstraint{400.0, 400.0}, IdentityPull{}, ""},
-      {"gamma1", 1.0, 1e-10, 10.0, false, PoissonConstraint{324.0, 324.0}, IdentityPull{}, ""},
-      {"gamma2", 1.0, 1e-10, 10.0, false, PoissonConstraint{225.0, 225.0}, IdentityPull{}, ""},
-      {"luminosity", 1.0, 0.5, 1.5, false, GaussianConstraint{1.0, 0.02, {}}, IdentityPull{}, ""},
-      {"k", 1.0, 0.1, 5.0, false, LogNormalConstraint{1.0, 1.1}, IdentityPull{}, ""},
-      {"beta", 1.0, 0.01, 10.0, false, GammaConstraint{100.0, 0.01}, IdentityPull{}, ""},
+       IdentityTransformation{}, ""},
+      {"gamma0", 1.0, 1e-10, 10.0, false, PoissonConstraint{400.0, 400.0}, IdentityTransformation{},
+       ""},
+      {"gamma1", 1.0, 1e-10, 10.0, false, PoissonConstraint{324.0, 324.0}, IdentityTransformation{},
+       ""},
+      {"gamma2", 1.0, 1e-10, 10.0, false, PoissonConstraint{225.0, 225.0}, IdentityTransformation{},
+       ""},
+      {"luminosity", 1.0, 0.5, 1.5, false, GaussianConstraint{1.0, 0.02, {}},
+       IdentityTransformation{}, ""},
+      {"k", 1.0, 0.1, 5.0, false, LogNormalConstraint{1.0, 1.1}, IdentityTransformation{}, ""},
+      {"beta", 1.0, 0.01, 10.0, false, GammaConstraint{100.0, 0.01}, IdentityTransformation{}, ""},
   };
   return spec;
 }

@@ -99,7 +99,7 @@ class Generator {
     const double relative = random_.uniform(0.05, 0.4);
     Parameter beta = parameter(name, 1.0, 0.0, 10.0);
     beta.constraint = GammaConstraint{1.0 / (relative * relative), relative * relative};
-    beta.pull = GammaPull{relative};
+    beta.transformation = GammaTransformation{relative};
     return beta;
   }
 
@@ -109,7 +109,8 @@ class Generator {
     if (random_.chance(0.15)) alpha.constraint = GaussianConstraint{0.0, 0.7, Range{-1.0, 2.0}};
     if (random_.chance(0.05)) alpha.constraint = UniformConstraint{};
     if (random_.chance(0.05)) alpha.constraint = Unconstrained{};
-    if (random_.chance(0.15)) alpha.pull = LogNormalPull{random_.uniform(0.05, 0.4)};
+    if (random_.chance(0.15))
+      alpha.transformation = LogNormalTransformation{random_.uniform(0.05, 0.4)};
     return alpha;
   }
 
@@ -286,7 +287,7 @@ double interior(const Parameter& parameter, double width, Random& random) {
 
 /// Where something about the parameter is not smooth, or vanishes.
 double kink(const Parameter& parameter, Random& random) {
-  if (const auto* pull = std::get_if<GammaPull>(&parameter.pull)) {
+  if (const auto* pull = std::get_if<GammaTransformation>(&parameter.transformation)) {
     return 1.0 + pull->relative * random.pick<double>({-1.0, 0.0, 1.0});
   }
   if (parameter.initial == 0.0) return random.pick<double>({-1.0, 0.0, 1.0});

@@ -50,9 +50,9 @@ void check_yields(const Model& model, const std::vector<double>& x) {
 
 TEST_CASE("a factor below its floor in a model of nothing else") {
   const Sample sample{"s", {3.0}, {NormFactor{"mu", "mu"}}, {}, {}, 100.0};
-  const Parameter fixed{"mu", 1.0, 0.0, 10.0, true, Unconstrained{}, IdentityPull{}, {}};
-  const Parameter gamma{"g", 1.0, 0.0, 10.0, false, PoissonConstraint{10.0, 10.0}, IdentityPull{},
-                        {}};
+  const Parameter fixed{"mu", 1.0, 0.0, 10.0, true, Unconstrained{}, IdentityTransformation{}, {}};
+  const Parameter gamma{
+      "g", 1.0, 0.0, 10.0, false, PoissonConstraint{10.0, 10.0}, IdentityTransformation{}, {}};
   for (const Parameter& parameter : {fixed, gamma}) {
     Sample with = sample;
     with.modifiers = {NormFactor{"n", parameter.name}};

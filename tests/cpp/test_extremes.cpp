@@ -190,11 +190,12 @@ TEST_CASE("extremes: constraints from very narrow to very wide") {
 }
 
 TEST_CASE("extremes: arguments of interpolations that overflow") {
-  for (const Pull& pull : std::vector<Pull>{GammaPull{1e-12}, GammaPull{1e12}, LogNormalPull{1e-12},
-                                            LogNormalPull{1e12}, LogNormalPull{1e300}}) {
+  for (const Transformation& transformation : std::vector<Transformation>{
+           GammaTransformation{1e-12}, GammaTransformation{1e12}, LogNormalTransformation{1e-12},
+           LogNormalTransformation{1e12}, LogNormalTransformation{1e300}}) {
     CAPTURE(pull.index());
     Parameter alpha = nuisance();
-    alpha.pull = pull;
+    alpha.transformation = transformation;
     check_everywhere(one_bin(10.0, alpha, {NormSys{"a", "alpha", 0.9, 1.1}}), {10.0});
     check_everywhere(one_bin(10.0, alpha, {HistoSys{"a", "alpha", {9.0}, {12.0}}}), {10.0});
   }

@@ -205,7 +205,7 @@ ModelSpec scaled_by(const std::vector<Parameter>& parameters) {
 
 Parameter named(const std::string& name, const Constraint& constraint = Unconstrained{},
                 const std::string& global_observable = "") {
-  return {name, 1.0, 0.0, 10.0, false, constraint, IdentityPull{}, global_observable};
+  return {name, 1.0, 0.0, 10.0, false, constraint, IdentityTransformation{}, global_observable};
 }
 
 TEST_CASE("HS3: names that the writer makes up are not those of parameters") {
@@ -257,7 +257,7 @@ TEST_CASE("HS3: the writer lists what HS3 cannot hold") {
   Hs3Document document = io::read_hs3(file_text("hs3_small.json"));
   ModelSpec& spec = document.measurements.front();
   spec.channels[0].yield_floor = 1e-3;
-  spec.parameters[3].pull = GammaPull{0.1};
+  spec.parameters[3].transformation = GammaTransformation{0.1};
   spec.parameters[3].constraint = GammaConstraint{100.0, 0.01};
   try {
     io::write_hs3(spec, {});

@@ -293,7 +293,7 @@ TEST_CASE("code 5 turns negative between very unequal factors") {
 
 namespace {
 
-struct GammaPull {
+struct GammaTransformation {
   template <typename T>
   T operator()(const T& beta) const {
     return kernels::gamma_pull(beta, relative);
@@ -303,7 +303,7 @@ struct GammaPull {
   double relative;
 };
 
-struct LognormalPull {
+struct LognormalTransformation {
   template <typename T>
   T operator()(const T& alpha) const {
     return kernels::lognormal_pull(alpha, std::log1p(relative), relative);
@@ -323,13 +323,14 @@ TEST_CASE("pulls equal their definitions") {
   for (const double relative : {0.02, 0.3, 1.5}) {
     for (const double x : {-3.0, -1.0, 0.0, 0.4, 1.0, 5.0}) {
       INFO("x = " << x << ", relative = " << relative);
-      CHECK(close(GammaPull{relative}(x), (x - 1.0) / relative, 1e-15));
-      CHECK(GammaPull{relative}.first(x) == doctest::Approx(1.0 / relative).epsilon(1e-15));
-      CHECK(GammaPull{relative}.second(x) == 0.0);
+      CHECK(close(GammaTransformation{relative}(x), (x - 1.0) / relative, 1e-15));
+      CHECK(GammaTransformation{relative}.first(x) ==
+            doctest::Approx(1.0 / relative).epsilon(1e-15));
+      CHECK(GammaTransformation{relative}.second(x) == 0.0);
       const double expected = (std::pow(1.0 + relative, x) - 1.0) / relative;
-      CHECK(close(LognormalPull{relative}(x), expected, 1e-13, 1e-14));
-      expect_derivatives(GammaPull{relative}, x);
-      expect_derivatives(LognormalPull{relative}, x);
+      CHECK(close(LognormalTransformation{relative}(x), expected, 1e-13, 1e-14));
+      expect_derivatives(GammaTransformation{relative}, x);
+      expect_derivatives(LognormalTransformation{relative}, x);
     }
   }
 }

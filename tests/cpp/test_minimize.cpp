@@ -18,19 +18,23 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 Parameter norm(const std::string& name, double lower = 0.0, double upper = 10.0,
                double initial = 1.0) {
-  return {name, initial, lower, upper, false, Unconstrained{}, IdentityPull{}, {}};
+  return {name, initial, lower, upper, false, Unconstrained{}, IdentityTransformation{}, {}};
 }
 
 Parameter pull(const std::string& name) {
-  return {name, 0.0, -5.0, 5.0, false, GaussianConstraint{0.0, 1.0, {}}, IdentityPull{}, {}};
+  return {name, 0.0, -5.0, 5.0, false, GaussianConstraint{0.0, 1.0, {}}, IdentityTransformation{},
+          {}};
 }
 
 Parameter gamma(const std::string& name, double relative) {
-  return {
-      name,           1.0,
-      1e-10,          10.0,
-      false,          PoissonConstraint{1.0 / (relative * relative), 1.0 / (relative * relative)},
-      IdentityPull{}, {}};
+  return {name,
+          1.0,
+          1e-10,
+          10.0,
+          false,
+          PoissonConstraint{1.0 / (relative * relative), 1.0 / (relative * relative)},
+          IdentityTransformation{},
+          {}};
 }
 
 /// One channel; a signal scaled by "mu" and a background with any modifiers.

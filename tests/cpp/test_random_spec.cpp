@@ -24,7 +24,7 @@ void note_modifier(const Modifier& modifier, std::set<std::string>& seen) {
 
 void note_parameter(const Parameter& parameter, std::set<std::string>& seen) {
   seen.insert("constraint" + std::to_string(parameter.constraint.index()));
-  seen.insert("pull" + std::to_string(parameter.pull.index()));
+  seen.insert("pull" + std::to_string(parameter.transformation.index()));
   if (const auto* c = std::get_if<GaussianConstraint>(&parameter.constraint)) {
     if (c->observable_range) seen.insert("observable range");
   }

@@ -216,10 +216,10 @@ TEST_CASE("reference: constraint terms") {
 
 TEST_CASE("reference: pulls are what interpolations see") {
   ModelSpec spec = one_sample({10.0}, {NormSys{"n", "a", 0.8, 1.3}});
-  spec.parameters[0].pull = GammaPull{0.1};
+  spec.parameters[0].transformation = GammaTransformation{0.1};
   CHECK(yield(spec, {1.2, 0.0, 1.0}) == approx(16.9));
   CHECK(yield(spec, {1.0, 0.0, 1.0}) == approx(10.0));
-  spec.parameters[0].pull = LogNormalPull{0.5};
+  spec.parameters[0].transformation = LogNormalTransformation{0.5};
   CHECK(yield(spec, {2.0, 0.0, 1.0}) == approx(10.0 * std::pow(1.3, 2.5)));
   CHECK(yield(spec, {0.0, 0.0, 1.0}) == approx(10.0));
 }

@@ -78,7 +78,7 @@ class Builder {
     if (!(parameter.lower < parameter.upper)) parameter.upper = infinity;
     parameter.fixed = bytes_.below(8) == 1;
     parameter.constraint = constraint();
-    parameter.pull = pull();
+    parameter.transformation = pull();
     result_.spec.parameters.push_back(std::move(parameter));
   }
 
@@ -107,14 +107,14 @@ class Builder {
                               Range{lower, upper}};
   }
 
-  Pull pull() {
+  Transformation pull() {
     switch (bytes_.below(5)) {
       case 1:
-        return GammaPull{bytes_.number()};
+        return GammaTransformation{bytes_.number()};
       case 2:
-        return LogNormalPull{bytes_.number()};
+        return LogNormalTransformation{bytes_.number()};
       default:
-        return IdentityPull{};
+        return IdentityTransformation{};
     }
   }
 

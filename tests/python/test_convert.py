@@ -283,8 +283,11 @@ def test_names_of_root_become_names_of_pyhf() -> None:
             "a: constraint of width 2, pyhf's is 1",
         ),
         (
-            one_bin([alpha(pull=sp.LogNormalPull(0.3))], sp.NormSys("a", "a", 0.9, 1.1)),
-            "a: LogNormalPull",
+            one_bin(
+                [alpha(transformation=sp.LogNormalTransformation(0.3))],
+                sp.NormSys("a", "a", 0.9, 1.1),
+            ),
+            "a: LogNormalTransformation",
         ),
         (
             one_bin([alpha(constraint=sp.Unconstrained())], sp.NormSys("a", "a", 0.9, 1.1)),
@@ -348,7 +351,7 @@ def test_everything_is_listed() -> None:
     with pytest.raises(nf.SpecError) as caught:
         workspace.to_pyhf("gamma")
     lines = str(caught.value).splitlines()[1:]
-    assert any("beta_cross_section: GammaPull" in line for line in lines)
+    assert any("beta_cross_section: GammaTransformation" in line for line in lines)
     assert any("formula mu_squared" in line for line in lines)
     assert any("gamma_stat_signal_region_bin_0 ...: Poisson constraints shared" in x for x in lines)
 

@@ -155,11 +155,14 @@ def test_constraint_terms(workspace: nf.Workspace) -> None:
         0.0,
         10.0,
         constraint=sp.GammaConstraint(4.0, 0.25),
-        pull=sp.GammaPull(0.5),
+        transformation=sp.GammaTransformation(0.5),
         global_observable="nom_beta_cross_section",
     )
     lognormal = parameters(workspace.spec("lognormal"))["alpha_cross_section"]
-    assert (lognormal.constraint, lognormal.pull) == (ALPHA, sp.LogNormalPull(0.3))
+    assert (lognormal.constraint, lognormal.transformation) == (
+        ALPHA,
+        sp.LogNormalTransformation(0.3),
+    )
     uniform = parameters(workspace.spec("uniform"))["alpha_cross_section"]
     assert uniform.constraint == sp.GaussianConstraint(0.0, 100.0, sp.Range(-10.0, 10.0))
     dropped = workspace.spec("dropped")

@@ -20,11 +20,11 @@ from nablafit.io.rooworkspace import _file
 from nablafit.spec import (
     FormulaFactor,
     GammaConstraint,
-    GammaPull,
+    GammaTransformation,
     GaussianConstraint,
     HistoSys,
     Interpolation,
-    LogNormalPull,
+    LogNormalTransformation,
     Lumi,
     NormFactor,
     NormSys,
@@ -148,11 +148,11 @@ def test_constraints_are_those_of_the_terms(every: Document) -> None:
     assert isinstance(beta.constraint, GammaConstraint)
     assert (beta.constraint.observed, beta.lower, beta.upper) == (10.0, 0.0, 10.0)
     assert beta.constraint.scale == pytest.approx(0.04, rel=1e-12)
-    assert isinstance(beta.pull, GammaPull)
-    assert beta.pull.relative == pytest.approx(0.2, rel=1e-12)
-    pull = found["alpha_log_normal_like"].pull
-    assert isinstance(pull, LogNormalPull)
-    assert pull.relative == pytest.approx(0.15, rel=1e-12)
+    assert isinstance(beta.transformation, GammaTransformation)
+    assert beta.transformation.relative == pytest.approx(0.2, rel=1e-12)
+    transformation = found["alpha_log_normal_like"].transformation
+    assert isinstance(transformation, LogNormalTransformation)
+    assert transformation.relative == pytest.approx(0.15, rel=1e-12)
     flat = found["alpha_flat"].constraint
     assert isinstance(flat, GaussianConstraint)
     assert flat.sigma == 100.0

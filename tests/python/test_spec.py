@@ -96,3 +96,16 @@ def test_contradictions_raise_with_their_location() -> None:
     assert str(caught.value).startswith(caught.value.location)
     assert isinstance(caught.value, nf.Error)
     assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("kind", ["Identity", "Gamma", "LogNormal"])
+def test_old_names_of_transformations_are_deprecated(kind: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{kind}Transformation"):
+        old = getattr(spec, f"{kind}Pull")
+    assert old is getattr(spec, f"{kind}Transformation")
+
+
+def test_old_name_of_a_transformation_is_deprecated() -> None:
+    parameter = spec.Parameter("a", 0.0, -5.0, 5.0)
+    with pytest.warns(DeprecationWarning, match=r"Parameter\.transformation"):
+        assert parameter.pull == spec.IdentityTransformation()

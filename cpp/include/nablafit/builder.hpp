@@ -33,12 +33,12 @@ class NABLAFIT_API SampleBuilder {
  public:
   /// Multiplies the sample by a free parameter that starts at 1, in [0, 10].
   SampleBuilder& norm_factor(const std::string& name);
-  /// Multiplies it by a factor that is `low`, 1, `high` at pull -1, 0, +1 of a parameter with
-  /// constraint N(0 | pull, 1), in [-5, 5].
+  /// Multiplies it by a factor that is `low`, 1, `high` at -1, 0, +1 of a parameter with
+  /// constraint N(0 | parameter, 1), in [-5, 5].
   SampleBuilder& norm_sys(const std::string& name, double low, double high,
                           Interpolation code = Interpolation::polynomial_exponential);
-  /// Varies the histogram to `low` and `high` (yields, not differences) at pull -1 and +1; pull as
-  /// for norm_sys, and the same one if the names are equal.
+  /// Varies the histogram to `low` and `high` (yields, not differences) at -1 and +1 of a parameter
+  /// as for norm_sys, and the same one if the names are equal.
   SampleBuilder& histo_sys(const std::string& name, std::vector<double> low,
                            std::vector<double> high,
                            Interpolation code = Interpolation::polynomial_linear);

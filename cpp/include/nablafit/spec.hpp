@@ -3,14 +3,15 @@
 ///
 /// The expected yield of bin b of channel c is
 ///
-///     lambda_cb = floor_c( sum_s  floor_s( nominal_sb + sum_h Delta_h(pull_h) ) * F_sb ),
+///     lambda_cb = floor_c( sum_s  floor_s( nominal_sb + sum_h Delta_h(alpha_h) ) * F_sb ),
 ///
 /// with the additive variations Delta_h of the HistoSys modifiers and the product F_sb of all other
 /// modifiers of sample s (see each type). The likelihood is the product over bins of
 /// Pois(n_cb | lambda_cb) and over constrained parameters of their constraint terms.
 ///
 /// Everything here is plain data: copyable, comparable, with no behaviour beyond `validate`.
-/// Yields, counts and uncertainties are in events; factors and pulls are dimensionless.
+/// Yields, counts and uncertainties are in events; factors and nuisance parameters are
+/// dimensionless.
 #ifndef NABLAFIT_SPEC_HPP
 #define NABLAFIT_SPEC_HPP
 
@@ -26,7 +27,7 @@
 
 namespace nablafit {
 
-/// Interpolation between the values at pull -1 (low), 0 (nominal) and +1 (high), with HistFactory's
+/// Interpolation between the values at -1 (low), 0 (nominal) and +1 (high), with HistFactory's
 /// numbers (RooFit's MathFuncs.h, flexibleInterpSingle). Code 3 was never implemented anywhere.
 /// Additive codes give a change in the units of what they act on; multiplicative ones a factor.
 enum class Interpolation {
@@ -59,8 +60,8 @@ struct Lumi {
   std::string parameter;
 };
 
-/// Multiplies every bin by a factor that is `low`, 1, `high` at pull -1, 0, +1; both >= 0.
-/// With a multiplicative code the factors of a sample multiply. With an additive code they are
+/// Multiplies every bin by a factor that is `low`, 1, `high` at -1, 0, +1 of the parameter; both >=
+/// 0. With a multiplicative code the factors of a sample multiply. With an additive code they are
 /// summed first, as FlexibleInterpVar does: one factor 1 + sum Delta of all additive NormSys of the
 /// sample.
 struct NormSys {
@@ -71,9 +72,10 @@ struct NormSys {
   Interpolation interpolation = Interpolation::polynomial_exponential;
 };
 
-/// Varies the histogram: yields at pull -1 and +1, one number per bin, absolute (not differences).
-/// With an additive code the change is added to the nominal yield; with a multiplicative one the
-/// bin is multiplied by the interpolated ratio (bins with zero nominal stay zero).
+/// Varies the histogram: yields at -1 and +1 of the parameter, one number per bin, absolute (not
+/// differences). With an additive code the change is added to the nominal yield; with a
+/// multiplicative one the bin is multiplied by the interpolated ratio (bins with zero nominal stay
+/// zero).
 struct HistoSys {
   std::string name;
   std::string parameter;
@@ -187,16 +189,22 @@ using Constraint = std::variant<Unconstrained, GaussianConstraint, PoissonConstr
                                 LogNormalConstraint, GammaConstraint, UniformConstraint>;
 
 /// The argument of interpolations as a function of the parameter.
-struct IdentityPull {};
+struct IdentityTransformation {};
 /// (parameter - 1) / relative: the parameter is HistFactory's beta of a Gamma ConstraintTerm.
-struct GammaPull {
+struct GammaTransformation {
   double relative = 1.0;
 };
 /// (kappa^parameter - 1) / relative with kappa = 1 + relative: a LogNormal ConstraintTerm.
-struct LogNormalPull {
+struct LogNormalTransformation {
   double relative = 1.0;
 };
-using Pull = std::variant<IdentityPull, GammaPull, LogNormalPull>;
+using Transformation =
+    std::variant<IdentityTransformation, GammaTransformation, LogNormalTransformation>;
+
+using IdentityPull [[deprecated("use IdentityTransformation")]] = IdentityTransformation;
+using GammaPull [[deprecated("use GammaTransformation")]] = GammaTransformation;
+using LogNormalPull [[deprecated("use LogNormalTransformation")]] = LogNormalTransformation;
+using Pull [[deprecated("use Transformation")]] = Transformation;
 
 struct Parameter {
   std::string name;
@@ -205,7 +213,7 @@ struct Parameter {
   double upper = 0.0;  ///< may be +infinity
   bool fixed = false;  ///< constant in fits; its constraint term still counts
   Constraint constraint = Unconstrained{};
-  Pull pull = IdentityPull{};
+  Transformation transformation = IdentityTransformation{};
   std::string global_observable;  ///< name in the source format; empty when the format has none
 };
 

@@ -39,23 +39,27 @@ void set_channels(CompiledModel& model) {
   }
 }
 
-void set_terms(CompiledModel& model, const ModelLists& lists) {
-  for (const TermTable* terms : {&lists.additive_terms, &lists.factor_terms}) {
-    model.term_pull.insert(model.term_pull.end(), terms->pulls.begin(), terms->pulls.end());
-    model.term_code.insert(model.term_code.end(), terms->codes.begin(), terms->codes.end());
+void set_interpolants(CompiledModel& model, const ModelLists& lists) {
+  for (const InterpolantTable* interpolants :
+       {&lists.additive_interpolants, &lists.factor_interpolants}) {
+    model.interpolant_argument.insert(model.interpolant_argument.end(),
+                                      interpolants->arguments.begin(),
+                                      interpolants->arguments.end());
+    model.interpolant_code.insert(model.interpolant_code.end(), interpolants->codes.begin(),
+                                  interpolants->codes.end());
   }
-  model.n_additive_terms = static_cast<std::uint32_t>(lists.additive_terms.size());
+  model.n_additive_interpolants = static_cast<std::uint32_t>(lists.additive_interpolants.size());
 }
 
 void set_sweep(CompiledModel& model) {
   SweepModel& sweep = model.sweep;
-  sweep.n_terms = static_cast<std::uint32_t>(model.term_pull.size());
-  sweep.n_additive_terms = model.n_additive_terms;
-  sweep.term_pull = model.term_pull.data();
-  sweep.term_code = model.term_code.data();
+  sweep.n_interpolants = static_cast<std::uint32_t>(model.interpolant_argument.size());
+  sweep.n_additive_interpolants = model.n_additive_interpolants;
+  sweep.interpolant_argument = model.interpolant_argument.data();
+  sweep.interpolant_code = model.interpolant_code.data();
   sweep.n_scope_blocks = static_cast<std::uint32_t>(model.scope_blocks.size());
   sweep.scope_blocks = model.scope_blocks.data();
-  sweep.factor_term = model.factor_term.data();
+  sweep.factor_interpolant = model.factor_interpolant.data();
   sweep.factor_data = model.factor_data.data();
   sweep.scope_gathers = model.scope_gathers.data();
   sweep.scope_floor = model.scope_floor.data();
@@ -63,22 +67,22 @@ void set_sweep(CompiledModel& model) {
   sweep.row_nominal = model.row_nominal.data();
   sweep.row_floor = model.row_floor.data();
   sweep.row_bin = model.row_bin.data();
-  sweep.row_multipliers = model.row_multipliers.data();
-  sweep.entry_term = model.entry_term.data();
+  sweep.row_operands = model.row_operands.data();
+  sweep.entry_interpolant = model.entry_interpolant.data();
   sweep.entry_data = model.entry_data.data();
   sweep.bin_floor = model.bin_floor.empty() ? nullptr : model.bin_floor.data();
 }
 
-/// Pull in (-1, 1) at which the factor of code 5 is smallest, if it is negative there.
-std::optional<double> negative_pull(const NormSys& modifier) {
+/// Transformation in (-1, 1) at which the factor of code 5 is smallest, if it is negative there.
+std::optional<double> where_negative(const NormSys& modifier) {
   const auto c = kernels::polynomial_exponential_coefficients(modifier.low, modifier.high);
   double where = 0.0, smallest = 0.0;
   for (int i = -99; i < 100; ++i) {
-    const double pull = 0.01 * i;
-    const double factor = kernels::factor_polynomial(pull, c[0], c[1], c[2], c[3], c[4], c[5]);
+    const double alpha = 0.01 * i;
+    const double factor = kernels::factor_polynomial(alpha, c[0], c[1], c[2], c[3], c[4], c[5]);
     if (factor < smallest) {
       smallest = factor;
-      where = pull;
+      where = alpha;
     }
   }
   return smallest < 0.0 ? std::optional<double>(where) : std::nullopt;
@@ -113,7 +117,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
         !is_extreme(*normsys)) {
       continue;
     }
-    if (const std::optional<double> pull = negative_pull(*normsys)) {
+    if (const std::optional<double> alpha = where_negative(*normsys)) {
       const auto known = std::find_if(found.begin(), found.end(), [&](const auto& entry) {
         return entry.first == normsys->name;
       });
@@ -126,7 +130,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
                     channel.name + "' (lo = " + shortened(normsys->low) +
                     ", hi = " + shortened(normsys->high) + ")";
       first.end = " interpolates to a negative factor near " + normsys->parameter + " = " +
-                  shortened(*pull) + "; it is used as it is, as the format defines it";
+                  shortened(*alpha) + "; it is used as it is, as the format defines it";
       found.emplace_back(normsys->name, std::move(first));
     }
   }
@@ -138,21 +142,22 @@ constexpr std::uint32_t everywhere = 0xFFFFFFFEU;
 /// For each parameter: the one bin in which it multiplies rows, `unused`, or `everywhere`.
 std::vector<std::uint32_t> bins_of_parameters(const CompiledModel& model, const ModelLists& lists) {
   std::vector<std::uint32_t> bin_of(model.names.size(), unused);
-  for (const PullArgument& pull : model.pulls) bin_of[pull.parameter] = everywhere;
+  for (const TransformedParameter& argument : model.transformed)
+    bin_of[argument.parameter] = everywhere;
   for (const DerivedFactor& factor : model.derived_factors) {
     for (const std::size_t parameter : factor.parameters) bin_of[parameter] = everywhere;
   }
   for (const Scope& scope : lists.scopes) {
-    for (const MultiplierRef& ref : scope.outside) {
-      if (ref.kind == MultiplierRef::Kind::parameter) bin_of[ref.index] = everywhere;
+    for (const OperandRef& ref : scope.outside) {
+      if (ref.kind == OperandRef::Kind::parameter) bin_of[ref.index] = everywhere;
     }
   }
   const RowList& rows = lists.rows;
   std::vector<std::uint32_t> last_row(model.names.size(), unused);
   for (std::uint32_t r = 0; r < rows.size(); ++r) {
-    for (std::uint32_t k = rows.multiplier_offsets[r]; k < rows.multiplier_offsets[r + 1]; ++k) {
-      if (rows.multipliers[k].kind != MultiplierRef::Kind::parameter) continue;
-      const std::uint32_t parameter = rows.multipliers[k].index;
+    for (std::uint32_t k = rows.operand_offsets[r]; k < rows.operand_offsets[r + 1]; ++k) {
+      if (rows.operands[k].kind != OperandRef::Kind::parameter) continue;
+      const std::uint32_t parameter = rows.operands[k].index;
       const bool twice_in_row = last_row[parameter] == r;
       const bool same_bin = bin_of[parameter] == unused || bin_of[parameter] == rows.bin[r];
       bin_of[parameter] = same_bin && !twice_in_row ? rows.bin[r] : everywhere;
@@ -170,7 +175,7 @@ void append_block(ArrowStructure& arrow, const std::vector<std::size_t>& paramet
 }
 
 /// Sorts parameters into dense ones and local ones. Local: those that act in one bin only, as plain
-/// multipliers of its rows, and those that act nowhere.
+/// operands of its rows, and those that act nowhere.
 void set_arrow_structure(CompiledModel& model, const ModelLists& lists) {
   const std::vector<std::uint32_t> bin_of = bins_of_parameters(model, lists);
   ArrowStructure& arrow = model.arrow;
@@ -229,7 +234,7 @@ void compile_lists(CompiledModel& model, ModelLists& lists, const InputLayout* i
                    InputPlaces* places) {
   set_channels(model);
   collect_lists(model, lists, inputs);
-  set_terms(model, lists);
+  set_interpolants(model, lists);
   pack(model, lists, places);
   set_arrow_structure(model, lists);
   model.index();

@@ -21,28 +21,29 @@
 
 namespace nablafit::detail {
 
-enum class PullKind : std::uint8_t { identity, gamma, lognormal };
+enum class TransformationKind : std::uint8_t { identity, gamma, lognormal };
 
 /// A parameter that is the argument of interpolations.
-struct PullArgument {
+struct TransformedParameter {
   std::uint32_t parameter;
-  PullKind kind;
+  TransformationKind kind;
   double relative;
   double log_kappa;
 };
 
 /// 1 + sum over entries of alpha S + g A: the additive NormSys of one sample as one factor.
 struct AdditiveFactor {
-  std::uint32_t multiplier;  ///< where its value goes
-  std::vector<std::uint32_t> terms;
+  std::uint32_t operand;  ///< where its value goes
+  std::vector<std::uint32_t> interpolants;
   std::vector<double> symmetric;
   std::vector<double> asymmetric;
-  std::vector<std::uint32_t> inputs;  ///< per term: input `low`, followed by `high`; or empty
+  std::vector<std::uint32_t>
+      inputs;  ///< per interpolant: input `low`, followed by `high`; or empty
 };
 
 /// A FormulaFactor: one factor of a sample, or one of each of its bins.
 struct DerivedFactor {
-  std::uint32_t multiplier;  ///< of the first of formula.n_values() in a row
+  std::uint32_t operand;  ///< of the first of formula.n_values() in a row
   Formula formula;
   std::vector<std::size_t> parameters;  ///< argument i of the formula is parameters[i]
 };
@@ -64,21 +65,21 @@ struct CompiledArrays {
   std::size_t n_bins = 0;
   std::size_t n_rows = 0;
 
-  std::vector<PullArgument> pulls;
-  AlignedVector<std::uint32_t> term_pull;
-  AlignedVector<std::uint8_t> term_code;
-  std::uint32_t n_additive_terms = 0;
+  std::vector<TransformedParameter> transformed;
+  AlignedVector<std::uint32_t> interpolant_argument;
+  AlignedVector<std::uint8_t> interpolant_code;
+  std::uint32_t n_additive_interpolants = 0;
 
-  // Multipliers: [scopes, padded | parameters | 1 | derived factors].
-  std::uint32_t parameter_multiplier = 0;  ///< index of parameter 0's multiplier
-  std::uint32_t one_multiplier = 0;
-  std::uint32_t n_multipliers = 0;
+  // Operands: [scopes, padded | parameters | 1 | derived factors].
+  std::uint32_t parameter_operand = 0;  ///< index of parameter 0's operand
+  std::uint32_t one_operand = 0;
+  std::uint32_t n_operands = 0;
   std::vector<AdditiveFactor> additive_factors;
   std::vector<DerivedFactor> derived_factors;
-  std::uint32_t n_derived = 0;  ///< multipliers of derived factors
+  std::uint32_t n_derived = 0;  ///< operands of derived factors
 
   std::vector<ScopeBlock> scope_blocks;
-  AlignedVector<std::uint32_t> factor_term;
+  AlignedVector<std::uint32_t> factor_interpolant;
   AlignedVector<double> factor_data;
   AlignedVector<std::int32_t> scope_gathers;
   AlignedVector<double> scope_floor;
@@ -92,8 +93,8 @@ struct CompiledArrays {
   AlignedVector<double> row_floor;
   AlignedVector<std::int32_t> row_bin;
   AlignedVector<std::uint32_t> row_position;  ///< row in the model's order; n_rows for padding
-  AlignedVector<std::int32_t> row_multipliers;
-  AlignedVector<std::uint32_t> entry_term;
+  AlignedVector<std::int32_t> row_operands;
+  AlignedVector<std::uint32_t> entry_interpolant;
   AlignedVector<double> entry_data;
   AlignedVector<double> bin_floor;
 

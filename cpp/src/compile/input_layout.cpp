@@ -9,6 +9,7 @@
 
 #include "ad/derivatives.hpp"
 #include "kernels/terms.hpp"
+#include "util/one_of.hpp"
 
 namespace nablafit {
 
@@ -105,7 +106,7 @@ class LayoutBuilder {
   }
   std::uint32_t add(const StatError& m) { return add_uncertainties(InputKind::staterror, m); }
   std::uint32_t add(const ShapeSys& m) { return add_uncertainties(InputKind::shapesys, m); }
-  template <typename Other>
+  template <typename Other, typename = OneOf<Other, NormFactor, Lumi, ShapeFactor, FormulaFactor>>
   std::uint32_t add(const Other&) {
     return no_input;
   }
@@ -162,39 +163,45 @@ class LayoutBuilder {
   std::string channel_, sample_;
 };
 
-/// Calls visit(data, size, first input) for every array of inputs.
+/// Calls visit(data, size, first input) for every array of inputs of a modifier.
+template <typename Visit>
 struct ModifierInputs {
-  template <typename Sample, typename Visit>
-  static void visit_sample(Sample& sample, const SampleInputs& inputs, Visit&& visit) {
-    visit(sample.nominal.data(), sample.nominal.size(), inputs.nominal);
-    for (std::size_t i = 0; i < sample.modifiers.size(); ++i) {
-      if (inputs.modifiers[i] == no_input) continue;
-      std::visit([&](auto& m) { visit_modifier(m, inputs.modifiers[i], visit); },
-                 sample.modifiers[i]);
-    }
-  }
+  std::uint32_t first;
+  Visit& visit;
 
-  template <typename M, typename Visit>
-  static void visit_modifier(M& m, std::uint32_t first, Visit& visit) {
-    using Plain = std::remove_const_t<M>;
-    if constexpr (std::is_same_v<Plain, NormSys>) {
-      visit(&m.low, 1, first);
-      visit(&m.high, 1, first + 1);
-    } else if constexpr (std::is_same_v<Plain, HistoSys>) {
-      visit(m.low.data(), m.low.size(), first);
-      visit(m.high.data(), m.high.size(), first + static_cast<std::uint32_t>(m.low.size()));
-    } else if constexpr (std::is_same_v<Plain, StatError> || std::is_same_v<Plain, ShapeSys>) {
-      visit(m.uncertainties.data(), m.uncertainties.size(), first);
-    }
+  template <typename M, OneOf<M, NormSys>* = nullptr>
+  void operator()(M& m) const {
+    visit(&m.low, 1, first);
+    visit(&m.high, 1, first + 1);
   }
+  template <typename M, OneOf<M, HistoSys>* = nullptr>
+  void operator()(M& m) const {
+    visit(m.low.data(), m.low.size(), first);
+    visit(m.high.data(), m.high.size(), first + static_cast<std::uint32_t>(m.low.size()));
+  }
+  template <typename M, OneOf<M, StatError, ShapeSys>* = nullptr>
+  void operator()(M& m) const {
+    visit(m.uncertainties.data(), m.uncertainties.size(), first);
+  }
+  template <typename M, OneOf<M, NormFactor, Lumi, ShapeFactor, FormulaFactor>* = nullptr>
+  void operator()(M&) const {}
 };
+
+template <typename Sample, typename Visit>
+void visit_sample(Sample& sample, const SampleInputs& inputs, Visit& visit) {
+  visit(sample.nominal.data(), sample.nominal.size(), inputs.nominal);
+  for (std::size_t i = 0; i < sample.modifiers.size(); ++i) {
+    if (inputs.modifiers[i] == no_input) continue;
+    std::visit(ModifierInputs<Visit>{inputs.modifiers[i], visit}, sample.modifiers[i]);
+  }
+}
 
 template <typename Spec, typename Visit>
 void visit_inputs(Spec& spec, const InputLayout& layout, Visit&& visit) {
   std::size_t family = 0;
   for (auto& channel : spec.channels) {
     for (auto& sample : channel.samples) {
-      ModifierInputs::visit_sample(sample, layout.samples[family++], visit);
+      visit_sample(sample, layout.samples[family++], visit);
     }
   }
 }
@@ -204,7 +211,7 @@ struct WidthMember {
   double* operator()(PoissonConstraint& c) const { return &c.tau; }
   double* operator()(LogNormalConstraint& c) const { return &c.kappa; }
   double* operator()(GammaConstraint& c) const { return &c.scale; }
-  template <typename Other>
+  template <typename Other, typename = OneOf<Other, Unconstrained, UniformConstraint>>
   double* operator()(Other&) const {
     return nullptr;
   }

@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string_view>
 #include <utility>
 
 namespace nablafit::detail {
 
-std::uint32_t TermTable::id(std::uint32_t pull, Interpolation code) {
-  const std::uint64_t key = (std::uint64_t{pull} << 8U) | static_cast<std::uint64_t>(code);
-  const auto [position, is_new] = known_.emplace(key, static_cast<std::uint32_t>(pulls.size()));
+std::uint32_t InterpolantTable::id(std::uint32_t argument, Interpolation code) {
+  const std::uint64_t key = (std::uint64_t{argument} << 8U) | static_cast<std::uint64_t>(code);
+  const auto [position, is_new] = known_.emplace(key, static_cast<std::uint32_t>(arguments.size()));
   if (is_new) {
-    pulls.push_back(pull);
+    arguments.push_back(argument);
     codes.push_back(static_cast<std::uint8_t>(code));
   }
   return position->second;
@@ -19,19 +20,61 @@ std::uint32_t TermTable::id(std::uint32_t pull, Interpolation code) {
 
 namespace {
 
-constexpr std::uint32_t no_pull = 0xFFFFFFFFU;
+constexpr std::uint32_t not_transformed = 0xFFFFFFFFU;
 
 /// An additive HistoSys of the sample being collected.
 struct Variation {
-  std::uint32_t term;
+  std::uint32_t interpolant;
   const HistoSys* histogram;
   std::uint32_t input;  ///< of its first bin, `low`; those of `high` follow
+};
+
+/// Scopes that have the same value for all parameters are the same.
+struct SameScope {
+  static bool same(const InterpolatedFactor& a, const InterpolatedFactor& b) {
+    return a.interpolant == b.interpolant && a.low == b.low && a.high == b.high &&
+           a.low_input == b.low_input;
+  }
+  static bool same(const OperandRef& a, const OperandRef& b) {
+    return a.kind == b.kind && a.index == b.index;
+  }
+  template <typename T>
+  static bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const T& x, const T& y) { return same(x, y); });
+  }
+  bool operator()(const Scope& a, const Scope& b) const {
+    return a.floor == b.floor && same(a.factors, b.factors) && same(a.inside, b.inside) &&
+           same(a.outside, b.outside);
+  }
+};
+
+struct ScopeHash {
+  std::size_t operator()(const Scope& scope) const {
+    std::size_t hash = scope.inside.size();
+    const auto mix = [&hash](auto value) {
+      hash ^=
+          std::hash<decltype(value)>{}(value) + 0x9E3779B97F4A7C15U + (hash << 6U) + (hash >> 2U);
+    };
+    for (const InterpolatedFactor& factor : scope.factors) {
+      mix(factor.interpolant);
+      mix(factor.low);
+      mix(factor.high);
+    }
+    for (const auto* refs : {&scope.inside, &scope.outside}) {
+      for (const OperandRef& ref : *refs) mix(ref.index);
+    }
+    return hash;
+  }
 };
 
 class Collector {
  public:
   Collector(CompiledModel& model, ModelLists& lists, const InputLayout* inputs)
-      : model_(model), lists_(lists), inputs_(inputs), pull_of_(model.names.size(), no_pull) {
+      : model_(model),
+        lists_(lists),
+        inputs_(inputs),
+        transformed_of_(model.names.size(), not_transformed) {
     for (std::size_t i = 0; i < model.names.size(); ++i) index_of_.emplace(model.names[i], i);
   }
 
@@ -46,30 +89,31 @@ class Collector {
   }
 
  private:
-  using Kind = MultiplierRef::Kind;
+  using Kind = OperandRef::Kind;
 
   std::uint32_t parameter(const std::string& name) const {
     return static_cast<std::uint32_t>(index_of_.at(name));
   }
 
-  std::uint32_t pull(const std::string& name) {
+  std::uint32_t transformed(const std::string& name) {
     const std::uint32_t index = parameter(name);
-    if (pull_of_[index] == no_pull) {
-      pull_of_[index] = static_cast<std::uint32_t>(model_.pulls.size());
-      model_.pulls.push_back(pull_argument(index));
+    if (transformed_of_[index] == not_transformed) {
+      transformed_of_[index] = static_cast<std::uint32_t>(model_.transformed.size());
+      model_.transformed.push_back(transformed_parameter(index));
     }
-    return pull_of_[index];
+    return transformed_of_[index];
   }
 
-  PullArgument pull_argument(std::uint32_t index) const {
-    const Pull& pull = model_.source->parameters[index].pull;
-    if (const auto* gamma = std::get_if<GammaPull>(&pull)) {
-      return {index, PullKind::gamma, gamma->relative, 0.0};
+  TransformedParameter transformed_parameter(std::uint32_t index) const {
+    const Transformation& transformation = model_.source->parameters[index].transformation;
+    if (const auto* gamma = std::get_if<GammaTransformation>(&transformation)) {
+      return {index, TransformationKind::gamma, gamma->relative, 0.0};
     }
-    if (const auto* lognormal = std::get_if<LogNormalPull>(&pull)) {
-      return {index, PullKind::lognormal, lognormal->relative, std::log1p(lognormal->relative)};
+    if (const auto* lognormal = std::get_if<LogNormalTransformation>(&transformation)) {
+      return {index, TransformationKind::lognormal, lognormal->relative,
+              std::log1p(lognormal->relative)};
     }
-    return {index, PullKind::identity, 1.0, 0.0};
+    return {index, TransformationKind::identity, 1.0, 0.0};
   }
 
   // One overload per modifier type: they sort it into what the sample will need.
@@ -81,13 +125,14 @@ class Collector {
 
   void add(const NormSys& m) {
     if (is_additive(m.interpolation)) {
-      additive_.terms.push_back(lists_.additive_terms.id(pull(m.parameter), m.interpolation));
+      additive_.interpolants.push_back(
+          lists_.additive_interpolants.id(transformed(m.parameter), m.interpolation));
       additive_.symmetric.push_back((m.high - m.low) / 2.0);
       additive_.asymmetric.push_back((m.high + m.low - 2.0) / 16.0);
       if (inputs_ != nullptr) additive_.inputs.push_back(input_);
     } else {
-      InterpolatedFactor factor{lists_.factor_terms.id(pull(m.parameter), m.interpolation), m.low,
-                                m.high};
+      InterpolatedFactor factor{
+          lists_.factor_interpolants.id(transformed(m.parameter), m.interpolation), m.low, m.high};
       if (inputs_ != nullptr) {
         factor.low_input = input_;
         factor.high_input = input_ + 1;
@@ -99,9 +144,10 @@ class Collector {
   void add(const HistoSys& m) {
     if (is_additive(m.interpolation)) {
       variations_.push_back(
-          {lists_.additive_terms.id(pull(m.parameter), m.interpolation), &m, input_});
+          {lists_.additive_interpolants.id(transformed(m.parameter), m.interpolation), &m, input_});
     } else {
-      scalings_.push_back({lists_.factor_terms.id(pull(m.parameter), m.interpolation), &m, input_});
+      scalings_.push_back(
+          {lists_.factor_interpolants.id(transformed(m.parameter), m.interpolation), &m, input_});
     }
   }
 
@@ -113,9 +159,9 @@ class Collector {
     DerivedFactor factor{model_.n_derived, Formula(m, n_bins_), {}};
     for (const std::string& name : m.parameters) factor.parameters.push_back(parameter(name));
     if (m.is_per_bin()) {
-      bin_formulas_.push_back(factor.multiplier);
+      bin_formulas_.push_back(factor.operand);
     } else {
-      scope_.outside.push_back({Kind::derived, factor.multiplier});
+      scope_.outside.push_back({Kind::derived, factor.operand});
     }
     model_.n_derived += static_cast<std::uint32_t>(factor.formula.n_values());
     model_.derived_factors.push_back(std::move(factor));
@@ -134,7 +180,7 @@ class Collector {
       std::visit([this](const auto& m) { this->add(m); }, sample.modifiers[i]);
     }
     // Additive factors are numbered behind the derived ones once all of those are known.
-    if (!additive_.terms.empty()) {
+    if (!additive_.interpolants.empty()) {
       scope_.inside.push_back({Kind::derived, additive_bit | static_cast<std::uint32_t>(
                                                                  model_.additive_factors.size())});
       model_.additive_factors.push_back(additive_);
@@ -145,41 +191,17 @@ class Collector {
     for (std::size_t bin = 0; bin < sample.nominal.size(); ++bin) add_row(sample, bin);
   }
 
-  /// Adds the reference(s) that stand for the scope: itself, or its one plain multiplier.
-  void add_scope(Scope scope, std::vector<MultiplierRef>& refs) {
+  /// Adds the reference(s) that stand for the scope: itself, or its one plain operand.
+  void add_scope(Scope scope, std::vector<OperandRef>& refs) {
     const bool plain = scope.factors.empty() && scope.inside.empty() && !scope.has_floor();
     if (plain && scope.outside.size() <= 1) {
       refs.insert(refs.end(), scope.outside.begin(), scope.outside.end());
       return;
     }
     const auto [position, is_new] =
-        known_scopes_.emplace(key_of(scope), static_cast<std::uint32_t>(lists_.scopes.size()));
+        known_scopes_.emplace(scope, static_cast<std::uint32_t>(lists_.scopes.size()));
     if (is_new) lists_.scopes.push_back(std::move(scope));
     refs.push_back({Kind::scope, position->second});
-  }
-
-  /// Equal for scopes that have the same value for all parameters.
-  static std::string key_of(const Scope& scope) {
-    std::string key;
-    const auto append = [&key](const auto& value) {
-      key.append(reinterpret_cast<const char*>(&value), sizeof value);
-    };
-    append(scope.floor);
-    append(scope.factors.size());
-    for (const InterpolatedFactor& factor : scope.factors) {
-      append(factor.term);
-      append(factor.low);
-      append(factor.high);
-      append(factor.low_input);
-    }
-    append(scope.inside.size());
-    for (const auto* refs : {&scope.inside, &scope.outside}) {
-      for (const MultiplierRef& ref : *refs) {
-        append(ref.kind);
-        append(ref.index);
-      }
-    }
-    return key;
   }
 
   void add_row(const Sample& sample, std::size_t bin) {
@@ -190,16 +212,16 @@ class Collector {
     rows.bin.push_back(first_bin_ + static_cast<std::uint32_t>(bin));
     rows.family.push_back(family_);
     add_entries(nominal, bin);
-    rows.multipliers.insert(rows.multipliers.end(), scope_refs_.begin(), scope_refs_.end());
+    rows.operands.insert(rows.operands.end(), scope_refs_.begin(), scope_refs_.end());
     for (const auto* names : bin_parameters_) {
-      rows.multipliers.push_back({Kind::parameter, parameter((*names)[bin])});
+      rows.operands.push_back({Kind::parameter, parameter((*names)[bin])});
     }
     for (const std::uint32_t first : bin_formulas_) {
-      rows.multipliers.push_back({Kind::derived, first + static_cast<std::uint32_t>(bin)});
+      rows.operands.push_back({Kind::derived, first + static_cast<std::uint32_t>(bin)});
     }
     if (!scalings_.empty() && (nominal != 0.0 || inputs_ != nullptr))
-      add_scope(scaling_scope(sample, bin), rows.multipliers);
-    rows.multiplier_offsets.push_back(static_cast<std::uint32_t>(rows.multipliers.size()));
+      add_scope(scaling_scope(sample, bin), rows.operands);
+    rows.operand_offsets.push_back(static_cast<std::uint32_t>(rows.operands.size()));
   }
 
   void add_entries(double nominal, std::size_t bin) {
@@ -214,11 +236,11 @@ class Collector {
       } else if (low == nominal && high == nominal) {
         continue;
       }
-      rows.entry_terms.push_back(variation.term);
+      rows.entry_interpolants.push_back(variation.interpolant);
       rows.symmetric.push_back((high - low) / 2.0);
       rows.asymmetric.push_back(((high - nominal) - (nominal - low)) / 16.0);
     }
-    rows.entry_offsets.push_back(static_cast<std::uint32_t>(rows.entry_terms.size()));
+    rows.entry_offsets.push_back(static_cast<std::uint32_t>(rows.entry_interpolants.size()));
   }
 
   /// A bin without nominal yield has no ratios; they count as 1.
@@ -228,7 +250,7 @@ class Collector {
     const std::size_t n_bins = sample.nominal.size();
     for (const Variation& scaling : scalings_) {
       const double low = scaling.histogram->low[bin], high = scaling.histogram->high[bin];
-      InterpolatedFactor factor{scaling.term, nominal == 0.0 ? 1.0 : low / nominal,
+      InterpolatedFactor factor{scaling.interpolant, nominal == 0.0 ? 1.0 : low / nominal,
                                 nominal == 0.0 ? 1.0 : high / nominal};
       if (inputs_ != nullptr) {
         factor.low_input = scaling.input + static_cast<std::uint32_t>(bin);
@@ -244,8 +266,8 @@ class Collector {
   ModelLists& lists_;
   const InputLayout* inputs_;
   std::unordered_map<std::string_view, std::size_t> index_of_;
-  std::vector<std::uint32_t> pull_of_;
-  std::unordered_map<std::string, std::uint32_t> known_scopes_;
+  std::vector<std::uint32_t> transformed_of_;
+  std::unordered_map<Scope, std::uint32_t, ScopeHash, SameScope> known_scopes_;
   std::uint32_t first_bin_ = 0;
   std::uint32_t family_ = 0;
 
@@ -256,8 +278,8 @@ class Collector {
   AdditiveFactor additive_;
   std::vector<Variation> variations_, scalings_;
   std::vector<const std::vector<std::string>*> bin_parameters_;
-  std::vector<std::uint32_t> bin_formulas_;  ///< provisional multiplier of the first bin's
-  std::vector<MultiplierRef> scope_refs_;
+  std::vector<std::uint32_t> bin_formulas_;  ///< provisional operand of the first bin's
+  std::vector<OperandRef> scope_refs_;
   std::size_t n_bins_ = 0;
 
  public:
@@ -267,7 +289,7 @@ class Collector {
 /// Replaces provisional numbers of additive factors by ones behind the derived factors.
 void number_additive_factors(const CompiledModel& model, ModelLists& lists) {
   for (Scope& scope : lists.scopes) {
-    for (MultiplierRef& ref : scope.inside)
+    for (OperandRef& ref : scope.inside)
       ref.index = model.n_derived + (ref.index & ~Collector::additive_bit);
   }
 }
@@ -278,7 +300,7 @@ void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* i
   Collector(model, lists, inputs).collect();
   number_additive_factors(model, lists);
   for (std::size_t i = 0; i < model.additive_factors.size(); ++i) {
-    model.additive_factors[i].multiplier = model.n_derived + static_cast<std::uint32_t>(i);
+    model.additive_factors[i].operand = model.n_derived + static_cast<std::uint32_t>(i);
   }
 }
 

@@ -17,28 +17,29 @@
 
 namespace nablafit::detail {
 
-/// A reference to a multiplier whose place in the final array is not known yet.
-struct MultiplierRef {
+/// A reference to a operand whose place in the final array is not known yet.
+struct OperandRef {
   enum class Kind : std::uint32_t { scope, parameter, derived } kind;
   std::uint32_t index;
 };
 
-/// Numbers for (pull, code) pairs in the order of their first use.
-class TermTable {
+/// Numbers for (transformed parameter, code) pairs, the interpolants, in the order of their first
+/// use.
+class InterpolantTable {
  public:
-  std::uint32_t id(std::uint32_t pull, Interpolation code);
-  std::size_t size() const noexcept { return pulls.size(); }
+  std::uint32_t id(std::uint32_t argument, Interpolation code);
+  std::size_t size() const noexcept { return arguments.size(); }
 
-  std::vector<std::uint32_t> pulls;
+  std::vector<std::uint32_t> arguments;
   std::vector<std::uint8_t> codes;
 
  private:
   std::unordered_map<std::uint64_t, std::uint32_t> known_;
 };
 
-/// An interpolated factor, `low` and `high` at pull -1 and +1; `term` counts multiplicative terms.
+/// An interpolated factor, `low` and `high` at -1 and +1; `interpolant` counts multiplicative ones.
 struct InterpolatedFactor {
-  std::uint32_t term;
+  std::uint32_t interpolant;
   double low, high;
   /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set
   /// where lists are made for exchange.
@@ -48,29 +49,29 @@ struct InterpolatedFactor {
 /// Product of factors shared by rows.
 struct Scope {
   std::vector<InterpolatedFactor> factors;
-  std::vector<MultiplierRef> inside;  ///< before the floor
-  std::vector<MultiplierRef> outside;
+  std::vector<OperandRef> inside;  ///< before the floor
+  std::vector<OperandRef> outside;
   double floor = -std::numeric_limits<double>::infinity();
 
   bool has_floor() const noexcept { return floor > -std::numeric_limits<double>::infinity(); }
 };
 
-/// All rows of the model in its order, with their entries and multipliers in compressed lists.
+/// All rows of the model in its order, with their entries and operands in compressed lists.
 struct RowList {
   std::vector<double> nominal, floor;
   std::vector<std::uint32_t> bin, family;  ///< family: index of the (channel, sample)
-  std::vector<std::uint32_t> entry_offsets{0}, entry_terms;
+  std::vector<std::uint32_t> entry_offsets{0}, entry_interpolants;
   std::vector<double> symmetric, asymmetric;
   std::vector<std::uint32_t> entry_low, entry_high;  ///< inputs; empty unless made for exchange
-  std::vector<std::uint32_t> multiplier_offsets{0};
-  std::vector<MultiplierRef> multipliers;
+  std::vector<std::uint32_t> operand_offsets{0};
+  std::vector<OperandRef> operands;
 
   std::size_t size() const noexcept { return nominal.size(); }
 };
 
 struct ModelLists {
-  TermTable additive_terms;
-  TermTable factor_terms;
+  InterpolantTable additive_interpolants;
+  InterpolantTable factor_interpolants;
   std::vector<Scope> scopes;
   RowList rows;
 };
@@ -86,13 +87,14 @@ struct InputPlaces {
   std::vector<std::size_t> factor;  ///< per factor of the scopes, in order: offset in factor_data
 };
 
-/// Walks the specification of `model` and fills `lists`, `model.pulls`, `model.additive_factors`
-/// and `model.derived_factors` (their multiplier is their index until they are placed). With
-/// `inputs`, for exchange: nothing is left out because its value has no effect, and nothing is
-/// shared because values are equal.
+/// Walks the specification of `model` and fills `lists`, `model.transformed`,
+/// `model.additive_factors` and `model.derived_factors` (their operand is their index until they
+/// are placed). With `inputs`, for exchange: nothing is left out because its value has no effect,
+/// and nothing is shared because values are equal.
 void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs);
 
-/// Places scopes, then rows, in lanes. `model.n_additive_terms` must be set. `places` may be null.
+/// Places scopes, then rows, in lanes. `model.n_additive_interpolants` must be set. `places` may be
+/// null.
 void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places);
 
 /// All that `compile` does but for the parameters, and for exchange if `inputs` and `places` are

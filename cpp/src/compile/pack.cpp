@@ -23,18 +23,18 @@ constexpr std::size_t max_partitions = 16;
 
 std::uint32_t size32(std::size_t size) { return static_cast<std::uint32_t>(size); }
 
-/// Final index of a multiplier.
+/// Final index of a operand.
 std::int32_t resolve(const CompiledModel& model, const std::vector<std::uint32_t>& scope_position,
-                     const MultiplierRef& ref) {
+                     const OperandRef& ref) {
   switch (ref.kind) {
-    case MultiplierRef::Kind::scope:
+    case OperandRef::Kind::scope:
       return static_cast<std::int32_t>(scope_position[ref.index]);
-    case MultiplierRef::Kind::parameter:
-      return static_cast<std::int32_t>(model.parameter_multiplier + ref.index);
-    case MultiplierRef::Kind::derived:
+    case OperandRef::Kind::parameter:
+      return static_cast<std::int32_t>(model.parameter_operand + ref.index);
+    case OperandRef::Kind::derived:
       break;
   }
-  return static_cast<std::int32_t>(model.one_multiplier + 1 + ref.index);
+  return static_cast<std::int32_t>(model.one_operand + 1 + ref.index);
 }
 
 /// Appends groups of eight indices: the i-th reference of each lane, or 1 where a lane has fewer.
@@ -74,7 +74,7 @@ class ScopePacker {
         if (groups[g][l] != no_row) position[groups[g][l]] = size32(g * lanes + l);
       }
     }
-    place_multipliers(groups.size());
+    place_operands(groups.size());
     for (const RowGroup& group : groups) emit(group, position);
     return position;
   }
@@ -83,7 +83,7 @@ class ScopePacker {
   std::vector<RowGroup> group() const {
     std::vector<std::uint32_t> offsets{0}, columns, family;
     for (const Scope& scope : lists_.scopes) {
-      for (const InterpolatedFactor& factor : scope.factors) columns.push_back(factor.term);
+      for (const InterpolatedFactor& factor : scope.factors) columns.push_back(factor.interpolant);
       offsets.push_back(size32(columns.size()));
       family.push_back(size32(family.size()));
     }
@@ -93,21 +93,20 @@ class ScopePacker {
       for (std::size_t i = begin; i < std::min(begin + max_chunk_rows, lists_.scopes.size()); ++i) {
         window.push_back(size32(i));
       }
-      const auto part = group_rows({offsets, columns}, window, family, lists_.factor_terms.size());
+      const auto part =
+          group_rows({offsets, columns}, window, family, lists_.factor_interpolants.size());
       groups.insert(groups.end(), part.begin(), part.end());
     }
     return groups;
   }
 
-  void place_multipliers(std::size_t n_groups) {
-    model_.parameter_multiplier = size32(n_groups * lanes);
-    model_.one_multiplier = model_.parameter_multiplier + size32(model_.names.size());
-    model_.n_multipliers =
-        model_.one_multiplier + 1 + model_.n_derived + size32(model_.additive_factors.size());
-    for (DerivedFactor& factor : model_.derived_factors)
-      factor.multiplier += model_.one_multiplier + 1;
-    for (AdditiveFactor& factor : model_.additive_factors)
-      factor.multiplier += model_.one_multiplier + 1;
+  void place_operands(std::size_t n_groups) {
+    model_.parameter_operand = size32(n_groups * lanes);
+    model_.one_operand = model_.parameter_operand + size32(model_.names.size());
+    model_.n_operands =
+        model_.one_operand + 1 + model_.n_derived + size32(model_.additive_factors.size());
+    for (DerivedFactor& factor : model_.derived_factors) factor.operand += model_.one_operand + 1;
+    for (AdditiveFactor& factor : model_.additive_factors) factor.operand += model_.one_operand + 1;
   }
 
   const Scope* scope(const RowGroup& group, std::size_t lane) const {
@@ -116,9 +115,9 @@ class ScopePacker {
 
   void emit(const RowGroup& group, const std::vector<std::uint32_t>& position) {
     ScopeBlock block{};
-    block.factor_begin = size32(model_.factor_term.size());
+    block.factor_begin = size32(model_.factor_interpolant.size());
     emit_factors(group);
-    block.factor_end = size32(model_.factor_term.size());
+    block.factor_end = size32(model_.factor_interpolant.size());
     block.gather_begin = size32(model_.scope_gathers.size() / lanes);
     emit_gathers(group, position, &Scope::inside);
     block.gather_floor = size32(model_.scope_gathers.size() / lanes);
@@ -132,9 +131,10 @@ class ScopePacker {
     model_.scope_blocks.push_back(block);
   }
 
-  /// One factor entry for each term; a lane that uses a term k times fills k entries.
+  /// One factor entry for each interpolant; a lane that uses one k times fills k entries.
   void emit_factors(const RowGroup& group) {
-    std::vector<std::pair<std::uint32_t, std::size_t>> entries;  // (term, data offset), ascending
+    std::vector<std::pair<std::uint32_t, std::size_t>>
+        entries;  // (interpolant, data offset), ascending
     std::vector<std::array<bool, lanes>> used;
     for (std::size_t l = 0; l < lanes; ++l) {
       const Scope* lane = scope(group, l);
@@ -142,9 +142,9 @@ class ScopePacker {
       for (std::size_t i = 0; i < lane->factors.size(); ++i) {
         const InterpolatedFactor& factor = lane->factors[i];
         std::size_t e = 0;
-        while (e < entries.size() && !(entries[e].first == factor.term && !used[e][l])) ++e;
+        while (e < entries.size() && !(entries[e].first == factor.interpolant && !used[e][l])) ++e;
         if (e == entries.size()) {
-          entries.emplace_back(factor.term, append_neutral_factor(factor.term));
+          entries.emplace_back(factor.interpolant, append_neutral_factor(factor.interpolant));
           used.emplace_back();
         }
         used[e][l] = true;
@@ -156,15 +156,16 @@ class ScopePacker {
     }
   }
 
-  std::size_t append_neutral_factor(std::uint32_t term) {
+  std::size_t append_neutral_factor(std::uint32_t interpolant) {
     const std::size_t offset = model_.factor_data.size();
     model_.factor_data.resize(offset + 8 * lanes, 0.0);
-    model_.factor_term.push_back(model_.n_additive_terms + term);
+    model_.factor_interpolant.push_back(model_.n_additive_interpolants + interpolant);
     return offset;
   }
 
   void set_factor(std::size_t offset, std::size_t lane, const InterpolatedFactor& factor) {
-    const auto code = static_cast<Interpolation>(lists_.factor_terms.codes[factor.term]);
+    const auto code =
+        static_cast<Interpolation>(lists_.factor_interpolants.codes[factor.interpolant]);
     const FactorSlots slots = factor_slots(code, factor.low, factor.high);
     for (std::size_t i = 0; i < slots.size(); ++i) {
       model_.factor_data[offset + i * lanes + lane] = slots[i];
@@ -172,13 +173,13 @@ class ScopePacker {
   }
 
   void emit_gathers(const RowGroup& group, const std::vector<std::uint32_t>& position,
-                    std::vector<MultiplierRef> Scope::* member) {
-    append_gathers(model_.scope_gathers, static_cast<std::int32_t>(model_.one_multiplier),
+                    std::vector<OperandRef> Scope::* member) {
+    append_gathers(model_.scope_gathers, static_cast<std::int32_t>(model_.one_operand),
                    [&](std::size_t l) {
                      std::vector<std::int32_t> indices;
                      const Scope* lane = scope(group, l);
                      if (lane == nullptr) return indices;
-                     for (const MultiplierRef& ref : lane->*member) {
+                     for (const OperandRef& ref : lane->*member) {
                        indices.push_back(resolve(model_, position, ref));
                      }
                      return indices;
@@ -201,19 +202,19 @@ class RowPacker {
         lists_(lists),
         scope_position_(scope_position),
         places_(places),
-        entry_of_(lists.additive_terms.size(), 0) {
+        entry_of_(lists.additive_interpolants.size(), 0) {
     if (places == nullptr) return;
     places->row.resize(lists.rows.size());
-    places->entry.resize(lists.rows.entry_terms.size());
+    places->entry.resize(lists.rows.entry_interpolants.size());
   }
 
   void pack() {
     const std::vector<std::vector<std::uint32_t>> rows = rows_of_chunks();
-    const SparsePattern pattern{lists_.rows.entry_offsets, lists_.rows.entry_terms};
+    const SparsePattern pattern{lists_.rows.entry_offsets, lists_.rows.entry_interpolants};
     for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
       model_.chunks[c].block_begin = size32(model_.row_blocks.size());
       for (const RowGroup& group :
-           group_rows(pattern, rows[c], lists_.rows.family, lists_.additive_terms.size())) {
+           group_rows(pattern, rows[c], lists_.rows.family, lists_.additive_interpolants.size())) {
         emit(group, pattern);
       }
       model_.chunks[c].block_end = size32(model_.row_blocks.size());
@@ -250,7 +251,7 @@ class RowPacker {
 
   /// Cuts the chunks into partitions of about equal numbers of entries.
   void cut_partitions() {
-    const std::size_t n_entries = model_.entry_term.size();
+    const std::size_t n_entries = model_.entry_interpolant.size();
     const std::size_t n_partitions =
         std::clamp<std::size_t>(n_entries / min_partition_entries, 1, max_partitions);
     model_.partitions.assign(1, 0);
@@ -268,13 +269,13 @@ class RowPacker {
 
   void emit(const RowGroup& group, const SparsePattern& pattern) {
     RowBlock block{};
-    block.entry_begin = size32(model_.entry_term.size());
+    block.entry_begin = size32(model_.entry_interpolant.size());
     emit_entries(group, columns_of(pattern, group));
-    block.entry_end = size32(model_.entry_term.size());
-    block.multiplier_begin = size32(model_.row_multipliers.size() / lanes);
-    append_gathers(model_.row_multipliers, static_cast<std::int32_t>(model_.one_multiplier),
-                   [&](std::size_t l) { return multipliers(group[l]); });
-    block.multiplier_end = size32(model_.row_multipliers.size() / lanes);
+    block.entry_end = size32(model_.entry_interpolant.size());
+    block.operand_begin = size32(model_.row_operands.size() / lanes);
+    append_gathers(model_.row_operands, static_cast<std::int32_t>(model_.one_operand),
+                   [&](std::size_t l) { return operands(group[l]); });
+    block.operand_end = size32(model_.row_operands.size() / lanes);
     const RowList& rows = lists_.rows;
     for (const std::uint32_t r : group) {
       const bool padding = r == no_row;
@@ -288,17 +289,18 @@ class RowPacker {
     model_.row_blocks.push_back(block);
   }
 
-  void emit_entries(const RowGroup& group, const std::vector<std::uint32_t>& terms) {
+  void emit_entries(const RowGroup& group, const std::vector<std::uint32_t>& interpolants) {
     const RowList& rows = lists_.rows;
-    const std::size_t first = model_.entry_term.size();
-    for (std::size_t i = 0; i < terms.size(); ++i) entry_of_[terms[i]] = first + i;
-    model_.entry_term.insert(model_.entry_term.end(), terms.begin(), terms.end());
-    model_.entry_data.resize(2 * lanes * model_.entry_term.size(), 0.0);
+    const std::size_t first = model_.entry_interpolant.size();
+    for (std::size_t i = 0; i < interpolants.size(); ++i) entry_of_[interpolants[i]] = first + i;
+    model_.entry_interpolant.insert(model_.entry_interpolant.end(), interpolants.begin(),
+                                    interpolants.end());
+    model_.entry_data.resize(2 * lanes * model_.entry_interpolant.size(), 0.0);
     for (std::size_t l = 0; l < lanes; ++l) {
       if (group[l] == no_row) continue;
       for (std::uint32_t k = rows.entry_offsets[group[l]]; k < rows.entry_offsets[group[l] + 1];
            ++k) {
-        const std::size_t place = 2 * lanes * entry_of_[rows.entry_terms[k]] + l;
+        const std::size_t place = 2 * lanes * entry_of_[rows.entry_interpolants[k]] + l;
         if (places_ != nullptr) places_->entry[k] = place;
         double* data = model_.entry_data.data() + place;
         data[0] += rows.symmetric[k];
@@ -307,13 +309,12 @@ class RowPacker {
     }
   }
 
-  std::vector<std::int32_t> multipliers(std::uint32_t row) const {
+  std::vector<std::int32_t> operands(std::uint32_t row) const {
     std::vector<std::int32_t> indices;
     if (row == no_row) return indices;
     const RowList& rows = lists_.rows;
-    for (std::uint32_t k = rows.multiplier_offsets[row]; k < rows.multiplier_offsets[row + 1];
-         ++k) {
-      indices.push_back(resolve(model_, scope_position_, rows.multipliers[k]));
+    for (std::uint32_t k = rows.operand_offsets[row]; k < rows.operand_offsets[row + 1]; ++k) {
+      indices.push_back(resolve(model_, scope_position_, rows.operands[k]));
     }
     return indices;
   }
@@ -322,7 +323,7 @@ class RowPacker {
   const ModelLists& lists_;
   const std::vector<std::uint32_t>& scope_position_;
   InputPlaces* places_;
-  std::vector<std::size_t> entry_of_;  ///< entry of each term in the block being emitted
+  std::vector<std::size_t> entry_of_;  ///< entry of each interpolant in the block being emitted
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 constexpr int most_polishing_steps = 10;
 /// Gradient, in units of 1 / conditional standard deviation, at which a minimum is polished.
 constexpr double polished = 1e-11;
-/// A multiplier below this, in the same units, counts as zero, and so does a distance from a bound
+/// A operand below this, in the same units, counts as zero, and so does a distance from a bound
 /// or a kink in conditional standard deviations.
 constexpr double no_distance = 1e-7;
 /// Directions with a curvature below this, with the Hessian scaled to unit diagonal, are named.
@@ -187,8 +187,8 @@ void ImplicitFit::require_differentiable() {
     if (free_[p] != 0 && distance * scales[p] < no_distance) degenerate.push_back(p);
   }
   for (const ActiveBound& bound : summary_.active_bounds) {
-    const double multiplier = std::abs(hessian_.gradient()[bound.parameter]);
-    if (!(multiplier > no_distance * scales[bound.parameter])) {
+    const double operand = std::abs(hessian_.gradient()[bound.parameter]);
+    if (!(operand > no_distance * scales[bound.parameter])) {
       degenerate.push_back(bound.parameter);
     }
   }

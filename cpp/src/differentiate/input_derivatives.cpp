@@ -12,6 +12,7 @@
 #include "kernels/terms.hpp"
 #include "nablafit/error.hpp"
 #include "util/finite.hpp"
+#include "util/one_of.hpp"
 
 namespace nablafit {
 
@@ -54,7 +55,7 @@ struct ConstraintNll {
     return kernels::lognormal_nll(observed, x, log_kappa);
   }
   T operator()(const GammaConstraint&) const { return kernels::gamma_nll(observed, x, width); }
-  template <typename Other>
+  template <typename Other, typename = OneOf<Other, Unconstrained, UniformConstraint>>
   T operator()(const Other&) const {
     return T(0.0);
   }
@@ -81,7 +82,7 @@ struct ConstraintGradient {
   Result operator()(const GammaConstraint&) const {
     return derivatives::gamma_nll_gradient(observed, x, width);
   }
-  template <typename Other>
+  template <typename Other, typename = OneOf<Other, Unconstrained, UniformConstraint>>
   Result operator()(const Other&) const {
     return {0.0, 0.0, 0.0};
   }

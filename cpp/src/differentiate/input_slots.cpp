@@ -56,8 +56,10 @@ void visit_factors(const InputStructure& structure, Visit&& visit) {
   std::size_t place = 0;
   for (const Scope& scope : structure.lists.scopes) {
     for (const InterpolatedFactor& factor : scope.factors) {
-      visit(factor, static_cast<Interpolation>(structure.lists.factor_terms.codes[factor.term]),
-            place);
+      visit(
+          factor,
+          static_cast<Interpolation>(structure.lists.factor_interpolants.codes[factor.interpolant]),
+          place);
       place += 8;
     }
   }
@@ -78,8 +80,8 @@ template <typename D>
 void resize(const InputStructure& structure, InputSlots<D>& slots) {
   const RowList& rows = structure.lists.rows;
   slots.nominal.assign(rows.size(), D(0.0));
-  slots.symmetric.assign(rows.entry_terms.size(), D(0.0));
-  slots.asymmetric.assign(rows.entry_terms.size(), D(0.0));
+  slots.symmetric.assign(rows.entry_interpolants.size(), D(0.0));
+  slots.asymmetric.assign(rows.entry_interpolants.size(), D(0.0));
   slots.factors.assign(8 * structure.places.factor.size(), D(0.0));
   slots.additive.assign(2 * structure.first_additive.back(), D(0.0));
   slots.widths.assign(structure.layout.widths.size(), D(0.0));

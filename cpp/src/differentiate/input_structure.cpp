@@ -136,7 +136,7 @@ InputStructure::InputStructure(const CompiledModel& model)
   }
   for (const AdditiveFactor& factor : open.additive_factors) {
     first_additive.push_back(n_additive);
-    n_additive += factor.terms.size();
+    n_additive += factor.interpolants.size();
   }
   first_additive.push_back(n_additive);
 }

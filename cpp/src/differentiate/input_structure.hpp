@@ -28,7 +28,7 @@ struct InputStructure {
   std::vector<std::uint32_t> row_input;   ///< per row: the input that is its nominal yield
   std::vector<std::size_t> first_factor;  ///< per scope: number of factors before it
   std::vector<std::size_t>
-      first_additive;  ///< per additive factor: number of terms before it, and all
+      first_additive;  ///< per additive factor: number of interpolants before it, and all
 };
 
 /// The numbers of the lists, made from inputs: D is double, or Dual<double> for their derivatives
@@ -38,7 +38,7 @@ struct InputSlots {
   std::vector<D> nominal;                ///< per row
   std::vector<D> symmetric, asymmetric;  ///< per entry of the rows
   std::vector<D> factors;                ///< per factor of the scopes 8, as FactorSlots
-  std::vector<D> additive;               ///< per term of the additive factors 2: S and A
+  std::vector<D> additive;               ///< per interpolant of the additive factors 2: S and A
   std::vector<D> widths;                 ///< per constrained parameter
 };
 

@@ -19,10 +19,10 @@ namespace nablafit::detail {
 
 /// Argument of interpolations.
 template <typename T>
-T pull_of(const PullArgument& pull, const T& x) {
-  if (pull.kind == PullKind::gamma) return kernels::gamma_pull(x, pull.relative);
-  if (pull.kind == PullKind::lognormal) {
-    return kernels::lognormal_pull(x, pull.log_kappa, pull.relative);
+T transformed_of(const TransformedParameter& argument, const T& x) {
+  if (argument.kind == TransformationKind::gamma) return kernels::gamma_pull(x, argument.relative);
+  if (argument.kind == TransformationKind::lognormal) {
+    return kernels::lognormal_pull(x, argument.log_kappa, argument.relative);
   }
   return x;
 }
@@ -85,10 +85,10 @@ class InputSweep {
  public:
   explicit InputSweep(const InputStructure& structure)
       : structure_(structure), model_(structure.open), lists_(structure.lists) {
-    const std::size_t n_terms = model_.term_pull.size();
-    alpha_.resize(n_terms);
-    shape_.resize(model_.n_additive_terms);
-    slope_.resize(model_.n_additive_terms);
+    const std::size_t n_interpolants = model_.interpolant_argument.size();
+    alpha_.resize(n_interpolants);
+    shape_.resize(model_.n_additive_interpolants);
+    slope_.resize(model_.n_additive_interpolants);
     const std::size_t n_factors = structure.places.factor.size();
     factor_.resize(n_factors);
     factor_slope_.resize(n_factors);
@@ -105,7 +105,7 @@ class InputSweep {
   const std::vector<T>& forward(const T* x, const InputSlots<D>& slots) {
     x_ = x;
     slots_ = &slots;
-    set_terms();
+    set_interpolants();
     set_derived();
     for (std::size_t s = 0; s < scope_.size(); ++s) set_scope(s);
     std::fill(lambda_.begin(), lambda_.end(), T(0.0));
@@ -131,28 +131,28 @@ class InputSweep {
     for (std::size_t s = 0; s < scope_.size(); ++s) pull_back_scope(s);
     pull_back_additive();
     pull_back_derived();
-    pull_back_terms();
+    pull_back_interpolants();
   }
 
  private:
-  using Kind = MultiplierRef::Kind;
+  using Kind = OperandRef::Kind;
 
-  const T& value_of(const MultiplierRef& ref) const {
+  const T& value_of(const OperandRef& ref) const {
     if (ref.kind == Kind::parameter) return x_[ref.index];
     return ref.kind == Kind::scope ? scope_[ref.index] : derived_[ref.index];
   }
-  T& adjoint_of(const MultiplierRef& ref) {
+  T& adjoint_of(const OperandRef& ref) {
     if (ref.kind == Kind::parameter) return parameters_[ref.index];
     return ref.kind == Kind::scope ? scope_adjoint_[ref.index] : derived_adjoint_[ref.index];
   }
 
-  void set_terms() {
+  void set_interpolants() {
     for (std::size_t t = 0; t < alpha_.size(); ++t) {
-      const PullArgument& pull = model_.pulls[model_.term_pull[t]];
-      alpha_[t] = pull_of(pull, x_[pull.parameter]);
+      const TransformedParameter& argument = model_.transformed[model_.interpolant_argument[t]];
+      alpha_[t] = transformed_of(argument, x_[argument.parameter]);
     }
     for (std::size_t t = 0; t < shape_.size(); ++t) {
-      const Dual<T> shape = additive_shape(model_.term_code[t], Dual<T>(alpha_[t], T(1.0)));
+      const Dual<T> shape = additive_shape(model_.interpolant_code[t], Dual<T>(alpha_[t], T(1.0)));
       shape_[t] = shape.value;
       slope_[t] = shape.slope;
     }
@@ -167,7 +167,7 @@ class InputSweep {
     const D* slot = slots_->additive.data();
     for (std::size_t i = 0; i < model_.additive_factors.size(); ++i) {
       T sum = T(1.0);
-      for (const std::uint32_t t : model_.additive_factors[i].terms) {
+      for (const std::uint32_t t : model_.additive_factors[i].interpolants) {
         sum += alpha_[t] * slot[0] + shape_[t] * slot[1];
         slot += 2;
       }
@@ -180,17 +180,17 @@ class InputSweep {
     T product = T(1.0);
     std::size_t f = structure_.first_factor[s];
     for (const InterpolatedFactor& factor : scope.factors) {
-      const std::size_t t = model_.n_additive_terms + factor.term;
-      const Dual<T> value =
-          factor_of(model_.term_code[t], Dual<T>(alpha_[t], T(1.0)), &slots_->factors[8 * f]);
+      const std::size_t t = model_.n_additive_interpolants + factor.interpolant;
+      const Dual<T> value = factor_of(model_.interpolant_code[t], Dual<T>(alpha_[t], T(1.0)),
+                                      &slots_->factors[8 * f]);
       factor_[f] = value.value;
       factor_slope_[f++] = value.slope;
       product *= value.value;
     }
-    for (const MultiplierRef& ref : scope.inside) product *= value_of(ref);
+    for (const OperandRef& ref : scope.inside) product *= value_of(ref);
     inside_[s] = product;
     if (product < scope.floor) product = T(scope.floor);
-    for (const MultiplierRef& ref : scope.outside) product *= value_of(ref);
+    for (const OperandRef& ref : scope.outside) product *= value_of(ref);
     scope_[s] = product;
   }
 
@@ -198,24 +198,24 @@ class InputSweep {
     const RowList& rows = lists_.rows;
     T yield = T(slots_->nominal[r]);
     for (std::uint32_t k = rows.entry_offsets[r]; k < rows.entry_offsets[r + 1]; ++k) {
-      const std::uint32_t t = rows.entry_terms[k];
+      const std::uint32_t t = rows.entry_interpolants[k];
       yield += alpha_[t] * slots_->symmetric[k] + shape_[t] * slots_->asymmetric[k];
     }
     row_yield_[r] = yield;
     if (yield < rows.floor[r]) yield = T(rows.floor[r]);
     T factor = T(1.0);
-    for (std::uint32_t k = rows.multiplier_offsets[r]; k < rows.multiplier_offsets[r + 1]; ++k) {
-      factor *= value_of(rows.multipliers[k]);
+    for (std::uint32_t k = rows.operand_offsets[r]; k < rows.operand_offsets[r + 1]; ++k) {
+      factor *= value_of(rows.operands[k]);
     }
     row_factor_[r] = factor;
     lambda_[rows.bin[r]] += yield * factor;
   }
 
   /// Adds adjoint * (product of the other references) to each reference's adjoint.
-  void pull_back_product(const MultiplierRef* begin, const MultiplierRef* end, const T& adjoint) {
-    for (const MultiplierRef* ref = begin; ref != end; ++ref) {
+  void pull_back_product(const OperandRef* begin, const OperandRef* end, const T& adjoint) {
+    for (const OperandRef* ref = begin; ref != end; ++ref) {
       T others = adjoint;
-      for (const MultiplierRef* other = begin; other != end; ++other) {
+      for (const OperandRef* other = begin; other != end; ++other) {
         if (other != ref) others *= value_of(*other);
       }
       adjoint_of(*ref) += others;
@@ -226,14 +226,14 @@ class InputSweep {
     const RowList& rows = lists_.rows;
     const bool floored = row_yield_[r] < rows.floor[r];
     const T yield = floored ? T(rows.floor[r]) : row_yield_[r];
-    const MultiplierRef* refs = rows.multipliers.data();
-    pull_back_product(refs + rows.multiplier_offsets[r], refs + rows.multiplier_offsets[r + 1],
+    const OperandRef* refs = rows.operands.data();
+    pull_back_product(refs + rows.operand_offsets[r], refs + rows.operand_offsets[r + 1],
                       weight * yield);
     if (floored) return;
     const T adjoint = weight * row_factor_[r];
     if (slot_adjoints_ != nullptr) slot_adjoints_->nominal[r] += top(adjoint);
     for (std::uint32_t k = rows.entry_offsets[r]; k < rows.entry_offsets[r + 1]; ++k) {
-      const std::uint32_t t = rows.entry_terms[k];
+      const std::uint32_t t = rows.entry_interpolants[k];
       alpha_adjoint_[t] += adjoint * slots_->symmetric[k];
       shape_adjoint_[t] += adjoint * slots_->asymmetric[k];
       if (slot_adjoints_ == nullptr) continue;
@@ -246,13 +246,13 @@ class InputSweep {
     const Scope& scope = lists_.scopes[s];
     const bool floored = inside_[s] < scope.floor;
     const T inside = floored ? T(scope.floor) : inside_[s];
-    const MultiplierRef* outside = scope.outside.data();
+    const OperandRef* outside = scope.outside.data();
     pull_back_product(outside, outside + scope.outside.size(), scope_adjoint_[s] * inside);
     if (floored) return;
     T adjoint = scope_adjoint_[s];
-    for (const MultiplierRef& ref : scope.outside) adjoint *= value_of(ref);
+    for (const OperandRef& ref : scope.outside) adjoint *= value_of(ref);
     T references = T(1.0);
-    for (const MultiplierRef& ref : scope.inside) references *= value_of(ref);
+    for (const OperandRef& ref : scope.inside) references *= value_of(ref);
     pull_back_factors(s, adjoint * references);
     for (std::size_t f = 0; f < scope.factors.size(); ++f) {
       adjoint *= factor_[structure_.first_factor[s] + f];
@@ -269,11 +269,11 @@ class InputSweep {
     }
     T after = adjoint;
     for (std::size_t i = factors.size(); i-- > 0;) {
-      const std::size_t t = model_.n_additive_terms + factors[i].term;
+      const std::size_t t = model_.n_additive_interpolants + factors[i].interpolant;
       const T weight = before_[i] * after;
       alpha_adjoint_[t] += weight * factor_slope_[first + i];
       if (slot_adjoints_ != nullptr) {
-        add_slot_adjoints(model_.term_code[t], alpha_[t], factor_[first + i], weight,
+        add_slot_adjoints(model_.interpolant_code[t], alpha_[t], factor_[first + i], weight,
                           &slot_adjoints_->factors[8 * (first + i)]);
       }
       after *= factor_[first + i];
@@ -284,7 +284,7 @@ class InputSweep {
     std::size_t slot = 0;
     for (std::size_t i = 0; i < model_.additive_factors.size(); ++i) {
       const T& adjoint = derived_adjoint_[model_.n_derived + i];
-      for (const std::uint32_t t : model_.additive_factors[i].terms) {
+      for (const std::uint32_t t : model_.additive_factors[i].interpolants) {
         alpha_adjoint_[t] += adjoint * slots_->additive[slot];
         shape_adjoint_[t] += adjoint * slots_->additive[slot + 1];
         if (slot_adjoints_ != nullptr) {
@@ -315,17 +315,17 @@ class InputSweep {
     }
   }
 
-  void pull_back_terms() {
-    pull_adjoint_.assign(model_.pulls.size(), T(0.0));
+  void pull_back_interpolants() {
+    transformed_adjoint_.assign(model_.transformed.size(), T(0.0));
     for (std::size_t t = 0; t < alpha_.size(); ++t) {
       T adjoint = alpha_adjoint_[t];
       if (t < shape_.size()) adjoint += shape_adjoint_[t] * slope_[t];
-      pull_adjoint_[model_.term_pull[t]] += adjoint;
+      transformed_adjoint_[model_.interpolant_argument[t]] += adjoint;
     }
-    for (std::size_t i = 0; i < model_.pulls.size(); ++i) {
-      const std::uint32_t p = model_.pulls[i].parameter;
-      const T slope = pull_of(model_.pulls[i], Dual<T>(x_[p], T(1.0))).slope;
-      parameters_[p] += pull_adjoint_[i] * slope;
+    for (std::size_t i = 0; i < model_.transformed.size(); ++i) {
+      const std::uint32_t p = model_.transformed[i].parameter;
+      const T slope = transformed_of(model_.transformed[i], Dual<T>(x_[p], T(1.0))).slope;
+      parameters_[p] += transformed_adjoint_[i] * slope;
     }
   }
 
@@ -336,11 +336,12 @@ class InputSweep {
   const InputSlots<D>* slots_ = nullptr;
   T* parameters_ = nullptr;
   InputSlots<double>* slot_adjoints_ = nullptr;
-  std::vector<T> alpha_, shape_, slope_;     ///< per term
+  std::vector<T> alpha_, shape_, slope_;     ///< per interpolant
   std::vector<T> factor_, factor_slope_;     ///< per factor
   std::vector<T> scope_, inside_, derived_;  ///< products; `inside_` before the floor
   std::vector<T> row_yield_, row_factor_, lambda_;
-  std::vector<T> alpha_adjoint_, shape_adjoint_, scope_adjoint_, derived_adjoint_, pull_adjoint_;
+  std::vector<T> alpha_adjoint_, shape_adjoint_, scope_adjoint_, derived_adjoint_,
+      transformed_adjoint_;
   std::vector<T> before_, arguments_, slopes_of_formula_;
   FormulaScratch<T> formulas_;
 };

@@ -65,28 +65,28 @@ double ProductOfOthers::without(std::size_t i, double value_i, std::size_t j,
 
 FirstDerivatives::FirstDerivatives(const CompiledModel& compiled)
     : model(&compiled), n_dense(compiled.arrow.n_dense()) {
-  kind.assign(model->n_multipliers, MultiplierKind::derived);
-  arrow_row.assign(model->n_multipliers, 0);
-  std::fill_n(kind.begin(), model->parameter_multiplier, MultiplierKind::scope);
-  kind[model->one_multiplier] = MultiplierKind::one;
+  kind.assign(model->n_operands, MultiplierKind::derived);
+  arrow_row.assign(model->n_operands, 0);
+  std::fill_n(kind.begin(), model->parameter_operand, MultiplierKind::scope);
+  kind[model->one_operand] = MultiplierKind::one;
   for (std::size_t p = 0; p < model->names.size(); ++p) {
     const bool dense = model->arrow_row[p] < n_dense;
-    kind[model->parameter_multiplier + p] = dense ? MultiplierKind::dense : MultiplierKind::local;
-    arrow_row[model->parameter_multiplier + p] =
+    kind[model->parameter_operand + p] = dense ? MultiplierKind::dense : MultiplierKind::local;
+    arrow_row[model->parameter_operand + p] =
         dense ? model->arrow_row[p] : model->arrow_row[p] - static_cast<std::uint32_t>(n_dense);
   }
-  for (const std::uint32_t pull : model->term_pull) {
-    term_row.push_back(model->arrow_row[model->pulls[pull].parameter]);
+  for (const std::uint32_t argument : model->interpolant_argument) {
+    interpolant_row.push_back(model->arrow_row[model->transformed[argument].parameter]);
   }
   set_scope_factors();
-  term_slope.resize(term_row.size());
-  term_scale.resize(term_row.size());
-  gradient_begin.resize(model->n_multipliers);
-  gradient_end.resize(model->n_multipliers);
+  interpolant_slope.resize(interpolant_row.size());
+  interpolant_scale.resize(interpolant_row.size());
+  gradient_begin.resize(model->n_operands);
+  gradient_end.resize(model->n_operands);
 }
 
 void FirstDerivatives::set_scope_factors() {
-  scope_factors_.resize(model->parameter_multiplier);
+  scope_factors_.resize(model->parameter_operand);
   for (std::size_t b = 0; b < model->scope_blocks.size(); ++b) {
     const ScopeBlock& block = model->scope_blocks[b];
     for (std::uint32_t f = block.factor_begin; f < block.factor_end; ++f) {
@@ -103,23 +103,23 @@ void FirstDerivatives::set_scope_factors() {
 
 void FirstDerivatives::set(const double* x, const SweepState& state, const ScopeVisitor& visit) {
   gradients.clear();
-  set_terms(x, state);
+  set_interpolants(x, state);
   set_parameters();
   set_derived(state);
   set_scopes(state, visit);
 }
 
-void FirstDerivatives::set_terms(const double* x, const SweepState& state) {
-  for (std::size_t t = 0; t < term_row.size(); ++t) {
-    const PullArgument& pull = model->pulls[model->term_pull[t]];
-    term_scale[t] = pull_first(pull, x[pull.parameter]);
-    const bool additive = t < model->n_additive_terms;
-    term_slope[t] = additive ? state.scratch().shape_slope[t] * term_scale[t] : 0.0;
+void FirstDerivatives::set_interpolants(const double* x, const SweepState& state) {
+  for (std::size_t t = 0; t < interpolant_row.size(); ++t) {
+    const TransformedParameter& argument = model->transformed[model->interpolant_argument[t]];
+    interpolant_scale[t] = transformed_first(argument, x[argument.parameter]);
+    const bool additive = t < model->n_additive_interpolants;
+    interpolant_slope[t] = additive ? state.scratch().shape_slope[t] * interpolant_scale[t] : 0.0;
   }
 }
 
 void FirstDerivatives::set_parameters() {
-  for (std::uint32_t i = 0; i < model->n_multipliers; ++i) {
+  for (std::uint32_t i = 0; i < model->n_operands; ++i) {
     gradient_begin[i] = gradient_end[i] = static_cast<std::uint32_t>(gradients.size());
     if (kind[i] != MultiplierKind::dense) continue;
     gradients.push_back({arrow_row[i], 1.0});
@@ -131,29 +131,29 @@ void FirstDerivatives::set_derived(const SweepState& state) {
   const double* slopes = state.derived_slopes().data();
   for (const DerivedFactor& factor : model->derived_factors) {
     for (std::uint32_t bin = 0; bin < factor.formula.n_values(); ++bin) {
-      const std::uint32_t multiplier = factor.multiplier + bin;
-      gradient_begin[multiplier] = static_cast<std::uint32_t>(gradients.size());
+      const std::uint32_t operand = factor.operand + bin;
+      gradient_begin[operand] = static_cast<std::uint32_t>(gradients.size());
       for (const std::size_t parameter : factor.parameters) {
         gradients.push_back({model->arrow_row[parameter], *slopes++});
       }
-      gradient_end[multiplier] = static_cast<std::uint32_t>(gradients.size());
+      gradient_end[operand] = static_cast<std::uint32_t>(gradients.size());
     }
   }
   for (const AdditiveFactor& factor : model->additive_factors) set_additive(factor);
 }
 
 void FirstDerivatives::set_additive(const AdditiveFactor& factor) {
-  gradient_begin[factor.multiplier] = static_cast<std::uint32_t>(gradients.size());
-  for (std::size_t i = 0; i < factor.terms.size(); ++i) {
-    const std::uint32_t t = factor.terms[i];
-    gradients.push_back(
-        {term_row[t], term_scale[t] * factor.symmetric[i] + term_slope[t] * factor.asymmetric[i]});
+  gradient_begin[factor.operand] = static_cast<std::uint32_t>(gradients.size());
+  for (std::size_t i = 0; i < factor.interpolants.size(); ++i) {
+    const std::uint32_t t = factor.interpolants[i];
+    gradients.push_back({interpolant_row[t], interpolant_scale[t] * factor.symmetric[i] +
+                                                 interpolant_slope[t] * factor.asymmetric[i]});
   }
-  gradient_end[factor.multiplier] = static_cast<std::uint32_t>(gradients.size());
+  gradient_end[factor.operand] = static_cast<std::uint32_t>(gradients.size());
 }
 
 void FirstDerivatives::set_scopes(const SweepState& state, const ScopeVisitor& visit) {
-  for (std::uint32_t scope = 0; scope < model->parameter_multiplier; ++scope) {
+  for (std::uint32_t scope = 0; scope < model->parameter_operand; ++scope) {
     collect_elements(state, scope);
     const ProductOfOthers product(elements_);
     gradient_begin[scope] = static_cast<std::uint32_t>(gradients.size());
@@ -175,19 +175,20 @@ void FirstDerivatives::collect_elements(const SweepState& state, std::uint32_t s
       const auto i = static_cast<std::uint32_t>(model->scope_gathers[g * lanes + lane]);
       if (kind[i] == MultiplierKind::one) continue;
       const bool derived = kind[i] == MultiplierKind::derived;
-      elements_.push_back({s.multiplier[i], 1.0, 0.0, arrow_row[i], derived ? i : no_multiplier});
+      elements_.push_back({s.operand[i], 1.0, 0.0, arrow_row[i], derived ? i : no_operand});
     }
   };
   if (s.scope_inside[scope] < model->scope_floor[scope]) {
-    elements_.push_back({model->scope_floor[scope], 0.0, 0.0, 0, model->one_multiplier});
+    elements_.push_back({model->scope_floor[scope], 0.0, 0.0, 0, model->one_operand});
   } else {
     for (const std::uint32_t f : scope_factors_[scope]) {
-      const std::uint32_t t = model->factor_term[f];
-      const double second = factor_second(model->term_code[t], s.alpha[t],
+      const std::uint32_t t = model->factor_interpolant[f];
+      const double second = factor_second(model->interpolant_code[t], s.alpha[t],
                                           model->factor_data.data() + 8 * lanes * f + lane);
       elements_.push_back({s.factor_value[f * lanes + lane],
-                           s.factor_slope[f * lanes + lane] * term_scale[t],
-                           second * term_scale[t] * term_scale[t], term_row[t], no_multiplier});
+                           s.factor_slope[f * lanes + lane] * interpolant_scale[t],
+                           second * interpolant_scale[t] * interpolant_scale[t], interpolant_row[t],
+                           no_operand});
     }
     add_gathers(block.gather_begin, block.gather_floor);
   }
@@ -195,7 +196,7 @@ void FirstDerivatives::collect_elements(const SweepState& state, std::uint32_t s
 }
 
 void FirstDerivatives::append_gradient(const ScopeElement& element, double others) {
-  if (element.derived == no_multiplier) {
+  if (element.derived == no_operand) {
     gradients.push_back({element.row, others * element.first});
     return;
   }

@@ -1,5 +1,5 @@
 /// \file
-/// First derivatives of everything that a row is made of: terms, factors, multipliers.
+/// First derivatives of everything that a row is made of: interpolants, factors, operands.
 #ifndef NABLAFIT_SRC_EVALUATE_FIRST_DERIVATIVES_HPP
 #define NABLAFIT_SRC_EVALUATE_FIRST_DERIVATIVES_HPP
 
@@ -14,17 +14,17 @@
 
 namespace nablafit::detail {
 
-/// What a multiplier index stands for. Dense and local are parameters, see ArrowStructure.
+/// What a operand index stands for. Dense and local are parameters, see ArrowStructure.
 enum class MultiplierKind : std::uint8_t { scope, dense, local, one, derived };
 
-inline constexpr std::uint32_t no_multiplier = 0xFFFFFFFFU;
+inline constexpr std::uint32_t no_operand = 0xFFFFFFFFU;
 
 /// One factor of a scope: its value and derivatives with respect to the parameter of `row`.
 struct ScopeElement {
   double value, first, second;
   std::uint32_t row;
-  /// Multiplier index if the factor is a derived one or, as a floor in action, a constant (that of
-  /// one), else no_multiplier.
+  /// Operand index if the factor is a derived one or, as a floor in action, a constant (that of
+  /// one), else no_operand.
   std::uint32_t derived;
 };
 
@@ -45,7 +45,7 @@ class ProductOfOthers {
 };
 
 /// Derivatives at one point, with the structure of the model that they follow. The derivative of a
-/// multiplier is a sparse vector over dense rows: entries gradient_begin to gradient_end of
+/// operand is a sparse vector over dense rows: entries gradient_begin to gradient_end of
 /// `gradients`; parameters that are local have none, theirs is 1.
 struct FirstDerivatives {
   /// What else is to be done with the factors of a scope.
@@ -63,20 +63,20 @@ struct FirstDerivatives {
   std::size_t n_dense;
 
   // Structure.
-  std::vector<MultiplierKind> kind;      ///< per multiplier
-  std::vector<std::uint32_t> arrow_row;  ///< per multiplier: dense or local row of its parameter
-  std::vector<std::uint32_t> term_row;   ///< per term: dense row of its parameter
+  std::vector<MultiplierKind> kind;            ///< per operand
+  std::vector<std::uint32_t> arrow_row;        ///< per operand: dense or local row of its parameter
+  std::vector<std::uint32_t> interpolant_row;  ///< per interpolant: dense row of its parameter
 
   // At the point.
-  std::vector<double> term_slope;             ///< per term: dg/dx; 0 for multiplicative ones
-  std::vector<double> term_scale;             ///< per term: dalpha/dx
-  std::vector<std::uint32_t> gradient_begin;  ///< per multiplier, into gradients
+  std::vector<double> interpolant_slope;      ///< per interpolant: dg/dx; 0 for multiplicative ones
+  std::vector<double> interpolant_scale;      ///< per interpolant: dalpha/dx
+  std::vector<std::uint32_t> gradient_begin;  ///< per operand, into gradients
   std::vector<std::uint32_t> gradient_end;
   std::vector<SparseEntry> gradients;  ///< index: dense row
 
  private:
   void set_scope_factors();
-  void set_terms(const double* x, const SweepState& state);
+  void set_interpolants(const double* x, const SweepState& state);
   void set_parameters();
   void set_derived(const SweepState& state);
   void set_additive(const AdditiveFactor& factor);

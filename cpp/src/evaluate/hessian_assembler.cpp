@@ -88,7 +88,7 @@ void HessianAssembler::prepare(ArrowHessian& hessian) {
 
 void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowHessian& hessian) {
   prepare(hessian);
-  const double* adjoints = state.scratch().multiplier_adjoint;
+  const double* adjoints = state.scratch().operand_adjoint;
   inputs_.set(x, state,
               [&](std::uint32_t scope, const std::vector<ScopeElement>& elements,
                   const ProductOfOthers& product) {
@@ -96,7 +96,7 @@ void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowH
               });
   add_rows(state, hessian);
   add_derived_curvature(state);
-  add_pull_curvature(x, state);
+  add_transformation_curvature(x, state);
   finish(hessian);
   add_constraints(x, hessian);
 }
@@ -120,14 +120,14 @@ void HessianAssembler::assemble_information(const double* x, SweepState& state,
                                             ArrowHessian& hessian) {
   const SweepScratch& s = state.scratch();
   std::fill_n(s.weight, model_->n_bins, 0.0);
-  std::fill_n(s.multiplier_adjoint, model_->n_multipliers, 0.0);
-  std::fill_n(s.pull_gradient, model_->pulls.size(), 0.0);
+  std::fill_n(s.operand_adjoint, model_->n_operands, 0.0);
+  std::fill_n(s.transformed_gradient, model_->transformed.size(), 0.0);
   inputs_.information = true;
   assemble(x, state, hessian);
   inputs_.information = false;
 }
 
-// --- multipliers ---------------------------------------------------------------------------------
+// --- operands ---------------------------------------------------------------------------------
 
 void HessianAssembler::add_scope_curvature(std::uint32_t scope, double adjoint,
                                            const std::vector<ScopeElement>& elements,
@@ -140,7 +140,7 @@ void HessianAssembler::add_scope_curvature(std::uint32_t scope, double adjoint,
   }
   const bool only_parameters =
       std::all_of(elements.begin(), elements.end(),
-                  [](const ScopeElement& e) { return e.derived == no_multiplier; });
+                  [](const ScopeElement& e) { return e.derived == no_operand; });
   if (only_parameters && std::abs(product.all()) > smallest_divisor) {
     add_pairs_of_gradients(scope, adjoint / product.all());
   } else {
@@ -163,7 +163,7 @@ void HessianAssembler::add_pairs_of_elements(const std::vector<ScopeElement>& el
                                              const ProductOfOthers& product, double adjoint) {
   // A derived element stands for several derivatives: its list; any other for one.
   const auto list = [this](const ScopeElement& e, SparseEntry& single) {
-    if (e.derived == no_multiplier) {
+    if (e.derived == no_operand) {
       single = {e.row, e.first};
       return std::pair<const SparseEntry*, const SparseEntry*>(&single, &single + 1);
     }
@@ -192,18 +192,18 @@ void HessianAssembler::add_pairs_of_elements(const std::vector<ScopeElement>& el
 void HessianAssembler::add_derived_curvature(const SweepState& state) {
   const SweepScratch& s = state.scratch();
   for (const AdditiveFactor& factor : model_->additive_factors) {
-    for (std::size_t i = 0; i < factor.terms.size(); ++i) {
-      rows_.front().pull_curvature()[factor.terms[i]] +=
-          s.multiplier_adjoint[factor.multiplier] * factor.asymmetric[i];
+    for (std::size_t i = 0; i < factor.interpolants.size(); ++i) {
+      rows_.front().interpolant_curvature()[factor.interpolants[i]] +=
+          s.operand_adjoint[factor.operand] * factor.asymmetric[i];
     }
   }
-  const double* x = s.multiplier + model_->parameter_multiplier;
+  const double* x = s.operand + model_->parameter_operand;
   for (const DerivedFactor& factor : model_->derived_factors) {
     const std::size_t n = factor.parameters.size();
     arguments_.resize(n);
     curvatures_.resize(n * n);
     for (std::size_t i = 0; i < n; ++i) arguments_[i] = x[factor.parameters[i]];
-    factor.formula.hessian(arguments_.data(), formulas_, s.multiplier_adjoint + factor.multiplier,
+    factor.formula.hessian(arguments_.data(), formulas_, s.operand_adjoint + factor.operand,
                            curvatures_.data());
     for (std::size_t i = 0; i < n; ++i) {
       double* row = rows_.front().half_row(model_->arrow_row[factor.parameters[i]]);
@@ -214,22 +214,22 @@ void HessianAssembler::add_derived_curvature(const SweepState& state) {
   }
 }
 
-void HessianAssembler::add_pull_curvature(const double* x, const SweepState& state) {
+void HessianAssembler::add_transformation_curvature(const double* x, const SweepState& state) {
   const SweepScratch& s = state.scratch();
-  for (std::uint32_t t = 0; t < model_->n_additive_terms; ++t) {
-    const double second = additive_second(model_->term_code[t], s.alpha[t]);
+  for (std::uint32_t t = 0; t < model_->n_additive_interpolants; ++t) {
+    const double second = additive_second(model_->interpolant_code[t], s.alpha[t]);
     double curvature = 0.0;
-    for (HessianRows& rows : rows_) curvature += rows.pull_curvature()[t];
-    const double scale = inputs_.term_scale[t] * inputs_.term_scale[t];
-    rows_.front().half_row(inputs_.term_row[t])[inputs_.term_row[t]] +=
+    for (HessianRows& rows : rows_) curvature += rows.interpolant_curvature()[t];
+    const double scale = inputs_.interpolant_scale[t] * inputs_.interpolant_scale[t];
+    rows_.front().half_row(inputs_.interpolant_row[t])[inputs_.interpolant_row[t]] +=
         0.5 * curvature * second * scale;
   }
-  for (std::size_t i = 0; i < model_->pulls.size(); ++i) {
-    const PullArgument& pull = model_->pulls[i];
-    if (pull.kind == PullKind::identity) continue;
-    const std::uint32_t row = model_->arrow_row[pull.parameter];
+  for (std::size_t i = 0; i < model_->transformed.size(); ++i) {
+    const TransformedParameter& argument = model_->transformed[i];
+    if (argument.kind == TransformationKind::identity) continue;
+    const std::uint32_t row = model_->arrow_row[argument.parameter];
     rows_.front().half_row(row)[row] +=
-        0.5 * s.pull_gradient[i] * pull_second(pull, x[pull.parameter]);
+        0.5 * s.transformed_gradient[i] * transformed_second(argument, x[argument.parameter]);
   }
 }
 

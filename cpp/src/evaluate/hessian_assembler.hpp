@@ -8,8 +8,9 @@
 ///       factors)
 ///       + diagonal of the constraint terms.
 ///
-/// A row is yield(pulls) times multipliers; hess(lambda_b) is made of second derivatives of single
-/// interpolations (diagonal), of pairs (row, multiplier) and of pairs of multipliers.
+/// A row is yield(transformed parameters) times operands; hess(lambda_b) is made of second
+/// derivatives of single interpolations (diagonal), of pairs (row, operand) and of pairs of
+/// operands.
 #ifndef NABLAFIT_SRC_EVALUATE_HESSIAN_ASSEMBLER_HPP
 #define NABLAFIT_SRC_EVALUATE_HESSIAN_ASSEMBLER_HPP
 
@@ -48,7 +49,7 @@ class HessianAssembler {
                              const ProductOfOthers& product, double adjoint);
 
   void add_rows(const SweepState& state, ArrowHessian& hessian);
-  void add_pull_curvature(const double* x, const SweepState& state);
+  void add_transformation_curvature(const double* x, const SweepState& state);
   void add_derived_curvature(const SweepState& state);
   void add_constraints(const double* x, ArrowHessian& hessian);
   void add_diagonal(std::uint32_t row, double value, ArrowHessian& hessian);

@@ -40,9 +40,9 @@ void HessianRows::clear(const HessianInputs& inputs) {
   n_dense_ = inputs.n_dense;
   half_.assign(n_dense_ * n_dense_, 0.0);
   negative_rank_one_.assign(n_dense_ * n_dense_, 0.0);
-  pull_curvature_.assign(inputs.term_row.size(), 0.0);
+  interpolant_curvature_.assign(inputs.interpolant_row.size(), 0.0);
   local_gradient_.assign(inputs.model->arrow.n_local(), 0.0);
-  scope_slot_.assign(inputs.model->parameter_multiplier, no_multiplier);
+  scope_slot_.assign(inputs.model->parameter_operand, no_operand);
 }
 
 void HessianRows::add_chunk(const HessianInputs& inputs, const SweepState& state,
@@ -67,9 +67,9 @@ void HessianRows::find_scopes(const HessianInputs& inputs, const Chunk& chunk) {
   touched_scopes_.clear();
   for (std::uint32_t b = chunk.block_begin; b < chunk.block_end; ++b) {
     const RowBlock& block = model.row_blocks[b];
-    for (std::size_t j = lanes * block.multiplier_begin; j < lanes * block.multiplier_end; ++j) {
-      const auto i = static_cast<std::uint32_t>(model.row_multipliers[j]);
-      if (inputs.kind[i] != MultiplierKind::scope || scope_slot_[i] != no_multiplier) continue;
+    for (std::size_t j = lanes * block.operand_begin; j < lanes * block.operand_end; ++j) {
+      const auto i = static_cast<std::uint32_t>(model.row_operands[j]);
+      if (inputs.kind[i] != MultiplierKind::scope || scope_slot_[i] != no_operand) continue;
       scope_slot_[i] = static_cast<std::uint32_t>(touched_scopes_.size());
       touched_scopes_.push_back(i);
     }
@@ -83,7 +83,7 @@ void HessianRows::add_scopes(const HessianInputs& inputs, const SweepState& stat
                                         inputs.gradients.data() + inputs.gradient_begin[scope],
                                         inputs.gradient_end[scope] - inputs.gradient_begin[scope],
                                         scope_vectors_.data() + scope_slot_[scope] * n_dense_);
-    scope_slot_[scope] = no_multiplier;
+    scope_slot_[scope] = no_operand;
   }
 }
 
@@ -127,8 +127,8 @@ void HessianRows::add_local_curvature(const HessianInputs& inputs, const SweepSt
 
 double HessianRows::product_without(const SweepState& state, std::size_t i, std::size_t j) const {
   double product = 1.0;
-  for (std::size_t k = 0; k < row_multipliers_.size(); ++k) {
-    if (k != i && k != j) product *= state.scratch().multiplier[row_multipliers_[k]];
+  for (std::size_t k = 0; k < row_operands_.size(); ++k) {
+    if (k != i && k != j) product *= state.scratch().operand[row_operands_[k]];
   }
   return product;
 }
@@ -137,46 +137,43 @@ void HessianRows::add_row(const HessianInputs& inputs, const SweepState& state, 
                           double* jacobian, ArrowHessian& hessian) {
   const SweepScratch& s = state.scratch();
   const RowBlock& block = inputs.model->row_blocks[row / lanes];
-  row_multipliers_.clear();
-  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
-    const auto i =
-        static_cast<std::uint32_t>(inputs.model->row_multipliers[j * lanes + row % lanes]);
-    if (inputs.kind[i] != MultiplierKind::one) row_multipliers_.push_back(i);
+  row_operands_.clear();
+  for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
+    const auto i = static_cast<std::uint32_t>(inputs.model->row_operands[j * lanes + row % lanes]);
+    if (inputs.kind[i] != MultiplierKind::one) row_operands_.push_back(i);
   }
   const double weight = s.weight[inputs.model->row_bin[row]];
   const bool floored = s.row_yield[row] < inputs.model->row_floor[row];
   const double yield = floored ? inputs.model->row_floor[row] : s.row_yield[row];
   targets_.clear();
   targets_.push_back({jacobian, s.row_factor[row]});
-  for (std::size_t i = 0; i < row_multipliers_.size(); ++i) {
+  for (std::size_t i = 0; i < row_operands_.size(); ++i) {
     const double others = product_without(state, i, i);
-    add_multiplier(inputs, row_multipliers_[i], yield * others, weight * others, jacobian, hessian);
-    for (std::size_t j = i + 1; j < row_multipliers_.size(); ++j) {
-      add_pair(inputs, row_multipliers_[i], row_multipliers_[j],
+    add_operand(inputs, row_operands_[i], yield * others, weight * others, jacobian, hessian);
+    for (std::size_t j = i + 1; j < row_operands_.size(); ++j) {
+      add_pair(inputs, row_operands_[i], row_operands_[j],
                weight * yield * product_without(state, i, j), hessian);
     }
   }
   if (!floored) add_entries(inputs, row, weight * s.row_factor[row]);
 }
 
-/// First derivatives of the row with respect to one multiplier, and where the derivatives of its
+/// First derivatives of the row with respect to one operand, and where the derivatives of its
 /// yield go in the second-order part.
-void HessianRows::add_multiplier(const HessianInputs& inputs, std::uint32_t multiplier,
-                                 double slope, double cross, double* jacobian,
-                                 ArrowHessian& hessian) {
-  if (inputs.kind[multiplier] == MultiplierKind::local) {
-    const std::size_t local = inputs.arrow_row[multiplier];
+void HessianRows::add_operand(const HessianInputs& inputs, std::uint32_t operand, double slope,
+                              double cross, double* jacobian, ArrowHessian& hessian) {
+  if (inputs.kind[operand] == MultiplierKind::local) {
+    const std::size_t local = inputs.arrow_row[operand];
     local_gradient_[local] += slope;
     targets_.push_back({hessian.coupling.data() + local * n_dense_, cross});
     return;
   }
-  const std::uint32_t begin = inputs.gradient_begin[multiplier],
-                      end = inputs.gradient_end[multiplier];
+  const std::uint32_t begin = inputs.gradient_begin[operand], end = inputs.gradient_end[operand];
   for (std::uint32_t k = begin; k < end; ++k) {
     jacobian[inputs.gradients[k].index] += slope * inputs.gradients[k].value;
   }
-  if (inputs.kind[multiplier] == MultiplierKind::scope) {
-    targets_.push_back({scope_vectors_.data() + scope_slot_[multiplier] * n_dense_, cross});
+  if (inputs.kind[operand] == MultiplierKind::scope) {
+    targets_.push_back({scope_vectors_.data() + scope_slot_[operand] * n_dense_, cross});
     return;
   }
   for (std::uint32_t k = begin; k < end; ++k) {
@@ -188,12 +185,13 @@ void HessianRows::add_entries(const HessianInputs& inputs, std::size_t row, doub
   const std::size_t lane = row % lanes;
   const RowBlock& block = inputs.model->row_blocks[row / lanes];
   for (std::uint32_t e = block.entry_begin; e < block.entry_end; ++e) {
-    const std::uint32_t t = inputs.model->entry_term[e];
+    const std::uint32_t t = inputs.model->entry_interpolant[e];
     const double* data = inputs.model->entry_data.data() + 2 * lanes * e + lane;
-    const double slope = inputs.term_scale[t] * data[0] + inputs.term_slope[t] * data[lanes];
+    const double slope =
+        inputs.interpolant_scale[t] * data[0] + inputs.interpolant_slope[t] * data[lanes];
     for (const Target& target : targets_)
-      target.row[inputs.term_row[t]] += target.coefficient * slope;
-    pull_curvature_[t] += weight * data[lanes];
+      target.row[inputs.interpolant_row[t]] += target.coefficient * slope;
+    interpolant_curvature_[t] += weight * data[lanes];
   }
 }
 

@@ -37,8 +37,8 @@ class HessianRows {
   const std::vector<double>& half() const noexcept { return half_; }
   /// Upper triangle of minus the rank-one part. [dense][dense]
   const std::vector<double>& negative_rank_one() const noexcept { return negative_rank_one_; }
-  /// Per term: sum over entries of the adjoint of their rows times A.
-  std::vector<double>& pull_curvature() noexcept { return pull_curvature_; }
+  /// Per interpolant: sum over entries of the adjoint of their rows times A.
+  std::vector<double>& interpolant_curvature() noexcept { return interpolant_curvature_; }
 
  private:
   /// Dense vector to which derivatives of a row's yield are added, times the coefficient.
@@ -51,8 +51,8 @@ class HessianRows {
   void add_row(const HessianInputs& inputs, const SweepState& state, std::size_t row,
                double* jacobian, ArrowHessian& hessian);
   double product_without(const SweepState& state, std::size_t i, std::size_t j) const;
-  void add_multiplier(const HessianInputs& inputs, std::uint32_t multiplier, double slope,
-                      double cross, double* jacobian, ArrowHessian& hessian);
+  void add_operand(const HessianInputs& inputs, std::uint32_t operand, double slope, double cross,
+                   double* jacobian, ArrowHessian& hessian);
   void add_entries(const HessianInputs& inputs, std::size_t row, double weight);
   void add_pair(const HessianInputs& inputs, std::uint32_t a, std::uint32_t b, double weight,
                 ArrowHessian& hessian);
@@ -63,18 +63,18 @@ class HessianRows {
                            double curvature, const double* row, ArrowHessian& hessian);
 
   std::size_t n_dense_ = 0;
-  std::vector<double> half_, negative_rank_one_, pull_curvature_;
+  std::vector<double> half_, negative_rank_one_, interpolant_curvature_;
   std::vector<double> local_gradient_;  ///< per local row: d(lambda of its bin)/d(parameter)
 
   // Of the current chunk.
   std::vector<double> jacobian_;           ///< [bin of chunk, padded to whole panels][dense row]
-  std::vector<std::uint32_t> scope_slot_;  ///< per scope: row of scope_vectors_, or no_multiplier
+  std::vector<std::uint32_t> scope_slot_;  ///< per scope: row of scope_vectors_, or no_operand
   std::vector<std::uint32_t> touched_scopes_;
-  std::vector<double>
-      scope_vectors_;  ///< [slot][dense row]: sum of d' times d(rows/scope)/d(pulls)
+  std::vector<double> scope_vectors_;  ///< [slot][dense row]: sum of d' times
+                                       ///< d(rows/scope)/d(transformed parameters)
 
   // Of the current row.
-  std::vector<std::uint32_t> row_multipliers_;
+  std::vector<std::uint32_t> row_operands_;
   std::vector<Target> targets_;
 };
 

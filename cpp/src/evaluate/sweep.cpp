@@ -27,13 +27,14 @@ void run(SweepScratch& s, Pass pass) {
   }
 }
 
-// --- terms ---------------------------------------------------------------------------------------
+// --- interpolants
+// ---------------------------------------------------------------------------------------
 
-struct TermValue {
+struct InterpolantValue {
   double shape, slope, second;
 };
 
-TermValue additive_term(std::uint8_t code, double alpha) {
+InterpolantValue additive_interpolant(std::uint8_t code, double alpha) {
   switch (static_cast<Interpolation>(code)) {
     case Interpolation::piecewise_linear:
       return {kernels::additive_piecewise_linear(alpha),
@@ -49,31 +50,32 @@ TermValue additive_term(std::uint8_t code, double alpha) {
 }
 
 template <typename Memory>
-void set_terms_in(const SweepModel& m, Memory memory, bool with_gradient) {
+void set_interpolants_in(const SweepModel& m, Memory memory, bool with_gradient) {
   using Number = typename Memory::Number;
-  for (std::uint32_t t = 0; t < m.n_terms; ++t) {
-    memory.copy(&SweepScratch::alpha, t, &SweepScratch::pull, m.term_pull[t]);
+  for (std::uint32_t t = 0; t < m.n_interpolants; ++t) {
+    memory.copy(&SweepScratch::alpha, t, &SweepScratch::transformed, m.interpolant_argument[t]);
   }
-  for (std::uint32_t t = 0; t < m.n_additive_terms; ++t) {
-    const TermValue term = additive_term(m.term_code[t], memory.value(&SweepScratch::alpha, t));
-    memory.set(&SweepScratch::shape, t, term.shape, term.slope, &SweepScratch::alpha, t);
-    memory.set(&SweepScratch::shape_slope, t, term.slope, term.second, &SweepScratch::alpha, t);
+  for (std::uint32_t t = 0; t < m.n_additive_interpolants; ++t) {
+    const InterpolantValue value =
+        additive_interpolant(m.interpolant_code[t], memory.value(&SweepScratch::alpha, t));
+    memory.set(&SweepScratch::shape, t, value.shape, value.slope, &SweepScratch::alpha, t);
+    memory.set(&SweepScratch::shape_slope, t, value.slope, value.second, &SweepScratch::alpha, t);
   }
   if (!with_gradient) return;
-  for (std::uint32_t t = 0; t < m.n_terms; ++t) {
-    memory.store(&SweepScratch::term_adjoint, n_lanes * t, Number::broadcast(0.0));
+  for (std::uint32_t t = 0; t < m.n_interpolants; ++t) {
+    memory.store(&SweepScratch::interpolant_adjoint, n_lanes * t, Number::broadcast(0.0));
   }
 }
 
-NABLAFIT_FLATTEN void set_terms(const SweepModel& m, SweepScratch& s, bool with_gradient) {
-  run(s, [&](auto memory) { set_terms_in(m, memory, with_gradient); });
+NABLAFIT_FLATTEN void set_interpolants(const SweepModel& m, SweepScratch& s, bool with_gradient) {
+  run(s, [&](auto memory) { set_interpolants_in(m, memory, with_gradient); });
 }
 
-NABLAFIT_FLATTEN void collect_terms(const SweepModel& m, SweepScratch& s) {
+NABLAFIT_FLATTEN void collect_interpolants(const SweepModel& m, SweepScratch& s) {
   run(s, [&](auto memory) {
-    for (std::uint32_t t = 0; t < m.n_terms; ++t) {
-      memory.add_sum_of_lanes(&SweepScratch::pull_gradient, m.term_pull[t],
-                              &SweepScratch::term_adjoint, n_lanes * t);
+    for (std::uint32_t t = 0; t < m.n_interpolants; ++t) {
+      memory.add_sum_of_lanes(&SweepScratch::transformed_gradient, m.interpolant_argument[t],
+                              &SweepScratch::interpolant_adjoint, n_lanes * t);
     }
   });
 }
@@ -99,14 +101,22 @@ void evaluate_lanes(FactorLanes& out, Value value, Slope slope, Second second) {
 
 template <bool with_second>
 void evaluate_factor(std::uint8_t code, double a, const double* data, FactorLanes& out) {
-  const double *low = data, *high = data + n_lanes, *c = data + 2 * n_lanes;
   const auto interpolation = static_cast<Interpolation>(code);
   if (interpolation == Interpolation::polynomial_linear_multiplicative) {
+    const double *symmetric = data, *asymmetric = data + n_lanes;
     evaluate_lanes<with_second>(
-        out, [=](int l) { return kernels::factor_polynomial_linear(a, low[l], high[l]); },
-        [=](int l) { return derivatives::factor_polynomial_linear_first(a, low[l], high[l]); },
-        [=](int l) { return derivatives::factor_polynomial_linear_second(a, low[l], high[l]); });
-  } else if (interpolation == Interpolation::polynomial_exponential && a < 1.0 && a > -1.0) {
+        out,
+        [=](int l) { return kernels::factor_polynomial_linear(a, symmetric[l], asymmetric[l]); },
+        [=](int l) {
+          return derivatives::factor_polynomial_linear_first(a, symmetric[l], asymmetric[l]);
+        },
+        [=](int l) {
+          return derivatives::factor_polynomial_linear_second(a, symmetric[l], asymmetric[l]);
+        });
+    return;
+  }
+  const double *log_low = data, *log_high = data + n_lanes, *c = data + 2 * n_lanes;
+  if (interpolation == Interpolation::polynomial_exponential && a < 1.0 && a > -1.0) {
     evaluate_lanes<with_second>(
         out,
         [=](int l) {
@@ -123,13 +133,13 @@ void evaluate_factor(std::uint8_t code, double a, const double* data, FactorLane
         });
   } else {
     evaluate_lanes<with_second>(
-        out, [=](int l) { return kernels::factor_exponential(a, low[l], high[l]); },
-        [=](int l) { return derivatives::factor_exponential_first(a, low[l], high[l]); },
-        [=](int l) { return derivatives::factor_exponential_second(a, low[l], high[l]); });
+        out, [=](int l) { return kernels::factor_exponential(a, log_low[l], log_high[l]); },
+        [=](int l) { return derivatives::factor_exponential_first(a, log_low[l], log_high[l]); },
+        [=](int l) { return derivatives::factor_exponential_second(a, log_low[l], log_high[l]); });
   }
 }
 
-/// Product of the gathered multipliers begin .. end - 1 but for `except`.
+/// Product of the gathered operands begin .. end - 1 but for `except`.
 template <typename Memory>
 typename Memory::Number product_of_gathers(const SweepModel& m, const Memory& memory,
                                            std::uint32_t begin, std::uint32_t end,
@@ -137,7 +147,7 @@ typename Memory::Number product_of_gathers(const SweepModel& m, const Memory& me
   auto product = Memory::Number::broadcast(1.0);
   for (std::uint32_t g = begin; g < end; ++g) {
     if (g == except) continue;
-    product *= memory.gather(&SweepScratch::multiplier, m.scope_gathers + n_lanes * g);
+    product *= memory.gather(&SweepScratch::operand, m.scope_gathers + n_lanes * g);
   }
   return product;
 }
@@ -148,8 +158,9 @@ typename Memory::Number product_of_factors(const SweepModel& m, Memory memory,
   auto product = Memory::Number::broadcast(1.0);
   FactorLanes lanes;
   for (std::uint32_t f = block.factor_begin; f < block.factor_end; ++f) {
-    const std::uint32_t t = m.factor_term[f];
-    evaluate_factor<Memory::has_tangent>(m.term_code[t], memory.value(&SweepScratch::alpha, t),
+    const std::uint32_t t = m.factor_interpolant[f];
+    evaluate_factor<Memory::has_tangent>(m.interpolant_code[t],
+                                         memory.value(&SweepScratch::alpha, t),
                                          m.factor_data + 8 * n_lanes * f, lanes);
     memory.store(&SweepScratch::factor_prefix, n_lanes * f, product);
     product *= memory.set_lanes(&SweepScratch::factor_value, n_lanes * f, lanes.value, lanes.slope,
@@ -168,7 +179,7 @@ void forward_scope(const SweepModel& m, Memory memory, std::uint32_t b) {
   memory.store(&SweepScratch::scope_inside, n_lanes * b, product);
   if (block.has_floor) product = raised_to_floor(product, m.scope_floor + n_lanes * b);
   product *= product_of_gathers(m, memory, block.gather_floor, block.gather_end, no_gather);
-  memory.store(&SweepScratch::multiplier, n_lanes * b, product);
+  memory.store(&SweepScratch::operand, n_lanes * b, product);
 }
 
 NABLAFIT_FLATTEN void forward_scopes(const SweepModel& m, SweepScratch& s) {
@@ -181,7 +192,7 @@ template <typename Memory>
 void backward_gathers(const SweepModel& m, Memory memory, std::uint32_t begin, std::uint32_t end,
                       const typename Memory::Number& adjoint) {
   for (std::uint32_t g = begin; g < end; ++g) {
-    memory.scatter_add(&SweepScratch::multiplier_adjoint, m.scope_gathers + n_lanes * g,
+    memory.scatter_add(&SweepScratch::operand_adjoint, m.scope_gathers + n_lanes * g,
                        adjoint * product_of_gathers(m, memory, begin, end, g));
   }
 }
@@ -191,7 +202,7 @@ void backward_scope(const SweepModel& m, Memory memory, std::uint32_t b) {
   const ScopeBlock& block = m.scope_blocks[b];
   const double* floors = m.scope_floor + n_lanes * b;
   const auto inside = memory.load(&SweepScratch::scope_inside, n_lanes * b);
-  auto adjoint = memory.load(&SweepScratch::multiplier_adjoint, n_lanes * b);
+  auto adjoint = memory.load(&SweepScratch::operand_adjoint, n_lanes * b);
   const auto floored = block.has_floor ? raised_to_floor(inside, floors) : inside;
   backward_gathers(m, memory, block.gather_floor, block.gather_end, adjoint * floored);
   adjoint *= product_of_gathers(m, memory, block.gather_floor, block.gather_end, no_gather);
@@ -201,7 +212,7 @@ void backward_scope(const SweepModel& m, Memory memory, std::uint32_t b) {
   auto factors = Memory::Number::broadcast(1.0);
   for (std::uint32_t f = block.factor_end; f-- > block.factor_begin;) {
     const auto others = memory.load(&SweepScratch::factor_prefix, n_lanes * f) * after * adjoint;
-    memory.add(&SweepScratch::term_adjoint, n_lanes * m.factor_term[f],
+    memory.add(&SweepScratch::interpolant_adjoint, n_lanes * m.factor_interpolant[f],
                others * memory.load(&SweepScratch::factor_slope, n_lanes * f));
     const auto value = memory.load(&SweepScratch::factor_value, n_lanes * f);
     after *= value;
@@ -226,7 +237,7 @@ typename Memory::Number interpolated(const SweepModel& m, const Memory& memory,
   Number sums[4] = {Number::constant(Lanes::load(nominal)), Number::broadcast(0.0),
                     Number::broadcast(0.0), Number::broadcast(0.0)};
   const auto add = [&](std::uint32_t e, Number& symmetric, Number& asymmetric) {
-    const std::uint32_t t = m.entry_term[e];
+    const std::uint32_t t = m.entry_interpolant[e];
     const double* data = m.entry_data + std::size_t{2 * n_lanes} * e;
     symmetric += memory.broadcast(&SweepScratch::alpha, t) * Lanes::load(data);
     asymmetric += memory.broadcast(&SweepScratch::shape, t) * Lanes::load(data + n_lanes);
@@ -240,15 +251,14 @@ typename Memory::Number interpolated(const SweepModel& m, const Memory& memory,
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// Product of the multipliers of a row but for `except`.
+/// Product of the operands of a row but for `except`.
 template <typename Memory>
-typename Memory::Number product_of_multipliers(const SweepModel& m, const Memory& memory,
-                                               const RowBlock& block, std::uint32_t except) {
+typename Memory::Number product_of_operands(const SweepModel& m, const Memory& memory,
+                                            const RowBlock& block, std::uint32_t except) {
   auto product = Memory::Number::broadcast(1.0);
-  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
+  for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
     if (j == except) continue;
-    product *=
-        memory.gather(&SweepScratch::multiplier, m.row_multipliers + std::size_t{n_lanes} * j);
+    product *= memory.gather(&SweepScratch::operand, m.row_operands + std::size_t{n_lanes} * j);
   }
   return product;
 }
@@ -260,7 +270,7 @@ void forward_block(const SweepModel& m, Memory memory, std::uint32_t b) {
   auto yield = interpolated(m, memory, block, m.row_nominal + row);
   memory.store(&SweepScratch::row_yield, row, yield);
   if (block.has_floor) yield = raised_to_floor(yield, m.row_floor + row);
-  const auto factor = product_of_multipliers(m, memory, block, no_gather);
+  const auto factor = product_of_operands(m, memory, block, no_gather);
   memory.store(&SweepScratch::row_factor, row, factor);
   memory.scatter_add(&SweepScratch::lambda, m.row_bin + row, yield * factor);
 }
@@ -303,11 +313,11 @@ template <typename Memory>
 void backward_entries(const SweepModel& m, Memory memory, const RowBlock& block,
                       const typename Memory::Number& adjoint) {
   for (std::uint32_t e = block.entry_begin; e < block.entry_end; ++e) {
-    const std::uint32_t t = m.entry_term[e];
+    const std::uint32_t t = m.entry_interpolant[e];
     const double* data = m.entry_data + std::size_t{2 * n_lanes} * e;
     auto slope = memory.broadcast(&SweepScratch::shape_slope, t) * Lanes::load(data + n_lanes);
     slope += Memory::Number::constant(Lanes::load(data));
-    memory.add(&SweepScratch::term_adjoint, std::size_t{n_lanes} * t, adjoint * slope);
+    memory.add(&SweepScratch::interpolant_adjoint, std::size_t{n_lanes} * t, adjoint * slope);
   }
 }
 
@@ -323,10 +333,9 @@ void backward_block(const SweepModel& m, Memory memory, std::uint32_t b) {
     yield = raised_to_floor(yield, m.row_floor + row);
   }
   const auto product = weight * yield;
-  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
-    memory.scatter_add(&SweepScratch::multiplier_adjoint,
-                       m.row_multipliers + std::size_t{n_lanes} * j,
-                       product * product_of_multipliers(m, memory, block, j));
+  for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
+    memory.scatter_add(&SweepScratch::operand_adjoint, m.row_operands + std::size_t{n_lanes} * j,
+                       product * product_of_operands(m, memory, block, j));
   }
   backward_entries(m, memory, block, adjoint);
 }
@@ -353,8 +362,8 @@ void add_outer_product(double* matrix, std::size_t n, const SparseEntry* entries
 }  // namespace
 
 extern const SweepFunctions functions;
-const SweepFunctions functions{NABLAFIT_SWEEP_NAME, set_terms,     forward_scopes,
-                               forward_rows,        weigh_bins,    backward_rows,
-                               backward_scopes,     collect_terms, add_outer_product};
+const SweepFunctions functions{NABLAFIT_SWEEP_NAME, set_interpolants,     forward_scopes,
+                               forward_rows,        weigh_bins,           backward_rows,
+                               backward_scopes,     collect_interpolants, add_outer_product};
 
 }  // namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE

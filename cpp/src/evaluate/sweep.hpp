@@ -4,8 +4,9 @@
 ///
 /// One evaluation runs
 ///
-///     set_terms -> forward_scopes -> [forward_rows -> weigh_bins -> backward_rows] per chunk
-///               -> backward_scopes -> collect_terms
+///     set_interpolants -> forward_scopes -> [forward_rows -> weigh_bins -> backward_rows] per
+///     chunk
+///               -> backward_scopes -> collect_interpolants
 ///
 /// where the backward half is left out when only the value is wanted. With SweepScratch::tangent
 /// set, the same passes run on dual numbers: the directional derivative of every quantity goes into
@@ -23,14 +24,15 @@ namespace nablafit::detail {
 
 /// Scratch of one thread.
 struct SweepScratch {
-  double* pull;  ///< per pull: the interpolation arguments
-  double* pull_gradient;
-  // Per term: argument; additive terms also g and dg/dalpha. Adjoints have 8 lanes per term.
-  double *alpha, *shape, *shape_slope, *term_adjoint;
+  double* transformed;  ///< per transformed parameter: its value
+  double* transformed_gradient;
+  // Per interpolant: argument; additive terms also g and dg/dalpha. Adjoints have 8 lanes per
+  // interpolant.
+  double *alpha, *shape, *shape_slope, *interpolant_adjoint;
   // Per factor, 8 lanes: value, derivative, product of the factors before it.
   double *factor_value, *factor_slope, *factor_prefix;
   double* scope_inside;  ///< per scope: product before the floor
-  double *multiplier, *multiplier_adjoint;
+  double *operand, *operand_adjoint;
   double *row_yield,
       *row_factor;  ///< per row: interpolated histogram before its floor, product of factors
   double *lambda, *weight;  ///< per bin: expected yield, d(nll)/d(lambda)
@@ -53,7 +55,7 @@ inline constexpr std::uint32_t no_offender = 0xFFFFFFFFU;
 
 struct SweepFunctions {
   const char* name;
-  void (*set_terms)(const SweepModel&, SweepScratch&, bool with_gradient);
+  void (*set_interpolants)(const SweepModel&, SweepScratch&, bool with_gradient);
   void (*forward_scopes)(const SweepModel&, SweepScratch&);
   void (*forward_rows)(const SweepModel&, SweepScratch&, const Chunk&);
   /// Deviance of the bins of the chunk, and their weights if wanted.
@@ -61,8 +63,8 @@ struct SweepFunctions {
                        bool with_gradient);
   void (*backward_rows)(const SweepModel&, SweepScratch&, const Chunk&);
   void (*backward_scopes)(const SweepModel&, SweepScratch&);
-  /// Adds the adjoints of the terms to pull_gradient.
-  void (*collect_terms)(const SweepModel&, SweepScratch&);
+  /// Adds the adjoints of the interpolants to transformed_gradient.
+  void (*collect_interpolants)(const SweepModel&, SweepScratch&);
   /// matrix[e.index][j] += e.value * vector[j] for n_entries entries and j < n; rows have n values.
   void (*add_outer_product)(double* matrix, std::size_t n, const SparseEntry* entries,
                             std::size_t n_entries, const double* vector);

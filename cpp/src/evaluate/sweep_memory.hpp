@@ -17,7 +17,7 @@
 namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE {
 namespace {
 
-/// "except none" for products that leave one multiplier out.
+/// "except none" for products that leave one operand out.
 constexpr std::uint32_t no_gather = 0xFFFFFFFFU;
 
 /// A value with its derivative along one direction, lane by lane.

@@ -10,10 +10,10 @@
 
 namespace nablafit::detail {
 
-/// Value and first two derivatives of a pull with respect to its parameter.
-double pull_value(const PullArgument& pull, double x) noexcept;
-double pull_first(const PullArgument& pull, double x) noexcept;
-double pull_second(const PullArgument& pull, double x) noexcept;
+/// Value and first two derivatives of a transformed parameter with respect to its parameter.
+double transformed_value(const TransformedParameter& argument, double x) noexcept;
+double transformed_first(const TransformedParameter& argument, double x) noexcept;
+double transformed_second(const TransformedParameter& argument, double x) noexcept;
 
 /// Drives the parts of a sweep that do not depend on data. The model must outlive it.
 class SweepState {
@@ -25,7 +25,7 @@ class SweepState {
   SweepScratch& scratch() noexcept { return scratch_; }
   const SweepScratch& scratch() const noexcept { return scratch_; }
 
-  /// Sets terms, factors and multipliers for `x` (n_parameters values); with_gradient also sets
+  /// Sets interpolants, factors and operands for `x` (n_parameters values); with_gradient also sets
   /// their slopes and clears the adjoints.
   void set_parameters(const double* x, bool with_gradient);
 
@@ -36,7 +36,7 @@ class SweepState {
   /// carry tangents until the next set_parameters.
   void set_parameters_along(const double* x, const double* v);
 
-  /// After set_parameters with gradient: derivatives of the multipliers of all derived factors, in
+  /// After set_parameters with gradient: derivatives of the operands of all derived factors, in
   /// their order; of each factor [bin][parameter].
   const std::vector<double>& derived_slopes() const noexcept { return derived_slopes_; }
 

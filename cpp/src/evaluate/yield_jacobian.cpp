@@ -1,7 +1,7 @@
 // Derivatives of the rows' yields. With y = h F, h the interpolated histogram and F the product of
-// multipliers m_k,
+// operands m_k,
 //
-//     dy/dx_p = F dh/dx_p + sum_k h (product of the other multipliers) dm_k/dx_p.
+//     dy/dx_p = F dh/dx_p + sum_k h (product of the other operands) dm_k/dx_p.
 #include <algorithm>
 #include <cstdint>
 
@@ -29,7 +29,7 @@ class RowGradients {
     dense_[dense_row] += value;
     touched_[dense_row] = 1;
   }
-  void add_multiplier(std::uint32_t multiplier, double slope);
+  void add_operand(std::uint32_t operand, double slope);
   void add_entries(std::size_t row, double factor);
   double product_without(std::size_t i) const;
   void flush(YieldJacobian& jacobian);
@@ -38,7 +38,7 @@ class RowGradients {
   SweepState state_;
   FirstDerivatives derivatives_;
   // Of the current row.
-  std::vector<std::uint32_t> multipliers_;
+  std::vector<std::uint32_t> operands_;
   std::vector<double> dense_;       ///< per dense row
   std::vector<char> touched_;       ///< per dense row
   std::vector<SparseEntry> local_;  ///< index: parameter
@@ -57,21 +57,21 @@ RowGradients::RowGradients(const CompiledModel& model, const double* x)
 
 double RowGradients::product_without(std::size_t i) const {
   double product = 1.0;
-  for (std::size_t k = 0; k < multipliers_.size(); ++k) {
-    if (k != i) product *= state_.scratch().multiplier[multipliers_[k]];
+  for (std::size_t k = 0; k < operands_.size(); ++k) {
+    if (k != i) product *= state_.scratch().operand[operands_[k]];
   }
   return product;
 }
 
-void RowGradients::add_multiplier(std::uint32_t multiplier, double slope) {
-  if (derivatives_.kind[multiplier] == MultiplierKind::local) {
-    const std::size_t local = derivatives_.arrow_row[multiplier];
+void RowGradients::add_operand(std::uint32_t operand, double slope) {
+  if (derivatives_.kind[operand] == MultiplierKind::local) {
+    const std::size_t local = derivatives_.arrow_row[operand];
     const std::size_t parameter = model_.arrow.local_parameters[local];
     local_.push_back({static_cast<std::uint32_t>(parameter), slope});
     return;
   }
-  const std::uint32_t begin = derivatives_.gradient_begin[multiplier];
-  const std::uint32_t end = derivatives_.gradient_end[multiplier];
+  const std::uint32_t begin = derivatives_.gradient_begin[operand];
+  const std::uint32_t end = derivatives_.gradient_end[operand];
   for (std::uint32_t k = begin; k < end; ++k) {
     add(derivatives_.gradients[k].index, slope * derivatives_.gradients[k].value);
   }
@@ -83,25 +83,25 @@ void RowGradients::add_entries(std::size_t row, double factor) {
     const double* data = model_.entry_data.data() + 2 * lanes * e + row % lanes;
     // Rows of a block share entries: what does not act on this one has zeros here.
     if (data[0] == 0.0 && data[lanes] == 0.0) continue;
-    const std::uint32_t t = model_.entry_term[e];
-    const double slope =
-        derivatives_.term_scale[t] * data[0] + derivatives_.term_slope[t] * data[lanes];
-    add(derivatives_.term_row[t], factor * slope);
+    const std::uint32_t t = model_.entry_interpolant[e];
+    const double slope = derivatives_.interpolant_scale[t] * data[0] +
+                         derivatives_.interpolant_slope[t] * data[lanes];
+    add(derivatives_.interpolant_row[t], factor * slope);
   }
 }
 
 void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
   const RowBlock& block = model_.row_blocks[row / lanes];
-  multipliers_.clear();
-  for (std::uint32_t j = block.multiplier_begin; j < block.multiplier_end; ++j) {
-    const auto i = static_cast<std::uint32_t>(model_.row_multipliers[j * lanes + row % lanes]);
-    if (derivatives_.kind[i] != MultiplierKind::one) multipliers_.push_back(i);
+  operands_.clear();
+  for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
+    const auto i = static_cast<std::uint32_t>(model_.row_operands[j * lanes + row % lanes]);
+    if (derivatives_.kind[i] != MultiplierKind::one) operands_.push_back(i);
   }
   const SweepScratch& s = state_.scratch();
   const bool floored = s.row_yield[row] < model_.row_floor[row];
   const double histogram = floored ? model_.row_floor[row] : s.row_yield[row];
-  for (std::size_t i = 0; i < multipliers_.size(); ++i) {
-    add_multiplier(multipliers_[i], histogram * product_without(i));
+  for (std::size_t i = 0; i < operands_.size(); ++i) {
+    add_operand(operands_[i], histogram * product_without(i));
   }
   if (!floored) add_entries(row, s.row_factor[row]);
   flush(jacobian);

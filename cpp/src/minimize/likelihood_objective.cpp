@@ -8,6 +8,7 @@
 
 #include "compile/compiled_model.hpp"
 #include "evaluate/compiled_likelihood.hpp"
+#include "util/one_of.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -59,17 +60,18 @@ struct KinkFinder {
     }
     return nullptr;
   }
-  template <typename Other>
+  template <typename Other, typename = OneOf<Other, NormFactor, Lumi, StatError, ShapeSys,
+                                             ShapeFactor, FormulaFactor>>
   const std::string* operator()(const Other&) const {
     return nullptr;
   }
 };
 
 /// Whether there is anything to find: the specification need not be looked at otherwise.
-bool has_piecewise_terms(const CompiledModel& model) {
-  return std::any_of(model.term_code.begin(), model.term_code.end(), [](std::uint8_t code) {
-    return KinkFinder::is_piecewise(static_cast<Interpolation>(code));
-  });
+bool has_piecewise_interpolants(const CompiledModel& model) {
+  return std::any_of(
+      model.interpolant_code.begin(), model.interpolant_code.end(),
+      [](std::uint8_t code) { return KinkFinder::is_piecewise(static_cast<Interpolation>(code)); });
 }
 
 }  // namespace
@@ -112,7 +114,7 @@ std::vector<double> typical_widths(const Model& model) {
 
 std::vector<Kink> find_kinks(const Model& model) {
   std::set<std::size_t> parameters;
-  if (!has_piecewise_terms(model.compiled())) return {};
+  if (!has_piecewise_interpolants(model.compiled())) return {};
   for (const Channel& channel : model.spec().channels) {
     for (const Sample& sample : channel.samples) {
       for (const Modifier& modifier : sample.modifiers) {
@@ -123,7 +125,8 @@ std::vector<Kink> find_kinks(const Model& model) {
   }
   std::vector<Kink> kinks;
   for (const std::size_t j : parameters) {
-    const bool is_gamma = std::holds_alternative<GammaPull>(model.spec().parameters[j].pull);
+    const bool is_gamma =
+        std::holds_alternative<GammaTransformation>(model.spec().parameters[j].transformation);
     kinks.push_back({j, is_gamma ? 1.0 : 0.0});
   }
   return kinks;

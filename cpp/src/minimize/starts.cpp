@@ -6,6 +6,7 @@
 #include "minimize/likelihood_objective.hpp"
 #include "nablafit/batch.hpp"
 #include "nablafit/error.hpp"
+#include "util/one_of.hpp"
 #include "util/random_stream.hpp"
 
 namespace nablafit {
@@ -19,7 +20,8 @@ struct CenterOf {
   double observed;
   double operator()(const PoissonConstraint& c) const { return observed / c.tau; }
   double operator()(const GammaConstraint& c) const { return observed * c.scale; }
-  template <typename Other>
+  template <typename Other, typename = detail::OneOf<Other, GaussianConstraint, LogNormalConstraint,
+                                                     Unconstrained, UniformConstraint>>
   double operator()(const Other&) const {
     return observed;
   }

@@ -8,6 +8,7 @@
 
 #include "evaluate/compiled_likelihood.hpp"
 #include "nablafit/error.hpp"
+#include "util/one_of.hpp"
 #include "util/polled_run.hpp"
 #include "util/random_stream.hpp"
 
@@ -66,7 +67,7 @@ struct LawOf {
     check(x > 0.0, "positive");
     return {Kind::lognormal, x, std::log(constraint.kappa)};
   }
-  template <typename Other>
+  template <typename Other, typename = detail::OneOf<Other, Unconstrained, UniformConstraint>>
   ObservableLaw operator()(const Other&) const {
     return {Kind::gaussian, x};
   }

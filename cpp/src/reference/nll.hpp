@@ -25,12 +25,12 @@ namespace nablafit::detail {
 
 /// Argument of the interpolations that belong to a parameter with value `x`.
 template <typename T>
-T reference_pull(const Parameter& parameter, const T& x) {
-  if (const auto* pull = std::get_if<GammaPull>(&parameter.pull)) {
-    return kernels::gamma_pull(x, pull->relative);
+T reference_transformed(const Parameter& parameter, const T& x) {
+  if (const auto* t = std::get_if<GammaTransformation>(&parameter.transformation)) {
+    return kernels::gamma_pull(x, t->relative);
   }
-  if (const auto* pull = std::get_if<LogNormalPull>(&parameter.pull)) {
-    return kernels::lognormal_pull(x, std::log1p(pull->relative), pull->relative);
+  if (const auto* t = std::get_if<LogNormalTransformation>(&parameter.transformation)) {
+    return kernels::lognormal_pull(x, std::log1p(t->relative), t->relative);
   }
   return x;
 }
@@ -87,8 +87,8 @@ class ReferenceRow {
 
  private:
   const T& parameter(std::size_t i) const { return x_[current_->parameters[i]]; }
-  T pull() const {
-    return reference_pull(model_.spec().parameters[current_->parameters[0]], parameter(0));
+  T alpha() const {
+    return reference_transformed(model_.spec().parameters[current_->parameters[0]], parameter(0));
   }
 
   void apply(const NormFactor&) { factor_ = factor_ * parameter(0); }
@@ -99,10 +99,10 @@ class ReferenceRow {
 
   void apply(const NormSys& m) {
     if (is_additive(m.interpolation)) {
-      const T change = reference_change(m.interpolation, pull(), m.low, 1.0, m.high);
+      const T change = reference_change(m.interpolation, alpha(), m.low, 1.0, m.high);
       norm_sys_sum_ = norm_sys_sum_ + change;
     } else {
-      const T factor = reference_factor(m.interpolation, pull(), m.low, m.high);
+      const T factor = reference_factor(m.interpolation, alpha(), m.low, m.high);
       norm_sys_product_ = norm_sys_product_ * factor;
     }
   }
@@ -111,11 +111,11 @@ class ReferenceRow {
     const double nominal = sample_.nominal[bin_];
     if (is_additive(m.interpolation)) {
       const T change =
-          reference_change(m.interpolation, pull(), m.low[bin_], nominal, m.high[bin_]);
+          reference_change(m.interpolation, alpha(), m.low[bin_], nominal, m.high[bin_]);
       change_ = change_ + change;
     } else if (nominal != 0.0) {
       const T factor =
-          reference_factor(m.interpolation, pull(), m.low[bin_] / nominal, m.high[bin_] / nominal);
+          reference_factor(m.interpolation, alpha(), m.low[bin_] / nominal, m.high[bin_] / nominal);
       factor_ = factor_ * factor;
     }
   }
@@ -175,25 +175,34 @@ void reference_expected(const ReferenceModel& model, const T* x, T* yields) {
 
 // --- likelihood ----------------------------------------------------------------------------------
 
+template <typename T>
+struct ReferenceConstraint {
+  double observed;
+  const T& x;
+
+  T operator()(const GaussianConstraint& c) const {
+    if (!c.observable_range) return kernels::gaussian_deviance(observed, x, c.sigma);
+    const Range& range = *c.observable_range;
+    return kernels::truncated_gaussian_deviance(observed, x, c.sigma, range.lower, range.upper);
+  }
+  T operator()(const PoissonConstraint& c) const {
+    const T mean = c.tau * x;
+    return kernels::poisson_deviance(observed, mean);
+  }
+  T operator()(const LogNormalConstraint& c) const {
+    return kernels::lognormal_deviance(observed, x, std::log(c.kappa));
+  }
+  T operator()(const GammaConstraint& c) const {
+    return kernels::gamma_deviance(observed, x, c.scale);
+  }
+  T operator()(const Unconstrained&) const { return T(0.0); }
+  T operator()(const UniformConstraint&) const { return T(0.0); }
+};
+
 /// Deviance of one constraint term; zero for parameters without one.
 template <typename T>
 T reference_constraint(const Parameter& parameter, double observed, const T& x) {
-  if (const auto* c = std::get_if<GaussianConstraint>(&parameter.constraint)) {
-    if (!c->observable_range) return kernels::gaussian_deviance(observed, x, c->sigma);
-    const Range& range = *c->observable_range;
-    return kernels::truncated_gaussian_deviance(observed, x, c->sigma, range.lower, range.upper);
-  }
-  if (const auto* c = std::get_if<PoissonConstraint>(&parameter.constraint)) {
-    const T mean = c->tau * x;
-    return kernels::poisson_deviance(observed, mean);
-  }
-  if (const auto* c = std::get_if<LogNormalConstraint>(&parameter.constraint)) {
-    return kernels::lognormal_deviance(observed, x, std::log(c->kappa));
-  }
-  if (const auto* c = std::get_if<GammaConstraint>(&parameter.constraint)) {
-    return kernels::gamma_deviance(observed, x, c->scale);
-  }
-  return T(0.0);
+  return std::visit(ReferenceConstraint<T>{observed, x}, parameter.constraint);
 }
 
 /// Why a point has no likelihood, or status ok.

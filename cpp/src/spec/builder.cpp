@@ -14,13 +14,13 @@ namespace nablafit {
 namespace {
 
 /// What a name stands for. Only a norm_sys and a histo_sys may share one.
-enum class Role { factor, pull, stat_error, shape_sys, shape_factor, other };
+enum class Role { factor, systematic, stat_error, shape_sys, shape_factor, other };
 
 std::string_view to_string(Role role) {
   switch (role) {
     case Role::factor:
       return "norm_factor";
-    case Role::pull:
+    case Role::systematic:
       return "norm_sys or histo_sys";
     case Role::stat_error:
       return "stat_error";
@@ -128,7 +128,7 @@ SampleBuilder& SampleBuilder::norm_factor(const std::string& name) {
 
 SampleBuilder& SampleBuilder::norm_sys(const std::string& name, double low, double high,
                                        Interpolation code) {
-  builder_->contents_->add_scalar(name, Role::pull, detail::pull_parameter);
+  builder_->contents_->add_scalar(name, Role::systematic, detail::systematic_parameter);
   return add(NormSys{name, name, low, high, code});
 }
 
@@ -136,7 +136,7 @@ SampleBuilder& SampleBuilder::histo_sys(const std::string& name, std::vector<dou
                                         std::vector<double> high, Interpolation code) {
   expect_bins(sample(), low.size(), name + ", low");
   expect_bins(sample(), high.size(), name + ", high");
-  builder_->contents_->add_scalar(name, Role::pull, detail::pull_parameter);
+  builder_->contents_->add_scalar(name, Role::systematic, detail::systematic_parameter);
   return add(HistoSys{name, name, std::move(low), std::move(high), code});
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "nablafit/spec.hpp"
+#include "util/one_of.hpp"
 
 namespace nablafit::detail {
 
@@ -23,7 +24,8 @@ struct ExpectedObservable {
     const T log_kappa = log(width);
     return x * exp(0.5 * log_kappa * log_kappa);
   }
-  template <typename Other>
+  template <typename Other,
+            typename = OneOf<Other, GaussianConstraint, Unconstrained, UniformConstraint>>
   T operator()(const Other&) const {
     return x;
   }

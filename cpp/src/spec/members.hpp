@@ -36,11 +36,11 @@ inline auto members(const PoissonConstraint& c) { return std::tie(c.observed, c.
 inline auto members(const LogNormalConstraint& c) { return std::tie(c.observed, c.kappa); }
 inline auto members(const GammaConstraint& c) { return std::tie(c.observed, c.scale); }
 inline auto members(const UniformConstraint&) { return std::tuple<>(); }
-inline auto members(const IdentityPull&) { return std::tuple<>(); }
-inline auto members(const GammaPull& p) { return std::tie(p.relative); }
-inline auto members(const LogNormalPull& p) { return std::tie(p.relative); }
+inline auto members(const IdentityTransformation&) { return std::tuple<>(); }
+inline auto members(const GammaTransformation& p) { return std::tie(p.relative); }
+inline auto members(const LogNormalTransformation& p) { return std::tie(p.relative); }
 inline auto members(const Parameter& p) {
-  return std::tie(p.name, p.initial, p.lower, p.upper, p.fixed, p.constraint, p.pull,
+  return std::tie(p.name, p.initial, p.lower, p.upper, p.fixed, p.constraint, p.transformation,
                   p.global_observable);
 }
 

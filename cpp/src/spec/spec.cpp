@@ -32,11 +32,16 @@ bool is_constrained(const Parameter& parameter) noexcept {
 }
 
 std::optional<double> observed_value(const Parameter& parameter) noexcept {
-  if (const auto* c = std::get_if<GaussianConstraint>(&parameter.constraint)) return c->observed;
-  if (const auto* c = std::get_if<PoissonConstraint>(&parameter.constraint)) return c->observed;
-  if (const auto* c = std::get_if<LogNormalConstraint>(&parameter.constraint)) return c->observed;
-  if (const auto* c = std::get_if<GammaConstraint>(&parameter.constraint)) return c->observed;
-  return std::nullopt;
+  if (!is_constrained(parameter)) return std::nullopt;
+  return std::visit(
+      [](const auto& c) -> double {
+        if constexpr (std::is_empty_v<std::decay_t<decltype(c)>>) {
+          return 0.0;
+        } else {
+          return c.observed;
+        }
+      },
+      parameter.constraint);
 }
 
 // --- equality ------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ inline Parameter free_factor(std::string name) {
   return parameter;
 }
 
-/// The pull of a systematic: from 0, in [-5, 5], N(0 | alpha, 1).
-inline Parameter pull_parameter(std::string name) {
+/// The parameter of a systematic: from 0, in [-5, 5], N(0 | alpha, 1).
+inline Parameter systematic_parameter(std::string name) {
   Parameter parameter;
   parameter.name = std::move(name);
   parameter.lower = -5.0;

@@ -104,14 +104,14 @@ struct ConstraintCheck {
   }
 };
 
-struct PullCheck {
+struct TransformationCheck {
   const Location& at;
 
-  void operator()(const IdentityPull&) const {}
-  void operator()(const GammaPull& p) const {
+  void operator()(const IdentityTransformation&) const {}
+  void operator()(const GammaTransformation& p) const {
     check_positive(Location(at, "relative"), p.relative);
   }
-  void operator()(const LogNormalPull& p) const {
+  void operator()(const LogNormalTransformation& p) const {
     check_positive(Location(at, "relative"), p.relative);
   }
 };
@@ -122,8 +122,8 @@ void check_parameter(const Location& at, const Parameter& parameter) {
   detail::check_range(at, range, parameter.fixed);
   const Location constraint(at, "constraint");
   std::visit(ConstraintCheck{constraint}, parameter.constraint);
-  const Location pull(at, "pull");
-  std::visit(PullCheck{pull}, parameter.pull);
+  const Location transformation(at, "transformation");
+  std::visit(TransformationCheck{transformation}, parameter.transformation);
 }
 
 void check_parameters(const Location& root, const ModelSpec& spec) {

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from ..errors import WorkspaceError, located
 from ..spec import (
     GammaConstraint,
-    GammaPull,
+    GammaTransformation,
     GaussianConstraint,
-    LogNormalPull,
+    LogNormalTransformation,
     Parameter,
     PoissonConstraint,
     Range,
@@ -75,14 +75,14 @@ class Parameters:
         )
 
     def alpha(self, systematic: str, sigma: float = 1.0, relative: float | None = None) -> str:
-        """alpha_X in [-5, 5]; with `relative` its pull is that of a LogNormal ConstraintTerm."""
+        """alpha_X in [-5, 5]; with `relative` transformed as by a LogNormal ConstraintTerm."""
         name = f"alpha_{systematic}"
         constraint = _gaussian(0.0, sigma, ALPHA_RANGE, NOMINAL_ALPHA_RANGE)
         parameter = Parameter(
             name, 0.0, *ALPHA_RANGE, constraint=constraint, global_observable=f"nom_{name}"
         )
         if relative is not None:
-            parameter = parameter.replace(pull=LogNormalPull(relative))
+            parameter = parameter.replace(transformation=LogNormalTransformation(relative))
         return self.add(parameter)
 
     def overall(self, systematic: str, location: str) -> str | None:
@@ -98,17 +98,19 @@ class Parameters:
             name = self.alpha(systematic, sigma=UNIFORM_WIDTH)
         else:
             name = self.alpha(systematic, relative=term.relative)
-        self._check_pull(name, location, is_lognormal=term is not None and term.type == "LogNormal")
+        self._check_transformation(
+            name, location, is_lognormal=term is not None and term.type == "LogNormal"
+        )
         return name
 
     def histogram(self, systematic: str, location: str) -> str:
         """Return the parameter of a HistoSys, which ConstraintTerms do not touch."""
         name = self.alpha(systematic)
-        self._check_pull(name, location, is_lognormal=False)
+        self._check_transformation(name, location, is_lognormal=False)
         return name
 
-    def _check_pull(self, name: str, location: str, *, is_lognormal: bool) -> None:
-        if isinstance(self._known[name].pull, LogNormalPull) != is_lognormal:
+    def _check_transformation(self, name: str, location: str, *, is_lognormal: bool) -> None:
+        if isinstance(self._known[name].transformation, LogNormalTransformation) != is_lognormal:
             message = (
                 f"{name} has a LogNormal ConstraintTerm and also steers a HistoSys, which ROOT "
                 "leaves untransformed; give one of the two systematics another name"
@@ -131,7 +133,7 @@ class Parameters:
                 0.0,
                 10.0,
                 constraint=GammaConstraint(1.0 / relative**2, relative**2),
-                pull=GammaPull(relative),
+                transformation=GammaTransformation(relative),
                 global_observable=f"nom_{name}",
             )
         )

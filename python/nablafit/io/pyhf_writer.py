@@ -13,7 +13,7 @@ from ..spec import (
     FormulaFactor,
     GaussianConstraint,
     HistoSys,
-    IdentityPull,
+    IdentityTransformation,
     Interpolation,
     Lumi,
     NormFactor,
@@ -349,8 +349,8 @@ class _Writer:
         if parameter.fixed:
             config["fixed"] = True
         constraint = parameter.constraint
-        if not isinstance(parameter.pull, IdentityPull):
-            self._problems.append(f"{parameter.name}: {type(parameter.pull).__name__}")
+        if not isinstance(parameter.transformation, IdentityTransformation):
+            self._problems.append(f"{parameter.name}: {type(parameter.transformation).__name__}")
         if isinstance(constraint, GaussianConstraint) and kind != "normfactor":
             if kind == LUMI or constraint.observed != 0.0:
                 config["auxdata"] = [constraint.observed]

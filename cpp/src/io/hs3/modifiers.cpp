@@ -84,7 +84,7 @@ std::string Hs3ChannelReader::parameter_of(const ModifierKeys& keys, Hs3Role rol
   const JsonValue where = is_named ? keys.parameter : keys.value;
   std::string name = is_named
                          ? std::string(expect_string(where, "a string, the name of a parameter"))
-                         : (role == Hs3Role::pull ? "alpha_" : "") + name_of(keys);
+                         : (role == Hs3Role::systematic ? "alpha_" : "") + name_of(keys);
   parameters_.use(name, role, where);
   return name;
 }
@@ -137,7 +137,7 @@ void Hs3ChannelReader::add_normsys(const ModifierKeys& keys, Sample& sample) {
   }
   NormSys result;
   result.name = name_of(keys);
-  result.parameter = parameter_of(keys, Hs3Role::pull);
+  result.parameter = parameter_of(keys, Hs3Role::systematic);
   result.interpolation = interpolation_of(keys, Hs3Interpolated::normsys);
   result.low = read_factor(low, result.interpolation);
   result.high = read_factor(high, result.interpolation);
@@ -162,7 +162,7 @@ void Hs3ChannelReader::add_histosys(const ModifierKeys& keys, Sample& sample) {
   }
   HistoSys result;
   result.name = name_of(keys);
-  result.parameter = parameter_of(keys, Hs3Role::pull);
+  result.parameter = parameter_of(keys, Hs3Role::systematic);
   result.low = read_variation(keys.data, "lo");
   result.high = read_variation(keys.data, "hi");
   result.interpolation = interpolation_of(keys, Hs3Interpolated::histosys);

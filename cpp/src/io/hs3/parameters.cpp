@@ -250,7 +250,7 @@ void Hs3Parameters::complete_range(Used& used) {
   }
   if (parameter.fixed) return;
   std::string assumed = "are unbounded";
-  if (used.role == Hs3Role::pull) {
+  if (used.role == Hs3Role::systematic) {
     parameter.lower = -5.0;
     parameter.upper = 5.0;
     assumed = "range over HistFactory's [-5, 5]";
@@ -289,7 +289,7 @@ void Hs3Parameters::truncate(Used& used) const {
 void Hs3Parameters::complete(Used& used) {
   Parameter& parameter = used.parameter;
   const std::optional<double> stated = value(parameter.name);
-  parameter.initial = used.role == Hs3Role::pull ? 0.0 : 1.0;
+  parameter.initial = used.role == Hs3Role::systematic ? 0.0 : 1.0;
   parameter.fixed = used.is_held || is_constant(parameter.name);
   if (stated) {
     parameter.initial = *stated;
@@ -298,7 +298,7 @@ void Hs3Parameters::complete(Used& used) {
     parameter.fixed = true;
   } else {
     notes_.add("Parameters whose initial value no point states start at " +
-               std::string(used.role == Hs3Role::pull ? "0" : "1") +
+               std::string(used.role == Hs3Role::systematic ? "0" : "1") +
                " (first: " + quoted(parameter.name) + ").");
   }
   complete_range(used);

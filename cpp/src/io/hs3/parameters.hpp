@@ -15,7 +15,7 @@
 namespace nablafit::io {
 
 /// What a modifier uses a parameter for; decides what is assumed where the document is silent.
-enum class Hs3Role { factor, pull, gamma };
+enum class Hs3Role { factor, systematic, gamma };
 
 /// A constraint term and the name of its global observable, empty if it is a number.
 struct Hs3Constraint {

@@ -208,7 +208,7 @@ void Hs3ChannelWriter::share_out_errors(const StatGroup& group) {
   }
 }
 
-OrderedJson Hs3ChannelWriter::shape_sys(const ShapeSys& source) {
+OrderedJson Hs3ChannelWriter::write(const ShapeSys& source) {
   std::vector<double> vals;
   for (const std::string& name : source.parameters) {
     vals.push_back(relative_uncertainty(name));
@@ -226,8 +226,20 @@ OrderedJson Hs3ChannelWriter::shape_sys(const ShapeSys& source) {
   return result;
 }
 
+OrderedJson Hs3ChannelWriter::write(const StatError& source) {
+  const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const StatGroup& g) {
+    return g.parameters == source.parameters;
+  });
+  OrderedJson result;
+  result["name"] = source.name;
+  result["parameters"] = in_list_order(source.parameters);
+  result["constraint_type"] = group->type;
+  result["type"] = "staterror";
+  return result;
+}
+
 /// As ROOT 6.40 writes it: its reader knows no shapefactor.
-OrderedJson Hs3ChannelWriter::shape_factor(const ShapeFactor& source) {
+OrderedJson Hs3ChannelWriter::write(const ShapeFactor& source) {
   OrderedJson result;
   result["name"] = source.name;
   result["parameters"] = in_list_order(source.parameters);
@@ -261,7 +273,20 @@ OrderedJson Hs3ChannelWriter::factor(const std::string& name, const std::string&
   return result;
 }
 
-OrderedJson Hs3ChannelWriter::norm_sys(const NormSys& source) {
+OrderedJson Hs3ChannelWriter::write(const NormFactor& source) {
+  return factor(source.name, source.parameter);
+}
+
+OrderedJson Hs3ChannelWriter::write(const Lumi& source) {
+  const bool is_usual = (source.parameter == "Lumi" || source.parameter == "lumi") &&
+                        is_constrained(context_.parameter(source.parameter));
+  if (!is_usual) {
+    context_.note("The lumi modifier " + quote(source.name) + " will be read as a normfactor.");
+  }
+  return factor(source.name, source.parameter);
+}
+
+OrderedJson Hs3ChannelWriter::write(const NormSys& source) {
   OrderedJson result;
   result["name"] = source.name;
   result["parameter"] = source.parameter;
@@ -283,7 +308,7 @@ OrderedJson Hs3ChannelWriter::norm_sys(const NormSys& source) {
   return result;
 }
 
-OrderedJson Hs3ChannelWriter::histo_sys(const HistoSys& source) {
+OrderedJson Hs3ChannelWriter::write(const HistoSys& source) {
   OrderedJson result;
   result["name"] = source.name;
   result["parameter"] = source.parameter;
@@ -305,7 +330,7 @@ OrderedJson Hs3ChannelWriter::histo_sys(const HistoSys& source) {
   return result;
 }
 
-OrderedJson Hs3ChannelWriter::formula(const FormulaFactor& source) {
+OrderedJson Hs3ChannelWriter::write(const FormulaFactor& source) {
   OrderedJson function;
   function["name"] = source.name;
   function["type"] = "generic_function";
@@ -333,30 +358,11 @@ bool Hs3ChannelWriter::has_place(const FormulaFactor& source) {
   return source.function == nullptr && !source.is_per_bin();
 }
 
-OrderedJson Hs3ChannelWriter::modifier(const Modifier& modifier, const Sample& sample) {
-  if (const auto* m = std::get_if<NormFactor>(&modifier)) return factor(m->name, m->parameter);
-  if (const auto* m = std::get_if<Lumi>(&modifier)) {
-    const bool is_usual = (m->parameter == "Lumi" || m->parameter == "lumi") &&
-                          is_constrained(context_.parameter(m->parameter));
-    if (!is_usual) {
-      context_.note("The lumi modifier " + quote(m->name) + " will be read as a normfactor.");
-    }
-    return factor(m->name, m->parameter);
-  }
-  if (const auto* m = std::get_if<NormSys>(&modifier)) return norm_sys(*m);
-  if (const auto* m = std::get_if<HistoSys>(&modifier)) return histo_sys(*m);
-  if (const auto* m = std::get_if<ShapeSys>(&modifier)) return shape_sys(*m);
-  if (const auto* m = std::get_if<ShapeFactor>(&modifier)) return shape_factor(*m);
-  if (const auto* m = std::get_if<FormulaFactor>(&modifier)) return formula(*m);
-  const auto& m = std::get<StatError>(modifier);
-  const auto group = std::find_if(groups_.begin(), groups_.end(),
-                                  [&](const StatGroup& g) { return g.parameters == m.parameters; });
-  OrderedJson result;
-  result["name"] = m.name;
-  result["parameters"] = in_list_order(m.parameters);
-  result["constraint_type"] = group->type;
-  result["type"] = "staterror";
-  if (!sample.uncertainties.empty() && sample.uncertainties != m.uncertainties) {
+OrderedJson Hs3ChannelWriter::modifier(const Modifier& source, const Sample& sample) {
+  OrderedJson result = std::visit([this](const auto& m) { return this->write(m); }, source);
+  const auto* stat = std::get_if<StatError>(&source);
+  if (stat != nullptr && !sample.uncertainties.empty() &&
+      sample.uncertainties != stat->uncertainties) {
     context_.note(where("Uncertainties of the sample " + quote(sample.name)) +
                   " are left out: HS3 has room for those of its staterror alone, and the "
                   "likelihood uses no others.");
@@ -409,7 +415,7 @@ OrderedJson Hs3ChannelWriter::sample(std::size_t index) {
 OrderedJson Hs3ChannelWriter::write_density(std::size_t n_nodes) {
   const Sample& sample = channel_.samples.front();
   const auto& factor = std::get<FormulaFactor>(sample.modifiers.front());
-  formula(factor);
+  write(factor);
   OrderedJson result;
   result["name"] = "model_" + channel_.name;
   result["type"] = hs3_density_type;

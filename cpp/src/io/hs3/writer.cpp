@@ -186,7 +186,7 @@ void Hs3WriterContext::name_constraints() {
 void Writer::check_parameters() {
   for (const Parameter& parameter : spec_.parameters) {
     const std::string name = quote(parameter.name);
-    if (!std::holds_alternative<IdentityPull>(parameter.pull)) {
+    if (!std::holds_alternative<IdentityTransformation>(parameter.transformation)) {
       context_.lose("the response of the modifiers of " + name +
                     ", which are not interpolated in the parameter itself (ConstraintTerm)");
     }

@@ -75,13 +75,17 @@ class Hs3ChannelWriter {
   OrderedJson write_density(std::size_t n_nodes);
   OrderedJson axes() const;
   OrderedJson sample(std::size_t index);
-  OrderedJson modifier(const Modifier& modifier, const Sample& sample);
+  OrderedJson modifier(const Modifier& source, const Sample& sample);
+  // One overload per modifier type.
+  OrderedJson write(const NormFactor& source);
+  OrderedJson write(const Lumi& source);
+  OrderedJson write(const NormSys& source);
+  OrderedJson write(const HistoSys& source);
+  OrderedJson write(const StatError& source);
+  OrderedJson write(const ShapeSys& source);
+  OrderedJson write(const ShapeFactor& source);
+  OrderedJson write(const FormulaFactor& source);
   OrderedJson factor(const std::string& name, const std::string& parameter);
-  OrderedJson norm_sys(const NormSys& source);
-  OrderedJson histo_sys(const HistoSys& source);
-  OrderedJson shape_sys(const ShapeSys& source);
-  OrderedJson shape_factor(const ShapeFactor& source);
-  OrderedJson formula(const FormulaFactor& source);
   /// Whether HS3 can hold a formula; if not, it is lost.
   bool has_place(const FormulaFactor& source);
   void name_constraint(OrderedJson& modifier, const std::string& parameter);

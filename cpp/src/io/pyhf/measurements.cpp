@@ -102,7 +102,7 @@ Parameter default_parameter(const ParameterSet& set, std::size_t bin) {
   switch (set.type) {
     case PyhfType::histosys:
     case PyhfType::normsys:
-      return detail::pull_parameter(std::move(name));
+      return detail::systematic_parameter(std::move(name));
     case PyhfType::staterror:
       return detail::stat_gamma(std::move(name), set.widths[bin]);
     case PyhfType::shapesys:

@@ -12,7 +12,7 @@ from ..._core import __version__
 from ...data import Data
 from ...errors import ArgumentError, located
 from ...model import Model
-from ...spec import FormulaFactor, IdentityPull
+from ...spec import FormulaFactor, IdentityTransformation
 from ._channels import write_channel
 from ._constraints import write_constraints, write_pulls
 from ._example import clad_lines, example_lines
@@ -191,7 +191,10 @@ class _Header:
 
     def _body(self) -> list[str]:
         lines, formulas = self._formula_functions()
-        transformed = any(not isinstance(p.pull, IdentityPull) for p in self._spec.parameters)
+        plain = (
+            isinstance(p.transformation, IdentityTransformation) for p in self._spec.parameters
+        )
+        transformed = not all(plain)
         names = Names(self._par, Pulls(transformed), formulas)
         counts, start = self._likelihood.data.counts, 0
         for channel in self._spec.channels:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ...spec import (
     GammaConstraint,
-    GammaPull,
+    GammaTransformation,
     GaussianConstraint,
-    IdentityPull,
+    IdentityTransformation,
     LogNormalConstraint,
-    LogNormalPull,
+    LogNormalTransformation,
     PoissonConstraint,
 )
 from ._text import comment, documented, function, number
@@ -132,20 +132,24 @@ def _loops(
 
 def write_pulls(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
     """Return `pull` and its derivative where interpolations do not take the parameter itself."""
-    transformed = [p for p in parameters if not isinstance(p.pull, IdentityPull)]
+    transformed = [
+        p for p in parameters if not isinstance(p.transformation, IdentityTransformation)
+    ]
     if not transformed:
         return []
     values, slopes = [], []
     for parameter in transformed:
         place = f"par::{par[parameter.name]}"
         condition = f"  if (parameter == {place}) return"
-        relative = number(parameter.pull.relative)  # type: ignore[union-attr]
-        if isinstance(parameter.pull, GammaPull):
+        relative = number(parameter.transformation.relative)  # type: ignore[union-attr]
+        if isinstance(parameter.transformation, GammaTransformation):
             values.append(f"{condition} gamma_pull(x[{place}], {relative});")
             slopes.append(f"{condition} 1.0 / {relative};")
         else:
-            assert isinstance(parameter.pull, LogNormalPull)  # noqa: S101
-            arguments = f"x[{place}], {number(math.log1p(parameter.pull.relative))}, {relative}"
+            assert isinstance(parameter.transformation, LogNormalTransformation)  # noqa: S101
+            arguments = (
+                f"x[{place}], {number(math.log1p(parameter.transformation.relative))}, {relative}"
+            )
             values.append(f"{condition} lognormal_pull({arguments});")
             slopes.append(f"{condition} lognormal_pull_slope({arguments});")
     declared = ["const double* x", "const int parameter"]

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...spec import GammaPull, IdentityPull, LogNormalPull, Pull
+from ...spec import (
+    GammaTransformation,
+    IdentityTransformation,
+    LogNormalTransformation,
+    Transformation,
+)
 from ._records import Record
 
 if TYPE_CHECKING:
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._graph import Graph
 
-__all__ = ["Formula", "constant", "flattened", "formula", "pull"]
+__all__ = ["Formula", "constant", "flattened", "formula", "transformation"]
 
 MAX_FACTORS = 10_000
 MAX_NESTING = 16  # formulas within formulas
@@ -63,24 +68,24 @@ def constant(graph: Graph, record: Record, what: str) -> float:
     return value
 
 
-def pull(graph: Graph, record: Record) -> tuple[Record, Pull]:
-    """Return parameter and pull function of the argument of an interpolation.
+def transformation(graph: Graph, record: Record) -> tuple[Record, Transformation]:
+    """Return parameter and transformation of the argument of an interpolation.
 
     An argument is the parameter itself or what HistFactory puts around it for its ConstraintTerms:
     a RooPolyVar (beta - 1) / relative for Gamma, a RooFormulaVar (kappa^alpha - 1) / relative for
     LogNormal.
     """
     if record.class_name == "RooRealVar":
-        return record, IdentityPull()
+        return record, IdentityTransformation()
     if record.class_name == "RooPolyVar":
-        return _gamma_pull(graph, record)
+        return _gamma_transformation(graph, record)
     if record.class_name == "RooFormulaVar":
-        return _log_normal_pull(graph, record)
+        return _log_normal_transformation(graph, record)
     message = "expected a RooRealVar, or HistFactory's function of one, as argument of an "
     raise graph.refuse(record, message + "interpolation")
 
 
-def _gamma_pull(graph: Graph, record: Record) -> tuple[Record, Pull]:
+def _gamma_transformation(graph: Graph, record: Record) -> tuple[Record, Transformation]:
     coefficients = [constant(graph, c, "a coefficient") for c in graph.objects(record, "_coefList")]
     parameter = graph.argument(record, "_x")
     is_standard = (
@@ -93,10 +98,10 @@ def _gamma_pull(graph: Graph, record: Record) -> tuple[Record, Pull]:
     if not is_standard:
         message = f"a polynomial with coefficients {coefficients}; expected (beta - 1) / relative"
         raise graph.refuse(record, message)
-    return parameter, GammaPull(1.0 / coefficients[1])
+    return parameter, GammaTransformation(1.0 / coefficients[1])
 
 
-def _log_normal_pull(graph: Graph, record: Record) -> tuple[Record, Pull]:
+def _log_normal_transformation(graph: Graph, record: Record) -> tuple[Record, Transformation]:
     text, variables = _source(graph, record)
     plain = _translated(graph, record, text, variables, "@{}".format).replace(" ", "")
     match = _LOG_NORMAL.fullmatch(plain)
@@ -109,7 +114,7 @@ def _log_normal_pull(graph: Graph, record: Record) -> tuple[Record, Pull]:
     if relative <= 0.0 or abs(scale * relative - 1.0) > _TOLERANCE:
         message = f"tau = {scale} and kappa = {kappa}; expected tau = 1 / (kappa - 1)"
         raise graph.refuse(record, message)
-    return variables[indices[2]], LogNormalPull(relative)
+    return variables[indices[2]], LogNormalTransformation(relative)
 
 
 # --- formulas ------------------------------------------------------------------------------------

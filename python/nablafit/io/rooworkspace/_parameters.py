@@ -10,17 +10,17 @@ from ...spec import (
     Constraint,
     GammaConstraint,
     GaussianConstraint,
-    IdentityPull,
+    IdentityTransformation,
     LogNormalConstraint,
     Parameter,
     PoissonConstraint,
-    Pull,
     Range,
+    Transformation,
     Unconstrained,
     UniformConstraint,
 )
 from ..document import Notes, hold_at_equal_bounds
-from ._functions import constant, flattened, pull
+from ._functions import constant, flattened, transformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ NEGLIGIBLE = 1e-6
 class _Entry:
     variable: Variable
     is_used: bool = False  # by a sample, not only by a constraint term
-    pull: Pull | None = None
+    transformation: Transformation | None = None
     constraint: Constraint = field(default_factory=Unconstrained)
     global_observable: str = ""
     constraint_node: Record | None = None
@@ -75,15 +75,15 @@ class Parameters:
         entry.is_used = True
         return record.name
 
-    def use_pull(self, record: Record) -> str:
+    def use_transformed(self, record: Record) -> str:
         """Register the argument of an interpolation; return the name of its parameter."""
-        parameter, function = pull(self._graph, record)
+        parameter, function = transformation(self._graph, record)
         name = self.use(parameter)
         entry = self._entries[name]
-        if entry.pull is not None and entry.pull != function:
+        if entry.transformation is not None and entry.transformation != function:
             message = f"interpolations use {name!r} in different ways, which cannot be read"
             raise self._graph.refuse(record, message)
-        entry.pull = function
+        entry.transformation = function
         return name
 
     def _entry(self, record: Record) -> _Entry:
@@ -242,7 +242,7 @@ class Parameters:
             variable.upper,
             variable.is_constant,
             entry.constraint,
-            entry.pull or IdentityPull(),
+            entry.transformation or IdentityTransformation(),
             entry.global_observable,
         )
         held = hold_at_equal_bounds(parameter)

@@ -223,7 +223,7 @@ class ChannelReader:
         codes = [polynomial if c == Interpolation.polynomial_linear else c for c in codes]
         self._check_order(factor, codes)
         for argument, low, high, code in zip(arguments, lows, highs, codes, strict=True):
-            name = self._parameters.use_pull(argument)
+            name = self._parameters.use_transformed(argument)
             plain = name.removeprefix("alpha_")
             draft.modifiers.append(NormSys(plain, name, low / nominal, high / nominal, code))
         draft.scale *= nominal
@@ -247,7 +247,7 @@ class ChannelReader:
         draft.has_interpolation = True
         draft.is_clipped = bool(factor.number("_positiveDefinite"))
         for argument, low, high, code in zip(arguments, lows, highs, codes, strict=True):
-            name = self._parameters.use_pull(argument)
+            name = self._parameters.use_transformed(argument)
             values = (self._histogram(low, "_wgt"), self._histogram(high, "_wgt"))
             draft.modifiers.append(_Variation(name, *values, code))
 
