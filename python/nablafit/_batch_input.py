@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number
-from ._problem import Bounds, box
 from .data import Data
 from .errors import ArgumentError, located
+from .minimizers.problem import Bounds, box
 from .toys import Toys
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._archive import read_archive, write_archive
 from ._arrays import FloatArray, ParameterValues, index_of
 from ._batch_input import batch_input
-from ._inputs import batch_origin, merged_origin, origin_array, read_origin
-from ._newton import minimize_options
-from ._problem import Bounds, FitOptions
+from ._results.archive import read_archive, write_archive
+from ._results.inputs import batch_origin, merged_origin, origin_array, read_origin
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
+from .minimizers.newton import minimize_options
+from .minimizers.problem import Bounds, FitOptions
 
 if TYPE_CHECKING:
     from ._batch_input import FixedMany

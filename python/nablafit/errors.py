@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
 
 if TYPE_CHECKING:
-    from ._record import Record
+    from ._results.record import Record
     from .batch import FitManyResult
     from .toys import Toys
 

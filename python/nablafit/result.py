@@ -11,13 +11,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _display
 from ._arrays import FloatArray, index_of
-from ._inputs import Inputs
-from ._rounding import pdg_round
-from .diagnostics import Diagnostics
+from ._results import display as _display
+from ._results.diagnostics import Diagnostics
+from ._results.inputs import Inputs
+from ._results.minima import LocalMinimum
+from ._results.rounding import pdg_round
 from .errors import ArgumentError, located
-from .minima import LocalMinimum
 
 __all__ = ["Estimate", "FitResult", "NamedValues"]
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._archive import read_archive, write_archive
 from ._arrays import FloatArray, ParameterValues, float_vector
 from ._core import __version__
-from ._inputs import Origin, merged_origin, origin_array, read_origin
+from ._results.archive import read_archive, write_archive
+from ._results.inputs import Origin, merged_origin, origin_array, read_origin
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 

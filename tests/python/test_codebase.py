@@ -32,7 +32,7 @@ def lines_matching(pattern: str, paths: list[Path]) -> list[str]:
 
 
 def text_files() -> list[Path]:
-    binary = {".root", ".npz", ".png", ".pdf"}
+    binary = {".root", ".npz", ".png", ".pdf", ".pickle"}
     seeds = REPOSITORY / "tests" / "fuzz" / "seeds" / "model"
     paths = [path for path in tracked_files() if path.suffix not in binary]
     return [path for path in paths if path.parent != seeds]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import nablafit as nf
-from nablafit._problem import make_problem
-from nablafit._rounding import pdg_round
+from nablafit._results.rounding import pdg_round
 from nablafit.fit import compare_gradients
-from nablafit.interop.scipy import METHODS, _FreeFunction, is_supported
+from nablafit.minimizers.problem import make_problem
+from nablafit.minimizers.scipy import METHODS, _FreeFunction, is_supported
 
 BOUNDED = ("newton", "minuit", "scipy:L-BFGS-B", "scipy:SLSQP", "scipy:TNC", "scipy:trust-constr")
 

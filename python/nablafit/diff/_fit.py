@@ -17,9 +17,9 @@ from ._setup import fit_arrays
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._problem import Bounds, Fixed
     from ..data import Data
     from ..inputs import InputValues
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["Cotangent", "DifferentiableFit", "Tangent", "fit"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from .._display import text_table
+from .._results.display import text_table
 
 __all__ = ["BANDS", "html_page", "number", "text_page", "with_error"]
 

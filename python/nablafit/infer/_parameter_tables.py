@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .._display import text_table
-from .._record import Record
+from .._results.display import text_table
+from .._results.record import Record
 
 __all__ = ["ParameterWarning", "signed", "table_html", "table_text", "warning_lines"]
 

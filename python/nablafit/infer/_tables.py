@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from .._display import text_table
+from .._results.display import text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

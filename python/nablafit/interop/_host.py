@@ -15,8 +15,8 @@ from ..diff._setup import fit_arrays, thread_count
 from ..errors import ArgumentError, Error, located
 
 if TYPE_CHECKING:
-    from .._problem import Bounds, Fixed
     from ..data import Data
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["HostFit", "HostFunction", "make_fit", "make_nll", "make_objective"]

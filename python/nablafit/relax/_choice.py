@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import FloatArray, float_array
-from .._record import Record
+from .._results.record import Record
 from ._calls import exactly, sum_to_shape
 from ._cut import common_shape, step_at
 from ._histogram import Kernel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from .._arrays import FloatArray, float_array
-from .._record import Record
+from .._results.record import Record
 from ..errors import ArgumentError, located
 from ._calls import Step, exactly, smooth_step, sum_to_shape
 from ._histogram import Kernel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from .._arrays import FloatArray, float_array
-from .._record import Record
+from .._results.record import Record
 from ..batch import thread_count
 from ..infer._tables import html_page, text_page
 from ._calls import HistogramCall, exactly

@@ -8,19 +8,19 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._record import write_text
+from .._results.record import write_text
 from ..result import FitResult
 
 if TYPE_CHECKING:
-    from ..infer._breakdown_result import BreakdownResult
-    from ..infer._gof_result import GoodnessOfFitResult
-    from ..infer._pulls_result import PullsResult
-    from ..infer._ranking_result import RankingResult
-    from ..infer._scan_result import ScanResult
-    from ..infer._yields_result import YieldsResult
-    from ..infer.correlation import CorrelationResult
-    from ..infer.limit_results import LimitResult
-    from ..infer.results import SignificanceResult
+    from ..infer.impacts._breakdown_result import BreakdownResult
+    from ..infer.impacts._pulls_result import PullsResult
+    from ..infer.impacts._ranking_result import RankingResult
+    from ..infer.impacts.correlation import CorrelationResult
+    from ..infer.limits.results import LimitResult
+    from ..infer.predictions._gof_result import GoodnessOfFitResult
+    from ..infer.predictions._yields_result import YieldsResult
+    from ..infer.profiles._scan_result import ScanResult
+    from ..infer.testing.results import SignificanceResult
     from ..plot import Label
 
 __all__ = ["Report"]

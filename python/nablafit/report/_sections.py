@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from .. import _display
+from .._results import display as _display
 from ._content import Section, Table
 from ._sections_inference import (
     breakdown_section,

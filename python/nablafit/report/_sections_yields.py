@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import plot
-from .._rounding import pdg_round
+from .._results.rounding import pdg_round
 from ._content import Picture, Section, Table
 from ._figures import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..infer._yields_result import ChannelYields, YieldsResult
+    from ..infer.predictions._yields_result import ChannelYields, YieldsResult
     from ._report import Report
 
 __all__ = ["yields_section"]

@@ -1,0 +1,52 @@
+"""Where modules went that saved pickles, or programs, name by their former paths."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["MOVED"]
+
+MOVED = {
+    "nablafit._inputs": "nablafit._results.inputs",
+    "nablafit._problem": "nablafit.minimizers.problem",
+    "nablafit.diagnostics": "nablafit._results.diagnostics",
+    "nablafit.infer._breakdown_result": "nablafit.infer.impacts._breakdown_result",
+    "nablafit.infer._contour_result": "nablafit.infer.profiles._contour_result",
+    "nablafit.infer._feldman_cousins_result": "nablafit.infer.profiles._feldman_cousins_result",
+    "nablafit.infer._gof_result": "nablafit.infer.predictions._gof_result",
+    "nablafit.infer._intervals_result": "nablafit.infer.profiles._intervals_result",
+    "nablafit.infer._lower_minimum": "nablafit.infer.profiles._lower_minimum",
+    "nablafit.infer._parameter_tables": "nablafit.infer._parameter_tables",
+    "nablafit.infer._pulls_result": "nablafit.infer.impacts._pulls_result",
+    "nablafit.infer._ranking_result": "nablafit.infer.impacts._ranking_result",
+    "nablafit.infer._scan_result": "nablafit.infer.profiles._scan_result",
+    "nablafit.infer._yields_result": "nablafit.infer.predictions._yields_result",
+    "nablafit.infer.correlation": "nablafit.infer.impacts.correlation",
+    "nablafit.infer.limit_results": "nablafit.infer.limits.results",
+    "nablafit.infer.results": "nablafit.infer.testing.results",
+    "nablafit.infer.toy_distribution": "nablafit.infer.testing.toy_distribution",
+    "nablafit.interop.scipy": "nablafit.minimizers.scipy",
+    "nablafit.minima": "nablafit._results.minima",
+}
+"""Former paths of modules and the present ones."""
+
+
+class _FormerPaths(MetaPathFinder, Loader):
+    """Answers an import of a former path with the module itself; asked only if nobody else does."""
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return ModuleType(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module at the present path in the place of the empty one."""
+        sys.modules[module.__name__] = import_module(MOVED[module.__name__])
+
+
+sys.meta_path.append(_FormerPaths())
