@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 import nablafit as nf
-from nablafit.infer.impacts._breakdown_result import BreakdownResult, UncertaintyGroup
-from nablafit.infer.impacts._pulls_result import PullsResult
-from nablafit.infer.impacts._ranking_result import RankingResult
+from nablafit.infer.impacts.breakdown import BreakdownResult, UncertaintyGroup
 from nablafit.infer.impacts.correlation import CorrelationResult
+from nablafit.infer.impacts.pulls import PullsResult
+from nablafit.infer.impacts.ranking import RankingResult
 from nablafit.infer.limits.results import LimitGridResult, LimitResult
-from nablafit.infer.predictions._gof_result import ChannelDeviance, GoodnessOfFitResult
-from nablafit.infer.predictions._yields_result import ChannelYields, YieldsResult
-from nablafit.infer.profiles._contour_result import Contour, ContourResult
-from nablafit.infer.profiles._feldman_cousins_result import FeldmanCousinsResult
-from nablafit.infer.profiles._scan_result import ScanResult
+from nablafit.infer.predictions.goodness_of_fit import ChannelDeviance, GoodnessOfFitResult
+from nablafit.infer.predictions.yields import ChannelYields, YieldsResult
+from nablafit.infer.profiles.contour import Contour, ContourResult
+from nablafit.infer.profiles.feldman_cousins import FeldmanCousinsResult
+from nablafit.infer.profiles.scan import ScanResult
 from nablafit.infer.testing.results import HypotestResult, SignificanceResult
 from nablafit.infer.testing.toy_distribution import ToyDistribution
 

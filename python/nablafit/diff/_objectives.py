@@ -15,8 +15,8 @@ import scipy
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues
 from ..errors import ArgumentError, located
-from ..infer.testing._asymptotics import tail_coordinates
 from ..infer.testing._hypothesis import find_poi, make_hypothesis
+from ..infer.testing._statistic import tail_coordinates
 from ._objective import Objective, make_batch
 from ._setup import fit_arrays, hypothesis_arrays, thread_count
 

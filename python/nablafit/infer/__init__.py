@@ -19,15 +19,11 @@ from .predictions.goodness_of_fit import (
     goodness_of_fit,
 )
 from .predictions.yields import ChannelYields, YieldsResult, yields
-from .profiles._contour_result import Contour, ContourResult
-from .profiles._feldman_cousins_result import FeldmanCousinsResult
-from .profiles._intervals_result import Interval, IntervalsResult
-from .profiles._lower_minimum import LowerMinimum
-from .profiles._scan_result import ScanResult
-from .profiles.contour import contour
-from .profiles.feldman_cousins import feldman_cousins
-from .profiles.intervals import intervals
-from .profiles.scan import scan
+from .profiles._best_fit import LowerMinimum
+from .profiles.contour import Contour, ContourResult, contour
+from .profiles.feldman_cousins import FeldmanCousinsResult, feldman_cousins
+from .profiles.intervals import Interval, IntervalsResult, intervals
+from .profiles.scan import ScanResult, scan
 from .testing.hypotest import hypotest
 from .testing.results import HypotestResult, SignificanceResult
 from .testing.significance import significance

@@ -20,7 +20,7 @@ from ._text import display_names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..infer.predictions._gof_result import GoodnessOfFitResult
+    from ..infer.predictions.goodness_of_fit import GoodnessOfFitResult
 
 __all__ = ["goodness_of_fit", "toys"]
 

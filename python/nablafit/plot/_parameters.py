@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from ..infer.impacts._pulls_result import PullsResult
-    from ..infer.impacts._ranking_result import RankingResult
+    from ..infer.impacts.pulls import PullsResult
+    from ..infer.impacts.ranking import RankingResult
 
 __all__ = ["pulls", "ranking"]
 

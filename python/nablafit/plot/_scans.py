@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from ..infer.profiles._contour_result import ContourResult
-    from ..infer.profiles._feldman_cousins_result import FeldmanCousinsResult
-    from ..infer.profiles._scan_result import ScanResult
+    from ..infer.profiles.contour import ContourResult
+    from ..infer.profiles.feldman_cousins import FeldmanCousinsResult
+    from ..infer.profiles.scan import ScanResult
 
 __all__ = ["contour", "feldman_cousins", "scan"]
 

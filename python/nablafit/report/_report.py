@@ -12,14 +12,14 @@ from .._results.record import write_text
 from ..result import FitResult
 
 if TYPE_CHECKING:
-    from ..infer.impacts._breakdown_result import BreakdownResult
-    from ..infer.impacts._pulls_result import PullsResult
-    from ..infer.impacts._ranking_result import RankingResult
+    from ..infer.impacts.breakdown import BreakdownResult
     from ..infer.impacts.correlation import CorrelationResult
+    from ..infer.impacts.pulls import PullsResult
+    from ..infer.impacts.ranking import RankingResult
     from ..infer.limits.results import LimitResult
-    from ..infer.predictions._gof_result import GoodnessOfFitResult
-    from ..infer.predictions._yields_result import YieldsResult
-    from ..infer.profiles._scan_result import ScanResult
+    from ..infer.predictions.goodness_of_fit import GoodnessOfFitResult
+    from ..infer.predictions.yields import YieldsResult
+    from ..infer.profiles.scan import ScanResult
     from ..infer.testing.results import SignificanceResult
     from ..plot import Label
 

@@ -12,7 +12,7 @@ from ._content import Picture, Section, Table
 from ._figures import picture
 
 if TYPE_CHECKING:
-    from ..infer.impacts._ranking_result import RankingResult
+    from ..infer.impacts.ranking import RankingResult
     from ._report import Report
 
 __all__ = [

@@ -12,7 +12,7 @@ from ._figures import picture
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..infer.predictions._yields_result import ChannelYields, YieldsResult
+    from ..infer.predictions.yields import ChannelYields, YieldsResult
     from ._report import Report
 
 __all__ = ["yields_section"]

@@ -2,23 +2,162 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
+from ..._results.record import Record
+from ..._results.rounding import pdg_round
 from ...errors import ArgumentError, located
-from .._parameter_tables import ParameterWarning
-from ._one_sided import one_sided_warnings
-from ._pulls_result import PullsResult
+from ...spec import HistoSys, NormSys
+from .._parameter_tables import ParameterWarning, signed, table_html, table_text, warning_lines
 from ._selection import Patterns, select
 
 if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["PullsResult", "pulls"]
+__all__ = ["PullsResult", "one_sided_fractions", "one_sided_warnings", "pulls"]
+
+_HEADER = ("parameter", "value", "error", "pull", "constraint", "significance", "")
+_ALIGN = "lrrrrrl"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class PullsResult(Record, format="nablafit.PullsResult/1"):
+    """How far a fit moved the constrained parameters, and how much it constrained them; frozen.
+
+    All arrays have shape (n_parameters,), in the order of the model. Numbers that there are not,
+    as the error after a failed fit, are NaN.
+    """
+
+    parameters: tuple[str, ...]
+    values: FloatArray
+    """Fitted values."""
+    errors: FloatArray
+    """Standard deviations after the fit; 0 if fixed."""
+    prefit_values: FloatArray
+    """Centres of the constraint terms."""
+    prefit_errors: FloatArray
+    """Widths of the constraint terms."""
+    pulls: FloatArray
+    """(value - prefit value) / prefit error."""
+    constraints: FloatArray
+    """Error / prefit error."""
+    significances: FloatArray
+    """(value - prefit value) / sqrt(prefit error^2 - error^2): the distance in units of the spread
+    that is expected of it. NaN where the fit did not constrain the parameter."""
+    fixed: NDArray[np.bool_]
+    at_bound: NDArray[np.bool_]
+    warnings: tuple[ParameterWarning, ...]
+    """Kinds: "over_constrained", "inflated", "pulled", "one_sided", "at_bound", "no_error"."""
+    fit_status: str
+    """Status of the fit."""
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __repr__(self) -> str:
+        return table_text(self._title(), _HEADER, self._rows(), _ALIGN)
+
+    def _repr_html_(self) -> str:
+        return table_html(self._title(), _HEADER, self._rows(), _ALIGN)
+
+    def _title(self) -> list[str]:
+        n = len(self.parameters)
+        title = [f"Pulls of {n} constrained parameter{'' if n == 1 else 's'} ({self.fit_status})"]
+        return [*title, *warning_lines(self.warnings)]
+
+    def _rows(self) -> list[Sequence[str]]:
+        rows: list[Sequence[str]] = []
+        for i, name in enumerate(self.parameters):
+            value, error = pdg_round(float(self.values[i]), float(self.errors[i]))
+            shrink = self.constraints[i]
+            rows.append(
+                (
+                    name,
+                    value,
+                    error,
+                    signed(self.pulls[i], 2),
+                    f"{shrink:.2f}" if np.isfinite(shrink) and not self.fixed[i] else "",
+                    signed(self.significances[i], 2),
+                    "fixed" if self.fixed[i] else "at bound" if self.at_bound[i] else "",
+                )
+            )
+        return rows
+
+
+_MOST_CHANNELS = 3  # that are named
+_NEGLIGIBLE = 0.005  # of the expected events of a channel: who changes less is not looked at
+
+
+def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return how one-sided interpolated parameters are, by parameter and channel.
+
+    In a channel, u and d are the changes of the expected events of every bin when the parameter
+    moves from the centre of its constraint term by plus and minus its width, everything else at its
+    initial value. The fraction is
+
+        sum over bins with u d > 0 of min(|u|, |d|)  /  sum over all bins of max(|u|, |d|):
+
+    0 if up and down are on opposite sides everywhere, or one of them is nominal; 1 if they are the
+    same. Parameters without interpolation are left out, and channels in which one changes less than
+    0.5 % of the events, for there the finite size of simulated samples decides.
+    """
+    interpolated = {
+        modifier.parameter
+        for channel in model.spec.channels
+        for sample in channel.samples
+        for modifier in sample.modifiers
+        if isinstance(modifier, NormSys | HistoSys)
+    }
+    centers, widths = model.prefit()
+    starts = [bins.start for bins in model.channel_bins.values()]
+    negligible = _NEGLIGIBLE * np.add.reduceat(np.abs(model.expected(model.initial)), starts)
+    fractions: dict[str, dict[str, float]] = {}
+    for name in names:
+        if name not in interpolated:
+            continue
+        p = model.index(name)
+        nominal, high, low = (
+            model.expected({name: centers[p] + sign * widths[p]}) for sign in (0.0, 1.0, -1.0)
+        )
+        up, down = high - nominal, low - nominal
+        larger, smaller = np.maximum(np.abs(up), np.abs(down)), np.minimum(np.abs(up), np.abs(down))
+        sizes = np.add.reduceat(larger, starts)
+        overlaps = np.add.reduceat(np.where(up * down > 0.0, smaller, 0.0), starts)
+        fractions[name] = {
+            channel: float(overlaps[i] / sizes[i])
+            for i, channel in enumerate(model.channels)
+            if sizes[i] > negligible[i]
+        }
+    return fractions
+
+
+def one_sided_warnings(
+    model: Model, names: Sequence[str], threshold: float
+) -> list[ParameterWarning]:
+    """Return one warning for each parameter whose fraction exceeds the threshold somewhere."""
+    warnings = []
+    for name, fractions in one_sided_fractions(model, names).items():
+        found = {channel: value for channel, value in fractions.items() if value > threshold}
+        if not found:
+            continue
+        channels = sorted(found, key=lambda channel: -found[channel])
+        more = len(channels) - _MOST_CHANNELS
+        where = ", ".join(f"{c} ({100 * found[c]:.0f} %)" for c in channels[:_MOST_CHANNELS])
+        where += f" and {more} more" if more > 0 else ""
+        message = f"{name}: up and down variations are on the same side of nominal in {where}"
+        value = max(found.values())
+        warnings.append(
+            ParameterWarning(kind="one_sided", parameter=name, value=value, message=message)
+        )
+    return warnings
 
 
 @remembers_origin

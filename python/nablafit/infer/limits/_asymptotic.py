@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._arrays import FloatArray
-from ..testing._asymptotics import expected_p_values, p_values
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import (
     Fit,
@@ -21,9 +20,9 @@ from ..testing._profile import (
     poi_scale,
     until_settled,
 )
-from ._report import LimitParts, make_limit
+from ..testing._statistic import expected_p_values, p_values
+from ._report import LimitParts, Table, interpolate_limits, make_limit
 from ._search import Criterion, LimitSearch, Profile
-from ._tables import Table, interpolate_limits
 
 if TYPE_CHECKING:
     from ...data import Data

@@ -18,9 +18,9 @@ import scipy
 from ..._arrays import FloatArray
 from ...data import Data
 from ...likelihood import Likelihood
-from ..testing._asymptotics import NSIGMA, tail_coordinates
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import SAME, Fit, Fits, Row, lower_free_fit
+from ..testing._statistic import NSIGMA, tail_coordinates
 
 __all__ = ["CURVES", "Criterion", "LimitSearch", "Profile"]
 

@@ -14,14 +14,13 @@ from ..._results.inputs import merged_origin
 from ...errors import ArgumentError, Interrupted, located
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import Fits, until_settled
+from ..testing._statistic import toy_p_values
 from ..testing._tests import check_same, merge_toys
-from ..testing._toy_p_values import toy_p_values
 from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
 from ..testing.toy_distribution import ToyDistribution
 from ._asymptotic import Preparation, limit_from, prepare
-from ._report import LimitParts, make_limit, merged_notes, outcome
+from ._report import LimitParts, Table, interpolate_limits, make_limit, merged_notes, outcome
 from ._search import Criterion, LimitSearch
-from ._tables import Table, interpolate_limits
 
 if TYPE_CHECKING:
     from ...data import Data

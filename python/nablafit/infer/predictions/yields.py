@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._arrays import FloatArray, nearest
+from ..._results.display import text_table
 from ..._results.origin import remembers_origin
+from ..._results.record import Record
+from ..._results.rounding import pdg_round
 from ...data import check_data
 from ...errors import ArgumentError, located
+from . import yields as tables
 from ._bands import covariance_matrix, diagonal_variances, variances
-from ._yield_sums import YieldSums
-from ._yields_result import ChannelYields, YieldsResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     from ..._arrays import FloatArray
@@ -24,7 +34,400 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["ChannelYields", "YieldsResult", "yields"]
+__all__ = [
+    "ChannelYields",
+    "YieldSums",
+    "YieldsResult",
+    "channel_html",
+    "channel_text",
+    "result_html",
+    "result_text",
+    "row_bins",
+    "to_csv",
+    "to_latex",
+    "yields",
+]
+
+_CSV_HEADER = ("channel", "bin", "low", "high", "sample", "yield", "error")
+_MAX_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """One channel or bin: what a table says of it, `None` for samples that it lacks."""
+
+    label: str
+    samples: dict[str, tuple[float, float]]
+    total: tuple[float, float]
+    observed: float | None
+
+    @property
+    def ratio(self) -> str:
+        """Observed / expected; empty without data or expectation."""
+        if self.observed is None or not self.total[0] > 0:
+            return ""
+        return f"{self.observed / self.total[0]:.3f}"
+
+
+# --- plain text and HTML --------------------------------------------------------------------------
+
+
+def result_text(result: YieldsResult) -> str:
+    """Lay out the totals of all channels."""
+    return "\n".join([*_head(result), "", to_text(result, "channel")])
+
+
+def result_html(result: YieldsResult) -> str:
+    """Lay out the same as an HTML table."""
+    head = "".join(f"<div>{escape(line)}</div>" for line in _head(result))
+    return head + _html_table("channel", _channel_columns(result))
+
+
+def channel_text(channel: ChannelYields) -> str:
+    """Lay out the bins of one channel."""
+    total = _pair(channel.total, channel.total_error)
+    return f"{channel.name}: {total} events expected\n{_table('bin', _bin_columns(channel))}"
+
+
+def channel_html(channel: ChannelYields) -> str:
+    """Lay out the same as an HTML table."""
+    return f"<div>{escape(channel.name)}</div>" + _html_table("bin", _bin_columns(channel))
+
+
+def to_text(result: YieldsResult, by: str) -> str:
+    """Return one table of channels, or one table of bins for each channel."""
+    if _check(by) == "channel":
+        return _table("channel", _channel_columns(result))
+    return "\n\n".join(map(channel_text, result.channels))
+
+
+def _head(result: YieldsResult) -> list[str]:
+    name = {"prefit": "Pre-fit", "postfit": "Post-fit"}.get(result.kind, result.kind)
+    lines = [f"{name} yields of {result.model or 'the model'}"]
+    return [*lines, result.message] if result.message else lines
+
+
+def _table(what: str, columns: Sequence[Column]) -> str:
+    header, rows = _cells(what, columns)
+    lines = text_table(header, rows[:_MAX_ROWS], "l" + "r" * (len(header) - 1))
+    if len(rows) > _MAX_ROWS:
+        lines.append(f"{len(rows) - _MAX_ROWS} more are in the result")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _html_table(what: str, columns: Sequence[Column]) -> str:
+    header, rows = _cells(what, columns)
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows[:_MAX_ROWS]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(what: str, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: one row per channel or bin, one column per sample."""
+    samples = _samples(columns)
+    observed = any(column.observed is not None for column in columns)
+    header = [what, *samples, "total", *(("data", "data/total") if observed else ())]
+    rows = []
+    for column in columns:
+        known = (column.samples.get(sample) for sample in samples)
+        row = [column.label, *("" if pair is None else _pair(*pair) for pair in known)]
+        row.append(_pair(*column.total))
+        if observed:
+            row += [_count(column.observed), column.ratio]
+        rows.append(row)
+    return header, rows
+
+
+# --- comma-separated values -----------------------------------------------------------------------
+
+
+def to_csv(result: YieldsResult, by: str) -> str:
+    """Return one line per channel, sample and bin, or per channel and sample."""
+    _check(by)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_CSV_HEADER)
+    for channel in result.channels:
+        if by == "channel":
+            columns = [_channel_column(channel)]
+            places = [("", *_borders(channel, 0, channel.n_bins))]
+        else:
+            columns = _bin_columns(channel)
+            places = [(str(i), *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
+        for column, place in zip(columns, places, strict=True):
+            writer.writerows((channel.name, *place, *row) for row in _csv_rows(column))
+    return text.getvalue()
+
+
+def _csv_rows(column: Column) -> Iterator[tuple[str, str, str]]:
+    for sample, (value, error) in column.samples.items():
+        yield sample, repr(value), repr(error)
+    yield "total", repr(column.total[0]), repr(column.total[1])
+    if column.observed is not None:
+        yield "data", repr(column.observed), ""
+
+
+def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
+    if channel.edges is None:
+        return "", ""
+    return repr(float(channel.edges[first])), repr(float(channel.edges[last]))
+
+
+# --- LaTeX ----------------------------------------------------------------------------------------
+
+
+def to_latex(result: YieldsResult, by: str) -> str:
+    """Return a tabular with samples as rows: all channels, or one tabular of bins for each."""
+    if _check(by) == "channel":
+        return _tabular("", _channel_columns(result))
+    return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in result.channels)
+
+
+def _tabular(title: str, columns: Sequence[Column]) -> str:
+    def line(name: str, cells: Sequence[str]) -> str:
+        return " & ".join([_escape_latex(name), *cells]) + r" \\"
+
+    lines = [r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\hline"]
+    lines += [line(title, [_escape_latex(column.label) for column in columns]), r"\hline"]
+    for sample in _samples(columns):
+        pairs = (column.samples.get(sample) for column in columns)
+        lines.append(line(sample, ["" if p is None else _latex_pair(*p) for p in pairs]))
+    lines += [r"\hline", line("Total", [_latex_pair(*column.total) for column in columns])]
+    if any(column.observed is not None for column in columns):
+        lines.append(line("Data", [f"${_count(column.observed)}$" for column in columns]))
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _latex_pair(value: float, error: float) -> str:
+    text = _pair(value, error).replace("±", r"\pm").replace("inf", r"\infty")
+    return "$" + re.sub(r"e\+?(-?)0*(\d+)", r" \\times 10^{\1\2}", text) + "$"
+
+
+def _escape_latex(text: str) -> str:
+    text = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", r"\textbackslash "))
+    return text.replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _check(by: str) -> str:
+    if by not in ("bin", "channel"):
+        raise located(ArgumentError, f'expected "bin" or "channel", got {by!r}', "by")
+    return by
+
+
+def _samples(columns: Sequence[Column]) -> list[str]:
+    return list(dict.fromkeys(sample for column in columns for sample in column.samples))
+
+
+def _channel_columns(result: YieldsResult) -> list[Column]:
+    return [_channel_column(channel) for channel in result.channels]
+
+
+def _channel_column(channel: ChannelYields) -> Column:
+    pairs = zip(channel.sample_totals.tolist(), channel.sample_total_errors.tolist(), strict=True)
+    observed = None if channel.observed is None else channel.observed_total
+    samples = dict(zip(channel.samples, pairs, strict=True))
+    return Column(channel.name, samples, (channel.total, channel.total_error), observed)
+
+
+def _bin_columns(channel: ChannelYields) -> list[Column]:
+    values, errors = channel.by_sample.tolist(), channel.by_sample_errors.tolist()
+    totals = zip(channel.by_bin.tolist(), channel.by_bin_errors.tolist(), strict=True)
+    observed = None if channel.observed is None else channel.observed.tolist()
+    return [
+        Column(
+            _bin_label(channel, i),
+            {name: (values[s][i], errors[s][i]) for s, name in enumerate(channel.samples)},
+            total,
+            None if observed is None else observed[i],
+        )
+        for i, total in enumerate(totals)
+    ]
+
+
+def _bin_label(channel: ChannelYields, i: int) -> str:
+    if channel.edges is None:
+        return str(i)
+    return f"[{channel.edges[i]:g}, {channel.edges[i + 1]:g}]"
+
+
+def _pair(value: float, error: float) -> str:
+    if math.isinf(error):
+        return f"{value:.5g} ± inf"
+    number, uncertainty = pdg_round(value, error)
+    return f"{number} ± {uncertainty}" if uncertainty else number
+
+
+def _count(observed: float | None) -> str:
+    return "" if observed is None else f"{observed:.10g}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class ChannelYields(Record):
+    """Expected and observed events of one channel; frozen. All numbers are in events.
+
+    Errors are standard deviations from the covariance of the parameters, with all correlations:
+    those of sums are not sums of squares. They are infinite where the fit leaves a yield
+    undetermined, NaN where there is no covariance.
+    """
+
+    name: str
+    samples: tuple[str, ...]
+    by_sample: FloatArray
+    """Expected events, shape (n_samples, n_bins)."""
+    by_sample_errors: FloatArray
+    by_bin: FloatArray
+    """Expected events of all samples together, shape (n_bins,); at least the channel's floor."""
+    by_bin_errors: FloatArray
+    sample_totals: FloatArray
+    """Expected events of all bins together, shape (n_samples,)."""
+    sample_total_errors: FloatArray
+    total: float
+    """Expected events of the channel."""
+    total_error: float
+    observed: FloatArray | None
+    """Observed events, shape (n_bins,); None if no data were given."""
+    axis: str
+    """Name of the observable; empty if the model has none, or several, for this channel."""
+    edges: FloatArray | None
+    """Borders of the bins in units of the observable, shape (n_bins + 1,); None without `axis`."""
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return len(self.by_bin)
+
+    @property
+    def observed_total(self) -> float:
+        """Observed events of the channel; NaN if no data were given."""
+        return float("nan") if self.observed is None else float(np.sum(self.observed))
+
+    @property
+    def ratio(self) -> FloatArray | None:
+        """Observed / expected per bin, shape (n_bins,); NaN for 0 / 0; None without data."""
+        return None if self.observed is None else _divide(self.observed, self.by_bin)
+
+    @property
+    def ratio_errors(self) -> FloatArray:
+        """Relative error of the expectation per bin: the band around 1 in a plot of the ratio."""
+        return _divide(self.by_bin_errors, self.by_bin)
+
+    def __repr__(self) -> str:
+        return tables.channel_text(self)
+
+    def _repr_html_(self) -> str:
+        return tables.channel_html(self)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class YieldsResult(Record, format="nablafit.YieldsResult/1"):
+    """Expected events of a model at a point, with uncertainty bands; frozen.
+
+    `result["SR"]` is the `ChannelYields` of one channel.
+    """
+
+    kind: str
+    """"prefit": initial values, constraint widths; "postfit": values and covariance of a fit."""
+    model: str
+    """Name of the model."""
+    message: str
+    """What to know about the bands, in sentences; empty if there is nothing."""
+    parameters: tuple[str, ...]
+    x: FloatArray
+    """Parameter values that the yields belong to, shape (n_parameters,)."""
+    errors: FloatArray
+    """Standard deviations of the parameters that the bands come from, shape (n_parameters,)."""
+    channels: tuple[ChannelYields, ...]
+    total: float
+    """Expected events of all channels together."""
+    total_error: float
+    bin_covariance: FloatArray | None = None
+    """Covariance of the expected events of all bins, shape (n_bins, n_bins), bins channel by
+    channel; None if not asked for."""
+
+    def __getitem__(self, channel: str) -> ChannelYields:
+        for found in self.channels:
+            if found.name == channel:
+                return found
+        names = [found.name for found in self.channels]
+        raise located(ArgumentError, f"unknown channel{nearest(channel, names)}", channel)
+
+    def __repr__(self) -> str:
+        return tables.result_text(self)
+
+    def _repr_html_(self) -> str:
+        return tables.result_html(self)
+
+    def to_text(self, *, by: str = "bin") -> str:
+        """Return a plain table: `by` "channel" (totals) or "bin"."""
+        return tables.to_text(self, by)
+
+    def to_csv(self, *, by: str = "bin") -> str:
+        """Return comma-separated values with a header, numbers at full precision.
+
+        One line per channel, sample and bin; the sample "total" is the sum of all samples, "data"
+        what was observed. With `by="channel"`, bins of a channel are summed.
+        """
+        return tables.to_csv(self, by)
+
+    def to_latex(self, *, by: str = "channel") -> str:
+        """Return a LaTeX `tabular` with one column per channel or bin."""
+        return tables.to_latex(self, by)
+
+
+def _divide(above: FloatArray, below: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: FloatArray = above / below
+    return result
+
+
+def row_bins(model: Model) -> NDArray[np.intp]:
+    """Return the bin of every row: channel by channel, sample by sample, bin by bin."""
+    channels = zip(model.spec.channels, model.channel_bins.values(), strict=True)
+    parts = [np.tile(np.arange(b.start, b.stop), len(channel.samples)) for channel, b in channels]
+    return np.concatenate([np.zeros(0, dtype=np.intp), *parts])
+
+
+class YieldSums:
+    """Matrices of zeros and ones that add rows, or bins, up."""
+
+    def __init__(self, model: Model) -> None:
+        channels = model.spec.channels
+        n_bins = np.array([channel.n_bins for channel in channels], dtype=np.intp)
+        n_samples = np.array([len(channel.samples) for channel in channels], dtype=np.intp)
+        n_all = int(n_samples.sum())
+        sample_of_row = np.repeat(np.arange(n_all), np.repeat(n_bins, n_samples))
+        channel_of_bin = np.repeat(np.arange(n_bins.size), n_bins)
+        self._to_bins = _sum_matrix(row_bins(model), model.n_bins)
+        self.to_samples = _sum_matrix(sample_of_row, n_all)
+        """From rows to the samples of all channels."""
+        self.to_channels = _sum_matrix(channel_of_bin, n_bins.size)
+        """From bins."""
+        floors = [np.nan if c.yield_floor is None else c.yield_floor for c in channels]
+        self._floors = np.repeat(np.array(floors, dtype=float), n_bins)
+
+    def bins(self, values: FloatArray, jacobian: csr_array) -> tuple[FloatArray, csr_array]:
+        """Add the samples; where the floor of a channel acts, nothing changes the bin."""
+        bins, derivatives = self._to_bins @ values, self._to_bins @ jacobian
+        floored = bins <= self._floors
+        if np.any(floored):
+            bins = np.fmax(bins, self._floors)
+            derivatives = derivatives.multiply(~floored[:, np.newaxis]).tocsr()
+        return bins, derivatives
+
+
+def _sum_matrix(targets: NDArray[np.intp], n_targets: int) -> csr_array:
+    """Return the matrix that adds element i to sum `targets[i]`."""
+    from scipy.sparse import csr_array
+
+    n = targets.size
+    return csr_array((np.ones(n), (targets, np.arange(n))), shape=(n_targets, n))
+
 
 _MOST_NAMES = 5
 

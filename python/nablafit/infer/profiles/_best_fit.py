@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import FloatArray, index_of
+from ..._results.record import Record
 from ...batch import thread_count
 from ...errors import ArgumentError, Error, FitWarning, located
 from ...fit import fit
@@ -22,7 +24,6 @@ from ...minimizers.problem import FitOptions
 from .._common import EXACT
 from .._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from .._starts import random_starts
-from ._lower_minimum import LowerMinimum
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
+__all__ = ["LowerMinimum"]
+
+# Parameters that the text of a LowerMinimum names at most.
+_NAMES_SHOWN = 3
 # Other minima of the best fit that its profiles follow.
 _MOST_MINIMA = 3
 # Times that a best fit gives way to a lower one that its profile met.
@@ -41,6 +46,34 @@ NEW_MINIMUM = 1e-5
 _MOST_NAMES = 10
 # Differences in units of the error that tell two minima apart.
 _TELLING = 0.1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class LowerMinimum(Record):
+    """A minimum below the best fit, met by constrained fits; frozen.
+
+    `nablafit.fit(model, data, initial=minimum.x)` starts there; its result, passed on as `result`,
+    makes it the reference.
+    """
+
+    parameters: tuple[str, ...]
+    """All parameters of the model."""
+    x: FloatArray
+    """Where it is, shape (n_parameters,)."""
+    twice_delta_nll: float
+    """-2 log L minus that of the best fit: negative."""
+    differs_in: dict[str, float]
+    """The parameters that tell it from the best fit, with their values here: the largest difference
+    in units of their errors first."""
+
+    def __repr__(self) -> str:
+        pairs = list(self.differs_in.items())[:_NAMES_SHOWN]
+        where = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+        depth = f"{-self.twice_delta_nll:.3g} lower in -2 log L than the best fit"
+        return f"A minimum {depth} was met{' at ' if where else ''}{where}."
+
+    def _repr_html_(self) -> str:
+        return f"<div>{escape(repr(self))}</div>"
 
 
 @dataclass(frozen=True)

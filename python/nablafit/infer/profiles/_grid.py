@@ -15,7 +15,7 @@ from .._elsewhere import SAME, Elsewhere, disagreement, fit_elsewhere, has_other
 from ._best_fit import NEW_MINIMUM, Reference
 
 if TYPE_CHECKING:
-    from ._lower_minimum import LowerMinimum
+    from ._best_fit import LowerMinimum
 
 # A value this much lower in -log L at a point that a neighbour leads to starts another fit.
 _IMPROVEMENT = 1e-7

@@ -13,10 +13,15 @@ from ..._arrays import FloatArray
 from ..._results.inputs import merged_origin
 from ..._results.record import Record
 from ...errors import ArgumentError, located
-from ._asymptotics import PValues, expected_p_values, p_values
 from ._profile import Fit, Observation, Row, failure_sentence, lower_free_fit
-from ._statistic import statistic_value
-from ._toy_p_values import ToyPValues, toy_p_values
+from ._statistic import (
+    PValues,
+    ToyPValues,
+    expected_p_values,
+    p_values,
+    statistic_value,
+    toy_p_values,
+)
 from ._toy_runs import ToyJob, alternative_seed, check_toys
 from .results import HypotestResult
 from .toy_distribution import ToyDistribution

@@ -15,9 +15,9 @@ from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
 from ...errors import ArgumentError, Interrupted, located
 from ...result import FitResult
-from ._asymptotics import NSIGMA
 from ._hypothesis import Hypothesis, make_hypothesis
 from ._profile import Fits, Observation, observe, until_settled
+from ._statistic import NSIGMA
 from ._tests import (
     asymptotic_test,
     check_same,
