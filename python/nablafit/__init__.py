@@ -46,9 +46,9 @@ from .infer import (
 )
 from .inputs import InputGradient, InputLayout
 from .interop.pyhf import from_pyhf
+from .io import methods as _methods  # noqa: F401
 from .io.patchset import PatchSet
-from .likelihood import Likelihood
-from .model import Model
+from .model import Likelihood, Model
 from .report import Report
 from .report.make_report import make_report
 from .result import FitResult

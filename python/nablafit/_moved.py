@@ -20,7 +20,7 @@ MOVED = {
     "nablafit.infer._gof_result": "nablafit.infer.predictions.goodness_of_fit",
     "nablafit.infer._intervals_result": "nablafit.infer.profiles.intervals",
     "nablafit.infer._lower_minimum": "nablafit.infer.profiles._best_fit",
-    "nablafit.infer._parameter_tables": "nablafit.infer._parameter_tables",
+    "nablafit.infer._parameter_tables": "nablafit.infer._common",
     "nablafit.infer._pulls_result": "nablafit.infer.impacts.pulls",
     "nablafit.infer._ranking_result": "nablafit.infer.impacts.ranking",
     "nablafit.infer._scan_result": "nablafit.infer.profiles.scan",
@@ -30,6 +30,7 @@ MOVED = {
     "nablafit.infer.results": "nablafit.infer.testing.results",
     "nablafit.infer.toy_distribution": "nablafit.infer.testing.toy_distribution",
     "nablafit.interop.scipy": "nablafit.minimizers.scipy",
+    "nablafit.likelihood": "nablafit.model",
     "nablafit.minima": "nablafit._results.minima",
 }
 """Former paths of modules and the present ones."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number
-from ._results.archive import read_archive, write_archive
+from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number, thread_count
+from ._results.files import read_archive, write_archive
 from ._results.inputs import batch_origin, merged_origin, origin_array, read_origin
+from ._results.record import document_format
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 from .minimizers.newton import minimize_options
@@ -199,6 +200,7 @@ _STATUSES = _core.FIT_STATUSES
 _VALID = np.array([name.startswith("converged") for name in _STATUSES])
 
 
+@document_format(FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class FitManyResult:
     """Outcome of many fits, as arrays with one entry or row per fit; frozen.
@@ -483,16 +485,6 @@ def fit_arrays(
         n_threads=thread_count(n_threads),
         progress=progress,
     )
-
-
-def thread_count(n_threads: int | None) -> int:
-    """Return the number for the core, 0 for its default."""
-    if n_threads is None:
-        return 0
-    if n_threads < 1:
-        message = f"expected a positive number or None, got {n_threads}"
-        raise located(ArgumentError, message, "n_threads")
-    return n_threads
 
 
 def _plain(array: NDArray[Any]) -> object:

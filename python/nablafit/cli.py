@@ -46,9 +46,9 @@ from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
-from ._results import display as _display
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 from .report._summary import summarise
+from .result import result_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,7 +181,7 @@ def _fit(
             seed=seed,
         )
     if output is not None:
-        output.write_text(result.to_json(indent=1) + "\n", encoding="utf-8")
+        result.save(output)
     if as_json:
         click.echo(result.to_json(indent=1))
     else:
@@ -297,14 +297,13 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
 
 
 def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
-    verdict, *details = _display.outcome_lines(result)
+    page = result_page(result)
+    verdict, *details = page.head
     console.print(Text(verdict, style="bold green" if result.valid else "bold red"))
     for line in details:
         console.print(Text(line))
-    table = make_table(
-        *_display.HEADER, right=("", "value", "error", "pull", "constraint", "bounds")
-    )
-    for row in _display.parameter_rows(result):
+    table = make_table(*page.header, right=("", "value", "error", "pull", "constraint", "bounds"))
+    for row in page.rows:
         table.add_row(*map(Text, row), style="bold" if row[1] == poi else None)
     console.print(table)
 

@@ -15,11 +15,10 @@ import numpy as np
 from ._core import __version__
 from ._results.inputs import Inputs
 from .errors import ArgumentError, Error, FitWarning, located
-from .likelihood import DEFAULT_BACKEND, Likelihood
 from .minimizers import iminuit, scipy
 from .minimizers import newton as _newton
 from .minimizers.problem import FitOptions, FitProblem, Minimum, make_problem
-from .model import Model
+from .model import DEFAULT_BACKEND, Likelihood, Model
 from .result import FitResult
 
 if TYPE_CHECKING:

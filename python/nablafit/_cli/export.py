@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .._results.files import write_text
 from ..io.cpp import to_cpp
 from .common import Source, measurement_option, open_workspace, poi_option, workspace_argument
 
@@ -44,4 +45,4 @@ def export(
     if str(output) == "-":
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -268,7 +269,7 @@ def show_command(result: Path, as_json: bool) -> None:
     """Print a RESULT that another command saved with --output; nothing is fitted again."""
     found = load_result(result)
     if as_json:
-        click.echo(found.to_json(indent=1))
+        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         make_console().print(repr(found), markup=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
-from .._results.archive import read_archive
+from .._results.files import read_archive
 from ..batch import FORMAT, FitManyResult, fit_many
 from ..errors import ArgumentError, Interrupted, located
 from ..toys import Toys, toys

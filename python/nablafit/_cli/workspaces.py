@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import surgery
+from .._results.files import write_text
 from ..errors import ArgumentError, ModelWarning, located
 from .common import NamedPath, Source, source_argument
 
@@ -213,4 +214,4 @@ def _write(
     if str(output) == "-":
         click.echo(text)
     else:
-        output.write_text(text + "\n", encoding="utf-8")
+        write_text(output, text + "\n")

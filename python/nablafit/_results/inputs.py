@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from .._core import __version__
 from ..errors import ArgumentError, located
 
-if TYPE_CHECKING:
-    from ..data import Data
-    from ..model import Model
-
 __all__ = ["Inputs"]
+
+
+class HasDigest(Protocol):
+    """A model or data."""
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the numbers."""
 
 
 class Inputs:
@@ -36,7 +40,7 @@ class Inputs:
 
     __slots__ = ("_data", "_model")
 
-    def __init__(self, model: Model | str, data: Data | str) -> None:
+    def __init__(self, model: HasDigest | str, data: HasDigest | str) -> None:
         self._model = model
         self._data = data
 
@@ -113,7 +117,7 @@ class Origin(Mapping[str, Any]):
 
 
 def batch_origin(
-    model: Model, data: Iterable[NDArray[Any] | None], options: Mapping[str, Any]
+    model: HasDigest, data: Iterable[NDArray[Any] | None], options: Mapping[str, Any]
 ) -> Origin:
     """Return what a batch is made from: digests of the model and of all its data, options, version.
 

@@ -9,17 +9,13 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from .._core import __version__
-from ..data import Data
 from ..errors import Interrupted
-from ..likelihood import Likelihood
-from ..model import Model
-from ..result import FitResult
-from .inputs import Origin
+from .inputs import Inputs, Origin
 from .record import Record
 
 __all__ = ["digest_of", "origin_of", "remembers_origin"]
@@ -29,6 +25,25 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _NO_OPTIONS = frozenset({"n_threads", "progress"})
 """Arguments that no result depends on."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A model, data, or both: what a result is made from."""
+
+    def _described(self) -> Mapping[str, object]:
+        """Return what has a digest, by "model" and "data"."""
+
+
+@runtime_checkable
+class Fit(Protocol):
+    """A `FitResult`: an option, but it stands for its model and data too."""
+
+    minimizer: str
+    inputs: Inputs | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
 
 
 def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
@@ -69,10 +84,8 @@ def origin_of(function: str, arguments: Mapping[str, Any], **inputs: object) -> 
     """Return what `remembers_origin` sets, for a function's name, arguments and further inputs."""
     options: dict[str, Any] = {}
     for name, value in arguments.items():
-        if isinstance(value, Likelihood):
-            inputs |= {"model": value.model, "data": value.data}
-        elif isinstance(value, Model | Data):
-            inputs["model" if isinstance(value, Model) else "data"] = value
+        if isinstance(value, Described):
+            inputs |= value._described()
         elif (
             name not in {*_NO_OPTIONS, *inputs}
             and value is not None
@@ -80,7 +93,7 @@ def origin_of(function: str, arguments: Mapping[str, Any], **inputs: object) -> 
         ):
             options[name] = _plain(value)
     for fit in arguments.values():
-        if isinstance(fit, FitResult) and fit.inputs is not None:
+        if isinstance(fit, Fit) and fit.inputs is not None:
             inputs.setdefault("model", functools.partial(getattr, fit.inputs, "model"))
             inputs.setdefault("data", functools.partial(getattr, fit.inputs, "data"))
     versions = {"nablafit": __version__}
@@ -102,18 +115,18 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - options of any kind
         return [_plain(item) for item in value]
     if isinstance(value, float) and not np.isfinite(value):
         return str(value)
-    if value is None or isinstance(value, bool | int | float | str | FitResult):
+    if value is None or isinstance(value, bool | int | float | str | Fit):
         return value
     return value.pattern if isinstance(value, re.Pattern) else repr(value)
 
 
 def _resolved(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _digest_of_fit(value) if isinstance(value, FitResult) else value
+        name: _digest_of_fit(value) if isinstance(value, Fit) else value
         for name, value in options.items()
     }
 
 
-def _digest_of_fit(fit: FitResult) -> str:
+def _digest_of_fit(fit: Fit) -> str:
     """Return the same digest for the same fit done again."""
     return digest_of({name: value for name, value in fit.to_dict().items() if name != "timings"})

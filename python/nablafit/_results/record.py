@@ -5,29 +5,56 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import tempfile
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, located
-from ..result import FitResult
+from .files import is_archive, read_archive, write_text
+from .text import Page
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Record", "load_result"]
+__all__ = ["Record", "SavedResult", "document_format", "load_result"]
 
-_FORMATS: dict[str, type[Record]] = {}
+
+class SavedResult(Protocol):
+    """What results have in common, those of many fits and toys included."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings."""
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any], /) -> Self:
+        """Inverse of `to_dict`."""
+
+    def save(self, path: str | Path, /) -> None:
+        """Write a file that `nablafit.load_result` reads."""
+
+
+ResultT = TypeVar("ResultT", bound=type[SavedResult])
+
+_FORMATS: dict[str, type[SavedResult]] = {}
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf}
 _AS_IN_JSON = (str, int, bool, Any)
+
+
+def document_format(name: str) -> Callable[[ResultT], ResultT]:
+    """Decorate a class whose documents, or archives if it has `load`, are of this format."""
+
+    def register(cls: ResultT) -> ResultT:
+        _FORMATS[name] = cls
+        return cls
+
+    return register
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -68,6 +95,17 @@ class Record:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def _pages(self) -> Sequence[Page]:
+        """Return what the result shows of itself."""
+        return ()
+
+    def __repr__(self) -> str:
+        return "\n\n".join(page.text() for page in self._pages())
+
+    def _repr_html_(self) -> str:
+        pages = "".join(page.html() for page in self._pages())
+        return pages or f"<div>{escape(repr(self))}</div>"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings: NaN becomes None, infinity "inf" or "-inf"."""
         head = {} if self.document_format is None else {"format": self.document_format}
@@ -107,46 +145,37 @@ class Record:
         write_text(path, self.to_json(indent=1) + "\n")
 
 
-def load_result(path: str | Path) -> Record | FitResult:
-    """Read a result that was saved as JSON; its document says of which type it is.
+def load_result(path: str | Path) -> SavedResult:
+    """Read a result that `save` wrote, JSON or .npz; the file says of which type it is.
 
     Raises
     ------
     ArgumentError
-        If the file is no JSON, or holds no result of nablafit.
+        If the file holds no result of nablafit.
     """
+    if is_archive(path):
+        found: object = str(read_archive(path).get("format", "unknown"))
+        loader = getattr(_FORMATS.get(str(found)), "load", None)
+        if loader is not None:
+            result: SavedResult = loader(path)
+            return result
+        raise _unknown(found, path)
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        message = f"expected the JSON of a result, got a file that is none: {error}"
+        message = (
+            f"expected the JSON of a result or its archive, got a file that is neither: {error}"
+        )
         raise located(ArgumentError, message, str(path)) from error
     found = document.get("format") if isinstance(document, dict) else None
-    if isinstance(found, str) and found.startswith("nablafit.FitResult/"):
-        return FitResult.from_dict(document)
     if not isinstance(found, str) or found not in _FORMATS:
-        message = f"expected a result of nablafit, got a document of format {found!r}"
-        raise located(ArgumentError, message, str(path))
+        raise _unknown(found, path)
     return _FORMATS[found].from_dict(document)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write next to the target and rename: readers never see half a file."""
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _unknown(found: object, path: str | Path) -> ArgumentError:
+    message = f"expected a result of nablafit, got a document of format {found!r}"
+    return located(ArgumentError, message, str(path))
 
 
 def _fields(record: Any) -> tuple[dataclasses.Field[Any], ...]:
@@ -161,7 +190,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, Record | FitResult):
+    if hasattr(value, "to_dict"):
         return value.to_dict()
     if isinstance(value, np.ndarray | np.generic):
         return _encode(value.tolist())
@@ -192,7 +221,7 @@ def _decode(value: Any, hint: Any, where: str) -> Any:
         return tuple(_decode(item, kind, f"{where}[{i}]") for i, (item, kind) in pairs)
     if origin is dict:
         return {key: _decode(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if isinstance(hint, type) and issubclass(hint, Record | FitResult):
+    if isinstance(hint, type) and hasattr(hint, "from_dict"):
         return hint.from_dict(value)
     if hint in _AS_IN_JSON or origin in (typing.Literal, Mapping):
         return value

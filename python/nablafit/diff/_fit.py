@@ -11,7 +11,7 @@ import numpy as np
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, float_array, float_vector, index_of
 from ..errors import ArgumentError, located
-from ..likelihood import Likelihood
+from ..model import Likelihood
 from ._setup import fit_arrays
 
 if TYPE_CHECKING:

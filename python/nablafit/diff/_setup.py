@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._arrays import ParameterValues
-from ..batch import thread_count
+from .._arrays import ParameterValues, thread_count
 from ..errors import ArgumentError, located
 from ..minimizers.problem import box, fixed_items
 

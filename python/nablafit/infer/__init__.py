@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._parameter_tables import ParameterWarning
+from ._common import ParameterWarning
 from .impacts._selection import Patterns
 from .impacts.breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
 from .impacts.correlation import CorrelationResult, correlation

@@ -20,11 +20,10 @@ from ..data import Data
 from ..errors import Error, FitWarning
 from ..infer._starts import bends, further_starts
 from ..infer.testing._profile import SAME
-from ..likelihood import Likelihood
 from ..minimizers import newton as _newton
 from ..minimizers.problem import FitOptions, FitProblem, Minimum
-from ..model import Model
-from .pyhf import from_pyhf
+from ..model import Likelihood, Model
+from ._pyhf_model import from_pyhf
 
 if TYPE_CHECKING:
     from iminuit import Minuit

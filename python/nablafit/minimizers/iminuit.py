@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iminuit import Minuit
 
     from .._arrays import FloatArray, ParameterValues
-    from ..likelihood import Likelihood
+    from ..model import Likelihood
     from .problem import Bounds, Fixed
 
 __all__ = ["make_minuit", "minimize"]

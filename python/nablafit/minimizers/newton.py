@@ -12,11 +12,11 @@ from .. import _core
 from .._results.diagnostics import Diagnostics
 from .._results.minima import LocalMinimum
 from ..errors import ArgumentError, located
-from ..likelihood import DEFAULT_BACKEND
+from ..model import DEFAULT_BACKEND
 from .problem import Minimum
 
 if TYPE_CHECKING:
-    from ..likelihood import Likelihood
+    from ..model import Likelihood
     from .problem import FitOptions, FitProblem
 
 __all__ = ["find_minima", "minimize", "minimize_options", "require_native", "status_name"]

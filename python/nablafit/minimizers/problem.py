@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray, ParameterValues, index_of, real_number
 from .._results.diagnostics import Diagnostics
 from ..errors import ArgumentError, located
-from ..likelihood import Likelihood
+from ..model import Likelihood
 
 Bound: TypeAlias = tuple[float | None, float | None]
 Bounds: TypeAlias = Mapping[str, Bound] | Sequence[Bound]

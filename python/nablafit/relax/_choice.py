@@ -104,9 +104,6 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
         mean = float(self.share.mean()) if self.share.size else 0.0
         return f"Choice, {self.kernel} kernel: {self.share.size} results, {mean:.6g} from above"
 
-    def _repr_html_(self) -> str:
-        return f"<div>{self!r}</div>"
-
 
 def where(
     values: ArrayLike,

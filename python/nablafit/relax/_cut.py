@@ -92,9 +92,6 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
         passed, n = float(self.weights.sum()), self.weights.size
         return f"Cut, {self.kernel} kernel, keeps what is {self.keep}: {passed:.6g} of {n} pass"
 
-    def _repr_html_(self) -> str:
-        return f"<div>{self!r}</div>"
-
 
 def cut(
     values: ArrayLike,

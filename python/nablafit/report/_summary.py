@@ -6,19 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..spec import (
-    FormulaFactor,
     Parameter,
-    ShapeFactor,
-    ShapeSys,
-    StatError,
     Unconstrained,
     UniformConstraint,
 )
+from ..surgery import parameters_of
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
-    from ..spec import Modifier
     from ..workspace import Workspace
 
 
@@ -111,13 +107,6 @@ def _parameter_groups(model: Model) -> list[dict[str, Any]]:
         }
         for (kind, constraint), members in groups.items()
     ]
-
-
-def parameters_of(modifier: Modifier) -> tuple[str, ...]:
-    """Return the parameters that a modifier depends on."""
-    if isinstance(modifier, StatError | ShapeSys | ShapeFactor | FormulaFactor):
-        return modifier.parameters
-    return (modifier.parameter,)
 
 
 def _constraint_name(parameter: Parameter) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
-from ...report._summary import parameters_of
 from ...spec import HistoSys, Lumi, NormSys, ShapeSys, StatError
-from .._common import choose_pois, failure_warnings, fit_of
-from .._parameter_tables import ParameterWarning, table_html, table_text, warning_lines
+from ...surgery import parameters_of
+from .._common import ParameterWarning, choose_pois, failure_warnings, fit_of, warning_lines
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
 
@@ -50,9 +49,6 @@ class UncertaintyGroup(Record):
 
     def __repr__(self) -> str:
         return f"<UncertaintyGroup {self.name}: {self.uncertainty:.3g} ({self.status})>"
-
-    def _repr_html_(self) -> str:
-        return f"<div>{escape(self.name)}: {self.uncertainty:.3g}</div>"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -99,11 +95,8 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
         """
         return math.hypot(self.statistical, *(group.uncertainty for group in self.groups))
 
-    def __repr__(self) -> str:
-        return table_text(self._title(), _HEADER, self._rows(), _ALIGN)
-
-    def _repr_html_(self) -> str:
-        return table_html(self._title(), _HEADER, self._rows(), _ALIGN)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._title(), _HEADER, self._rows(), _ALIGN),)
 
     def _title(self) -> list[str]:
         end = "" if self.complete else "; interrupted"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...errors import ArgumentError, located
 from ...result import FitResult
-from .._parameter_tables import table_html, table_text
 from ._selection import Patterns, select
 
 __all__ = ["CorrelationResult", "correlation"]
@@ -60,14 +60,14 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
 
     def __repr__(self) -> str:
         if len(self.parameters) <= _WIDEST_TABLE:
-            return table_text(self._title(), *self._matrix_table())
+            return super().__repr__()
         pairs = self.pairs(_LONGEST_LIST)
         rows = [(first, second, f"{100 * value:+.1f} %") for first, second, value in pairs]
         title = [*self._title(), f"  the {len(rows)} strongest; all are in .matrix"]
-        return table_text(title, ("parameter", "parameter", "correlation"), rows, "llr")
+        return Page(title, ("parameter", "parameter", "correlation"), rows, "llr").text()
 
-    def _repr_html_(self) -> str:
-        return table_html(self._title(), *self._matrix_table())
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._title(), *self._matrix_table()),)
 
     def _title(self) -> list[str]:
         n = len(self.parameters)

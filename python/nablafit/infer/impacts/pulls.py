@@ -13,9 +13,10 @@ from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
+from ..._results.text import Page, signed
 from ...errors import ArgumentError, located
 from ...spec import HistoSys, NormSys
-from .._parameter_tables import ParameterWarning, signed, table_html, table_text, warning_lines
+from .._common import ParameterWarning, warning_lines
 from ._selection import Patterns, select
 
 if TYPE_CHECKING:
@@ -62,11 +63,8 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
     def __len__(self) -> int:
         return len(self.parameters)
 
-    def __repr__(self) -> str:
-        return table_text(self._title(), _HEADER, self._rows(), _ALIGN)
-
-    def _repr_html_(self) -> str:
-        return table_html(self._title(), _HEADER, self._rows(), _ALIGN)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._title(), _HEADER, self._rows(), _ALIGN),)
 
     def _title(self) -> list[str]:
         n = len(self.parameters)

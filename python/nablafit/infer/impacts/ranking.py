@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page, signed
 from ...errors import ArgumentError, Interrupted, located
-from .._common import choose_pois, failure_warnings, fit_of
+from .._common import ParameterWarning, choose_pois, failure_warnings, fit_of, warning_lines
 from .._elsewhere import check_starts
-from .._parameter_tables import ParameterWarning, signed, table_html, table_text, warning_lines
 from ..profiles._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
@@ -141,14 +141,11 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
     def __len__(self) -> int:
         return len(self.parameters)
 
-    def __repr__(self) -> str:
-        return "\n\n".join(table_text(*self._table(i)) for i in range(len(self.pois)))
+    def _pages(self) -> tuple[Page, ...]:
+        return tuple(self._page(i) for i in range(len(self.pois)))
 
-    def _repr_html_(self) -> str:
-        return "".join(table_html(*self._table(i)) for i in range(len(self.pois)))
-
-    def _table(self, i: int) -> tuple[list[str], Sequence[str], list[Sequence[str]], str]:
-        """Return title, header, rows and alignment for one parameter of interest."""
+    def _page(self, i: int) -> Page:
+        """Return the page of one parameter of interest."""
         is_shift = self.method.startswith("global_observables")
         columns = _OBSERVABLE_COLUMNS if is_shift else _COLUMNS
         poi = f"{self.pois[i]} = {self.poi_values[i]:.5g} ± {self.poi_errors[i]:.3g}"
@@ -156,7 +153,8 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
         title = [f"Impacts on {poi} ({self.method}{end})"]
         title += warning_lines(self.warnings) if i == 0 else []
         align = "rlrr" + "r" * len(columns) + "l"
-        return title, (*_HEADER, *columns, ""), self._rows(i, VARIATIONS[: len(columns)]), align
+        rows = self._rows(i, VARIATIONS[: len(columns)])
+        return Page(title, (*_HEADER, *columns, ""), rows, align)
 
     def _rows(self, i: int, shown: Sequence[str]) -> list[Sequence[str]]:
         pulls, constraints = self.pulls, self.constraints

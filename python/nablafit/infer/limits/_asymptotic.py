@@ -21,7 +21,8 @@ from ..testing._profile import (
     until_settled,
 )
 from ..testing._statistic import expected_p_values, p_values
-from ._report import LimitParts, Table, interpolate_limits, make_limit
+from ._curves import Table, interpolate_limits
+from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch, Profile
 
 if TYPE_CHECKING:

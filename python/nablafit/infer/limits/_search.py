@@ -17,7 +17,7 @@ import scipy
 
 from ..._arrays import FloatArray
 from ...data import Data
-from ...likelihood import Likelihood
+from ...model import Likelihood
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import SAME, Fit, Fits, Row, lower_free_fit
 from ..testing._statistic import NSIGMA, tail_coordinates

@@ -10,27 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._arrays import FloatArray
-from ..._results.inputs import merged_origin
 from ...errors import ArgumentError, Interrupted, located
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import Fits, until_settled
-from ..testing._statistic import toy_p_values
-from ..testing._tests import check_same, merge_toys
 from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
-from ..testing.toy_distribution import ToyDistribution
 from ._asymptotic import Preparation, limit_from, prepare
-from ._report import LimitParts, Table, interpolate_limits, make_limit, merged_notes, outcome
+from ._curves import interpolate_limits, toy_table
+from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch
 
 if TYPE_CHECKING:
     from ...data import Data
     from .results import LimitResult
 
-__all__ = ["N_VALUES", "ToyPlan", "merge_limits", "toy_limit"]
+__all__ = ["N_VALUES", "ToyPlan", "toy_limit"]
 
 N_VALUES = 12
 """Number of values of the default grid."""
-_SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 _MARGINS = (0.6, 1.4)  # of the default grid, relative to the asymptotic limits
 
 
@@ -142,7 +138,7 @@ def _collect(
     q = np.array([search.observed.statistic(mu)[0] for mu in values])
     status = [search.observed.held[mu].status for mu in values]
     good = tuple("ok" if state.startswith("converged") else state for state in status)
-    table = _table(criterion, grid, q, good, pairs)
+    table = toy_table(criterion, grid, q, good, pairs)
     limits, errors = interpolate_limits(table, 1 - criterion.level, interpolation)
     return make_limit(
         LimitParts(
@@ -159,54 +155,4 @@ def _collect(
             toys=tuple(toys for pair in pairs.values() for toys in pair),
             complete=complete,
         )
-    )
-
-
-def _table(
-    criterion: Criterion,
-    grid: FloatArray,
-    q: FloatArray,
-    status: tuple[str, ...],
-    pairs: dict[float, tuple[ToyDistribution, ToyDistribution]],
-) -> Table:
-    """Return the criterion at the values of the grid, NaN where there are no toys."""
-    name = "cls" if criterion.name == "CLs" else "clsb"
-    p, errors = np.full((len(grid), 6), np.nan), np.full((len(grid), 6), np.nan)
-    for i, mu in enumerate(grid.tolist()):
-        if mu not in pairs or pairs[mu][0].n_valid == 0 or pairs[mu][1].n_valid == 0:
-            continue
-        found = toy_p_values(criterion.statistic, q[i], *pairs[mu])
-        p[i] = [*getattr(found.observed, name), *getattr(found.expected, name)]
-        errors[i] = [*getattr(found.observed_errors, name), *getattr(found.expected_errors, name)]
-    return Table(grid, p, errors, q, np.full(len(grid), np.nan), status)
-
-
-def merge_limits(shards: Sequence[LimitResult]) -> LimitResult:
-    """Join the toys of several results and interpolate again."""
-    first = check_same(shards, _SHARED)
-    toys = merge_toys(shards)
-    criterion = Criterion(first.criterion, first.statistic, first.level)
-    pairs = {
-        signal.tested[0]: (signal, other)
-        for signal, other in zip(toys[::2], toys[1::2], strict=True)
-    }
-    table = _table(criterion, first.values, first.q, first.point_status, pairs)
-    limits, errors = interpolate_limits(table, 1 - first.level, first.method)
-    status, message = outcome(first.poi, criterion, table, limits)
-    return replace(
-        first,
-        toys=toys,
-        observed=limits[0][0],
-        expected=np.array([limit for limit, _ in limits[1:]]),
-        observed_error=errors[0],
-        expected_error=np.array(errors[1:]),
-        curve_status=tuple(kind for _, kind in limits),
-        cls_observed=table.p[:, 0].copy(),
-        cls_expected=table.p[:, 1:].copy(),
-        cls_observed_error=table.errors[:, 0].copy(),
-        cls_expected_error=table.errors[:, 1:].copy(),
-        notes=merged_notes(first.notes, toys),
-        origin=merged_origin([shard.origin for shard in shards], "shards"),
-        status=status,
-        message=message,
     )

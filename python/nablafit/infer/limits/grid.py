@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._arrays import thread_count
 from ..._results.origin import digest_of, origin_of
-from ...batch import thread_count
 from ...errors import Interrupted, WorkspaceError, located
 from ...io.patchset import PatchSet
 from ...io.pyhf_json import PyhfDocument

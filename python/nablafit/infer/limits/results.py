@@ -5,15 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..._arrays import FloatArray
-from ..._results.record import Record, write_text
-from .._layout import BANDS, html_page, number, text_page, with_error
+from ..._results.files import write_text
+from ..._results.inputs import merged_origin
+from ..._results.record import Record
+from ..._results.text import BANDS, Page, number, with_error
+from ..testing._toy_numbers import check_same, merge_toys
 from ..testing.toy_distribution import ToyDistribution
+from ._curves import interpolate_limits, merged_notes, outcome, toy_table
+from ._search import Criterion
 
 __all__ = ["LimitGridResult", "LimitResult"]
+
+_SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 
 _CURVES = ("observed", *(f"expected {band}" for band in BANDS))
 
@@ -99,9 +108,33 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
         ArgumentError
             If they differ in anything but their toys, overlap, leave a gap or have none.
         """
-        from ._toys import merge_limits
-
-        return merge_limits(shards)
+        first = check_same(shards, _SHARED)
+        toys = merge_toys(shards)
+        criterion = Criterion(first.criterion, first.statistic, first.level)
+        pairs = {
+            signal.tested[0]: (signal, other)
+            for signal, other in zip(toys[::2], toys[1::2], strict=True)
+        }
+        table = toy_table(criterion, first.values, first.q, first.point_status, pairs)
+        limits, errors = interpolate_limits(table, 1 - first.level, first.method)
+        status, message = outcome(first.poi, criterion, table, limits)
+        return replace(
+            first,
+            toys=toys,
+            observed=limits[0][0],
+            expected=np.array([limit for limit, _ in limits[1:]]),
+            observed_error=errors[0],
+            expected_error=np.array(errors[1:]),
+            curve_status=tuple(kind for _, kind in limits),
+            cls_observed=table.p[:, 0].copy(),
+            cls_expected=table.p[:, 1:].copy(),
+            cls_observed_error=table.errors[:, 0].copy(),
+            cls_expected_error=table.errors[:, 1:].copy(),
+            notes=merged_notes(first.notes, toys),
+            origin=merged_origin([shard.origin for shard in shards], "shards"),
+            status=status,
+            message=message,
+        )
 
     @property
     def limits(self) -> tuple[float, ...]:
@@ -132,11 +165,8 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
             for name, limit, error, status in columns
         ]
 
-    def __repr__(self) -> str:
-        return text_page(self._head(), ("", "limit", ""), self._rows(), "lrl")
-
-    def _repr_html_(self) -> str:
-        return html_page(self._head(), ("", "limit", ""), self._rows(), good=self.valid)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._head(), ("", "limit", ""), self._rows(), "lrl", self.valid),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -262,10 +292,8 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
             rows.append((name, *values, *map(number, numbers), state))
         return header, rows
 
-    def __repr__(self) -> str:
+    def _pages(self) -> tuple[Page, ...]:
         header, rows = self._table()
-        return text_page(self._head(), header, rows, "l" + "r" * (len(header) - 2) + "l")
-
-    def _repr_html_(self) -> str:
+        align = "l" + "r" * (len(header) - 2) + "l"
         good = all(status == "ok" for status in self.status)
-        return html_page(self._head(), *self._table(), good=good)
+        return (Page(self._head(), header, rows, align, good),)

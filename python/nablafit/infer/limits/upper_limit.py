@@ -13,7 +13,7 @@ from ..testing._hypothesis import make_hypothesis
 from ..testing._profile import Fits
 from ..testing.hypotest import CALCULATORS
 from ._asymptotic import asymptotic_limit
-from ._report import grid_values
+from ._curves import grid_values
 from ._search import Criterion
 from ._toys import ToyPlan, toy_limit
 from .results import LimitResult

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 
 from ..._arrays import FloatArray, ParameterValues
-from ..._results.display import text_table
 from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...batch import FitManyResult, fit_many
 from ...errors import ArgumentError, Interrupted, located
 from ...fit import fit
@@ -28,13 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...data import Data
-    from ...likelihood import Likelihood
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
 
 __all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fit"]
 
-_MAX_ROWS = 200
 # Relative difference of statistics that is rounding: fits on machines of different kinds.
 _SAME = 1e-6
 
@@ -164,21 +161,8 @@ class GoodnessOfFitResult(Record, format="nablafit.GoodnessOfFitResult/1"):
         )
         return joined.with_p_value()
 
-    def __repr__(self) -> str:
-        rows = self._rows()
-        lines = [*self._lines(), "", *text_table(("", "deviance", "bins"), rows[:_MAX_ROWS], "lrr")]
-        if len(rows) > _MAX_ROWS:
-            lines.append(f"{len(rows) - _MAX_ROWS} more are in .channels")
-        return "\n".join(line.rstrip() for line in lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<div>{escape(line.strip())}</div>" for line in self._lines())
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()[:_MAX_ROWS]
-        )
-        names = "<tr><th></th><th>deviance</th><th>bins</th></tr>"
-        return f"{head}<table><thead>{names}</thead><tbody>{body}</tbody></table>"
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._lines(), ("", "deviance", "bins"), self._rows(), "lrr"),)
 
     def _lines(self) -> list[str]:
         sizes = f"{self.n_bins} bins + {self.n_constraints} constraints - {self.n_free} parameters"

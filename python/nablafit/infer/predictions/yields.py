@@ -8,19 +8,17 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._arrays import FloatArray, nearest
-from ..._results.display import text_table
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
+from ..._results.text import Page
 from ...data import check_data
 from ...errors import ArgumentError, located
-from . import yields as tables
 from ._bands import covariance_matrix, diagonal_variances, variances
 
 if TYPE_CHECKING:
@@ -34,22 +32,9 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = [
-    "ChannelYields",
-    "YieldSums",
-    "YieldsResult",
-    "channel_html",
-    "channel_text",
-    "result_html",
-    "result_text",
-    "row_bins",
-    "to_csv",
-    "to_latex",
-    "yields",
-]
+__all__ = ["ChannelYields", "YieldSums", "YieldsResult", "row_bins", "yields"]
 
 _CSV_HEADER = ("channel", "bin", "low", "high", "sample", "yield", "error")
-_MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -69,36 +54,17 @@ class Column:
         return f"{self.observed / self.total[0]:.3f}"
 
 
-# --- plain text and HTML --------------------------------------------------------------------------
-
-
-def result_text(result: YieldsResult) -> str:
-    """Lay out the totals of all channels."""
-    return "\n".join([*_head(result), "", to_text(result, "channel")])
-
-
-def result_html(result: YieldsResult) -> str:
-    """Lay out the same as an HTML table."""
-    head = "".join(f"<div>{escape(line)}</div>" for line in _head(result))
-    return head + _html_table("channel", _channel_columns(result))
-
-
-def channel_text(channel: ChannelYields) -> str:
-    """Lay out the bins of one channel."""
+def _channel_page(channel: ChannelYields) -> Page:
+    """Return the bins of one channel."""
     total = _pair(channel.total, channel.total_error)
-    return f"{channel.name}: {total} events expected\n{_table('bin', _bin_columns(channel))}"
+    return _page([f"{channel.name}: {total} events expected"], "bin", _bin_columns(channel))
 
 
-def channel_html(channel: ChannelYields) -> str:
-    """Lay out the same as an HTML table."""
-    return f"<div>{escape(channel.name)}</div>" + _html_table("bin", _bin_columns(channel))
-
-
-def to_text(result: YieldsResult, by: str) -> str:
+def _to_text(result: YieldsResult, by: str) -> str:
     """Return one table of channels, or one table of bins for each channel."""
     if _check(by) == "channel":
-        return _table("channel", _channel_columns(result))
-    return "\n\n".join(map(channel_text, result.channels))
+        return _page([], "channel", _channel_columns(result)).text()
+    return "\n\n".join(_channel_page(channel).text() for channel in result.channels)
 
 
 def _head(result: YieldsResult) -> list[str]:
@@ -107,26 +73,8 @@ def _head(result: YieldsResult) -> list[str]:
     return [*lines, result.message] if result.message else lines
 
 
-def _table(what: str, columns: Sequence[Column]) -> str:
-    header, rows = _cells(what, columns)
-    lines = text_table(header, rows[:_MAX_ROWS], "l" + "r" * (len(header) - 1))
-    if len(rows) > _MAX_ROWS:
-        lines.append(f"{len(rows) - _MAX_ROWS} more are in the result")
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _html_table(what: str, columns: Sequence[Column]) -> str:
-    header, rows = _cells(what, columns)
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows[:_MAX_ROWS]
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cells(what: str, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: one row per channel or bin, one column per sample."""
+def _page(head: Sequence[str], what: str, columns: Sequence[Column]) -> Page:
+    """Return one row per channel or bin, one column per sample."""
     samples = _samples(columns)
     observed = any(column.observed is not None for column in columns)
     header = [what, *samples, "total", *(("data", "data/total") if observed else ())]
@@ -138,13 +86,13 @@ def _cells(what: str, columns: Sequence[Column]) -> tuple[list[str], list[list[s
         if observed:
             row += [_count(column.observed), column.ratio]
         rows.append(row)
-    return header, rows
+    return Page(head, header, rows, "l" + "r" * (len(header) - 1))
 
 
 # --- comma-separated values -----------------------------------------------------------------------
 
 
-def to_csv(result: YieldsResult, by: str) -> str:
+def _to_csv(result: YieldsResult, by: str) -> str:
     """Return one line per channel, sample and bin, or per channel and sample."""
     _check(by)
     text = io.StringIO()
@@ -179,7 +127,7 @@ def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
 # --- LaTeX ----------------------------------------------------------------------------------------
 
 
-def to_latex(result: YieldsResult, by: str) -> str:
+def _to_latex(result: YieldsResult, by: str) -> str:
     """Return a tabular with samples as rows: all channels, or one tabular of bins for each."""
     if _check(by) == "channel":
         return _tabular("", _channel_columns(result))
@@ -317,11 +265,8 @@ class ChannelYields(Record):
         """Relative error of the expectation per bin: the band around 1 in a plot of the ratio."""
         return _divide(self.by_bin_errors, self.by_bin)
 
-    def __repr__(self) -> str:
-        return tables.channel_text(self)
-
-    def _repr_html_(self) -> str:
-        return tables.channel_html(self)
+    def _pages(self) -> tuple[Page, ...]:
+        return (_channel_page(self),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -357,15 +302,12 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         names = [found.name for found in self.channels]
         raise located(ArgumentError, f"unknown channel{nearest(channel, names)}", channel)
 
-    def __repr__(self) -> str:
-        return tables.result_text(self)
-
-    def _repr_html_(self) -> str:
-        return tables.result_html(self)
+    def _pages(self) -> tuple[Page, ...]:
+        return (_page(_head(self), "channel", _channel_columns(self)),)
 
     def to_text(self, *, by: str = "bin") -> str:
         """Return a plain table: `by` "channel" (totals) or "bin"."""
-        return tables.to_text(self, by)
+        return _to_text(self, by)
 
     def to_csv(self, *, by: str = "bin") -> str:
         """Return comma-separated values with a header, numbers at full precision.
@@ -373,11 +315,11 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         One line per channel, sample and bin; the sample "total" is the sum of all samples, "data"
         what was observed. With `by="channel"`, bins of a channel are summed.
         """
-        return tables.to_csv(self, by)
+        return _to_csv(self, by)
 
     def to_latex(self, *, by: str = "channel") -> str:
         """Return a LaTeX `tabular` with one column per channel or bin."""
-        return tables.to_latex(self, by)
+        return _to_latex(self, by)
 
 
 def _divide(above: FloatArray, below: FloatArray) -> FloatArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +12,13 @@ import scipy
 from numpy.typing import NDArray
 
 from ... import _core
-from ..._arrays import FloatArray, index_of
+from ..._arrays import FloatArray, index_of, thread_count
 from ..._results.record import Record
-from ...batch import thread_count
 from ...errors import ArgumentError, Error, FitWarning, located
 from ...fit import fit
-from ...likelihood import Likelihood
 from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
+from ...model import Likelihood
 from .._common import EXACT
 from .._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
 from .._starts import random_starts
@@ -71,9 +69,6 @@ class LowerMinimum(Record):
         where = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
         depth = f"{-self.twice_delta_nll:.3g} lower in -2 log L than the best fit"
         return f"A minimum {depth} was met{' at ' if where else ''}{where}."
-
-    def _repr_html_(self) -> str:
-        return f"<div>{escape(repr(self))}</div>"
 
 
 @dataclass(frozen=True)

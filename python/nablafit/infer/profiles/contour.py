@@ -11,8 +11,8 @@ import numpy as np
 from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
-from .._tables import html_page, text_page
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from ..._arrays import ParameterValues
     from ...data import Data
-    from ...likelihood import Likelihood
     from ...minimizers.problem import Bounds, Fixed
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
     from ._best_fit import LowerMinimum
 
@@ -71,9 +70,6 @@ class Contour(Record):
 
     def __repr__(self) -> str:
         return f"<Contour of {100 * self.level:.4g} %: {len(self.points)} points>"
-
-    def _repr_html_(self) -> str:
-        return f"<div>Contour of {100 * self.level:.4g} %: {len(self.points)} points</div>"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -115,11 +111,8 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
     def __getitem__(self, i: int) -> Contour:
         return self.contours[i]
 
-    def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), *self.table(), "rrrrrl")
-
-    def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self.outcome_lines(), *self.table(), "rrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was computed and what went wrong."""

@@ -14,8 +14,8 @@ from ..._arrays import FloatArray, float_vector
 from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
-from .._tables import html_page, text_page
 from ._belt import accepted_intervals, critical_values, p_values
 from ._best_fit import Reference, make_reference, rise_of_level
 from ._crossings import follow_rays
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from ..._arrays import ParameterValues
     from ...data import Data
-    from ...likelihood import Likelihood
     from ...minimizers.problem import Bounds, Fixed
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
 
 __all__ = ["FeldmanCousinsResult", "feldman_cousins"]
@@ -173,11 +172,8 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     def __len__(self) -> int:
         return len(self.values)
 
-    def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), *self.table(), "rrrrrrl")
-
-    def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self.outcome_lines(), *self.table(), "rrrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was found."""

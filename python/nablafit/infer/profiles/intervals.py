@@ -15,8 +15,8 @@ from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
+from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
-from .._tables import html_page, text_page
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -31,9 +31,8 @@ from ._crossings import Crossings, follow_rays
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues
     from ...data import Data
-    from ...likelihood import Likelihood
     from ...minimizers.problem import Bounds, Fixed
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
     from ._best_fit import LowerMinimum
 
@@ -128,11 +127,8 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
             upper_status=self.upper_status[i],
         )
 
-    def __repr__(self) -> str:
-        return text_page(self.outcome_lines(), *self.table(), "lrrrrl")
-
-    def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self.outcome_lines(), *self.table(), "lrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was computed and what went wrong."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray, float_array, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
+from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
-from .._tables import html_page, text_page
 from ._best_fit import MOST_MINIMA, LowerMinimum, Reference, make_reference, rebased, warn_of
 from ._grid import ProfileGrid
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from ..._arrays import ParameterValues
     from ...data import Data
-    from ...likelihood import Likelihood
     from ...minimizers.problem import Bounds, Fixed
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
     from ._best_fit import LowerMinimum
 
@@ -91,12 +90,9 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
         column: FloatArray = self.fitted[..., index_of(self.fitted_parameters, name)]
         return column
 
-    def __repr__(self) -> str:
-        header, rows = self.table()
-        return text_page(self.outcome_lines(), header, rows, "r" * (len(header) - 1) + "l")
-
-    def _repr_html_(self) -> str:
-        return html_page(self.outcome_lines(), *self.table(), valid=self.valid)
+    def _pages(self) -> tuple[Page, ...]:
+        align = "r" * (len(self.axes) + 1) + "l"
+        return (Page(self.outcome_lines(), *self.table(), align, self.valid),)
 
     def outcome_lines(self) -> list[str]:
         """Say in a few lines what was scanned and how it went."""

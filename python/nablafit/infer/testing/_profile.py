@@ -23,7 +23,7 @@ from .._starts import further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data
-    from ...likelihood import Likelihood
+    from ...model import Likelihood
     from ._hypothesis import Hypothesis
 
 __all__ = [

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._arrays import FloatArray
-from ..._results.inputs import merged_origin
-from ..._results.record import Record
-from ...errors import ArgumentError, located
 from ._profile import Fit, Observation, Row, failure_sentence, lower_free_fit
 from ._statistic import (
-    PValues,
     ToyPValues,
     expected_p_values,
     p_values,
     statistic_value,
-    toy_p_values,
 )
+from ._toy_numbers import NO_BANDS, NOTHING, p_value_members, sentences, toy_numbers
 from ._toy_runs import ToyJob, alternative_seed, check_toys
 from .results import HypotestResult
 from .toy_distribution import ToyDistribution
@@ -30,31 +25,7 @@ if TYPE_CHECKING:
     from ...data import Data
     from ._hypothesis import Hypothesis
 
-__all__ = [
-    "asymptotic_test",
-    "check_same",
-    "merge_tests",
-    "merge_toys",
-    "sentences",
-    "test_jobs",
-    "toy_numbers",
-    "toy_test",
-]
-
-ResultT = TypeVar("ResultT", bound=Record)
-
-
-class HasToys(Protocol):
-    """A result with toys."""
-
-    @property
-    def toys(self) -> tuple[ToyDistribution, ...]:
-        """Its toys."""
-
-
-_SHARED = ("poi", "tested", "alternative", "poi_hat", "bounds", "statistic", "calculator", "q")
-_NOTHING = PValues(np.full(1, np.nan), np.full(1, np.nan), np.full(1, np.nan))
-_NO_BANDS = PValues(np.full(5, np.nan), np.full(5, np.nan), np.full(5, np.nan))
+__all__ = ["asymptotic_test", "test_jobs", "toy_test"]
 
 
 def observed_statistic(seen: Observation) -> float:
@@ -109,7 +80,7 @@ def asymptotic_test(
         "asymptotic",
         q,
         qa,
-        ToyPValues(observed, _NOTHING, expected, _NO_BANDS),
+        ToyPValues(observed, NOTHING, expected, NO_BANDS),
         points,
         (),
         failure,
@@ -168,13 +139,6 @@ def toy_test(
     return _result(seen, "toys", q, math.nan, numbers, points, toys, failure, complete=complete)
 
 
-def toy_numbers(statistic: str, q: float, toys: Sequence[ToyDistribution]) -> ToyPValues:
-    """Return the p-values from toys of two hypotheses, NaN if there are none."""
-    if len(toys) != 2 or any(distribution.n_valid == 0 for distribution in toys):
-        return ToyPValues(_NOTHING, _NOTHING, _NO_BANDS, _NO_BANDS)
-    return toy_p_values(statistic, q, *toys)
-
-
 def _observed_points(seen: Observation) -> dict[str, Fit]:
     return {"free": seen.free, "tested": seen.tested, "alternative": seen.alternative}
 
@@ -203,7 +167,7 @@ def _result(
         calculator=calculator,
         q=q,
         q_asimov=qa,
-        **_members(numbers),
+        **p_value_members(numbers),
         parameters=hypothesis.model.parameters,
         points={name: fit.x for name, fit in points.items()},
         fits={name: fit.status for name, fit in points.items()},
@@ -212,18 +176,6 @@ def _result(
         status=status,
         message=message,
     )
-
-
-def _members(numbers: ToyPValues) -> dict[str, Any]:
-    """Return the p-values by the names of the members of a result."""
-    members: dict[str, float | FloatArray] = {}
-    for name in ("clsb", "clb", "cls"):
-        members[name] = float(np.ravel(getattr(numbers.observed, name))[0])
-        members[f"{name}_error"] = float(np.ravel(getattr(numbers.observed_errors, name))[0])
-        members[f"expected_{name}"] = np.array(getattr(numbers.expected, name), float)
-    members["expected_clsb_error"] = np.array(numbers.expected_errors.clsb, float)
-    members["expected_cls_error"] = np.array(numbers.expected_errors.cls, float)
-    return members
 
 
 def _outcome(
@@ -245,81 +197,3 @@ def _outcome(
     if toys and any(distribution.n_valid == 0 for distribution in toys):
         return "fit_failed", " ".join(["No toy could be fitted.", *said[1:]])
     return "ok", " ".join(said)
-
-
-def sentences(
-    statistic: str,
-    poi: tuple[str, ...],
-    tested: tuple[float, ...],
-    poi_hat: tuple[float, ...],
-    bounds: tuple[tuple[float, float], ...],
-    toys: Sequence[ToyDistribution] = (),
-) -> list[str]:
-    """Say what the estimate means, where it is at a bound other than 0, and which toys failed."""
-    name, hat = poi[0], poi_hat[0]
-    first = "All fits converged."
-    if statistic in ("q", "qtilde") and hat >= tested[0]:
-        first = f"The best fit of {name} is not below the tested value: the statistic is 0."
-    elif statistic == "q0" and hat <= 0:
-        first = f"The best fit of {name} is not above 0: the data show no excess, q0 is 0."
-    elif statistic in ("qtilde", "ttilde") and hat == 0:
-        first = f"The best fit of {name} is at its bound 0."
-    at_bound = [
-        f"The best fit has {name} at its bound {hat:g}: the data prefer a value beyond it; choose "
-        "wider `bounds`."
-        for name, hat, pair in zip(poi, poi_hat, bounds, strict=True)
-        if hat in pair and hat != 0.0
-    ]
-    unbounded = [name for name, pair in zip(poi, bounds, strict=True) if pair[1] == math.inf]
-    if unbounded:
-        at_bound.append(f"Fitted without upper bound: {', '.join(unbounded)}.")
-    return [first, *at_bound, *_toy_sentences(toys)]
-
-
-def _toy_sentences(toys: Sequence[ToyDistribution]) -> list[str]:
-    n, n_failed = sum(map(len, toys)), sum(toy.n_failed for toy in toys)
-    if n_failed == 0:
-        return []
-    kinds: dict[str, int] = {}
-    for distribution in toys:
-        for kind, count in distribution.failures.items():
-            kinds[kind] = kinds.get(kind, 0) + count
-    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return [f"{n_failed} of {n} toys failed and are left out ({listed})."]
-
-
-def check_same(shards: Sequence[ResultT], names: Sequence[str]) -> ResultT:
-    """Return the first result; raise ArgumentError if others differ in these members."""
-    if not shards:
-        raise located(ArgumentError, "expected at least one result, got none", "shards")
-    for shard in shards:
-        for name in names:
-            mine, theirs = getattr(shards[0], name), getattr(shard, name)
-            if not np.array_equal(mine, theirs):
-                message = f"results differ in {name}: {theirs} and {mine}"
-                raise located(ArgumentError, message, "shards")
-    return shards[0]
-
-
-def merge_toys(shards: Sequence[HasToys]) -> tuple[ToyDistribution, ...]:
-    """Join the toys of results, distribution by distribution."""
-    n = len(shards[0].toys)
-    for i, shard in enumerate(shards):
-        if len(shard.toys) != n or n == 0:
-            raise located(ArgumentError, f"has {len(shard.toys)} sets of toys", f"shards[{i}]")
-    return tuple(ToyDistribution.merge([shard.toys[k] for shard in shards]) for k in range(n))
-
-
-def merge_tests(shards: Sequence[HypotestResult]) -> HypotestResult:
-    """Join the toys of several results and count again."""
-    first = check_same(shards, _SHARED)
-    toys = merge_toys(shards)
-    about = (first.statistic, first.poi, first.tested, first.poi_hat, first.bounds)
-    return dataclasses.replace(
-        first,
-        origin=merged_origin([shard.origin for shard in shards], "shards"),
-        toys=toys,
-        **_members(toy_numbers(first.statistic, first.q, toys)),
-        status="ok" if first.status == "interrupted" else first.status,
-        message=" ".join(sentences(*about, toys)),
-    )

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._arrays import FloatArray
+from ..._results.inputs import merged_origin
 from ..._results.record import Record
-from .._layout import BANDS, html_page, number, text_page, with_error
+from ..._results.text import BANDS, Page, number, with_error
+from ._toy_numbers import (
+    check_same,
+    merge_toys,
+    p_value_members,
+    sentences,
+    significance_members,
+    toy_numbers,
+)
 from .toy_distribution import ToyDistribution
 
 __all__ = ["HypotestResult", "SignificanceResult"]
+
+_SHARED = ("poi", "tested", "alternative", "poi_hat", "bounds", "statistic", "calculator", "q")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -92,9 +103,17 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
         ArgumentError
             If they differ in anything but their toys, overlap, leave a gap or have none.
         """
-        from ._tests import merge_tests
-
-        return merge_tests(shards)
+        first = check_same(shards, _SHARED)
+        toys = merge_toys(shards)
+        about = (first.statistic, first.poi, first.tested, first.poi_hat, first.bounds)
+        return replace(
+            first,
+            origin=merged_origin([shard.origin for shard in shards], "shards"),
+            toys=toys,
+            **p_value_members(toy_numbers(first.statistic, first.q, toys)),
+            status="ok" if first.status == "interrupted" else first.status,
+            message=" ".join(sentences(*about, toys)),
+        )
 
     def _head(self) -> list[str]:
         pairs = list(zip(self.poi, self.tested, self.poi_hat, strict=True))
@@ -128,12 +147,10 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
             return header, rows
         return ("", "p-value"), [row[:2] for row in rows]
 
-    def __repr__(self) -> str:
+    def _pages(self) -> tuple[Page, ...]:
         header, rows = self._table()
-        return text_page(self._head(), header, rows, "l" + "r" * (len(header) - 1))
-
-    def _repr_html_(self) -> str:
-        return html_page(self._head(), *self._table(), good=self.status == "ok")
+        align = "l" + "r" * (len(header) - 1)
+        return (Page(self._head(), header, rows, align, self.status == "ok"),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -185,9 +202,18 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
     @classmethod
     def merge(cls, shards: Sequence[SignificanceResult]) -> SignificanceResult:
         """Join results of toys number `start` on, as `HypotestResult.merge` does."""
-        from .significance import merge_significances
-
-        return merge_significances(shards)
+        first = check_same(shards, ("poi", "poi_hat", "q0", "expected_at", "asimov"))
+        toys = merge_toys(shards)
+        return replace(
+            first,
+            origin=merged_origin([shard.origin for shard in shards], "shards"),
+            toys=toys,
+            status="ok" if first.status == "interrupted" else first.status,
+            message=" ".join(
+                sentences("q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys)
+            ),
+            **significance_members(first.q0, toys),
+        )
 
     def _head(self) -> list[str]:
         verdict = "" if self.status == "ok" else f": {self.status.upper()}"
@@ -210,8 +236,5 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
             rows.append((f"expected {band}", number(self.expected_p0[i]), z))
         return ("", "p0", "Z"), [tuple(row) for row in rows]
 
-    def __repr__(self) -> str:
-        return text_page(self._head(), *self._table(), "lrr")
-
-    def _repr_html_(self) -> str:
-        return html_page(self._head(), *self._table(), good=self.status == "ok")
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._head(), *self._table(), "lrr", self.status == "ok"),)

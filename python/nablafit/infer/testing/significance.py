@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
 
 from ..._arrays import FloatArray
-from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
 from ...errors import ArgumentError, Interrupted, located
 from ...result import FitResult
@@ -20,13 +18,10 @@ from ._profile import Fits, Observation, observe, until_settled
 from ._statistic import NSIGMA
 from ._tests import (
     asymptotic_test,
-    check_same,
-    merge_toys,
-    sentences,
     test_jobs,
-    toy_numbers,
     toy_test,
 )
+from ._toy_numbers import significance_members
 from ._toy_runs import run_jobs
 from .hypotest import CALCULATORS
 from .results import HypotestResult, SignificanceResult
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
     from ...model import Model
     from .toy_distribution import ToyDistribution
 
-__all__ = ["merge_significances", "significance"]
+__all__ = ["significance"]
 
 
 @remembers_origin
@@ -185,46 +180,5 @@ def _toy_result(
         notes=test.notes,
         status=test.status,
         message=test.message,
-        **_toy_members(test.q, test.toys),
+        **significance_members(test.q, test.toys),
     )
-
-
-def _toy_members(q0: float, toys: Sequence[ToyDistribution]) -> dict[str, Any]:
-    """Return p-values and significances by the names of the members of a result."""
-    found = toy_numbers("q0", q0, toys)
-    z, z_error = _significance(found.observed.clsb, found.observed_errors.clsb)
-    p0, p0_error = found.expected.clsb[::-1], found.expected_errors.clsb[::-1]
-    expected_z, expected_z_error = _significance(p0, p0_error)
-    return {
-        "p0": float(found.observed.clsb[0]),
-        "p0_error": float(found.observed_errors.clsb[0]),
-        "z": float(z[0]),
-        "z_error": float(z_error[0]),
-        "expected_p0": p0.copy(),
-        "expected_z": expected_z,
-        "expected_z_error": expected_z_error,
-    }
-
-
-def merge_significances(shards: Sequence[SignificanceResult]) -> SignificanceResult:
-    """Join the toys of several results and count again."""
-    first = check_same(shards, ("poi", "poi_hat", "q0", "expected_at", "asimov"))
-    toys = merge_toys(shards)
-    return dataclasses.replace(
-        first,
-        origin=merged_origin([shard.origin for shard in shards], "shards"),
-        toys=toys,
-        status="ok" if first.status == "interrupted" else first.status,
-        message=" ".join(
-            sentences("q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys)
-        ),
-        **_toy_members(first.q0, toys),
-    )
-
-
-def _significance(p: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return Z = -Phi^-1(p) and its error; infinite where no toy is above."""
-    z = -scipy.special.ndtri(p)
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    with np.errstate(all="ignore"):
-        return z, np.where(density > 0, error / density, np.inf)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..._arrays import FloatArray
 from ..._results.record import Record
+from ..._results.text import Page, number
 from ...batch import STATUSES
 from ...errors import ArgumentError, located
-from .._layout import html_page, number, text_page
 
 __all__ = ["ToyDistribution"]
 
@@ -159,9 +159,6 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
         shares = (0.5, 0.8414, 0.9772, 0.9987)
         return [(f"{share:g}", number(float(np.quantile(values, share)))) for share in shares]
 
-    def __repr__(self) -> str:
-        return text_page(self._head(), ("quantile", self.statistic), self._rows(), "rr")
-
-    def _repr_html_(self) -> str:
+    def _pages(self) -> tuple[Page, ...]:
         header = ("quantile", self.statistic)
-        return html_page(self._head(), header, self._rows(), good=self.n_failed == 0)
+        return (Page(self._head(), header, self._rows(), "rr", self.n_failed == 0),)
