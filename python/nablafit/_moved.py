@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 __all__ = ["MOVED"]
@@ -36,18 +34,14 @@ MOVED = {
 """Former paths of modules and the present ones."""
 
 
-class _FormerPaths(MetaPathFinder, Loader):
-    """Answers an import of a former path with the module itself; asked only if nobody else does."""
+class _FormerModule(ModuleType):
+    """Has what the module at the present path has; that is imported when first asked."""
 
-    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        return ModuleSpec(name, self) if name in MOVED else None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return ModuleType(spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Put the module at the present path in the place of the empty one."""
-        sys.modules[module.__name__] = import_module(MOVED[module.__name__])
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(import_module(MOVED[self.__name__]), name)
 
 
-sys.meta_path.append(_FormerPaths())
+for _former in MOVED:
+    sys.modules[_former] = _FormerModule(_former)

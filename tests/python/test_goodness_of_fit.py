@@ -221,4 +221,4 @@ def test_display(model: nf.Model, data: nf.Data) -> None:
     assert "(asymptotic)" in text
     assert "(10 toys)" in text
     assert text.splitlines()[-1].startswith("constraint terms")
-    assert "<td>constraint terms</td>" in found._repr_html_()
+    assert ">constraint terms</td>" in found._repr_html_()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .._results.files import write_text
 from ._content import Results
-from ._sections import sections
 
 __all__ = ["Report"]
 
@@ -34,6 +33,8 @@ class Report(Results):
         except ImportError as error:
             message = "reports need Jinja2: pip install 'nablafit[plot]'"
             raise ImportError(message) from error
+        from ._sections import sections
+
         environment = Environment(
             autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
