@@ -12,7 +12,7 @@ from iminuit import Minuit
 from scipy.optimize import minimize
 
 import nablafit as nf
-from nablafit.interop.iminuit import make_minuit
+from nablafit.minimizers.iminuit import make_minuit
 
 WITHOUT_GRADIENT = ("MIGRAD, own differences", "SIMPLEX", "Nelder-Mead")
 

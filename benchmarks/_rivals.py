@@ -17,7 +17,7 @@ import numpy as np
 from _common import Absent, Task, first_line
 
 import nablafit as nf
-from nablafit.interop.iminuit import make_minuit
+from nablafit.minimizers.iminuit import make_minuit
 
 Point = np.ndarray
 

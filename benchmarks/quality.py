@@ -21,7 +21,7 @@ from _common import argument_parser, environment, print_environment, print_table
 from iminuit import Minuit
 
 import nablafit as nf
-from nablafit.interop.iminuit import make_minuit
+from nablafit.minimizers.iminuit import make_minuit
 
 LARGEST_HESSIAN = 200  # parameters up to which backends without structure give a dense Hessian
 STEPS = np.logspace(-11, 0, 34)

@@ -28,7 +28,7 @@ from _common import (
 )
 
 import nablafit as nf
-from nablafit.infer.ranking import VARIATIONS
+from nablafit.infer.impacts.ranking import VARIATIONS
 
 REPEATS = 5
 

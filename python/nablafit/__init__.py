@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import _core, diff, formulas, infer, relax, spec, surgery
+from . import _core, _moved, diff, formulas, infer, relax, spec, surgery  # noqa: F401
 from ._core import __version__, build_info
-from ._inputs import Inputs
-from ._make_report import make_report
-from ._record import load_result
+from ._results.diagnostics import Diagnostics
+from ._results.inputs import Inputs
+from ._results.record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
-from .diagnostics import Diagnostics
 from .errors import (
     ArgumentError,
     Error,
@@ -34,6 +33,7 @@ from .infer import (
     contour,
     correlation,
     feldman_cousins,
+    goodness_of_fit,
     hypotest,
     intervals,
     limit_grid,
@@ -42,15 +42,15 @@ from .infer import (
     scan,
     significance,
     upper_limit,
+    yields,
 )
-from .infer.goodness_of_fit import goodness_of_fit
-from .infer.yields import yields
 from .inputs import InputGradient, InputLayout
 from .interop.pyhf import from_pyhf
+from .io import methods as _methods  # noqa: F401
 from .io.patchset import PatchSet
-from .likelihood import Likelihood
-from .model import Model
+from .model import Likelihood, Model
 from .report import Report
+from .report.make_report import make_report
 from .result import FitResult
 from .spec import Interpolation, ModelSpec
 from .toys import Toys, toys

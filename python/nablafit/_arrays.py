@@ -55,6 +55,16 @@ def real_number(value: object, name: str) -> float:
         raise located(ArgumentError, f"expected a number, got {value!r}", name) from None
 
 
+def thread_count(n_threads: int | None) -> int:
+    """Return the number for the core, 0 for its default."""
+    if n_threads is None:
+        return 0
+    if n_threads < 1:
+        message = f"expected a positive number or None, got {n_threads}"
+        raise located(ArgumentError, message, "n_threads")
+    return n_threads
+
+
 def index_of(names: Sequence[str], name: str) -> int:
     """Return the position of a name; raise ArgumentError naming the nearest known ones."""
     if not isinstance(name, str):

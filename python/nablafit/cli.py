@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from . import __version__, _display, cmake_dir, pkgconfig_dir
+from . import __version__, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
-from ._cli_common import (
+from ._cli.common import (
     COUNT,
     COUNT_OR_NONE,
     SEED,
@@ -38,21 +38,17 @@ from ._cli_common import (
     warnings_on_stderr,
     workspace_argument,
 )
-from ._cli_export import export
-from ._cli_intervals import contour, feldman_cousins_command, intervals, scan
-from ._cli_limits import (
-    hypotest_command,
-    limit_command,
-    show_command,
-    significance_command,
-)
-from ._cli_parameters import breakdown, correlation, impacts, pulls, ranking
-from ._cli_plots import plot_command, report_command
-from ._cli_workspaces import combine, convert, prune, rename, show_graph
-from ._cli_yields import goodness_of_fit_command, yields_command
-from ._summary import summarise
-from ._toys_command import ToyRun, parse_shard, run_toys
+from ._cli.export import export
+from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
+from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
+from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
+from ._cli.plots import plot_command, report_command
+from ._cli.toys import ToyRun, parse_shard, run_toys
+from ._cli.workspaces import combine, convert, prune, rename, show_graph
+from ._cli.yields import goodness_of_fit_command, yields_command
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
+from .report._summary import summarise
+from .result import result_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +181,7 @@ def _fit(
             seed=seed,
         )
     if output is not None:
-        output.write_text(result.to_json(indent=1) + "\n", encoding="utf-8")
+        result.save(output)
     if as_json:
         click.echo(result.to_json(indent=1))
     else:
@@ -301,14 +297,13 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
 
 
 def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
-    verdict, *details = _display.outcome_lines(result)
+    page = result_page(result)
+    verdict, *details = page.head
     console.print(Text(verdict, style="bold green" if result.valid else "bold red"))
     for line in details:
         console.print(Text(line))
-    table = make_table(
-        *_display.HEADER, right=("", "value", "error", "pull", "constraint", "bounds")
-    )
-    for row in _display.parameter_rows(result):
+    table = make_table(*page.header, right=("", "value", "error", "pull", "constraint", "bounds"))
+    for row in page.rows:
         table.add_row(*map(Text, row), style="bold" if row[1] == poi else None)
     console.print(table)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,9 +15,20 @@ from .errors import ArgumentError, located
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .model import Model
 
 __all__ = ["Data", "check_data"]
+
+
+class Sizes(Protocol):
+    """How many numbers the data of a model are; a `Model` says it."""
+
+    @property
+    def n_bins(self) -> int:
+        """Number of counts."""
+
+    @property
+    def constrained_parameters(self) -> tuple[str, ...]:
+        """Parameters with a constraint term each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +55,11 @@ class Data:
         """Fingerprint of the numbers, "sha256:" and 64 digits; see `Model.digest`."""
         return _core.digest_data(self.counts, self.global_observables)
 
+    def _described(self) -> dict[str, object]:
+        return {"data": self}
+
     @classmethod
-    def from_pyhf(cls, model: Model, values: ArrayLike) -> Data:
+    def from_pyhf(cls, model: Sizes, values: ArrayLike) -> Data:
         """Split pyhf's flat data (main counts, then auxiliary data) for a model in pyhf's order.
 
         Parameters
@@ -73,7 +87,7 @@ class Data:
     __hash__ = None  # type: ignore[assignment]
 
 
-def check_data(model: Model, data: object) -> None:
+def check_data(model: Sizes, data: object) -> None:
     """Raise ArgumentError unless `data` is Data with the numbers that a model needs."""
     if not isinstance(data, Data):
         message = (

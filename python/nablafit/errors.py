@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
-
-if TYPE_CHECKING:
-    from ._record import Record
-    from .batch import FitManyResult
-    from .toys import Toys
 
 __all__ = [
     "ArgumentError",
@@ -25,6 +20,13 @@ __all__ = [
 ErrorT = TypeVar("ErrorT", bound=Error)
 
 
+class PartialResult(Protocol):
+    """What an interrupted call has done: a result of the type that it returns."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings."""
+
+
 class ModelWarning(UserWarning):
     """A model is well defined but does something that a physicist should know."""
 
@@ -36,14 +38,12 @@ class FitWarning(UserWarning):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a long call; `result` is what was done until then."""
 
-    def __init__(self, message: str, result: FitManyResult | Toys | Record) -> None:
+    def __init__(self, message: str, result: PartialResult) -> None:
         super().__init__(message)
         self.result = result
 
     @classmethod
-    def or_original(
-        cls, exception: BaseException, result: FitManyResult | Toys | Record
-    ) -> BaseException:
+    def or_original(cls, exception: BaseException, result: PartialResult) -> BaseException:
         """Return an Interrupted for a KeyboardInterrupt; any other exception as it is."""
         if not isinstance(exception, KeyboardInterrupt):
             return exception

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from . import _newton
 from ._core import __version__
-from ._inputs import Inputs
-from ._problem import FitOptions, FitProblem, Minimum, make_problem
+from ._results.inputs import Inputs
 from .errors import ArgumentError, Error, FitWarning, located
-from .interop import iminuit, scipy
-from .likelihood import DEFAULT_BACKEND, Likelihood
-from .model import Model
+from .minimizers import iminuit, scipy
+from .minimizers import newton as _newton
+from .minimizers.problem import FitOptions, FitProblem, Minimum, make_problem
+from .model import DEFAULT_BACKEND, Likelihood, Model
 from .result import FitResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._arrays import FloatArray, ParameterValues
-    from ._problem import Bounds, Fixed
+    from ._results.minima import LocalMinimum
     from .data import Data
-    from .minima import LocalMinimum
+    from .minimizers.problem import Bounds, Fixed
 
 __all__ = ["FitOptions", "fit"]
 

@@ -6,20 +6,23 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import _display
 from ._arrays import FloatArray, index_of
-from ._inputs import Inputs
-from ._rounding import pdg_round
-from .diagnostics import Diagnostics
+from ._results.diagnostics import Diagnostics
+from ._results.files import write_text
+from ._results.inputs import Inputs
+from ._results.minima import LocalMinimum
+from ._results.record import document_format
+from ._results.rounding import pdg_round
+from ._results.text import Page
 from .errors import ArgumentError, located
-from .minima import LocalMinimum
 
-__all__ = ["Estimate", "FitResult", "NamedValues"]
+__all__ = ["Estimate", "FitResult", "NamedValues", "result_page"]
 
 _FORMAT = "nablafit.FitResult/1"
 _VECTORS = ("x", "lower", "upper", "prefit_values", "prefit_errors")
@@ -102,6 +105,7 @@ class Estimate:
         return f"{self.name} = {value} ± {error}" if error else f"{self.name} = {value}"
 
 
+@document_format(_FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class FitResult:
     """What a fit found; frozen. `result["mu"]` is the `Estimate` of one parameter.
@@ -245,10 +249,10 @@ class FitResult:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return _display.result_text(self)
+        return result_page(self).text()
 
     def _repr_html_(self) -> str:
-        return _display.result_html(self)
+        return result_page(self).html()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
@@ -307,6 +311,61 @@ class FitResult:
     def from_json(cls, text: str | bytes) -> FitResult:
         """Inverse of `to_json`."""
         return cls.from_dict(json.loads(text))
+
+    def save(self, path: str | Path) -> None:
+        """Write `to_json` to a file, at once or not at all; `nablafit.load_result` reads it."""
+        write_text(path, self.to_json(indent=1) + "\n")
+
+
+def result_page(result: FitResult) -> Page:
+    """Lay out a fit result like iminuit: the outcome, a table of parameters."""
+    rest = "more parameters are in .values and .errors"
+    header = ("", "name", "value", "error", "pull", "constraint", "bounds", "")
+    head, rows = _outcome_lines(result), _parameter_rows(result)
+    return Page(head, header, rows, "rlrrrrrl", result.valid, rest)
+
+
+def _outcome_lines(result: FitResult) -> list[str]:
+    """Say in a few lines how the fit ended."""
+    verdict = "valid" if result.valid else f"NOT VALID ({result.status})"
+    seconds = result.timings.get("total", math.nan)
+    relative = f"-2 log L/L_saturated = {2 * result.value:.6g}"
+    calls = f"{result.n_calls} calls, {result.n_gradients} gradients"
+    effort = f"{calls}   {_duration(seconds)}"
+    return [
+        f"Fit with {result.minimizer}: {verdict}",
+        f"  {result.message}",
+        f"  -2 log L = {result.twice_nll:.6g}   {relative}   EDM = {result.edm:.2g}",
+        f"  {result.n_free} of {len(result.parameters)} parameters free   {effort}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
+
+
+def _parameter_rows(result: FitResult) -> list[tuple[str, ...]]:
+    """Return one row of cells per parameter, as in the header of the table."""
+    rows: list[tuple[str, ...]] = []
+    errors, pulls = list(result.errors), list(result.pulls)
+    for i, name in enumerate(result.parameters):
+        value, error = pdg_round(float(result.x[i]), errors[i])
+        has_pull = math.isfinite(pulls[i]) and not result.fixed[i]
+        pull = f"{pulls[i]:+.2f}" if has_pull else ""
+        shrink = errors[i] / float(result.prefit_errors[i])
+        rows.append(
+            (
+                str(i),
+                name,
+                value,
+                error,
+                pull,
+                f"{shrink:.2f}" if has_pull and math.isfinite(shrink) else "",
+                f"[{result.lower[i]:.3g}, {result.upper[i]:.3g}]",
+                "fixed" if result.fixed[i] else "at bound" if result.at_bound[i] else "",
+            )
+        )
+    return rows
 
 
 def _number(value: float) -> float | None:

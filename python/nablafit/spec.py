@@ -9,8 +9,7 @@ contradiction.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from ._core import (
     Axis,
@@ -46,45 +45,6 @@ from ._core import (
     is_additive,
     validate,
 )
-
-if TYPE_CHECKING:
-    from .data import Data
-
-
-def _to_pyhf(
-    self: ModelSpec, observations: Observations | None = None, *, lossy: bool = False
-) -> dict[str, Any]:
-    """Return this model as a pyhf workspace; see `nablafit.io.to_pyhf`."""
-    from .io.pyhf_writer import to_pyhf
-
-    return to_pyhf(self, observations, lossy=lossy)
-
-
-def _to_hs3(
-    self: ModelSpec, observations: Iterable[Observations] = (), *, lossy: bool = False
-) -> str:
-    """Return this model as the text of an HS3 document; see `nablafit.io.hs3.to_hs3`."""
-    from .io.hs3 import to_hs3
-
-    return to_hs3(self, observations, lossy=lossy)
-
-
-def _to_cpp(
-    self: ModelSpec,
-    observations: Observations | Data,
-    *,
-    namespace: str = "model",
-    clad: bool = False,
-) -> str:
-    """Return the likelihood as a C++ header; see `nablafit.io.cpp.to_cpp`."""
-    from .io.cpp import to_cpp
-
-    return to_cpp(self, observations, namespace=namespace, clad=clad)
-
-
-ModelSpec.to_cpp = _to_cpp  # type: ignore[method-assign]
-ModelSpec.to_hs3 = _to_hs3  # type: ignore[method-assign]
-ModelSpec.to_pyhf = _to_pyhf  # type: ignore[method-assign]
 
 Modifier: TypeAlias = (
     NormFactor | Lumi | NormSys | HistoSys | StatError | ShapeSys | ShapeFactor | FormulaFactor

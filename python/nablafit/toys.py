@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._archive import read_archive, write_archive
-from ._arrays import FloatArray, ParameterValues, float_vector
+from ._arrays import FloatArray, ParameterValues, float_vector, thread_count
 from ._core import __version__
-from ._inputs import Origin, merged_origin, origin_array, read_origin
+from ._results.files import read_archive, write_archive
+from ._results.inputs import Origin, merged_origin, origin_array, read_origin
+from ._results.record import document_format
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 
@@ -26,6 +27,7 @@ __all__ = ["Toys", "toys"]
 _FORMAT = "nablafit.Toys/1"
 
 
+@document_format(_FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Toys:
     """Data sets number `start` to `start + len(self) - 1` of the sequence of one seed; frozen.
@@ -210,8 +212,6 @@ def toys(
     Interrupted
         At Ctrl-C: a KeyboardInterrupt whose `result` has the toys from `start` on that were made.
     """
-    from .batch import thread_count
-
     x = model.point(parameters)
     for name, value, most in (("n", n, 2**63), ("seed", seed, 2**64), ("start", start, 2**63)):
         if not 0 <= value < most:

@@ -18,9 +18,8 @@ from .spec import Interpolation
 
 if TYPE_CHECKING:
     from .data import Data
-    from .io.document import Document
+    from .io.document import Document, Mounts
     from .io.patchset import Operations, PatchSet
-    from .io.recognise import Mounts
     from .spec import ModelSpec, Observations
 
 __all__ = ["Workspace"]

@@ -12,8 +12,8 @@ import pyhf
 import pytest
 
 import nablafit as nf
-from nablafit.infer import _profile
-from nablafit.infer._hypothesis import Hypothesis
+from nablafit.infer.testing import _profile
+from nablafit.infer.testing._hypothesis import Hypothesis
 
 
 def counting(

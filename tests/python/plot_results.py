@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 import nablafit as nf
-from nablafit.infer._breakdown_result import BreakdownResult, UncertaintyGroup
-from nablafit.infer._contour_result import Contour, ContourResult
-from nablafit.infer._feldman_cousins_result import FeldmanCousinsResult
-from nablafit.infer._gof_result import ChannelDeviance, GoodnessOfFitResult
-from nablafit.infer._pulls_result import PullsResult
-from nablafit.infer._ranking_result import RankingResult
-from nablafit.infer._scan_result import ScanResult
-from nablafit.infer._yields_result import ChannelYields, YieldsResult
-from nablafit.infer.correlation import CorrelationResult
-from nablafit.infer.limit_results import LimitGridResult, LimitResult
-from nablafit.infer.results import HypotestResult, SignificanceResult
-from nablafit.infer.toy_distribution import ToyDistribution
+from nablafit.infer.impacts.breakdown import BreakdownResult, UncertaintyGroup
+from nablafit.infer.impacts.correlation import CorrelationResult
+from nablafit.infer.impacts.pulls import PullsResult
+from nablafit.infer.impacts.ranking import RankingResult
+from nablafit.infer.limits.results import LimitGridResult, LimitResult
+from nablafit.infer.predictions.goodness_of_fit import ChannelDeviance, GoodnessOfFitResult
+from nablafit.infer.predictions.yields import ChannelYields, YieldsResult
+from nablafit.infer.profiles.contour import Contour, ContourResult
+from nablafit.infer.profiles.feldman_cousins import FeldmanCousinsResult
+from nablafit.infer.profiles.scan import ScanResult
+from nablafit.infer.testing.results import HypotestResult, SignificanceResult
+from nablafit.infer.testing.toy_distribution import ToyDistribution
 
 NAMES = ("jet_energy_scale", "b^tag<eff>", "Q$cale", "lumi & pile-up", "stat[0]")
 """Names with characters that mean something to formulas or HTML."""

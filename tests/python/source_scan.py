@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,3 +93,79 @@ def _cpp_functions(path: Path, text: str) -> Iterator[Function]:
                 first = code.count("\n", 0, start) + 1
                 yield Function(path, name, first, code.count("\n", 0, position) + 2 - first)
         header_start = position + 1
+
+
+def imports(root: Path) -> dict[str, set[str]]:
+    """Return the modules of a package, and those of them that each imports.
+
+    Imports for type checking and inside functions count. The package that holds a module, which
+    Python imports before it, does not.
+    """
+    modules = {}
+    for path in (path for path in sources(".py", ".pyi") if root in path.parents):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {
+        name: {
+            target
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for target in _targets(node, name, path.stem == "__init__", modules.keys())
+        }
+        - {name}
+        for name, path in modules.items()
+    }
+
+
+def _targets(node: ast.AST, name: str, is_package: bool, known: Set[str]) -> Iterator[str]:
+    """Return the known modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from {alias.name for alias in node.names} & known
+    if not isinstance(node, ast.ImportFrom):
+        return
+    base = node.module or ""
+    if node.level:
+        above = name.split(".")[: None if node.level == is_package else is_package - node.level]
+        base = ".".join([*above, *([node.module] if node.module else [])])
+    for alias in node.names:
+        inner = f"{base}.{alias.name}"
+        if inner in known or base in known:
+            yield inner if inner in known else base
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return groups of nodes that lead to each other, sorted."""
+    reached = {node: _reachable(graph, node) for node in graph}
+    groups = {
+        tuple(sorted(other for other in reached[node] if node in reached.get(other, ())))
+        for node in graph
+    }
+    return [list(group) for group in sorted(groups) if group]
+
+
+def _reachable(graph: Mapping[str, set[str]], node: str) -> set[str]:
+    """Return what is reached by one step or more."""
+    found: set[str] = set()
+    waiting = list(graph[node])
+    while waiting:
+        place = waiting.pop()
+        if place not in found:
+            found.add(place)
+            waiting += graph.get(place, ())
+    return found
+
+
+def within(graph: Mapping[str, set[str]], package: str) -> dict[str, set[str]]:
+    """Return the imports among the files and folders of one package, each folder as one node."""
+    prefix = f"{package}."
+    depth = package.count(".") + 2
+
+    def place(module: str) -> str | None:
+        return ".".join(module.split(".")[:depth]) if module.startswith(prefix) else None
+
+    found: dict[str, set[str]] = {}
+    for module, targets in graph.items():
+        here = place(module)
+        if here is not None:
+            places = {there for target in targets if (there := place(target)) is not None}
+            found.setdefault(here, set()).update(places - {here})
+    return found

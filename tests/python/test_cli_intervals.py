@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
-from nablafit import _cli_intervals
+from nablafit._cli import intervals as _cli_intervals
 from nablafit.cli import main
 from nablafit.infer import ContourResult, FeldmanCousinsResult, IntervalsResult, ScanResult
 

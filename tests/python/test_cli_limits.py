@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import nablafit as nf
-from nablafit import _cli_common
-from nablafit._cli_limits import parse_tested, parse_values
+from nablafit._cli import common as _cli_common
+from nablafit._cli.limits import parse_tested, parse_values
 from nablafit.infer import HypotestResult, LimitGridResult, LimitResult, SignificanceResult
 from nablafit.io.patchset import digest
 
@@ -152,7 +152,7 @@ def test_options_are_parsed(model: nf.Model) -> None:
 
 _INTERRUPTED = """
 import os, signal, sys
-import nablafit.infer._toy_runs as runs
+import nablafit.infer.testing._toy_runs as runs
 from nablafit.cli import main
 
 original, n_blocks = runs.run_block, 0

@@ -2,16 +2,19 @@
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import nablafit
 from locations import REPOSITORY
-from source_scan import Function, functions, sources, tracked_files
+from source_scan import Function, circles, functions, imports, sources, tracked_files, within
 
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 80
+MAX_FILES = 25
+FOLDERS = ("python/", "benchmarks/", "examples/")
 CPP = (".hpp", ".cpp")
 INSTALLED = nablafit.cmake_dir().parents[2]
 # Folders of cpp/src: each includes those before it only. The last are of the target io.
@@ -37,7 +40,7 @@ def lines_matching(pattern: str, paths: list[Path]) -> list[str]:
 
 
 def text_files() -> list[Path]:
-    binary = {".root", ".npz", ".png", ".pdf"}
+    binary = {".root", ".npz", ".png", ".pdf", ".pickle"}
     seeds = REPOSITORY / "tests" / "fuzz" / "seeds" / "model"
     paths = [path for path in tracked_files() if path.suffix not in binary]
     return [path for path in paths if path.parent != seeds]
@@ -68,6 +71,49 @@ def test_functions_are_short() -> None:
     assert len(found) > 100
     too_long = [f for f in found if f.lines > MAX_FUNCTION_LINES]
     assert [f"{relative(f.path)}:{f.line}: {f.name} has {f.lines} lines" for f in too_long] == []
+
+
+def test_folders_are_small() -> None:
+    names = [relative(path) for path in tracked_files()]
+    counts = Counter(name.rpartition("/")[0] for name in names if name.startswith(FOLDERS))
+    assert len(counts) > 10
+    assert {name: n for name, n in counts.items() if n > MAX_FILES} == {}
+
+
+def test_python_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = imports(REPOSITORY / "python" / "nablafit")
+    assert len(graph) > 100
+    assert circles(graph) == []
+
+
+def test_python_folders_do_not_import_each_other_in_a_circle() -> None:
+    """In each folder, files and whole folders can be sorted so that all imports go down."""
+    graph = imports(REPOSITORY / "python" / "nablafit")
+    packages = {module.rpartition(".")[0] for module in graph} - {""}
+    assert len(packages) > 10
+    found = {package: circles(within(graph, package)) for package in packages}
+    assert {package: groups for package, groups in found.items() if groups} == {}
+
+
+def test_scan_sees_circles_of_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "__init__.py": "from .a import f\n",
+        "a.py": "def f():\n    from .b import c\n",
+        "b/__init__.py": "",
+        "b/c.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..d import x\n",
+        "b/e.py": "import p.a\n",
+        "d.py": "from . import core\nfrom .b.c import y\n",
+        "core.pyi": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "p" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr("source_scan.tracked_files", lambda: sorted(tmp_path.rglob("*.py*")))
+    graph = imports(tmp_path / "p")
+    assert graph["p.d"] == {"p.core", "p.b.c"}
+    assert circles(graph) == [["p.b.c", "p.d"]]
+    assert circles(within(graph, "p")) == [["p.a", "p.b", "p.d"]]
 
 
 def test_scan_sees_the_functions_of_a_cpp_file(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_many_blocks_are_one_sequence(
     from importlib import import_module
 
     whole = nf.goodness_of_fit(model, data, n_toys=20)
-    monkeypatch.setattr(import_module("nablafit.infer.goodness_of_fit"), "_BLOCK", 7)
+    monkeypatch.setattr(import_module("nablafit.infer.predictions.goodness_of_fit"), "_BLOCK", 7)
     seen: list[int] = []
     blocks = nf.goodness_of_fit(model, data, n_toys=20, progress=seen.append)
     np.testing.assert_array_equal(blocks.toys, whole.toys)
@@ -221,4 +221,4 @@ def test_display(model: nf.Model, data: nf.Data) -> None:
     assert "(asymptotic)" in text
     assert "(10 toys)" in text
     assert text.splitlines()[-1].startswith("constraint terms")
-    assert "<td>constraint terms</td>" in found._repr_html_()
+    assert ">constraint terms</td>" in found._repr_html_()

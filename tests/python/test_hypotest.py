@@ -21,8 +21,9 @@ from inference_models import (
     pyhf_test,
     spoil_fits,
 )
-from nablafit.infer import HypotestResult, ToyDistribution, _profile, asimov_data
-from nablafit.infer._asymptotics import expected_p_values, p_values
+from nablafit.infer import HypotestResult, ToyDistribution, asimov_data
+from nablafit.infer.testing import _profile
+from nablafit.infer.testing._statistic import expected_p_values, p_values
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonschema, by pyhf
 

@@ -10,7 +10,7 @@ from iminuit.cost import CostSum, NormalConstraint
 from iminuit.util import describe
 
 import nablafit as nf
-from nablafit.interop.iminuit import make_minuit
+from nablafit.minimizers.iminuit import make_minuit
 
 X = {"mu": 1.3, "scale": 0.4, "stat[1]": 1.02, "lumi": 1.01}
 

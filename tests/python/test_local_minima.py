@@ -11,7 +11,7 @@ from scipy import stats
 import nablafit as nf
 from inference_models import counting, opened, with_signal
 from locations import published_workspaces
-from nablafit.infer import _profile
+from nablafit.infer.testing import _profile
 
 Document = dict[str, Any]
 SIGNAL = {"name": "mu", "type": "normfactor", "data": None}
@@ -194,7 +194,7 @@ def test_toys_take_the_lowest_minimum() -> None:
 def test_free_fits_of_toys_are_not_above_conditional_ones(
     model: nf.Model, data: nf.Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nablafit.infer import _toy_runs
+    from nablafit.infer.testing import _toy_runs
 
     right = nf.hypotest(model, data, 2.0, calculator="toys", n_toys=50)
     original = _toy_runs._fit

@@ -14,7 +14,7 @@ import pytest
 
 import nablafit as nf
 import nablafit.infer
-from nablafit._record import Record
+from nablafit._results.record import Record
 
 
 class Made(NamedTuple):

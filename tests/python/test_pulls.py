@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
-from nablafit.infer._one_sided import one_sided_fractions
+from nablafit.infer.impacts.pulls import one_sided_fractions
 from parameter_models import build, document, histosys, normfactor, normsys, sample
 
 

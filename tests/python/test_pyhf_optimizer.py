@@ -10,8 +10,8 @@ import pytest
 
 import nablafit as nf
 from nablafit._arrays import FloatArray
-from nablafit._problem import FitProblem, Minimum
 from nablafit.interop.pyhf import optimizer, replace_minuit
+from nablafit.minimizers.problem import FitProblem, Minimum
 
 # jsonschema warns, called by pyhf.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

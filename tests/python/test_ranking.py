@@ -11,8 +11,8 @@ import pytest
 
 import nablafit as nf
 from locations import published_workspaces
-from nablafit.infer import _refits
-from nablafit.infer._ranking_result import VARIATIONS
+from nablafit.infer.impacts import _refits
+from nablafit.infer.impacts.ranking import VARIATIONS
 from parameter_models import build, document, histosys, linear_document, normfactor, normsys, sample
 
 

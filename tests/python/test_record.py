@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import nablafit as nf
 from nablafit._arrays import FloatArray
-from nablafit._record import Record
+from nablafit._results.record import Record
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

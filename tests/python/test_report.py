@@ -19,7 +19,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 import plot_results as results
-from nablafit._summary import summarise
+from nablafit.report._summary import summarise
 
 HOSTILE = "<script>alert('x')</script> & \"name\""
 BROWSER = next(

@@ -174,7 +174,7 @@ def test_command_line_makes_shards_that_merge(path: Path, tmp_path: Path) -> Non
 def test_command_line_continues_where_it_was_interrupted(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nablafit import _toys_command
+    from nablafit._cli import toys as _toys_command
 
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
     command = ["toys", str(path), "--n", "1500", "--keep", "mu", "--set", "mu=1", "-o"]

@@ -210,7 +210,7 @@ def test_rows_in_blocks_and_sparse_columns(monkeypatch: pytest.MonkeyPatch) -> N
     """All ways of splitting the work give the same numbers."""
     from scipy.sparse import csr_array
 
-    from nablafit.infer import _bands
+    from nablafit.infer.predictions import _bands
 
     random = np.random.default_rng(3)
     dense = random.normal(size=(40, 12)) * (random.random((40, 12)) < np.linspace(0.02, 1.0, 12))
@@ -370,7 +370,7 @@ def test_text_and_html(postfit: nf.infer.YieldsResult, model: nf.Model) -> None:
     assert " ± " in lines[-1]
     assert "data/total" in lines[-4]
     assert postfit.to_text(by="bin").count("events expected") == 2
-    assert "<td>signal_region</td>" in postfit._repr_html_()
+    assert ">signal_region</td>" in postfit._repr_html_()
     assert "<th>bin</th>" in postfit["signal_region"]._repr_html_()
     assert "data" not in repr(nf.yields(model))
 

@@ -11,15 +11,15 @@ import numpy as np
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, float_array, float_vector, index_of
 from ..errors import ArgumentError, located
-from ..likelihood import Likelihood
+from ..model import Likelihood
 from ._setup import fit_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._problem import Bounds, Fixed
     from ..data import Data
     from ..inputs import InputValues
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["Cotangent", "DifferentiableFit", "Tangent", "fit"]

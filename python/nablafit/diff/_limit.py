@@ -11,15 +11,15 @@ import scipy
 
 from .._arrays import FloatArray, ParameterValues
 from ..errors import ArgumentError, Error, located
-from ..infer._hypothesis import make_hypothesis
+from ..infer.testing._hypothesis import make_hypothesis
 from ._objective import Objective, make_batch
 from ._objectives import cls_at
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._problem import Bounds, Fixed
     from ..data import Data
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["upper_limit"]

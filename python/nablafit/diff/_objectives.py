@@ -13,19 +13,19 @@ import numpy as np
 import scipy
 
 from .. import _diff
-from .._arrays import FloatArray, ParameterValues
+from .._arrays import FloatArray, ParameterValues, thread_count
 from ..errors import ArgumentError, located
-from ..infer._asymptotics import tail_coordinates
-from ..infer._hypothesis import find_poi, make_hypothesis
+from ..infer.testing._hypothesis import find_poi, make_hypothesis
+from ..infer.testing._statistic import tail_coordinates
 from ._objective import Objective, make_batch
-from ._setup import fit_arrays, hypothesis_arrays, thread_count
+from ._setup import fit_arrays, hypothesis_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from .._problem import Bounds, Fixed
     from ..data import Data
-    from ..infer._hypothesis import Hypothesis
+    from ..infer.testing._hypothesis import Hypothesis
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
     from ._objective import Batch, Rows
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..inputs import InputValues
-    from ..likelihood import Likelihood
-    from ..model import Model
+    from ..model import Likelihood, Model
 
 __all__ = ["gradient_jvp", "gradient_vjp", "yields_jvp", "yields_vjp"]
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._arrays import ParameterValues
-from .._problem import box, fixed_items
-from ..batch import thread_count
+from .._arrays import ParameterValues, thread_count
 from ..errors import ArgumentError, located
+from ..minimizers.problem import box, fixed_items
 
 if TYPE_CHECKING:
-    from .._problem import Bounds, Fixed
-    from ..infer._hypothesis import Hypothesis
+    from ..infer.testing._hypothesis import Hypothesis
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["fit_arrays", "hypothesis_arrays", "thread_count"]

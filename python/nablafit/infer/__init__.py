@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from ._contour_result import Contour, ContourResult
-from ._feldman_cousins_result import FeldmanCousinsResult
-from ._intervals_result import Interval, IntervalsResult
-from ._lower_minimum import LowerMinimum
-from ._parameter_tables import ParameterWarning
-from ._scan_result import ScanResult
-from ._selection import Patterns
-from .asimov import asimov_data
-from .breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
-from .contour import contour
-from .correlation import CorrelationResult, correlation
-from .feldman_cousins import feldman_cousins
-from .goodness_of_fit import ChannelDeviance, GoodnessOfFitResult, ToyRange, goodness_of_fit
-from .grid import limit_grid
-from .hypotest import hypotest
-from .intervals import intervals
-from .limit_results import LimitGridResult, LimitResult
-from .limits import upper_limit
-from .pulls import PullsResult, pulls
-from .ranking import RankingResult, ranking
-from .results import HypotestResult, SignificanceResult
-from .scan import scan
-from .significance import significance
-from .toy_distribution import ToyDistribution
-from .yields import ChannelYields, YieldsResult, yields
+from ._common import ParameterWarning
+from .impacts._selection import Patterns
+from .impacts.breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
+from .impacts.correlation import CorrelationResult, correlation
+from .impacts.pulls import PullsResult, pulls
+from .impacts.ranking import RankingResult, ranking
+from .limits.grid import limit_grid
+from .limits.results import LimitGridResult, LimitResult
+from .limits.upper_limit import upper_limit
+from .predictions.asimov import asimov_data
+from .predictions.goodness_of_fit import (
+    ChannelDeviance,
+    GoodnessOfFitResult,
+    ToyRange,
+    goodness_of_fit,
+)
+from .predictions.yields import ChannelYields, YieldsResult, yields
+from .profiles._best_fit import LowerMinimum
+from .profiles.contour import Contour, ContourResult, contour
+from .profiles.feldman_cousins import FeldmanCousinsResult, feldman_cousins
+from .profiles.intervals import Interval, IntervalsResult, intervals
+from .profiles.scan import ScanResult, scan
+from .testing.hypotest import hypotest
+from .testing.results import HypotestResult, SignificanceResult
+from .testing.significance import significance
+from .testing.toy_distribution import ToyDistribution
 
 __all__ = [
     "BreakdownResult",

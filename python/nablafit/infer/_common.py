@@ -3,24 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._arrays import index_of
+from .._results.record import Record
 from ..errors import ArgumentError, located
 from ..fit import fit
-from ._parameter_tables import ParameterWarning
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
     from ..result import FitResult
 
-__all__ = ["EXACT", "choose_pois", "failure_warnings", "fit_of"]
+__all__ = [
+    "EXACT",
+    "ParameterWarning",
+    "choose_pois",
+    "failure_warnings",
+    "fit_of",
+    "warning_lines",
+]
 
 EXACT = 1e-10
 """Tolerance of fits whose covariance becomes results: to 1e-8 whatever the units of parameters."""
+
+
+_MAX_WARNINGS = 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class ParameterWarning(Record):
+    """Something about one parameter that a physicist should look at."""
+
+    kind: str
+    """What it is, one word for programs; the function that warns lists them."""
+    parameter: str
+    value: float
+    """The number that gave rise to it."""
+    message: str
+    """A sentence with the parameter, the number and what it may mean."""
+
+    def __repr__(self) -> str:
+        return f"<ParameterWarning {self.kind}: {self.message}>"
+
+
+def warning_lines(warnings: Sequence[ParameterWarning]) -> list[str]:
+    """Return the sentences of the first warnings, and how many more there are."""
+    lines = [f"  {warning.message}" for warning in warnings[:_MAX_WARNINGS]]
+    more = len(warnings) - _MAX_WARNINGS
+    return [*lines, f"  and {more} more in .warnings"] if more > 0 else lines
 
 
 def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:

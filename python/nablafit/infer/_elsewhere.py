@@ -16,7 +16,7 @@ from ..errors import ArgumentError, located
 from ._starts import bends, further_starts, random_starts
 
 if TYPE_CHECKING:
-    from .._problem import Bounds
+    from ..minimizers.problem import Bounds
     from ..model import Model
 
 __all__ = ["Elsewhere", "Origin", "check_starts", "disagreement", "fit_elsewhere", "has_others"]

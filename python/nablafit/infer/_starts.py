@@ -67,8 +67,9 @@ def bends(model: Model) -> Bends:
     value (factors that start at 0: at 1). With the changes u and d of the expected events lambda,
     the sum over bins of ((u + d) / 2)^2 / lambda counts, separately where u d > 0.
     """
-    if model._bends is None:
-        model._bends = _find_bends(model)
+    if not isinstance(model._bends, Bends):
+        model._bends = found = _find_bends(model)
+        return found
     return model._bends
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _diff, diff
-from .._arrays import FloatArray, ParameterValues
+from .._arrays import FloatArray, ParameterValues, thread_count
 from ..diff._objective import Objective, make_batch
-from ..diff._setup import fit_arrays, thread_count
+from ..diff._setup import fit_arrays
 from ..errors import ArgumentError, Error, located
 
 if TYPE_CHECKING:
-    from .._problem import Bounds, Fixed
     from ..data import Data
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = ["HostFit", "HostFunction", "make_fit", "make_nll", "make_objective"]

@@ -15,16 +15,15 @@ from pyhf.infer.mle import twice_nll
 from pyhf.optimize.mixins import OptimizerMixin
 from scipy.optimize import OptimizeResult
 
-from .. import _newton
 from .._arrays import FloatArray
-from .._problem import FitOptions, FitProblem, Minimum
 from ..data import Data
 from ..errors import Error, FitWarning
-from ..infer._profile import SAME
 from ..infer._starts import bends, further_starts
-from ..likelihood import Likelihood
-from ..model import Model
-from .pyhf import from_pyhf
+from ..infer.testing._profile import SAME
+from ..minimizers import newton as _newton
+from ..minimizers.problem import FitOptions, FitProblem, Minimum
+from ..model import Likelihood, Model
+from ._pyhf_model import from_pyhf
 
 if TYPE_CHECKING:
     from iminuit import Minuit

@@ -27,9 +27,9 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from .._arrays import ParameterValues
-    from .._problem import Bounds, Fixed
     from ..data import Data
     from ..inputs import Address
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = [

@@ -24,9 +24,9 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from .._arrays import FloatArray, ParameterValues
-    from .._problem import Bounds, Fixed
     from ..data import Data
     from ..inputs import Address
+    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = [

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
     from ..errors import WorkspaceError
     from ..spec import ModelSpec, Observations, Parameter
 
-__all__ = ["Document", "Notes", "hold_at_equal_bounds"]
+__all__ = ["Document", "Mounts", "Notes", "hold_at_equal_bounds"]
+
+Mounts: TypeAlias = "Sequence[tuple[str | os.PathLike[str], str | os.PathLike[str]]]"
+"""Where a folder is, and what the XML calls it."""
 
 
 PLACES_NAMED = 3

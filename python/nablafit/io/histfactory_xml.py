@@ -17,8 +17,8 @@ from .histfactory_xml_tree import MAX_BYTES, Element, parse
 
 if TYPE_CHECKING:
     from ..spec import ModelSpec
+    from .document import Mounts
     from .histfactory_xml_config import ChannelConfig, Combination
-    from .recognise import Mounts
 
 __all__ = ["read"]
 

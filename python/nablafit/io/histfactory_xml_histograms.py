@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .._arrays import FloatArray
+    from .document import Mounts
     from .histfactory_xml_config import HistogramReference
-    from .recognise import Mounts
 
 __all__ = ["Files", "Histogram"]
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import codecs
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
+    from .document import Document, Mounts
 
-    from .document import Document
-
-__all__ = ["READABLE", "Mounts", "read_document", "recognise"]
+__all__ = ["READABLE", "read_document", "recognise"]
 
 READABLE = "pyhf JSON, HS3 JSON, HistFactory XML and ROOT files with a RooWorkspace"
-
-Mounts: TypeAlias = "Sequence[tuple[str | os.PathLike[str], str | os.PathLike[str]]]"
 
 _ROOT = b"root"
 _MAGIC = (

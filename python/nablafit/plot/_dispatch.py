@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._record import Record
+from .._results.record import Record
 from ..errors import ArgumentError, located
 from ..result import FitResult
 from ._distributions import goodness_of_fit, toys

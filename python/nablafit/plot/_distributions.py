@@ -10,8 +10,8 @@ from scipy.stats import chi2
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
-from ..infer.results import HypotestResult, SignificanceResult
-from ..infer.toy_distribution import ToyDistribution
+from ..infer.testing.results import HypotestResult, SignificanceResult
+from ..infer.testing.toy_distribution import ToyDistribution
 from ._colours import BLUE, ORANGE, RED
 from ._output import Save, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
@@ -20,7 +20,7 @@ from ._text import display_names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..infer._gof_result import GoodnessOfFitResult
+    from ..infer.predictions.goodness_of_fit import GoodnessOfFitResult
 
 __all__ = ["goodness_of_fit", "toys"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
-    from ..infer.limit_results import LimitGridResult, LimitResult
+    from ..infer.limits.results import LimitGridResult, LimitResult
 
 __all__ = ["limit", "limit_grid"]
 

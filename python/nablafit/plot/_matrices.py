@@ -18,8 +18,8 @@ from ._text import display_names, note_below, wanted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..infer._breakdown_result import BreakdownResult
-    from ..infer.correlation import CorrelationResult
+    from ..infer.impacts.breakdown import BreakdownResult
+    from ..infer.impacts.correlation import CorrelationResult
 
 __all__ = ["breakdown", "correlation"]
 

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from .._arrays import FloatArray
-from .._rounding import pdg_round
+from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ..result import FitResult
 from ._colours import BLUE, ONE_SIGMA, ORANGE, TWO_SIGMA
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from ..infer._pulls_result import PullsResult
-    from ..infer._ranking_result import RankingResult
+    from ..infer.impacts.pulls import PullsResult
+    from ..infer.impacts.ranking import RankingResult
 
 __all__ = ["pulls", "ranking"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import FloatArray
-from .._rounding import pdg_round
+from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
 from ._output import Save, save_figure
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from ..infer._contour_result import ContourResult
-    from ..infer._feldman_cousins_result import FeldmanCousinsResult
-    from ..infer._scan_result import ScanResult
+    from ..infer.profiles.contour import ContourResult
+    from ..infer.profiles.feldman_cousins import FeldmanCousinsResult
+    from ..infer.profiles.scan import ScanResult
 
 __all__ = ["contour", "feldman_cousins", "scan"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from ..infer._yields_result import YieldsResult
+    from ..infer.predictions.yields import YieldsResult
 
 __all__ = ["yields"]
 

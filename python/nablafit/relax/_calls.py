@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _core
-from .._arrays import FloatArray, float_array
-from ..batch import thread_count
+from .._arrays import FloatArray, float_array, thread_count
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:

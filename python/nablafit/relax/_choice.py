@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import FloatArray, float_array
-from .._record import Record
+from .._results.record import Record
 from ._calls import exactly, sum_to_shape
 from ._cut import common_shape, step_at
 from ._histogram import Kernel
@@ -103,9 +103,6 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
     def __repr__(self) -> str:
         mean = float(self.share.mean()) if self.share.size else 0.0
         return f"Choice, {self.kernel} kernel: {self.share.size} results, {mean:.6g} from above"
-
-    def _repr_html_(self) -> str:
-        return f"<div>{self!r}</div>"
 
 
 def where(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from .._arrays import FloatArray, float_array
-from .._record import Record
+from .._results.record import Record
 from ..errors import ArgumentError, located
 from ._calls import Step, exactly, smooth_step, sum_to_shape
 from ._histogram import Kernel
@@ -91,9 +91,6 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
     def __repr__(self) -> str:
         passed, n = float(self.weights.sum()), self.weights.size
         return f"Cut, {self.kernel} kernel, keeps what is {self.keep}: {passed:.6g} of {n} pass"
-
-    def _repr_html_(self) -> str:
-        return f"<div>{self!r}</div>"
 
 
 def cut(

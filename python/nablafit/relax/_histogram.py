@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray, float_array
-from .._record import Record
-from ..batch import thread_count
-from ..infer._tables import html_page, text_page
+from .._arrays import FloatArray, float_array, thread_count
+from .._results.record import Record
+from .._results.text import Page
 from ._calls import HistogramCall, exactly
 
 if TYPE_CHECKING:
@@ -122,12 +121,9 @@ class SoftHistogram(Record, format="nablafit.SoftHistogram/1"):
         options = (self.kernel, self.outside, self.n_threads)
         return HistogramCall.of(options, self.values, self.weights, self.edges, self.bandwidth)
 
-    def __repr__(self) -> str:
+    def _pages(self) -> tuple[Page, ...]:
         header, rows = self.table()
-        return text_page([self._head()], header, rows, "r" * len(header))
-
-    def _repr_html_(self) -> str:
-        return html_page([self._head()], *self.table(), valid=True)
+        return (Page([self._head()], header, rows, "r" * len(header), valid=True),)
 
     def _head(self) -> str:
         widths = self.bandwidth

@@ -20,7 +20,7 @@ except ImportError as error:
     message = "nablafit.relax.jax needs JAX: pip install 'nablafit[jax]'"
     raise ImportError(message) from error
 
-from ..batch import thread_count
+from .._arrays import thread_count
 from ..errors import ArgumentError, located
 from ._calls import HistogramCall, histogram_axes
 

@@ -16,7 +16,7 @@ except ImportError as error:
     message = "nablafit.relax.torch needs PyTorch: pip install 'nablafit[torch]'"
     raise ImportError(message) from error
 
-from ..batch import thread_count
+from .._arrays import thread_count
 from ..errors import ArgumentError, located
 from ._calls import HistogramCall
 

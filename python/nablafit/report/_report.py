@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from .._record import write_text
-from ..result import FitResult
-
-if TYPE_CHECKING:
-    from ..infer._breakdown_result import BreakdownResult
-    from ..infer._gof_result import GoodnessOfFitResult
-    from ..infer._pulls_result import PullsResult
-    from ..infer._ranking_result import RankingResult
-    from ..infer._scan_result import ScanResult
-    from ..infer._yields_result import YieldsResult
-    from ..infer.correlation import CorrelationResult
-    from ..infer.limit_results import LimitResult
-    from ..infer.results import SignificanceResult
-    from ..plot import Label
+from .._results.files import write_text
+from ._content import Results
 
 __all__ = ["Report"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
+class Report(Results):
     """Results for one page; what is None is left out.
 
     `html()` needs the extra `plot`. The page is self-contained: styles and plots are inside, it
     runs no scripts and loads nothing. All text from results is escaped.
     """
-
-    fit: FitResult
-    title: str = "Fit report"
-    inventory: Mapping[str, Any] | None = None
-    """What `nablafit inspect --json` prints: channels, modifiers, parameters."""
-    pulls: PullsResult | None = None
-    ranking: RankingResult | None = None
-    breakdown: BreakdownResult | None = None
-    correlation: CorrelationResult | None = None
-    prefit: YieldsResult | None = None
-    postfit: YieldsResult | None = None
-    goodness_of_fit: GoodnessOfFitResult | None = None
-    scan: ScanResult | None = None
-    significance: SignificanceResult | None = None
-    limit: LimitResult | None = None
-    missing: Mapping[str, str] = field(default_factory=dict)
-    """Why a result is missing, by the name of its member: shown in its place."""
-    label: Label | None = None
-    """What stands on the plots about the experiment."""
-    n_channels: int = 12
-    """Plot at most so many channels with several bins, the first ones."""
-    source: str = ""
-    """Where the model came from."""
-    digest: str = ""
-    """SHA-256 of the input, in hexadecimal digits."""
-    created: str = ""
-    """When, as text."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """How the results were made."""
 
     def html(self) -> str:
         """Return the page.

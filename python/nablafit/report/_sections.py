@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
-from .. import _display
-from ._content import Section, Table
+from ..result import result_page
+from ._content import Results, Section, Table
 from ._sections_inference import (
     breakdown_section,
     correlation_section,
@@ -20,24 +19,21 @@ from ._sections_inference import (
 )
 from ._sections_yields import yields_section
 
-if TYPE_CHECKING:
-    from ._report import Report
-
 __all__ = ["sections"]
 
 
-def sections(report: Report) -> list[Section]:
+def sections(report: Results) -> list[Section]:
     """Return the sections that the report has results for, in the order of the page."""
     return list(_all_sections(report))
 
 
-def _all_sections(report: Report) -> Iterator[Section]:
+def _all_sections(report: Results) -> Iterator[Section]:
     yield _summary(report)
     if report.inventory is not None:
         yield _model(report)
     yield _fit(report)
     yield _parameters(report)
-    makers: tuple[tuple[str, str, Callable[[Report], Section]], ...] = (
+    makers: tuple[tuple[str, str, Callable[[Results], Section]], ...] = (
         ("pulls", "Pulls", pulls_section),
         ("ranking", "Ranking", ranking_section),
         ("breakdown", "Breakdown of the uncertainty", breakdown_section),
@@ -56,7 +52,7 @@ def _all_sections(report: Report) -> Iterator[Section]:
     yield _provenance(report)
 
 
-def _summary(report: Report) -> Section:
+def _summary(report: Results) -> Section:
     fit = report.fit
     rows = [("fit", "valid" if fit.valid else f"NOT VALID ({fit.status})")]
     inventory = report.inventory or {}
@@ -83,7 +79,7 @@ def _summary(report: Report) -> Section:
     return Section(anchor="summary", title="Summary", warnings=warnings, tables=(table,))
 
 
-def _model(report: Report) -> Section:
+def _model(report: Results) -> Section:
     inventory = report.inventory
     assert inventory is not None  # noqa: S101 - the caller has looked
     sizes = ", ".join(f"{count} {name}" for name, count in inventory["sizes"].items())
@@ -123,7 +119,7 @@ def _model(report: Report) -> Section:
     return Section(anchor="model", title="Model", paragraphs=paragraphs, tables=tables)
 
 
-def _fit(report: Report) -> Section:
+def _fit(report: Results) -> Section:
     fit = report.fit
     rows = [
         ("status", fit.status),
@@ -151,8 +147,8 @@ def _fit(report: Report) -> Section:
     )
 
 
-def _parameters(report: Report) -> Section:
-    rows = tuple(row[1:] for row in _display.parameter_rows(report.fit))
+def _parameters(report: Results) -> Section:
+    rows = tuple(tuple(row[1:]) for row in result_page(report.fit).rows)
     table = Table(
         caption=f"{len(rows)} parameters after the fit",
         header=("parameter", "value", "error", "pull", "constraint", "bounds", "remark"),
@@ -166,7 +162,7 @@ def _parameters(report: Report) -> Section:
     return Section(anchor="parameters", title="Parameters", paragraphs=(text,), tables=(table,))
 
 
-def _provenance(report: Report) -> Section:
+def _provenance(report: Results) -> Section:
     rows = [("source", report.source), ("SHA-256 of the input", report.digest)]
     rows = [row for row in rows if row[1]]
     rows += [(f"version of {name}", text) for name, text in report.fit.versions.items()]

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import plot
-from ._content import Picture, Section, Table
+from ._content import Picture, Results, Section, Table
 from ._figures import picture
 
 if TYPE_CHECKING:
-    from ..infer._ranking_result import RankingResult
-    from ._report import Report
+    from ..infer.impacts.ranking import RankingResult
 
 __all__ = [
     "breakdown_section",
@@ -31,7 +30,7 @@ _N_RANKED = 30
 _N_PAIRS = 20
 
 
-def pulls_section(report: Report) -> Section:
+def pulls_section(report: Results) -> Section:
     """Plot of pulls, and what to look at."""
     result = report.pulls
     assert result is not None  # noqa: S101 - the caller has looked, here and below
@@ -53,7 +52,7 @@ def pulls_section(report: Report) -> Section:
     )
 
 
-def ranking_section(report: Report) -> Section:
+def ranking_section(report: Results) -> Section:
     """Plot and table of the largest impacts."""
     result = report.ranking
     assert result is not None  # noqa: S101
@@ -82,7 +81,7 @@ def _ranking_table(top: RankingResult, n_all: int) -> Table:
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 
-def breakdown_section(report: Report) -> Section:
+def breakdown_section(report: Results) -> Section:
     """Plot and table of the sources of the uncertainty."""
     result = report.breakdown
     assert result is not None  # noqa: S101
@@ -102,7 +101,7 @@ def breakdown_section(report: Report) -> Section:
     )
 
 
-def correlation_section(report: Report) -> Section:
+def correlation_section(report: Results) -> Section:
     """Plot of the matrix, table of the largest correlations."""
     result = report.correlation
     assert result is not None  # noqa: S101
@@ -132,7 +131,7 @@ def correlation_section(report: Report) -> Section:
     )
 
 
-def goodness_of_fit_section(report: Report) -> Section:
+def goodness_of_fit_section(report: Results) -> Section:
     """Plot of the distribution, table of channels."""
     result = report.goodness_of_fit
     assert result is not None  # noqa: S101
@@ -162,7 +161,7 @@ def goodness_of_fit_section(report: Report) -> Section:
     )
 
 
-def scan_section(report: Report) -> Section:
+def scan_section(report: Results) -> Section:
     """Plot of a scan."""
     result = report.scan
     assert result is not None  # noqa: S101
@@ -177,7 +176,7 @@ def scan_section(report: Report) -> Section:
     )
 
 
-def significance_section(report: Report) -> Section:
+def significance_section(report: Results) -> Section:
     """Table of significances."""
     result = report.significance
     assert result is not None  # noqa: S101
@@ -194,7 +193,7 @@ def significance_section(report: Report) -> Section:
     )
 
 
-def limit_section(report: Report) -> Section:
+def limit_section(report: Results) -> Section:
     """Plot and table of upper limits."""
     result = report.limit
     assert result is not None  # noqa: S101

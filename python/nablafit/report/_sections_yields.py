@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import plot
-from .._rounding import pdg_round
-from ._content import Picture, Section, Table
+from .._results.rounding import pdg_round
+from ._content import Picture, Results, Section, Table
 from ._figures import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..infer._yields_result import ChannelYields, YieldsResult
-    from ._report import Report
+    from ..infer.predictions.yields import ChannelYields, YieldsResult
 
 __all__ = ["yields_section"]
 
 
-def yields_section(report: Report) -> Section:
+def yields_section(report: Results) -> Section:
     """Show plots of channels and tables of totals."""
     postfit, prefit = report.postfit, report.prefit
     assert postfit is not None  # noqa: S101 - the caller has looked
@@ -43,7 +42,7 @@ def yields_section(report: Report) -> Section:
 
 
 def _pictures(
-    report: Report, result: YieldsResult, shown: Sequence[ChannelYields]
+    report: Results, result: YieldsResult, shown: Sequence[ChannelYields]
 ) -> Iterator[Picture]:
     if len(result.channels) > 1:
         figure = plot.yields(result, prefit=report.prefit, label=report.label)

@@ -23,7 +23,7 @@ from ._text import Identifiers, array, comment, documented, formulas_for, identi
 from ._text import string as quoted
 
 if TYPE_CHECKING:
-    from ...likelihood import Likelihood
+    from ...model import Likelihood
     from ...spec import ModelSpec, Observations
 
 __all__ = ["to_cpp"]

@@ -1,0 +1,271 @@
+"""What the commands share: options, opening a workspace, tables, progress, warnings."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from ..errors import ArgumentError, ModelWarning, located
+from ..workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..data import Data
+    from ..model import Model
+
+ResultT = TypeVar("ResultT")
+
+_WIDTH_OF_FILES = 200
+
+COUNT = click.IntRange(1, 2**31 - 1)
+COUNT_OR_NONE = click.IntRange(0, 2**31 - 1)
+SEED = click.IntRange(0, 2**64 - 1)
+START = click.IntRange(0, 2**40)
+_SECONDS_BETWEEN_LINES = 10.0
+
+measurement_option = click.option(
+    "--measurement", metavar="NAME", help="Measurement; the first by default."
+)
+poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+threads_option = click.option(
+    "--threads", type=COUNT, help="Default: NABLAFIT_NUM_THREADS, else all processors."
+)
+starts_option = click.option(
+    "--starts",
+    type=COUNT_OR_NONE,
+    metavar="N",
+    help="Make every fit from N random starts too; by default from others where that may matter.",
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The workspace that a command reads, and what to do to it.
+
+    `patches` are FILE or FILE:NAME, `mounts` are HERE:INSIDE.
+    """
+
+    path: Path
+    patches: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+    def load(self, *, bad_data: bool = False) -> Workspace:
+        """Read and patch it, with warnings on stderr; `bad_data` raise when they are used."""
+        load = Workspace._load_model if bad_data else Workspace.load
+        with warnings_on_stderr(ModelWarning):
+            workspace = load(self.path, mounts=[_pair(text) for text in self.mounts])
+            for text in self.patches:
+                file, name = _patch(text)
+                workspace = workspace.patch(file, name)
+        return workspace
+
+
+def _pair(text: str) -> tuple[str, str]:
+    here, colon, inside = text.partition(":")
+    if not (colon and here and inside):
+        message = f"expected HERE:INSIDE, a folder and what the XML calls it, got {text!r}"
+        raise located(ArgumentError, message, "--mount")
+    return here, inside
+
+
+def _patch(text: str) -> tuple[Path, str | None]:
+    file, colon, name = text.rpartition(":")
+    return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
+
+
+class NamedPath(click.Path):
+    """A path that is not empty: pathlib takes an empty one for the working directory."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as in click
+        param: click.Parameter | None,
+        context: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        if value == "":
+            self.fail("expected a path, got an empty string", param, context)
+        return super().convert(value, param, context)
+
+
+def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..., ResultT]]:
+    """Return the decorator that adds an argument for a workspace: the command gets a Source."""
+
+    def add(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
+        @wraps(command)
+        def run(patch: tuple[str, ...], mount: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
+            arguments[name] = Source(arguments[name], patch, mount)
+            return command(**arguments)
+
+        decorated: Callable[..., ResultT] = run
+        for option in (_patch_option, _mount_option):
+            decorated = option(decorated)
+        return click.argument(name, type=NamedPath(path_type=Path))(decorated)
+
+    return add
+
+
+_patch_option = click.option(
+    "--patch",
+    multiple=True,
+    metavar="FILE[:NAME]",
+    help="JSON patch to apply to pyhf JSON first, or the patch NAME of a set; may be repeated.",
+)
+_mount_option = click.option(
+    "--mount",
+    multiple=True,
+    metavar="HERE:INSIDE",
+    help="Folder where HistFactory XML says INSIDE; may be repeated.",
+)
+workspace_argument = source_argument("workspace")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What --fix and --release say; false if that is nothing."""
+
+    fix: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.fix or self.release)
+
+
+def fix_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
+    """Add --fix and --release: the command gets both as one `fix`."""
+
+    @wraps(command)
+    def run(fix: tuple[str, ...], release: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
+        return command(fix=Held(fix, release), **arguments)
+
+    decorated: Callable[..., ResultT] = run
+    for option in (_release_option, _fix_option):
+        decorated = option(decorated)
+    return decorated
+
+
+_fix_option = click.option(
+    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
+)
+_release_option = click.option(
+    "--release",
+    multiple=True,
+    metavar="NAME",
+    help="Fit a parameter that the workspace holds; may be repeated.",
+)
+
+
+@contextmanager
+def progress_bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Show progress on stderr: a bar on a terminal, else a line now and then in a long run."""
+    if not sys.stderr.isatty():
+        yield _progress_lines(total, what)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda n_done: progress.update(task, completed=n_done)
+
+
+def _progress_lines(total: int, what: str) -> Callable[[int], None]:
+    """Return a function that writes a line if the last one is old."""
+    last = time.monotonic()
+
+    def report(n_done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            click.echo(f"{n_done} of {total} {what}", err=True)
+
+    return report
+
+
+@contextmanager
+def warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
+    """Print warnings as sentences."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        yield
+    for warning in caught:
+        click.echo(f"warning: {warning.message}", err=True)
+
+
+def open_workspace(
+    source: Source, measurement: str | None, poi: str | None
+) -> tuple[Workspace, Model, Data]:
+    """Load, compile, and report warnings on stderr, one line each."""
+    workspace = source.load()
+    model = make_model(workspace, measurement, poi)
+    if workspace.datasets:
+        return workspace, model, workspace.data(model)
+    message = "the document holds no data, so Asimov data at the initial values are used"
+    click.echo(f"warning: {workspace.source}: {message}", err=True)
+    return workspace, model, model.asimov()
+
+
+def make_model(workspace: Workspace, measurement: str | None, poi: str | None) -> Model:
+    """Compile, and report warnings on stderr."""
+    with warnings_on_stderr(ModelWarning):
+        return workspace.model(measurement, poi)
+
+
+def parse_fixed(held: Held, model: Model) -> dict[str, float | bool]:
+    """Read --fix and --release as the `fixed` of a fit."""
+    fixed = parse_values(held.fix, model, "--fix")
+    for name in held.release:
+        if name in fixed:
+            raise located(ArgumentError, "both fixed and released; leave one out", name)
+        fixed[name] = False
+    return fixed
+
+
+def parse_values(items: tuple[str, ...], model: Model, option: str) -> dict[str, float | bool]:
+    """Read NAME and NAME=VALUE; True for a name alone."""
+    fixed: dict[str, float | bool] = {}
+    for item in items:
+        name, equals, value = item.rpartition("=")
+        if not equals or item in model.parameters:
+            fixed[item] = True
+            continue
+        try:
+            fixed[name] = float(value)
+        except ValueError:
+            message = f"expected a number after '=', got {value!r}"
+            raise located(ArgumentError, message, f"{option} {name}") from None
+    return fixed
+
+
+def make_console() -> Console:
+    """Terminal width and colours on a terminal, wide plain text elsewhere."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+
+
+def make_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """Make a table in the style of all commands; `right` names the columns to align right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table

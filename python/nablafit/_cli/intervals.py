@@ -1,0 +1,331 @@
+"""Commands for the profile likelihood: intervals, scans, contours, Feldman-Cousins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from .._results.record import load_result
+from ..errors import ArgumentError, FitWarning, Interrupted, located
+from ..infer import FeldmanCousinsResult, feldman_cousins
+from ..infer import contour as find_contour
+from ..infer import intervals as find_intervals
+from ..infer import scan as run_scan
+from .common import (
+    COUNT,
+    SEED,
+    START,
+    Held,
+    Source,
+    fix_options,
+    json_option,
+    make_console,
+    make_table,
+    measurement_option,
+    open_workspace,
+    output_option,
+    parse_fixed,
+    poi_option,
+    progress_bar,
+    starts_option,
+    threads_option,
+    warnings_on_stderr,
+    workspace_argument,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..infer import ContourResult, IntervalsResult, ScanResult
+    from ..model import Model
+
+__all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
+
+
+@click.command("intervals")
+@workspace_argument
+@click.argument("parameters", nargs=-1)
+@measurement_option
+@poi_option
+@click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
+@click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
+@fix_options
+@starts_option
+@threads_option
+@json_option
+@output_option
+def intervals(
+    workspace: Source,
+    parameters: tuple[str, ...],
+    measurement: str | None,
+    poi: str | None,
+    sigma: float,
+    level: float | None,
+    fix: Held,
+    starts: int | None,
+    threads: int | None,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Find profile-likelihood intervals (MINOS errors) of PARAMETERS, by default of all."""
+    _, model, data = open_workspace(workspace, measurement, poi)
+    count = 2 * (len(parameters) or model.fixed.count(False))
+    with warnings_on_stderr(FitWarning), progress_bar(count, "sides") as progress:
+        result = find_intervals(
+            model,
+            data,
+            parameters or None,
+            sigma=sigma,
+            level=level,
+            fixed=parse_fixed(fix, model),
+            starts=starts or 0,
+            n_threads=threads,
+            progress=progress,
+        )
+    return _finish(result, as_json=as_json, output=output)
+
+
+@click.command("scan")
+@workspace_argument
+@click.argument("parameters", nargs=-1)
+@measurement_option
+@poi_option
+@click.option("--n", type=COUNT, help="Values of each parameter; by default 41, or 25 each of two.")
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="LOW:HIGH",
+    help="Of the first parameter, then of the second; by default 3 errors about the best fit.",
+)
+@click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
+@fix_options
+@starts_option
+@threads_option
+@json_option
+@output_option
+def scan(
+    workspace: Source,
+    parameters: tuple[str, ...],
+    measurement: str | None,
+    poi: str | None,
+    n: int | None,
+    ranges: tuple[str, ...],
+    keep: tuple[str, ...],
+    fix: Held,
+    starts: int | None,
+    threads: int | None,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
+    _, model, data = open_workspace(workspace, measurement, poi)
+    names = _scanned(parameters, model)
+    if len(names) > 2:
+        message = f"expected one or two, got {len(names)}: {', '.join(names)}"
+        raise located(ArgumentError, message, "PARAMETERS")
+    limits = [_parse_range(text) for text in ranges]
+    if limits and len(limits) != len(names):
+        message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
+        raise located(ArgumentError, message, "--range")
+    total = (n or (41, 25)[len(names) - 1]) ** len(names)
+    with warnings_on_stderr(FitWarning), progress_bar(total, "points") as progress:
+        result = run_scan(
+            model,
+            data,
+            names,
+            n=n,
+            range=None if not limits else limits[0] if len(names) == 1 else limits,
+            keep=keep or None,
+            fixed=parse_fixed(fix, model),
+            starts=starts or 0,
+            n_threads=threads,
+            progress=progress,
+        )
+    return _finish(result, as_json=as_json, output=output)
+
+
+def _scanned(parameters: tuple[str, ...], model: Model) -> tuple[str, ...]:
+    if parameters:
+        return parameters
+    if model.poi is None:
+        message = "the model has no parameter of interest: name one or two"
+        raise located(ArgumentError, message, "PARAMETERS")
+    return (model.poi,)
+
+
+def _parse_range(text: str) -> tuple[float, float]:
+    parts = text.split(":")
+    try:
+        low, high = map(float, parts)
+    except ValueError:
+        message = f"expected LOW:HIGH, two numbers, got {text!r}"
+        raise located(ArgumentError, message, "--range") from None
+    return low, high
+
+
+@click.command("contour")
+@workspace_argument
+@click.argument("parameters", nargs=2)
+@measurement_option
+@poi_option
+@click.option(
+    "--level",
+    "levels",
+    type=float,
+    multiple=True,
+    default=(0.68, 0.95),
+    show_default=True,
+    help="Confidence level; may be repeated.",
+)
+@click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
+@fix_options
+@starts_option
+@threads_option
+@json_option
+@output_option
+def contour(
+    workspace: Source,
+    parameters: tuple[str, str],
+    measurement: str | None,
+    poi: str | None,
+    levels: tuple[float, ...],
+    n: int,
+    fix: Held,
+    starts: int | None,
+    threads: int | None,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Find contours of the profile likelihood in two PARAMETERS."""
+    _, model, data = open_workspace(workspace, measurement, poi)
+    with warnings_on_stderr(FitWarning), progress_bar(n * len(levels), "directions") as progress:
+        result = find_contour(
+            model,
+            data,
+            parameters,
+            levels=levels,
+            n_points=n,
+            fixed=parse_fixed(fix, model),
+            starts=starts or 0,
+            n_threads=threads,
+            progress=progress,
+        )
+    return _finish(result, as_json=as_json, output=output)
+
+
+@click.command("feldman-cousins")
+@workspace_argument
+@measurement_option
+@poi_option
+@click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
+@click.option("--n-toys", type=COUNT, default=1000, show_default=True, help="Toys per value.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
+@fix_options
+@threads_option
+@json_option
+@output_option
+def feldman_cousins_command(
+    workspace: Source,
+    measurement: str | None,
+    poi: str | None,
+    values: str | None,
+    level: float,
+    n_toys: int,
+    seed: int,
+    start: int,
+    fix: Held,
+    threads: int | None,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Find the Feldman-Cousins interval of the parameter of interest, from toys.
+
+    If the file of -o exists already, its toys are taken over: an interrupted run continues.
+    """
+    _, model, data = open_workspace(workspace, measurement, poi)
+    resume = _load(output)
+    tested = None if resume is not None or values is None else _parse_values(values)
+    total = n_toys * (21 if tested is None else len(tested))
+    try:
+        with warnings_on_stderr(FitWarning), progress_bar(total, "toys") as progress:
+            result = feldman_cousins(
+                model,
+                data,
+                poi,
+                tested,
+                level=level,
+                n_toys=n_toys,
+                seed=seed,
+                start=start,
+                resume=resume,
+                fixed=parse_fixed(fix, model),
+                n_threads=threads,
+                progress=progress,
+            )
+    except Interrupted as interrupted:
+        if output is not None and isinstance(interrupted.result, FeldmanCousinsResult):
+            interrupted.result.save(output)
+        raise
+    return _finish(result, as_json=as_json, output=output)
+
+
+def _load(output: Path | None) -> FeldmanCousinsResult | None:
+    if output is None or not output.exists():
+        return None
+    found = load_result(output)
+    if not isinstance(found, FeldmanCousinsResult):
+        message = f"expected a Feldman-Cousins result to continue, got a {type(found).__name__}"
+        raise located(ArgumentError, message, str(output))
+    return found
+
+
+def _parse_values(text: str) -> list[float]:
+    try:
+        low, high, count = text.split(":")
+        start, stop, n = float(low), float(high), int(count)
+    except ValueError:
+        message = f"expected LOW:HIGH:N, got {text!r}"
+        raise located(ArgumentError, message, "--values") from None
+    if n < 2:
+        raise located(ArgumentError, f"expected at least 2 values, got {n}", "--values")
+    return [start + (stop - start) * i / (n - 1) for i in range(n)]
+
+
+def _finish(
+    result: IntervalsResult | ScanResult | ContourResult | FeldmanCousinsResult,
+    *,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Print and save a result; return the exit code."""
+    if output is not None:
+        result.save(output)
+    if as_json:
+        click.echo(result.to_json(indent=1))
+    else:
+        _print(result.outcome_lines(), *result.table(), valid=result.valid)
+    return 0 if result.valid else 1
+
+
+def _print(
+    lines: Sequence[str],
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    valid: bool,
+) -> None:
+    console = make_console()
+    verdict, *details = lines
+    console.print(Text(verdict, style="bold green" if valid else "bold red"))
+    for line in details:
+        console.print(Text(line))
+    table = make_table(*header, right=[name for name in header if name not in ("", "name")])
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

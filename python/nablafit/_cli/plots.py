@@ -1,0 +1,209 @@
+"""Commands that draw: `nablafit plot` and `nablafit report`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .._results.record import load_result
+from ..errors import ArgumentError, Error, FitWarning, located
+from .common import (
+    COUNT_OR_NONE,
+    SEED,
+    Source,
+    measurement_option,
+    open_workspace,
+    poi_option,
+    threads_option,
+    warnings_on_stderr,
+    workspace_argument,
+)
+
+if TYPE_CHECKING:
+    from ..plot import Label
+
+__all__ = ["plot_command", "report_command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LABEL_OPTIONS = (
+    click.option("--experiment", default="", metavar="TEXT", help='E.g. "ATLAS".'),
+    click.option("--status", default="", metavar="TEXT", help='E.g. "Internal".'),
+    click.option("--energy", type=float, help="Centre-of-mass energy in TeV."),
+    click.option("--luminosity", type=float, help="Integrated luminosity in 1/fb."),
+    click.option("--text", default="", metavar="TEXT", help="One more line for the label."),
+    click.option(
+        "--style",
+        type=click.Choice(["plain", "ATLAS", "CMS"]),
+        default="plain",
+        show_default=True,
+        help="Fonts and place of the label.",
+    ),
+)
+
+
+def _label_options(command: F) -> F:
+    for option in reversed(_LABEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _label(values: dict[str, Any]) -> Label:
+    """Take what belongs to the label out of the options."""
+    from ..plot import Label
+
+    names = ("experiment", "status", "energy", "luminosity", "text", "style")
+    return Label(**{name: values.pop(name) for name in names if name in values})
+
+
+@click.command("plot")
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "save",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="A file: .pdf, .png, .svg or .eps; may be repeated.",
+)
+@click.option("--kind", metavar="NAME", help="Which plot, where a result has several.")
+@_label_options
+@click.option("--x-label", metavar="TEXT", help="Label of the horizontal axis.")
+@click.option("--y-label", metavar="TEXT", help="Label of the vertical axis.")
+@click.option("--unit", metavar="TEXT", help="Unit of the horizontal axis.")
+@click.option("--size", "figsize", type=float, nargs=2, help="Width and height in inches.")
+@click.option("--scale", "y_scale", type=click.Choice(["linear", "log"]), help="Vertical scale.")
+@click.option("--channel", metavar="NAME", help="Yields: a channel, bin by bin.")
+@click.option(
+    "--prefit", type=click.Path(path_type=Path), help="Yields: those before the fit, to compare."
+)
+@click.option("--poi", metavar="NAME", help="Ranking: the parameter of interest.")
+@click.option("--parameters", multiple=True, metavar="PATTERN", help="Only these parameters.")
+@click.option("--n-max", type=click.IntRange(min=1), help="Draw at most so many parameters.")
+@click.option(
+    "--rename", "names", multiple=True, metavar="NAME=TEXT", help="What to write for a name."
+)
+def plot_command(result: Path, kind: str | None, **options: Any) -> None:  # noqa: ANN401
+    """Draw a RESULT that another command has saved; nothing is fitted again.
+
+    Texts may contain formulas between dollar signs.
+    """
+    _plots()
+    found = load_result(result)
+    options = {key: value for key, value in options.items() if value not in (None, ())}
+    arguments = {"label": _label(options), "save": options.pop("save")}
+    if "names" in options:
+        options["names"] = dict(map(_renaming, options["names"]))
+    if "prefit" in options:
+        options["prefit"] = _same_kind(found, options["prefit"])
+    function = _function(found, kind)
+    known = inspect.signature(function).parameters
+    for name in options:
+        if name not in known:
+            option = {"figsize": "size", "y_scale": "scale", "names": "rename"}.get(name, name)
+            message = f"does not apply to the plot {function.__name__!r}; leave it out"
+            raise located(ArgumentError, message, f"--{option.replace('_', '-')}")
+    function(found, **arguments, **options)
+    for path in arguments["save"]:
+        click.echo(path)
+
+
+def _same_kind(result: Any, path: Path) -> Any:  # noqa: ANN401
+    other = load_result(path)
+    if type(other) is not type(result):
+        message = f"expected a {type(result).__name__}, got a {type(other).__name__}"
+        raise located(ArgumentError, message, str(path))
+    return other
+
+
+def _function(result: Any, kind: str | None) -> Callable[..., Any]:  # noqa: ANN401
+    from ..plot import plots_of
+
+    functions = plots_of(result)
+    if kind is not None and kind not in functions:
+        message = f"expected one of {', '.join(functions)}, got {kind!r}"
+        raise located(ArgumentError, message, "--kind")
+    return functions[kind or next(iter(functions))]
+
+
+def _renaming(item: str) -> tuple[str, str]:
+    name, equals, text = item.partition("=")
+    if not equals:
+        raise located(ArgumentError, f"expected NAME=TEXT, got {item!r}", "--rename")
+    return name, text
+
+
+def _plots() -> None:
+    """Say what to install where the extra is missing."""
+    try:
+        import jinja2  # noqa: F401
+
+        from .. import plot  # noqa: F401
+    except ImportError as error:
+        message = f"expected the extra 'plot': pip install 'nablafit[plot]' ({error})"
+        raise located(Error, message, "plots") from error
+
+
+@click.command("report")
+@workspace_argument
+@measurement_option
+@poi_option
+@click.option("--title", metavar="TEXT", help="Title of the page.")
+@_label_options
+@click.option("--no-ranking", is_flag=True, help="Leave out the ranking.")
+@click.option(
+    "--level", type=float, default=0.95, show_default=True, help="Confidence level of limits."
+)
+@click.option(
+    "--toys", "n_toys", type=COUNT_OR_NONE, default=0, help="Toys for the goodness of fit."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@threads_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="The page to write.",
+)
+def report_command(
+    workspace: Source,
+    measurement: str | None,
+    poi: str | None,
+    title: str | None,
+    no_ranking: bool,
+    level: float,
+    n_toys: int,
+    seed: int,
+    threads: int | None,
+    output: Path,
+    **label: Any,  # noqa: ANN401
+) -> int:
+    """Fit WORKSPACE and write all an analysis quotes to one HTML page."""
+    _plots()
+    from ..report.make_report import make_report
+
+    opened, model, data = open_workspace(workspace, measurement, poi)
+    with warnings_on_stderr(FitWarning):
+        report = make_report(
+            model,
+            data,
+            workspace=opened,
+            title=title,
+            label=_label(label),
+            rank=not no_ranking,
+            level=level,
+            n_toys=n_toys,
+            seed=seed,
+            n_threads=threads,
+            progress=lambda step: click.echo(f"{step.replace('_', ' ')} ...", err=True),
+        )
+    report.save(output)
+    click.echo(output)
+    return 0 if report.fit.valid else 1

@@ -1,0 +1,156 @@
+"""Toys in files: drawn and fitted block by block, so that an interrupted run continues."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import FloatArray
+from .._results.files import read_archive
+from ..batch import FORMAT, FitManyResult, fit_many
+from ..errors import ArgumentError, Interrupted, located
+from ..toys import Toys, toys
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+__all__ = ["ToyRun", "parse_shard", "run_toys"]
+
+_BLOCK = 512
+_SECONDS_BETWEEN_SAVES = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyRun:
+    """What one job does: draw toys number `start` to `start + n - 1` at `x` and fit them."""
+
+    model: Model
+    x: FloatArray
+    n: int
+    seed: int
+    start: int
+    path: Path
+    fit: bool = True
+    parameters: tuple[str, ...] | None = None
+    n_threads: int | None = None
+
+    @property
+    def notes(self) -> dict[str, NDArray[Any]]:
+        """What a file must say for this run to continue it."""
+        return {
+            "toys_seed": np.array(self.seed, dtype=np.uint64),
+            "toys_start": np.array(self.start, dtype=np.uint64),
+            "toys_x": self.x,
+            "toys_parameters": np.array(self.model.parameters, dtype=np.str_),
+        }
+
+    def draw(self, n_done: int, n: int) -> Toys:
+        """Draw the next toys."""
+        return toys(self.model, self.x, n, self.seed, self.start + n_done, n_threads=self.n_threads)
+
+
+def parse_shard(text: str, n: int) -> tuple[int, int]:
+    """Return first toy and number of toys of shard "i/k" of n toys, i from 1 to k."""
+    parts = text.split("/")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise located(ArgumentError, f"expected i/k such as 2/10, got {text!r}", "--shard")
+    i, k = map(int, parts)
+    if not 1 <= i <= k:
+        raise located(ArgumentError, f"expected 1 <= i <= k in i/k, got {text!r}", "--shard")
+    first = n * (i - 1) // k
+    return first, n * i // k - first
+
+
+def run_toys(run: ToyRun, progress: Callable[[int], object]) -> FitManyResult | Toys:
+    """Do what is left to do of a run, saving now and then and when interrupted.
+
+    `progress` is called with the number of toys done, those of earlier calls included.
+    """
+    return _draw_only(run, progress) if not run.fit else _draw_and_fit(run, progress)
+
+
+def _draw_only(run: ToyRun, progress: Callable[[int], object]) -> Toys:
+    done = Toys.load(run.path) if run.path.exists() else run.draw(0, 0)
+    same = (done.seed, done.start, done.parameters) == (run.seed, run.start, run.model.parameters)
+    if not same or not np.array_equal(done.x, run.x) or len(done) > run.n:
+        raise _other_settings(run)
+    progress(len(done))
+    try:
+        rest = run.draw(len(done), run.n - len(done))
+    except Interrupted as interrupted:
+        if isinstance(interrupted.result, Toys):
+            Toys.merge([done, interrupted.result]).save(run.path)
+        raise
+    result = Toys.merge([done, rest])
+    result.save(run.path)
+    progress(len(result))
+    return result
+
+
+def _draw_and_fit(run: ToyRun, progress: Callable[[int], object]) -> FitManyResult:
+    done = _load_fits(run)
+    saved = time.monotonic()
+    n_done = sum(map(len, done))
+    progress(n_done)
+    while n_done < run.n or not done:
+        try:
+            block = _fit_block(run, n_done, progress)
+        except Interrupted as interrupted:
+            if isinstance(interrupted.result, FitManyResult):
+                done.append(_prefix(interrupted.result))
+                FitManyResult.merge(done).save(run.path, run.notes)
+            raise
+        done.append(block)
+        n_done += len(block)
+        progress(n_done)
+        if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+            done = [FitManyResult.merge(done)]
+            done[0].save(run.path, run.notes)
+            saved = time.monotonic()
+    result = FitManyResult.merge(done)
+    result.save(run.path, run.notes)
+    return result
+
+
+def _fit_block(run: ToyRun, n_done: int, progress: Callable[[int], object]) -> FitManyResult:
+    return fit_many(
+        run.model,
+        run.draw(n_done, min(_BLOCK, run.n - n_done)),
+        parameters=run.parameters,
+        n_threads=run.n_threads,
+        progress=lambda n: progress(n_done + n),
+    )
+
+
+def _prefix(result: FitManyResult) -> FitManyResult:
+    """Keep the fits before the first that was not done."""
+    status = result.status
+    return result.first(status.index("not_fitted") if "not_fitted" in status else len(status))
+
+
+def _load_fits(run: ToyRun) -> list[FitManyResult]:
+    if not run.path.exists():
+        return []
+    members = read_archive(run.path, FORMAT)
+    same = all(
+        key in members and np.array_equal(members[key], value) for key, value in run.notes.items()
+    )
+    result = FitManyResult.load(run.path)
+    kept = run.model.parameters if run.parameters is None else run.parameters
+    if not same or result.parameters != kept or len(result) > run.n:
+        raise _other_settings(run)
+    return [result]
+
+
+def _other_settings(run: ToyRun) -> ArgumentError:
+    message = (
+        "this file has toys of another run (workspace, parameter values, seed, shard or number "
+        "differ), so it cannot be continued; choose another file or remove it"
+    )
+    return located(ArgumentError, message, str(run.path))

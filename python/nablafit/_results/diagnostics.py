@@ -1,0 +1,116 @@
+"""What the native minimiser says about the point where it ended."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .. import _core
+
+__all__ = ["ActiveBound", "Diagnostics", "WeakDirection"]
+
+
+@dataclass(frozen=True)
+class ActiveBound:
+    """A parameter that the fit pushed against a bound."""
+
+    parameter: str
+    side: str
+    """"lower" or "upper"."""
+    multiplier: float
+    """What moving the bound by one unit of the parameter would gain in -log L."""
+
+
+@dataclass(frozen=True)
+class WeakDirection:
+    """A combination of parameters that the data hardly determine."""
+
+    curvature: float
+    """Second derivative of -log L along it, with the Hessian scaled to unit diagonal; 0 if it is
+    flat within rounding."""
+    weights: dict[str, float]
+    """Change of each parameter along the direction; the largest part in units of errors first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostics:
+    """Condition of a minimum; everything by name."""
+
+    iterations: int
+    n_hessians: int
+    condition: float
+    """Of the Hessian scaled to unit diagonal; infinite if singular, NaN without a minimum."""
+    projected_gradient: float
+    """Largest |gradient| of a free parameter in units of its conditional standard deviation."""
+    active_bounds: tuple[ActiveBound, ...] = ()
+    weak_directions: tuple[WeakDirection, ...] = ()
+    without_effect: tuple[str, ...] = ()
+    """Parameters that change nothing: they stay at their start, with an infinite error."""
+    at_kink: tuple[str, ...] = ()
+    """Parameters at a kink of a piecewise interpolation."""
+
+    @classmethod
+    def from_summary(cls, summary: _core.MinimizeSummary, names: tuple[str, ...]) -> Diagnostics:
+        """Put names to the indices of the core."""
+        return cls(
+            iterations=summary.iterations,
+            n_hessians=summary.n_hessians,
+            condition=summary.condition,
+            projected_gradient=summary.projected_gradient,
+            active_bounds=tuple(
+                ActiveBound(names[index], side, multiplier)
+                for index, side, multiplier in summary.active_bounds
+            ),
+            weak_directions=tuple(
+                WeakDirection(
+                    curvature,
+                    {names[i]: weight for i, weight in zip(indices, weights, strict=True)},
+                )
+                for curvature, indices, weights in summary.weak_directions
+            ),
+            without_effect=tuple(names[index] for index in summary.without_effect),
+            at_kink=tuple(names[index] for index in summary.at_kink),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings; None for numbers that are not finite."""
+        return {
+            "iterations": self.iterations,
+            "n_hessians": self.n_hessians,
+            "condition": self.condition if math.isfinite(self.condition) else None,
+            "singular": math.isinf(self.condition),
+            "projected_gradient": _finite(self.projected_gradient),
+            "active_bounds": [
+                {"parameter": b.parameter, "side": b.side, "multiplier": b.multiplier}
+                for b in self.active_bounds
+            ],
+            "weak_directions": [
+                {"curvature": d.curvature, "weights": dict(d.weights)} for d in self.weak_directions
+            ],
+            "without_effect": list(self.without_effect),
+            "at_kink": list(self.at_kink),
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Diagnostics:
+        """Inverse of `to_dict`."""
+        condition = document["condition"]
+        if condition is None:
+            condition = math.inf if document["singular"] else math.nan
+        gradient = document["projected_gradient"]
+        return cls(
+            iterations=document["iterations"],
+            n_hessians=document["n_hessians"],
+            condition=condition,
+            projected_gradient=math.nan if gradient is None else gradient,
+            active_bounds=tuple(ActiveBound(**bound) for bound in document["active_bounds"]),
+            weak_directions=tuple(WeakDirection(**item) for item in document["weak_directions"]),
+            without_effect=tuple(document["without_effect"]),
+            at_kink=tuple(document["at_kink"]),
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What each parameter contributes, and how far the fit moved it."""

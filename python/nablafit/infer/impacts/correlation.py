@@ -1,0 +1,174 @@
+"""Correlations between parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._arrays import FloatArray, index_of
+from ..._results.origin import remembers_origin
+from ..._results.record import Record
+from ..._results.text import Page
+from ...errors import ArgumentError, located
+from ...result import FitResult
+from ._selection import Patterns, select
+
+__all__ = ["CorrelationResult", "correlation"]
+
+ORDERS = ("model", "strength", "cluster", "name")
+_WIDEST_TABLE = 12  # parameters whose matrix fits on a screen
+_LONGEST_LIST = 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
+    """Correlation matrix of the parameters that matter; frozen."""
+
+    parameters: tuple[str, ...]
+    """Those that were kept, in the order of the matrix."""
+    matrix: FloatArray
+    """Shape (n_parameters, n_parameters), 1 on the diagonal."""
+    threshold: float
+    """Kept are parameters with a correlation of at least this size with another one."""
+    order: str
+    """How they are ordered: "model", "strength", "cluster" or "name"."""
+    n_pruned: int
+    """How many parameters the threshold left out."""
+    fit_status: str
+    """Status of the fit; without a covariance there are no parameters here."""
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __getitem__(self, names: tuple[str, str]) -> float:
+        i, j = (index_of(self.parameters, name) for name in names)
+        return float(self.matrix[i, j])
+
+    def pairs(self, n: int | None = None) -> tuple[tuple[str, str, float], ...]:
+        """Return the `n` (default: all) strongest correlations as (name, name, correlation)."""
+        size = len(self.parameters)
+        rows, columns = np.triu_indices(size, k=1)
+        values = self.matrix.reshape(size, size)[rows, columns]
+        strongest = np.argsort(-np.abs(values), kind="stable")[:n]
+        return tuple(
+            (self.parameters[rows[k]], self.parameters[columns[k]], float(values[k]))
+            for k in strongest
+        )
+
+    def __repr__(self) -> str:
+        if len(self.parameters) <= _WIDEST_TABLE:
+            return super().__repr__()
+        pairs = self.pairs(_LONGEST_LIST)
+        rows = [(first, second, f"{100 * value:+.1f} %") for first, second, value in pairs]
+        title = [*self._title(), f"  the {len(rows)} strongest; all are in .matrix"]
+        return Page(title, ("parameter", "parameter", "correlation"), rows, "llr").text()
+
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._title(), *self._matrix_table()),)
+
+    def _title(self) -> list[str]:
+        n = len(self.parameters)
+        title = f"Correlations of {n} parameters in % ({self.fit_status})"
+        if not self.n_pruned:
+            return [title]
+        return [title, f"  {self.n_pruned} others stay below {100 * self.threshold:g} %"]
+
+    def _matrix_table(self) -> tuple[Sequence[str], list[Sequence[str]], str]:
+        rows: list[Sequence[str]] = [
+            (str(i + 1), name, *(f"{100 * value:.0f}" for value in self.matrix[i]))
+            for i, name in enumerate(self.parameters)
+        ]
+        numbers = [str(i + 1) for i in range(len(self.parameters))]
+        return ("", "parameter", *numbers), rows, "rl" + "r" * len(numbers)
+
+
+@remembers_origin
+def correlation(
+    result: FitResult,
+    *,
+    parameters: Patterns | None = None,
+    exclude: Patterns | None = None,
+    threshold: float = 0.0,
+    order: str = "model",
+) -> CorrelationResult:
+    """Return the correlation matrix of a fit, without the parameters that do not matter.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit with a covariance.
+    parameters, exclude : str, re.Pattern or iterable of them, optional
+        Which parameters to keep and to leave out; patterns as in `pulls`. Fixed parameters, and
+        those that the fit does not determine, are left out always.
+    threshold : float
+        Keep the parameters that have a correlation of at least this size with another one that was
+        chosen; 0 keeps all.
+    order : str
+        "model"; "strength", by decreasing size of the largest correlation; "cluster", related ones
+        side by side (optimal leaf order of the average linkage of 1 - |correlation|); or "name".
+
+    Returns
+    -------
+    CorrelationResult
+        Empty if the fit gave no covariance.
+
+    Raises
+    ------
+    ArgumentError
+        For a pattern that matches nothing, an unknown order, or a threshold outside [0, 1].
+    """
+    if not 0.0 <= threshold <= 1.0:
+        message = f"expected a number from 0 to 1, got {threshold}"
+        raise located(ArgumentError, message, "threshold")
+    if order not in ORDERS:
+        raise located(ArgumentError, f"expected one of {', '.join(ORDERS)}, got {order!r}", "order")
+    names = result.parameters
+    omitted = set() if exclude is None else set(select(names, exclude, "exclude"))
+    variances = np.diag(np.zeros((len(names),) * 2) if (c := result.covariance) is None else c)
+    determined = (variances > 0) & np.isfinite(variances)
+    wanted = select(names, parameters, "parameters")
+    chosen = [i for i in wanted if determined[i] and i not in omitted]
+    matrix = _matrix(result.covariance, chosen)
+    strength = np.max(np.abs(matrix - np.eye(len(matrix))), axis=1, initial=0.0)
+    kept = np.flatnonzero(strength >= threshold)
+    labels = tuple(names[chosen[i]] for i in kept)
+    arranged = _arranged(labels, matrix[np.ix_(kept, kept)], order)
+    positions = kept[arranged]
+    return CorrelationResult(
+        parameters=tuple(names[chosen[i]] for i in positions),
+        matrix=matrix[np.ix_(positions, positions)],
+        threshold=threshold,
+        order=order,
+        n_pruned=len(chosen) - len(kept),
+        fit_status=result.status,
+    )
+
+
+def _matrix(covariance: FloatArray | None, chosen: Sequence[int]) -> FloatArray:
+    if covariance is None or not chosen:
+        return np.zeros((0, 0))
+    block = covariance[np.ix_(chosen, chosen)]
+    sigma = np.sqrt(np.diag(block))
+    matrix: FloatArray = np.clip(block / np.outer(sigma, sigma), -1.0, 1.0)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
+def _arranged(names: Sequence[str], matrix: FloatArray, order: str) -> NDArray[np.intp]:
+    """Return positions in the order that was asked for."""
+    if order == "model" or len(names) < 3:
+        return np.arange(len(names))
+    if order == "name":
+        return np.argsort(np.array(names), kind="stable")
+    size = np.abs(matrix)
+    if order == "strength":
+        return np.argsort(-np.max(size - np.eye(len(names)), axis=1), kind="stable")
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    distances = squareform(1.0 - size, checks=False)
+    leaves = leaves_list(linkage(distances, "average", optimal_ordering=True))
+    return np.asarray(leaves, dtype=np.intp)

@@ -1,0 +1,1 @@
+"""Upper limits, of one model and of grids of signals."""

@@ -1,0 +1,227 @@
+"""Upper limits of a grid of signals over one background model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._arrays import thread_count
+from ..._results.origin import digest_of, origin_of
+from ...errors import Interrupted, WorkspaceError, located
+from ...io.patchset import PatchSet
+from ...io.pyhf_json import PyhfDocument
+from ._grid_points import (
+    TESTED,
+    GridSettings,
+    SharedDocument,
+    SignalPoint,
+    background_values,
+    signal_point,
+)
+from ._search import Criterion
+from .results import LimitGridResult
+from .upper_limit import check_choices
+
+if TYPE_CHECKING:
+    from ...io.patchset import Patch, Source
+    from ...minimizers.problem import Bounds, Fixed
+    from ...workspace import Workspace
+
+__all__ = ["limit_grid"]
+
+
+def limit_grid(
+    workspace: Workspace,
+    patches: PatchSet | Source,
+    *,
+    measurement: str | None = None,
+    poi: str | None = None,
+    level: float = 0.95,
+    statistic: str = "qtilde",
+    criterion: str = "CLs",
+    tolerance: float = 1e-6,
+    names: Sequence[str] | None = None,
+    verify: bool = True,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    starts: int | None = None,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> LimitGridResult:
+    """Find the asymptotic upper limit of every signal of a patch set, in threads.
+
+    The background model is read and fitted once: patches copy only what they change, and all fits
+    start at its best fit.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        pyhf JSON of the model without signal.
+    patches : PatchSet, path, mapping, bytes or file object
+        The signals.
+    measurement, poi : str, optional
+        As in `Workspace.model`; patches may change the measurement's parameter of interest.
+    level, statistic, criterion, tolerance, bounds, fixed, starts
+        As in `upper_limit`.
+    names : sequence of str, optional
+        Only these signals.
+    verify : bool
+        Check the digests of the patch set against the workspace.
+    n_threads : int, optional
+        As in `nablafit.fit_many`. Results do not depend on it.
+    progress : callable, optional
+        Called with the number of signals that are done.
+
+    Returns
+    -------
+    LimitGridResult
+        Ordered by the values of the patches. A signal that fails has a status and costs no other.
+
+    Raises
+    ------
+    WorkspaceError
+        If the workspace is not JSON of pyhf or not the one that the patches are for.
+    ArgumentError
+        For names that do not exist and other arguments out of range.
+    Interrupted
+        At Ctrl-C: its `result` has the signals that are done.
+    """
+    arguments = dict(locals())
+    check_choices(statistic, criterion, level, tolerance)
+    document = _document(workspace)
+    found = patches if isinstance(patches, PatchSet) else PatchSet.load(patches)
+    chosen = _ordered([found.find(name) for name in (names if names is not None else found)])
+    if verify:
+        found.verify(document)
+    settings = GridSettings(
+        measurement=measurement,
+        poi=poi,
+        statistic=statistic,
+        criterion=Criterion(criterion, statistic, level),
+        tolerance=tolerance,
+        bounds=bounds,
+        fixed=fixed,
+        starts=starts,
+    )
+    shared, start = SharedDocument(document), background_values(workspace, settings)
+
+    def work(patch: Patch) -> SignalPoint:
+        source = f"{workspace.source} ({patch.name})"
+        try:
+            text = shared.patched(found, patch)
+        except WorkspaceError as error:
+            return SignalPoint("error", str(error))
+        return signal_point(text, source, settings, start)
+
+    points, interruption = _run(work, chosen, thread_count(n_threads), progress)
+    origin = origin_of(
+        "limit_grid",
+        arguments,
+        workspace=partial(digest_of, document),
+        patches=partial(digest_of, [[*patch.values, patch.operations] for patch in chosen]),
+    )
+    result = replace(_collect(found, chosen, points, settings), origin=origin)
+    if interruption is not None:
+        raise Interrupted.or_original(interruption, result)
+    return result
+
+
+def _document(workspace: Workspace) -> Mapping[str, Any]:
+    if not isinstance(workspace._document, PyhfDocument):
+        message = f"patch sets are for pyhf JSON, this is {workspace.format}"
+        raise located(WorkspaceError, message, workspace.source)
+    document: dict[str, Any] = json.loads(workspace._document.content)
+    return document
+
+
+def _ordered(patches: Sequence[Patch]) -> list[Patch]:
+    """Sort by values, numbers before words, then by name."""
+
+    def key(patch: Patch) -> tuple[Any, ...]:
+        values = ((isinstance(v, str), v) for v in patch.values)
+        return (*values, (True, patch.name))
+
+    return sorted(patches, key=key)
+
+
+def _default_threads() -> int:
+    """Return what the core takes: NABLAFIT_NUM_THREADS, else the processors of this process."""
+    wanted = os.environ.get("NABLAFIT_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run(
+    work: Callable[[Patch], SignalPoint],
+    patches: Sequence[Patch],
+    n_threads: int,
+    progress: Callable[[int], object] | None,
+) -> tuple[list[SignalPoint | None], BaseException | None]:
+    """Return the points in the order of the patches, None where not done, and what stopped it."""
+    futures: list[Future[SignalPoint]] = []
+    interruption: BaseException | None = None
+    with ThreadPoolExecutor(n_threads or _default_threads()) as pool:
+        try:
+            futures = [pool.submit(work, patch) for patch in patches]
+            pending = set(futures)
+            while pending:
+                _, pending = wait(pending, return_when=FIRST_COMPLETED)
+                if progress is not None:
+                    progress(len(futures) - len(pending))
+        except BaseException as error:
+            for future in futures:
+                future.cancel()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            interruption = error
+    done = [f.result() if f.done() and not f.cancelled() else None for f in futures]
+    return done + [None] * (len(patches) - len(done)), interruption
+
+
+def _collect(
+    patches: PatchSet,
+    chosen: Sequence[Patch],
+    points: Sequence[SignalPoint | None],
+    settings: GridSettings,
+) -> LimitGridResult:
+    nothing = SignalPoint("not_done", "The run was interrupted before this signal.")
+    filled = [nothing if point is None else point for point in points]
+    limits = [point.limit for point in filled]
+    n = len(filled)
+    observed, hats, expected = np.full(n, np.nan), np.full(n, np.nan), np.full((n, 5), np.nan)
+    for i, limit in enumerate(limits):
+        if limit is not None:
+            observed[i], hats[i], expected[i] = limit.observed, limit.poi_hat, limit.expected
+    cls = np.array([point.cls for point in filled]).reshape(n, 6)
+    poi = next((limit.poi for limit in limits if limit is not None), settings.poi or "")
+    return LimitGridResult(
+        labels=patches.labels,
+        names=tuple(patch.name for patch in chosen),
+        points=tuple(
+            tuple(v if isinstance(v, str) else float(v) for v in patch.values) for patch in chosen
+        ),
+        poi=poi,
+        level=settings.criterion.level,
+        statistic=settings.statistic,
+        criterion=settings.criterion.name,
+        observed=observed,
+        expected=expected,
+        tested=TESTED,
+        cls_observed=cls[:, 0].copy(),
+        cls_expected=cls[:, 1:].copy(),
+        poi_hat=hats,
+        status=tuple(point.status for point in filled),
+        messages=tuple(point.message for point in filled),
+        source=patches.source,
+        complete=all(point is not None for point in points),
+    )

@@ -1,0 +1,135 @@
+"""Upper limits on one parameter of interest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from ..._results.origin import remembers_origin
+from ...errors import ArgumentError, located
+from ..testing._hypothesis import make_hypothesis
+from ..testing._profile import Fits
+from ..testing.hypotest import CALCULATORS
+from ._asymptotic import asymptotic_limit
+from ._curves import grid_values
+from ._search import Criterion
+from ._toys import ToyPlan, toy_limit
+from .results import LimitResult
+
+if TYPE_CHECKING:
+    from ...data import Data
+    from ...minimizers.problem import Bounds, Fixed
+    from ...model import Model
+
+__all__ = ["check_choice", "check_choices", "upper_limit"]
+
+
+@remembers_origin
+def upper_limit(
+    model: Model,
+    data: Data,
+    *,
+    poi: str | None = None,
+    level: float = 0.95,
+    values: ArrayLike | None = None,
+    statistic: str = "qtilde",
+    criterion: str = "CLs",
+    calculator: str = "asymptotic",
+    interpolation: str = "log",
+    tolerance: float = 1e-8,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    starts: int | None = None,
+    n_toys: int = 2000,
+    seed: int = 0,
+    start: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> LimitResult:
+    """Find the observed and the expected upper limits.
+
+    The limit is the value at which CLs, see `hypotest`, falls to 1 - level. Without `values`, all
+    six limits are found together by Newton's method along the profile likelihoods of observed and
+    Asimov data; the search may leave the range of the parameter, and the result says so.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    data : Data
+        The observed data.
+    poi : str, optional
+        Parameter of interest, by default the model's.
+    level : float
+        Confidence level.
+    values : array_like, optional
+        Test these values of the parameter only and interpolate between them. With toys the default
+        is 12 values about the asymptotic limits.
+    statistic : {"qtilde", "q"}
+        As in `hypotest`.
+    criterion : {"CLs", "CLs+b"}
+        What falls to 1 - level.
+    calculator : {"asymptotic", "toys"}
+        As in `hypotest`.
+    interpolation : {"log", "linear"}
+        Between `values`: linear in the logarithm of the p-value, or in itself as in pyhf.
+    tolerance : float
+        Accepted relative error of the search.
+    bounds, fixed, starts
+        As in `hypotest`.
+    n_toys, seed, start
+        As in `hypotest`, for each value; all values share the toys without signal.
+    n_threads, progress
+        As in `nablafit.fit_many`; `progress` gets the number of toys.
+
+    Returns
+    -------
+    LimitResult
+        A value whose fit failed has a status and costs no other; so has a limit that was not found.
+
+    Raises
+    ------
+    ArgumentError
+        For a parameter that does not exist and other arguments that do not fit the model.
+    Interrupted
+        At Ctrl-C while toys run: its `result` is made of the toys that are done.
+    """
+    check_choices(statistic, criterion, level, tolerance)
+    check_choice("calculator", calculator, CALCULATORS)
+    check_choice("interpolation", interpolation, ("log", "linear"))
+    hypothesis = make_hypothesis(
+        model, 1.0, poi=poi, statistic=statistic, bounds=bounds, fixed=fixed
+    )
+    rule = Criterion(criterion, statistic, level)
+    grid = None if values is None else grid_values(values)
+    if calculator == "asymptotic":
+        return asymptotic_limit(
+            hypothesis,
+            data,
+            rule,
+            grid,
+            Fits(starts, n_threads),
+            interpolation=interpolation,
+            tolerance=tolerance,
+        )
+    plan = ToyPlan(n_toys, seed, start, starts, n_threads, progress)
+    return toy_limit(hypothesis, data, rule, grid, plan, interpolation=interpolation)
+
+
+def check_choices(statistic: str, criterion: str, level: float, tolerance: float) -> None:
+    """Raise ArgumentError for what is no limit."""
+    check_choice("statistic", statistic, ("qtilde", "q"))
+    check_choice("criterion", criterion, ("CLs", "CLs+b"))
+    for name, value in (("level", level), ("tolerance", tolerance)):
+        if not 0 < value < 1:
+            message = f"expected a number between 0 and 1, got {value}"
+            raise located(ArgumentError, message, name)
+
+
+def check_choice(name: str, found: str, known: Sequence[str]) -> None:
+    """Raise ArgumentError for a word that is not known."""
+    if found not in known:
+        message = f"expected {' or '.join(known)}, got {found!r}"
+        raise located(ArgumentError, message, name)

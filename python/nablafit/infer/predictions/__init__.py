@@ -1,0 +1,1 @@
+"""Expected events, their uncertainties, and how well they describe the data."""

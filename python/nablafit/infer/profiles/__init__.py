@@ -1,0 +1,1 @@
+"""Profile likelihoods: scans, contours, intervals."""

@@ -1,0 +1,1 @@
+"""Tests of hypotheses: p-values and significances."""

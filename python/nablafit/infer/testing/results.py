@@ -1,0 +1,240 @@
+"""Results of hypothesis tests and of discovery significances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..._arrays import FloatArray
+from ..._results.inputs import merged_origin
+from ..._results.record import Record
+from ..._results.text import BANDS, Page, number, with_error
+from ._toy_numbers import (
+    check_same,
+    merge_toys,
+    p_value_members,
+    sentences,
+    significance_members,
+    toy_numbers,
+)
+from .toy_distribution import ToyDistribution
+
+__all__ = ["HypotestResult", "SignificanceResult"]
+
+_SHARED = ("poi", "tested", "alternative", "poi_hat", "bounds", "statistic", "calculator", "q")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class HypotestResult(Record, format="nablafit.HypotestResult/1"):
+    """p-values of one hypothesis; frozen.
+
+    Arrays `expected_...` have five entries, in data that fluctuate by -2, -1, 0, +1, +2 standard
+    deviations under the alternative hypothesis, the smallest p-value first. Numbers that do not
+    exist are NaN: CLb and CLs of the two-sided statistics, errors of asymptotic p-values.
+    """
+
+    poi: tuple[str, ...]
+    """Parameters of interest."""
+    tested: tuple[float, ...]
+    """Their tested values."""
+    alternative: tuple[float, ...]
+    """Their values in the alternative hypothesis: 0, for q0 1, unless chosen otherwise."""
+    poi_hat: tuple[float, ...]
+    """Their best values in the observed data, within `bounds`."""
+    bounds: tuple[tuple[float, float], ...]
+    """Their ranges in the free fit."""
+    statistic: str
+    """"q", "qtilde", "t", "ttilde" or "q0"."""
+    calculator: str
+    """"asymptotic" or "toys"."""
+    q: float
+    """The test statistic in the observed data."""
+    q_asimov: float
+    """The test statistic in the Asimov data of the alternative hypothesis; NaN with toys."""
+    clsb: float
+    """p-value of the tested hypothesis: CLs+b, for q0 the discovery p-value p0."""
+    clb: float
+    """Probability of the same under the alternative hypothesis."""
+    cls: float
+    """CLs = CLs+b / CLb."""
+    clsb_error: float
+    """Statistical uncertainty from the number of toys; likewise the next two."""
+    clb_error: float
+    cls_error: float
+    expected_clsb: FloatArray
+    expected_clb: FloatArray
+    expected_cls: FloatArray
+    expected_clsb_error: FloatArray
+    """Statistical uncertainty from the number of toys, as `clsb_error`."""
+    expected_cls_error: FloatArray
+    parameters: tuple[str, ...]
+    """All parameters of the model."""
+    points: dict[str, FloatArray]
+    """Where the fits ended, values of all parameters: "free" and "tested" in the observed data,
+    "alternative", and "free to Asimov" and "tested to Asimov" where there are Asimov data."""
+    fits: dict[str, str]
+    """How each of these fits ended: a status of `FitResult`."""
+    toys: tuple[ToyDistribution, ...]
+    """Those of the tested and of the alternative hypothesis; none for asymptotic p-values."""
+    notes: tuple[str, ...] = ()
+    """What a physicist should know, e.g. that fits from different starts disagreed."""
+    status: str
+    """"ok"; "no_effect" if the parameter of interest changes nothing; "fit_failed"; "interrupted"
+    if some toys are missing."""
+    message: str
+    """Sentences about the outcome, with the remedy where there is something to do."""
+
+    @property
+    def valid(self) -> bool:
+        """True if the p-values mean what they say, be it with fewer toys than asked for."""
+        return self.status in ("ok", "no_effect", "interrupted")
+
+    @property
+    def p_value(self) -> float:
+        """p-value of the tested hypothesis, the same as `clsb`."""
+        return self.clsb
+
+    @classmethod
+    def merge(cls, shards: Sequence[HypotestResult]) -> HypotestResult:
+        """Join results of toys number `start` on to what one call would have found.
+
+        Raises
+        ------
+        ArgumentError
+            If they differ in anything but their toys, overlap, leave a gap or have none.
+        """
+        first = check_same(shards, _SHARED)
+        toys = merge_toys(shards)
+        about = (first.statistic, first.poi, first.tested, first.poi_hat, first.bounds)
+        return replace(
+            first,
+            origin=merged_origin([shard.origin for shard in shards], "shards"),
+            toys=toys,
+            **p_value_members(toy_numbers(first.statistic, first.q, toys)),
+            status="ok" if first.status == "interrupted" else first.status,
+            message=" ".join(sentences(*about, toys)),
+        )
+
+    def _head(self) -> list[str]:
+        pairs = list(zip(self.poi, self.tested, self.poi_hat, strict=True))
+        tested = ", ".join(f"{name} = {value:g}" for name, value, _ in pairs)
+        best = ", ".join(f"{name} = {number(hat)}" for name, _, hat in pairs)
+        verdict = "" if self.status == "ok" else f": {self.status.upper()}"
+        asimov = "" if self.calculator == "toys" else f"   in Asimov data {number(self.q_asimov)}"
+        lines = [
+            f"Test of {tested} with {self.statistic}, {self.calculator}{verdict}",
+            f"  {self.message}",
+            f"  best fit {best}   {self.statistic} = {number(self.q)}{asimov}",
+        ]
+        for toys in self.toys:
+            at = ", ".join(f"{value:g}" for value in toys.drawn_at)
+            lines.append(f"  {len(toys)} toys at {at}, {toys.n_failed} failed")
+        return lines + [f"  note: {note}" for note in self.notes]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        header = ("", "CLs+b", "CLb", "CLs")
+        observed = (
+            with_error(self.clsb, self.clsb_error),
+            with_error(self.clb, self.clb_error),
+            with_error(self.cls, self.cls_error),
+        )
+        rows: list[tuple[str, ...]] = [("observed", *observed)]
+        for i, band in enumerate(BANDS):
+            clsb = with_error(self.expected_clsb[i], self.expected_clsb_error[i])
+            cls = with_error(self.expected_cls[i], self.expected_cls_error[i])
+            rows.append((f"expected {band}", clsb, number(self.expected_clb[i]), cls))
+        if self.statistic in ("q", "qtilde"):
+            return header, rows
+        return ("", "p-value"), [row[:2] for row in rows]
+
+    def _pages(self) -> tuple[Page, ...]:
+        header, rows = self._table()
+        align = "l" + "r" * (len(header) - 1)
+        return (Page(self._head(), header, rows, align, self.status == "ok"),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
+    """How significantly the data exclude the absence of a signal; frozen.
+
+    Arrays `expected_...` have five entries, in data with the signal `expected_at` that fluctuate by
+    -2, -1, 0, +1, +2 standard deviations: the smallest significance first.
+    """
+
+    poi: str
+    """Parameter of interest: the signal strength."""
+    poi_hat: float
+    """Its best value in the observed data."""
+    q0: float
+    """The test statistic q0 in the observed data."""
+    p0: float
+    """Probability of data at least as signal-like without a signal."""
+    z: float
+    """Significance in standard deviations, one-sided."""
+    p0_error: float
+    """Statistical uncertainty from the number of toys; NaN if asymptotic."""
+    z_error: float
+    """The same of z."""
+    expected_at: float
+    """Signal strength of the expected significance."""
+    asimov: str
+    """Nuisance parameters of the expected significance: "profiled" to the observed data at
+    `expected_at`, "prefit", or "postfit" if they are those of a given fit."""
+    expected_p0: FloatArray
+    expected_z: FloatArray
+    expected_z_error: FloatArray
+    """Statistical uncertainty from the number of toys; NaN if asymptotic."""
+    calculator: str
+    """"asymptotic" or "toys"."""
+    toys: tuple[ToyDistribution, ...]
+    """Without and with signal; none if asymptotic."""
+    notes: tuple[str, ...] = ()
+    """As in `HypotestResult`."""
+    status: str
+    """As in `HypotestResult`."""
+    message: str
+
+    @property
+    def valid(self) -> bool:
+        """True if the numbers mean what they say, be it with fewer toys than asked for."""
+        return self.status in ("ok", "no_effect", "interrupted")
+
+    @classmethod
+    def merge(cls, shards: Sequence[SignificanceResult]) -> SignificanceResult:
+        """Join results of toys number `start` on, as `HypotestResult.merge` does."""
+        first = check_same(shards, ("poi", "poi_hat", "q0", "expected_at", "asimov"))
+        toys = merge_toys(shards)
+        return replace(
+            first,
+            origin=merged_origin([shard.origin for shard in shards], "shards"),
+            toys=toys,
+            status="ok" if first.status == "interrupted" else first.status,
+            message=" ".join(
+                sentences("q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys)
+            ),
+            **significance_members(first.q0, toys),
+        )
+
+    def _head(self) -> list[str]:
+        verdict = "" if self.status == "ok" else f": {self.status.upper()}"
+        lines = [
+            f"Significance of {self.poi} > 0, {self.calculator}{verdict}",
+            f"  {self.message}",
+            f"  best fit {self.poi} = {number(self.poi_hat)}   q0 = {number(self.q0)}",
+            f"  expected for {self.poi} = {self.expected_at:g}, nuisance parameters {self.asimov}",
+        ]
+        lines += [
+            f"  {len(toys)} toys at {toys.drawn_at[0]:g}, {toys.n_failed} failed"
+            for toys in self.toys
+        ]
+        return lines + [f"  note: {note}" for note in self.notes]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        rows = [("observed", with_error(self.p0, self.p0_error), with_error(self.z, self.z_error))]
+        for i, band in enumerate(BANDS):
+            z = with_error(self.expected_z[i], self.expected_z_error[i])
+            rows.append((f"expected {band}", number(self.expected_p0[i]), z))
+        return ("", "p0", "Z"), [tuple(row) for row in rows]
+
+    def _pages(self) -> tuple[Page, ...]:
+        return (Page(self._head(), *self._table(), "lrr", self.status == "ok"),)

@@ -1,0 +1,1 @@
+"""The minimisers that fits use, and the problem that they get."""

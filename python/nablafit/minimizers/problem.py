@@ -1,0 +1,259 @@
+"""What every minimiser gets and gives: the border between `fit` and its minimisers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._arrays import FloatArray, ParameterValues, index_of, real_number
+from .._results.diagnostics import Diagnostics
+from ..errors import ArgumentError, located
+from ..model import Likelihood
+
+Bound: TypeAlias = tuple[float | None, float | None]
+Bounds: TypeAlias = Mapping[str, Bound] | Sequence[Bound]
+Fixed: TypeAlias = str | Iterable[str] | Mapping[str, float | bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How to fit; frozen.
+
+    Parameters
+    ----------
+    minimizer : str
+        "newton", the native one, "minuit", or "scipy:<method>" with the name of a method of
+        `scipy.optimize.minimize`.
+    strategy : int, optional
+        MINUIT's strategy, 0 to 2; others ignore it. Default 0: it trusts the exact gradient, and
+        HESSE follows anyway.
+    tolerance : float, optional
+        Accepted estimated vertical distance to the minimum (EDM) in units of 0.001 in -log L, as in
+        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4. The native
+        minimiser goes on to 1e-10 unless told otherwise.
+    max_calls : int, optional
+        Stop after about this many evaluations, for the native minimiser iterations; by default the
+        minimiser's own choice.
+    check_gradients : bool
+        Compare the gradient at the start with an independent derivative first; raise Error if they
+        differ.
+    hessian : bool
+        Give MINUIT the exact Hessian too, which saves most of its calls; others ignore it.
+    starts : int
+        Fit from this many further starts, drawn from the constraint terms and ranges, with the
+        native minimiser in threads. The result is the lowest minimum found, `minima` has all that
+        are distinct; a FitWarning says if the default start does not lead to the lowest.
+    seed : int
+        Of these starts.
+    """
+
+    minimizer: str = "newton"
+    strategy: int | None = None
+    tolerance: float | None = None
+    max_calls: int | None = None
+    check_gradients: bool = False
+    hessian: bool = True
+    starts: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.strategy not in (None, 0, 1, 2):
+            raise located(ArgumentError, f"expected 0, 1 or 2, got {self.strategy}", "strategy")
+        for name in ("tolerance", "max_calls"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise located(ArgumentError, f"expected a positive number, got {value}", name)
+        for name in ("starts", "seed"):
+            value = getattr(self, name)
+            if not 0 <= value < 2**64:
+                raise located(ArgumentError, f"expected a number from 0 on, got {value}", name)
+
+    @property
+    def edm_goal(self) -> float:
+        """Largest estimated vertical distance to the minimum in -log L."""
+        return 1e-3 * (0.1 if self.tolerance is None else self.tolerance)
+
+
+@dataclass(frozen=True)
+class FitProblem:
+    """A function with a start point, a box and fixed parameters; arrays by parameter."""
+
+    likelihood: Likelihood
+    initial: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    fixed: NDArray[np.bool_]
+
+    @cached_property
+    def free(self) -> NDArray[np.intp]:
+        """Indices of the parameters that the fit varies."""
+        return np.flatnonzero(~self.fixed)
+
+    @cached_property
+    def step(self) -> FloatArray:
+        """Typical change of every parameter: prefit width, else a tenth of the start value."""
+        _, width = self.likelihood.prefit
+        guess = 0.1 * np.maximum(np.abs(self.initial), 1.0)
+        return np.where(np.isfinite(width) & (width > 0), width, guess)
+
+    def at_bound(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Which free parameters are at a bound (within 1e-6 of their typical change)."""
+        near = 1e-6 * self.step
+        return ~self.fixed & ((x <= self.lower + near) | (x >= self.upper - near))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a minimiser ended. `message` is a sentence; if not valid, with the remedy."""
+
+    x: FloatArray
+    status: str
+    message: str
+    covariance: FloatArray | None
+    edm: float
+    n_calls: int
+    n_gradients: int
+    timings: dict[str, float] = field(default_factory=dict)
+    minuit: Any = None
+    diagnostics: Diagnostics | None = None
+
+
+def make_problem(
+    likelihood: Likelihood,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+) -> FitProblem:
+    """Combine the model's start values, ranges and constness with what the caller wants instead."""
+    model = likelihood.model
+    start = model.point(initial)
+    lower, upper = box(model.parameters, model.bounds, bounds)
+    constant = np.array(model.fixed, dtype=bool)
+    for name, value in fixed_items(fixed):
+        index = index_of(model.parameters, name)
+        constant[index] = value is not False
+        if not isinstance(value, bool):
+            start[index] = value
+    _check_released(model.parameters, lower, upper, constant)
+    _check_start(model.parameters, start, lower, upper, constant, given=initial)
+    start = np.where(constant, start, np.clip(start, lower, upper))
+    return FitProblem(likelihood, start, lower, upper, constant)
+
+
+def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
+    """Return the names that `fixed` has, and what it says of each."""
+    if fixed is None:
+        return ()
+    if isinstance(fixed, str):
+        return ((fixed, True),)
+    if isinstance(fixed, Mapping):
+        return [(name, _plain(name, value)) for name, value in fixed.items()]
+    return [(_name(name), True) for name in _several(fixed)]
+
+
+def _several(fixed: object) -> list[object]:
+    return list(fixed) if isinstance(fixed, Iterable) else [fixed]
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        message = f"expected names of parameters, or a mapping of them to values, got {name!r}"
+        raise located(ArgumentError, message, "fixed")
+    return name
+
+
+def _plain(name: str, value: float | bool) -> float | bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    return real_number(value, f"fixed[{name!r}]")
+
+
+def bounds_by_name(names: Sequence[str], bounds: Bounds | None) -> dict[str, tuple[float, float]]:
+    """Return the ranges that the caller wants, infinite where they are None."""
+    if bounds is None:
+        return {}
+    if isinstance(bounds, Mapping):
+        return {name: _pair(name, pair) for name, pair in bounds.items()}
+    pairs = _sequence(bounds)
+    if pairs is None:
+        message = f"expected a mapping of names to pairs, or a pair for each, got {bounds!r}"
+        raise located(ArgumentError, message, "bounds")
+    if len(pairs) != len(names):
+        message = f"expected one pair per parameter, {len(names)}, got {len(pairs)}"
+        raise located(ArgumentError, message, "bounds")
+    return {name: _pair(name, pair) for name, pair in zip(names, pairs, strict=True)}
+
+
+def _sequence(value: object) -> Sequence[Any] | None:
+    """Return a list, tuple or array as it is, None for anything else."""
+    is_sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    return value if is_sequence else None  # type: ignore[return-value]
+
+
+def _pair(name: str, pair: object) -> tuple[float, float]:
+    where = f"bounds[{name!r}]"
+    ends = _sequence(pair)
+    if ends is None or len(ends) != 2:
+        raise located(ArgumentError, f"expected a pair (lower, upper), got {pair!r}", where)
+    low, high = ends
+    return (
+        -math.inf if low is None else real_number(low, where),
+        math.inf if high is None else real_number(high, where),
+    )
+
+
+def box(
+    names: Sequence[str], ranges: Sequence[tuple[float, float]], changes: Bounds | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return lower and upper bounds: the model's with the caller's changes."""
+    limits = np.array(ranges, dtype=float).reshape(len(names), 2)
+    for name, pair in bounds_by_name(names, changes).items():
+        if not pair[0] < pair[1]:
+            message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
+            raise located(ArgumentError, message, f"bounds[{name!r}]")
+        limits[index_of(names, name)] = pair
+    return limits[:, 0], limits[:, 1]
+
+
+def _check_released(
+    names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: NDArray[np.bool_]
+) -> None:
+    """Refuse to fit a parameter whose bounds are equal: the file holds it there."""
+    equal = lower == upper
+    if not equal.any():
+        return
+    for index in np.flatnonzero(~fixed & equal).tolist():
+        message = f"its bounds are both {lower[index]:g}; give wider `bounds` to release it"
+        raise located(ArgumentError, message, names[index])
+
+
+def _check_start(
+    names: Sequence[str],
+    start: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    fixed: NDArray[np.bool_],
+    *,
+    given: ParameterValues | None,
+) -> None:
+    """Refuse values that are not finite, and start values outside the range that somebody chose."""
+    for index in np.flatnonzero(~np.isfinite(start)).tolist():
+        message = f"expected a finite start value, got {start[index]}"
+        raise located(ArgumentError, message, names[index])
+    if given is None:
+        return
+    outside = ~fixed & ((start < lower) | (start > upper))
+    for index in np.flatnonzero(outside).tolist():
+        if isinstance(given, Mapping) and names[index] not in given:
+            continue
+        message = (
+            f"the start value {start[index]:g} is outside [{lower[index]:g}, {upper[index]:g}]; "
+            "choose another one or wider `bounds`"
+        )
+        raise located(ArgumentError, message, names[index])

@@ -1,0 +1,155 @@
+"""Everything that a report shows, in one call."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import infer
+from ..errors import Error
+from ..fit import fit
+from . import Report
+from ._summary import summarise
+
+if TYPE_CHECKING:
+    from ..data import Data
+    from ..model import Model
+    from ..plot import Label
+    from ..result import FitResult
+    from ..workspace import Workspace
+
+__all__ = ["make_report"]
+
+
+def make_report(
+    model: Model,
+    data: Data,
+    *,
+    workspace: Workspace | None = None,
+    result: FitResult | None = None,
+    title: str | None = None,
+    label: Label | None = None,
+    rank: bool = True,
+    level: float = 0.95,
+    n_toys: int = 0,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Report:
+    """Run what an analysis quotes and return it as a report; `.save("report.html")` writes it.
+
+    Parameters
+    ----------
+    model : Model
+        What to fit.
+    data : Data
+        What it is fitted to.
+    workspace : Workspace, optional
+        Where both came from: for the inventory, the name and the digest of the source.
+    result : FitResult, optional
+        The fit of the model to the data, if there is one already. By default `nablafit.fit`.
+    title : str, optional
+        Title of the page.
+    label : Label, optional
+        What stands on plots about the experiment.
+    rank : bool
+        Compute the ranking by refits.
+    level : float
+        Confidence level of the upper limit.
+    n_toys, seed : int
+        Toys for the goodness of fit, none by default.
+    n_threads : int, optional
+        As in `nablafit.fit_many`.
+    progress : callable, optional
+        Called with the name of each step before it.
+
+    Returns
+    -------
+    Report
+        A result that cannot be had, as a limit without a parameter of interest, is replaced by the
+        reason.
+    """
+    steps = _Steps(progress)
+    best = result or steps.must("fit", lambda: fit(model, data))
+    shared: dict[str, Any] = {"result": best, "n_threads": n_threads}
+    steps.run("pulls", lambda: infer.pulls(best, model=model))
+    if _has_poi(model, best, steps):
+        if rank:
+            steps.run("ranking", lambda: infer.ranking(model, data, **shared))
+        steps.run("breakdown", lambda: infer.breakdown(model, data, **shared))
+        steps.run("scan", lambda: infer.scan(model, data, **shared))
+        steps.run("significance", lambda: infer.significance(model, data, n_threads=n_threads))
+        steps.run("limit", lambda: infer.upper_limit(model, data, level=level, n_threads=n_threads))
+    steps.run("correlation", lambda: infer.correlation(best, order="cluster"))
+    steps.run("prefit", lambda: infer.yields(model, data=data))
+    steps.run("postfit", lambda: infer.yields(model, best, data=data))
+    steps.run(
+        "goodness_of_fit",
+        lambda: infer.goodness_of_fit(model, data, n_toys=n_toys, seed=seed, n_threads=n_threads),
+    )
+    return Report(
+        fit=best,
+        title=title or f"Fit of {model.spec.name}",
+        label=label,
+        inventory=None if workspace is None else summarise(workspace, model, data),
+        missing=steps.missing,
+        source="" if workspace is None else workspace.source,
+        digest="" if workspace is None else _digest(workspace),
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        options={
+            "measurement": model.spec.name,
+            "confidence level": f"{level:g}",
+            "toys for the goodness of fit": f"{n_toys}, seed {seed}" if n_toys else "none",
+        },
+        **steps.found,
+    )
+
+
+class _Steps:
+    """Runs one step after the other; one that fails leaves a sentence and stops no other."""
+
+    def __init__(self, progress: Callable[[str], object] | None) -> None:
+        self._progress = progress
+        self.found: dict[str, Any] = {}
+        self.missing: dict[str, str] = {}
+
+    def must(self, name: str, step: Callable[[], FitResult]) -> FitResult:
+        """Run a step without which there is no report."""
+        if self._progress is not None:
+            self._progress(name)
+        return step()
+
+    def run(self, name: str, step: Callable[[], Any]) -> None:
+        """Run a step and keep its result or the reason why there is none."""
+        if self._progress is not None:
+            self._progress(name)
+        try:
+            self.found[name] = step()
+        except Error as error:
+            self.missing[name] = str(error)
+
+
+def _has_poi(model: Model, best: FitResult, steps: _Steps) -> bool:
+    """Say if there is a parameter of interest that can vary; explain it if not."""
+    if model.poi is None:
+        named = ", ".join(model.parameters_of_interest)
+        reason = (
+            f"The parameter of interest {named} is in no channel."
+            if named
+            else ("The measurement has no parameter of interest.")
+        )
+    elif best.fixed[model.index(model.poi)]:
+        reason = f"The parameter of interest {model.poi} is fixed."
+    else:
+        return True
+    steps.missing |= dict.fromkeys(("ranking", "significance", "limit"), reason)
+    return False
+
+
+def _digest(workspace: Workspace) -> str:
+    """Return the SHA-256 of the file, nothing for a source that is none."""
+    path = Path(workspace.source)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
