@@ -336,11 +336,13 @@ def test_what_pyhf_cannot_hold(spec: nf.ModelSpec, message: str) -> None:
 
 
 def test_floors_that_cannot_act_are_no_loss() -> None:
-    modifier = sp.HistoSys("a", "a", [9.0, 9.0], [11.0, 11.0])
-    one_bin([alpha()], modifier, yield_floor=0.0).to_pyhf()
-    one_bin([alpha()], sp.NormSys("a", "a", 0.9, 1.1), factor_floor=1e-300).to_pyhf()
+    shape = sp.HistoSys("a", "a", [9.0, 9.0], [11.0, 11.0])
+    norm = sp.NormSys("a", "a", 0.9, 1.1)
     wide = sp.GaussianConstraint(0.0, 1.0, sp.Range(-10.0, 10.0))
-    one_bin([alpha(constraint=wide)], sp.NormSys("a", "a", 0.9, 1.1)).to_pyhf()
+    plain = one_bin([alpha()], norm).to_pyhf()
+    assert one_bin([alpha()], shape, yield_floor=0.0).to_pyhf() == one_bin([alpha()], shape).to_pyhf()
+    assert one_bin([alpha()], norm, factor_floor=1e-300).to_pyhf() == plain
+    assert one_bin([alpha(constraint=wide)], norm).to_pyhf() == plain
 
 
 def test_everything_is_listed() -> None:
@@ -356,8 +358,11 @@ def test_everything_is_listed() -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("measurement", ["plain", "gamma", "lognormal", "uniform", "dropped"])
 def test_lossy_documents_are_pyhf_workspaces(measurement: str) -> None:
-    document = nf.Workspace.load(HISTFACTORY).to_pyhf(measurement, lossy=True)
-    pyhf.Workspace(document).model()
+    workspace = nf.Workspace.load(HISTFACTORY)
+    document = workspace.to_pyhf(measurement, lossy=True)
+    theirs = pyhf.Workspace(document).model()
+    assert theirs.config.poi_name == workspace.model(measurement).poi
+    assert theirs.config.nmaindata == workspace.model(measurement).n_bins
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -451,4 +456,4 @@ def test_inspect_shows_the_graph_of_other_workspaces() -> None:
 def test_no_warning_without_loss(workspace: nf.Workspace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        workspace.to_pyhf(lossy=True)
+        assert workspace.to_pyhf(lossy=True) == workspace.to_pyhf()
