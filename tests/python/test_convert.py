@@ -340,7 +340,9 @@ def test_floors_that_cannot_act_are_no_loss() -> None:
     norm = sp.NormSys("a", "a", 0.9, 1.1)
     wide = sp.GaussianConstraint(0.0, 1.0, sp.Range(-10.0, 10.0))
     plain = one_bin([alpha()], norm).to_pyhf()
-    assert one_bin([alpha()], shape, yield_floor=0.0).to_pyhf() == one_bin([alpha()], shape).to_pyhf()
+    assert (
+        one_bin([alpha()], shape, yield_floor=0.0).to_pyhf() == one_bin([alpha()], shape).to_pyhf()
+    )
     assert one_bin([alpha()], norm, factor_floor=1e-300).to_pyhf() == plain
     assert one_bin([alpha(constraint=wide)], norm).to_pyhf() == plain
 
