@@ -1,4 +1,4 @@
-"""Extreme numbers: every outcome is defined, and none is a silent NaN. Damaged files: tests/fuzz."""
+"""Extreme numbers: every outcome is defined, none is a silent NaN. Damaged files: tests/fuzz."""
 
 import math
 from typing import Any
