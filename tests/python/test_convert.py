@@ -397,6 +397,7 @@ def path(document: dict[str, Any], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_convert_command(path: Path, workspace: nf.Workspace, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     finished = run("convert", path, output)
@@ -407,6 +408,7 @@ def test_convert_command(path: Path, workspace: nf.Workspace, tmp_path: Path) ->
     assert nf.Workspace.load(finished.stdout).spec() == workspace.spec("fixed_lumi")
 
 
+@pytest.mark.process
 def test_convert_command_lists_losses(tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     finished = run("convert", HISTFACTORY, output)
@@ -419,6 +421,7 @@ def test_convert_command_lists_losses(tmp_path: Path) -> None:
     assert "signal_region" in nf.Workspace.load(output).channels
 
 
+@pytest.mark.process
 def test_prune_rename_and_combine_commands(
     path: Path, workspace: nf.Workspace, tmp_path: Path
 ) -> None:
@@ -436,6 +439,7 @@ def test_prune_rename_and_combine_commands(
     assert (finished.returncode, finished.stderr.strip().split(": ")[-1]) == (2, "expected OLD=NEW")
 
 
+@pytest.mark.process
 def test_inspect_shows_notes(path: Path) -> None:
     finished = run("inspect", HISTFACTORY)
     assert finished.returncode == 0
@@ -446,6 +450,7 @@ def test_inspect_shows_notes(path: Path) -> None:
     assert (summary["datasets"], summary["notes"]) == (["observed"], [])
 
 
+@pytest.mark.process
 def test_inspect_shows_the_graph_of_other_workspaces() -> None:
     path = REPOSITORY / "tests" / "data" / "rooworkspace" / "not_histfactory.root"
     finished = run("inspect", path)

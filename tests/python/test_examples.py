@@ -35,6 +35,7 @@ def shipped() -> dict[str, Any]:
     return document
 
 
+@pytest.mark.process
 def test_shipped_file_is_what_the_script_makes(tmp_path: Path) -> None:
     made = tmp_path / "made.json"
     subprocess.run([sys.executable, str(SCRIPT), str(made)], check=True, capture_output=True)

@@ -71,6 +71,7 @@ def test_metadata() -> None:
     assert {"test", "plot", "bench", "dev"} <= set(metadata.get_all("Provides-Extra"))
 
 
+@pytest.mark.process
 def test_cmake_directory_is_printed() -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "nablafit", "--cmake-dir"],
