@@ -23,6 +23,7 @@ function(nablafit_add_sweep name)
   nablafit_set_visibility(${target})
   nablafit_target_warnings(${target})
   target_sources(nablafit_core PRIVATE $<TARGET_OBJECTS:${target}>)
+  set_property(GLOBAL APPEND PROPERTY NABLAFIT_SWEEPS ${target})
 endfunction()
 
 # nablafit_add_sweeps(): all variants that this platform can have. NABLAFIT_SWEEP_X86 tells the

@@ -1,7 +1,7 @@
 # nablafit_set_visibility(target): shared libraries show what carries NABLAFIT_API and nothing else,
 # objects with static libraries in them show nothing of nablafit.
 #
-# The tests reach for internal functions: shared libraries of developer mode show everything.
+# The tests reach for internal functions: where they use shared libraries, these show everything.
 function(nablafit_set_visibility target)
   if(NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
     set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden
@@ -9,10 +9,14 @@ function(nablafit_set_visibility target)
   endif()
   get_target_property(type ${target} TYPE)
   if(NOT type STREQUAL "SHARED_LIBRARY")
+    if(NABLAFIT_BUILD_BOTH)
+      # Its objects go into a shared library too, and show there what they show here.
+      target_compile_definitions(${target} PRIVATE NABLAFIT_SHARED)
+    endif()
     return()
   endif()
   target_compile_definitions(${target} PUBLIC NABLAFIT_SHARED)
-  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT NABLAFIT_DEVELOPER_MODE)
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
     # Templates of the standard library are visible whatever the compiler is told. What nablafit_io
     # uses of nablafit_core must be visible: -z defs finds out here rather than in programs.
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map")

@@ -1,7 +1,7 @@
 """C++ programs built against an installed nablafit give the numbers that Python gives.
 
-The installed wheel is always tested; NABLAFIT_PREFIXES may list, as PATH lists folders, where
-`cmake --install` put the C++ package. Every compiler that is found is used.
+The installed wheel is tested, or, if NABLAFIT_PREFIXES lists, as PATH lists folders, where
+`cmake --install` put the C++ package, what is there. Every compiler that is found is used.
 """
 
 import os
@@ -25,6 +25,8 @@ COMPILERS = {
     "clang": ("clang++", *(f"clang++-{version}" for version in range(24, 13, -1))),
 }
 PREFIXES = [Path(p) for p in os.environ.get("NABLAFIT_PREFIXES", "").split(os.pathsep) if p]
+
+pytestmark = pytest.mark.build
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def compiler(name: str) -> str:
     return found
 
 
-@pytest.fixture(scope="module", params=["wheel", *map(str, PREFIXES)])
+@pytest.fixture(scope="module", params=list(map(str, PREFIXES)) or ["wheel"])
 def package(request: pytest.FixtureRequest) -> Package:
     if request.param == "wheel":
         python = (sys.executable, "-m", "nablafit")

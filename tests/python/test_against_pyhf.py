@@ -45,7 +45,7 @@ if not PUBLISHED:
     PUBLISHED = [pytest.param(Path("missing"), id="missing", marks=skip)]
 
 many = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

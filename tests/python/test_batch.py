@@ -260,6 +260,7 @@ model = nf.Model(nf.ModelSpec("m", [nf.spec.Channel("c", [sample])], [parameter]
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
 @pytest.mark.parametrize(("setting", "n_extra"), [("1", 0), ("3", 2), ("4", 3)])
 def test_the_environment_limits_threads(setting: str, n_extra: int) -> None:
@@ -280,6 +281,7 @@ print(max(seen) - before)
     assert int(run_python(code, NABLAFIT_NUM_THREADS=setting)) == n_extra
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_forked_processes_fit_too() -> None:
     code = (
@@ -300,6 +302,7 @@ print([os.waitpid(child, 0)[1] for child in children])
     assert run_python(code).strip() == "[0, 0, 0]"
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_flat() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from locations import REPOSITORY
 
+pytestmark = pytest.mark.bench
+
 RIVALS = ("pyhf NumPy", "pyhf JAX", "NextStat")
 # In seconds. Against what hangs, not for speed: other work may share the machine.
 PATIENCE = 1200

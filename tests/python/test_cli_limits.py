@@ -15,6 +15,8 @@ from nablafit._cli.limits import parse_tested, parse_values
 from nablafit.infer import HypotestResult, LimitGridResult, LimitResult, SignificanceResult
 from nablafit.io.patchset import digest
 
+pytestmark = pytest.mark.process
+
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nablafit", *map(str, arguments)]

@@ -10,6 +10,8 @@ import pytest
 
 import nablafit as nf
 
+pytestmark = pytest.mark.process
+
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nablafit", *map(str, arguments)]

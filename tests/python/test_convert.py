@@ -339,11 +339,15 @@ def test_what_pyhf_cannot_hold(spec: nf.ModelSpec, message: str) -> None:
 
 
 def test_floors_that_cannot_act_are_no_loss() -> None:
-    modifier = sp.HistoSys("a", "a", [9.0, 9.0], [11.0, 11.0])
-    one_bin([alpha()], modifier, yield_floor=0.0).to_pyhf()
-    one_bin([alpha()], sp.NormSys("a", "a", 0.9, 1.1), factor_floor=1e-300).to_pyhf()
+    shape = sp.HistoSys("a", "a", [9.0, 9.0], [11.0, 11.0])
+    norm = sp.NormSys("a", "a", 0.9, 1.1)
     wide = sp.GaussianConstraint(0.0, 1.0, sp.Range(-10.0, 10.0))
-    one_bin([alpha(constraint=wide)], sp.NormSys("a", "a", 0.9, 1.1)).to_pyhf()
+    plain = one_bin([alpha()], norm).to_pyhf()
+    assert (
+        one_bin([alpha()], shape, yield_floor=0.0).to_pyhf() == one_bin([alpha()], shape).to_pyhf()
+    )
+    assert one_bin([alpha()], norm, factor_floor=1e-300).to_pyhf() == plain
+    assert one_bin([alpha(constraint=wide)], norm).to_pyhf() == plain
 
 
 def test_everything_is_listed() -> None:
@@ -359,8 +363,11 @@ def test_everything_is_listed() -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("measurement", ["plain", "gamma", "lognormal", "uniform", "dropped"])
 def test_lossy_documents_are_pyhf_workspaces(measurement: str) -> None:
-    document = nf.Workspace.load(HISTFACTORY).to_pyhf(measurement, lossy=True)
-    pyhf.Workspace(document).model()
+    workspace = nf.Workspace.load(HISTFACTORY)
+    document = workspace.to_pyhf(measurement, lossy=True)
+    theirs = pyhf.Workspace(document).model()
+    assert theirs.config.poi_name == workspace.model(measurement).poi
+    assert theirs.config.nmaindata == workspace.model(measurement).n_bins
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -393,6 +400,7 @@ def path(document: dict[str, Any], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_convert_command(path: Path, workspace: nf.Workspace, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     finished = run("convert", path, output)
@@ -403,6 +411,7 @@ def test_convert_command(path: Path, workspace: nf.Workspace, tmp_path: Path) ->
     assert nf.Workspace.load(finished.stdout).spec() == workspace.spec("fixed_lumi")
 
 
+@pytest.mark.process
 def test_convert_command_lists_losses(tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     finished = run("convert", HISTFACTORY, output)
@@ -415,6 +424,7 @@ def test_convert_command_lists_losses(tmp_path: Path) -> None:
     assert "signal_region" in nf.Workspace.load(output).channels
 
 
+@pytest.mark.process
 def test_prune_rename_and_combine_commands(
     path: Path, workspace: nf.Workspace, tmp_path: Path
 ) -> None:
@@ -432,6 +442,7 @@ def test_prune_rename_and_combine_commands(
     assert (finished.returncode, finished.stderr.strip().split(": ")[-1]) == (2, "expected OLD=NEW")
 
 
+@pytest.mark.process
 def test_inspect_shows_notes(path: Path) -> None:
     finished = run("inspect", HISTFACTORY)
     assert finished.returncode == 0
@@ -442,6 +453,7 @@ def test_inspect_shows_notes(path: Path) -> None:
     assert (summary["datasets"], summary["notes"]) == (["observed"], [])
 
 
+@pytest.mark.process
 def test_inspect_shows_the_graph_of_other_workspaces() -> None:
     path = REPOSITORY / "tests" / "data" / "rooworkspace" / "not_histfactory.root"
     finished = run("inspect", path)
@@ -454,4 +466,4 @@ def test_inspect_shows_the_graph_of_other_workspaces() -> None:
 def test_no_warning_without_loss(workspace: nf.Workspace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        workspace.to_pyhf(lossy=True)
+        assert workspace.to_pyhf(lossy=True) == workspace.to_pyhf()

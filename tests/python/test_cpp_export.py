@@ -38,7 +38,7 @@ extern "C" double NAME_gradient(const double* x, double* g) { return NAME::nll_a
 extern "C" void NAME_expected(const double* x, double* yields) { NAME::expected(x, yields); }
 """
 
-pytestmark = pytest.mark.skipif(not COMPILERS, reason="needs g++ or clang++")
+pytestmark = [pytest.mark.skipif(not COMPILERS, reason="needs g++ or clang++"), pytest.mark.build]
 
 
 def alpha(name: str, **changes: object) -> s.Parameter:

@@ -35,6 +35,7 @@ def shipped() -> dict[str, Any]:
     return document
 
 
+@pytest.mark.process
 def test_shipped_file_is_what_the_script_makes(tmp_path: Path) -> None:
     made = tmp_path / "made.json"
     subprocess.run([sys.executable, str(SCRIPT), str(made)], check=True, capture_output=True)
@@ -84,7 +85,7 @@ def test_fit_finds_the_signal() -> None:
 
 def test_other_seeds_find_the_truth_on_average(script: ModuleType) -> None:
     pulls = []
-    for seed in range(40):
+    for seed in range(20):
         workspace = nf.Workspace.load(script.make_workspace(seed))
         model = workspace.model()
         result = nf.fit(model, workspace.data(model))
@@ -94,7 +95,7 @@ def test_other_seeds_find_the_truth_on_average(script: ModuleType) -> None:
         assert minuit.twice_nll == pytest.approx(result.twice_nll, abs=2e-3)
         signal = result["mu_signal"]
         pulls.append((signal.value - script.SIGNAL_STRENGTH) / signal.error)
-    assert abs(np.mean(pulls)) < 3 / np.sqrt(40)
+    assert abs(np.mean(pulls)) < 3 / np.sqrt(20)
     assert 0.6 < np.std(pulls) < 1.5
 
 

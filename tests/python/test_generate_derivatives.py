@@ -9,6 +9,8 @@ import pytest
 
 from locations import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 GENERATED = "cpp/generated/kernel_derivatives.hpp"
 KERNEL = "cpp/src/kernels/interpolation.hpp"
 

@@ -8,6 +8,8 @@ import pytest
 
 from locations import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 EXTRAS_ONLY = ("pyhf", "matplotlib", "mplhep", "hist", "jax", "torch", "dask", "ROOT", "cabinetry")
 
 SCRIPT = """

@@ -12,6 +12,8 @@ import pytest
 
 from locations import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 EXAMPLE = "examples/multichannel.json"
 

@@ -174,6 +174,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.process
 def test_report_command(document: dict[str, Any], tmp_path: Path) -> None:
     source, output = tmp_path / "workspace.json", tmp_path / "report.html"
     source.write_text(json.dumps(document))
@@ -185,6 +186,7 @@ def test_report_command(document: dict[str, Any], tmp_path: Path) -> None:
     assert "SHA-256 of the input" in text
 
 
+@pytest.mark.process
 def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     results.limit_result().save(tmp_path / "limit.json")
     (tmp_path / "fit.json").write_text(results.fit_result().to_json())
@@ -202,6 +204,7 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -232,6 +235,7 @@ def browse(*options: str) -> str:
     return finished.stdout
 
 
+@pytest.mark.process
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("width", [500, 1300])
 def test_browser_shows_the_page(html: str, width: int, tmp_path: Path) -> None:
@@ -252,6 +256,7 @@ def test_browser_shows_the_page(html: str, width: int, tmp_path: Path) -> None:
     assert all(size > 100 for size in measured["images"])
 
 
+@pytest.mark.process
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 def test_browser_draws_the_page(html: str, tmp_path: Path) -> None:
     from matplotlib.image import imread

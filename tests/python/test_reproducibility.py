@@ -138,6 +138,7 @@ print(json.dumps([hashlib.sha256(numbers).hexdigest(), result.inputs.to_dict()])
 """
 
 
+@pytest.mark.process
 def test_bits_do_not_depend_on_the_process(document: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "workspace.json"
     path.write_text(json.dumps(document))
