@@ -51,6 +51,8 @@ _MOST_THOROUGH = 120
 _TOY_STARTS = 4
 # Parameters of models in which it takes no time to find the bent ones.
 _MOST_DEEP = 300
+# As many times more random starts have the fits that make Asimov data, and those next to a limit.
+_DEEPER = 2
 # Where random starts of free fits have the parameter of interest, in units of its scale.
 _POI_OFFSETS = (1.0, -1.0, 3.0, -3.0, 0.3, -0.3, 10.0, -10.0)
 # Asimov data are made where these fits end: parameters are needed to 1e-7 of their errors.
@@ -175,6 +177,8 @@ class Fits:
         n = random_starts(model.n_parameters)
         deep = row.deep and model.n_parameters <= _MOST_DEEP
         sides = self.thorough or n > 1 or deep
+        if row.deep:
+            n *= _DEEPER
         if row.at is None or row.deep:
             n = max(n, 1)
         if self.thorough:
@@ -365,7 +369,7 @@ def observe(
         hypothesis = hypothesis.widened()
     x = hypothesis.start() if start is None else start
     rows = [
-        Row(data, x, at, what=f"{hypothesis.describe(at)} in observed data", deep=test)
+        Row(data, x, at, what=f"{hypothesis.describe(at)} in observed data", deep=True)
         for at in places
     ]
     alternative, *rest = fits.make(hypothesis, rows)
