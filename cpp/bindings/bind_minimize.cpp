@@ -62,7 +62,10 @@ MinimizeSummary minimize_from(const EvaluatorPool& pool, const py::handle& start
   const MinimizeArguments arguments =
       arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
   const py::gil_scoped_release release;
-  return minimize(pool.likelihood(), arguments, options);
+  Minimizer minimizer(pool.likelihood(), options);
+  MinimizeSummary summary = minimizer.minimize(arguments);
+  summary.message = describe(summary, pool.likelihood().model(), "max_calls");
+  return summary;
 }
 
 void bind_options(py::module_& module) {

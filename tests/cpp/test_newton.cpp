@@ -359,3 +359,32 @@ TEST_CASE("the limit of iterations is kept") {
   CHECK(summary.status == MinimizeStatus::iteration_limit);
   CHECK(summary.iterations == 3);
 }
+
+TEST_CASE("errors come from the Hessian, not from the information that replaced it on the way") {
+  class Informed final : public nablafit::detail::Objective {
+   public:
+    const ArrowStructure& structure() const noexcept override { return saddle_.structure(); }
+    Evaluation value_and_gradient(const double* x, double* gradient) override {
+      return saddle_.value_and_gradient(x, gradient);
+    }
+    bool hessian(const double* x, ArrowHessian& hessian) override {
+      return saddle_.hessian(x, hessian);
+    }
+    bool information(const double* /*x*/, ArrowHessian& information) override {
+      information = {{1.0, 0.0, 0.0, 4.0}, {}, {}};
+      return true;
+    }
+
+   private:
+    FunctionObjective saddle_{2, quadratic({1.0, -1.0}, {0.0, 0.0})};
+  };
+  Informed objective;
+  NewtonSolver solver(objective.structure());
+  MinimizeOptions options;
+  options.edm_tolerance = 0.0;  // never reached: the verdict is that no step leads down
+  MinimizeSummary summary;
+  solver.run(objective, box({0.0, 0.0}), options, summary);
+  CHECK(summary.status == MinimizeStatus::converged);
+  CHECK(std::isinf(summary.errors[1]));
+  CHECK(std::isinf(summary.condition));
+}

@@ -218,6 +218,7 @@ def test_several_starts_respect_bounds_and_fixed_parameters(likelihood: nf.Likel
 def test_options_of_the_native_minimiser(likelihood: nf.Likelihood) -> None:
     stopped = nf.fit(likelihood, initial={"mu": 9.0, "scale": 4.0}, max_calls=1)
     assert stopped.status == "call_limit"
+    assert stopped.message.endswith("continue from here, or raise max_calls.")
     assert not stopped.valid
     assert stopped.covariance is None
     loose = nf.fit(likelihood, tolerance=100.0)

@@ -116,8 +116,10 @@ struct MinimizeSummary {
   std::vector<double> covariance;  ///< row-major; empty unless asked for
 };
 
-/// A sentence about the outcome, with names and the remedy.
-NABLAFIT_API std::string describe(const MinimizeSummary& summary, const Model& model);
+/// A sentence about the outcome, with names and the remedy. `limit_option` is what users of the
+/// caller know MinimizeOptions::max_iterations as; empty if they cannot set it.
+NABLAFIT_API std::string describe(const MinimizeSummary& summary, const Model& model,
+                                  std::string_view limit_option = "max_iterations");
 
 /// Where to minimise. Empty vectors stand for the model's initial values, bounds and constness;
 /// others have n_parameters() entries. A parameter with lower == upper is fixed there.

@@ -116,7 +116,8 @@ ImplicitFit::ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& 
   Minimizer minimizer(likelihood, options);
   summary_ = minimizer.minimize(arguments);
   if (!is_minimum(summary_.status)) {
-    throw Error("the fit that is differentiated failed: " + describe(summary_, likelihood.model()));
+    throw Error("the fit that is differentiated failed: " +
+                describe(summary_, likelihood.model(), ""));
   }
   x_ = summary_.x;
   value_ = summary_.value;

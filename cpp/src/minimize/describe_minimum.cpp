@@ -39,7 +39,8 @@ std::string bins_named(const std::vector<std::size_t>& bins, const Model& model)
   return text;
 }
 
-std::string outcome(const MinimizeSummary& summary, const Model& model) {
+std::string outcome(const MinimizeSummary& summary, const Model& model,
+                    std::string_view limit_option) {
   switch (summary.status) {
     case MinimizeStatus::converged:
       return "Minimum found in " + std::to_string(summary.iterations) + " iterations, EDM " +
@@ -54,7 +55,8 @@ std::string outcome(const MinimizeSummary& summary, const Model& model) {
              "likelihood, or restrict the parameters.";
     case MinimizeStatus::iteration_limit:
       return "Stopped after " + std::to_string(summary.iterations) + " iterations with EDM " +
-             number(summary.edm) + ": continue from here, or raise max_iterations.";
+             number(summary.edm) + ": continue from here" +
+             (limit_option.empty() ? "" : ", or raise ") + std::string(limit_option) + ".";
     case MinimizeStatus::stalled:
       return "No step lowers the value although EDM is " + number(summary.edm) +
              ": try another start, or fix the parameters named as weak.";
@@ -84,9 +86,10 @@ std::string infeasibility(const MinimizeSummary& summary, const Model& model) {
 
 }  // namespace
 
-std::string describe(const MinimizeSummary& summary, const Model& model) {
+std::string describe(const MinimizeSummary& summary, const Model& model,
+                     std::string_view limit_option) {
   if (summary.status == MinimizeStatus::infeasible_start) return infeasibility(summary, model);
-  std::string text = outcome(summary, model);
+  std::string text = outcome(summary, model, limit_option);
   if (!summary.without_effect.empty()) {
     text += " Without effect on the likelihood, left at their start: " +
             listed(summary.without_effect, model) + ".";

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "minimize/newton_special_points.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -13,8 +14,6 @@ constexpr double far_away = 1e9;
 constexpr int max_far_steps = 5;
 /// Growth of the estimated distance to the minimum, there, that is a sign of it.
 constexpr double runaway_growth = 10.0;
-/// Relative rounding error of a value.
-constexpr double value_rounding = 1e-14;
 /// Most negative curvature, with unit diagonal, that is still rounding at a minimum.
 constexpr double saddle_curvature = -1e-7;
 /// One that counts even if no lower value is found along it.
@@ -33,327 +32,173 @@ constexpr double trusted_edm = 1e-2;
 /// Where that is wanted, steps go on down to this before the Hessian at the end, which errors come
 /// from: errors then are those of the minimum to about 1e-8, whatever the start and the units.
 constexpr double invariant_edm = 1e-18;
-/// Who asks for a distance as small as this wants it.
-constexpr double invariant_tolerance = 1e-12;
-/// Part of the tolerance of the estimated distance that is worth leaving a saddle point.
-constexpr double worthwhile_gain = 0.1;
 /// Change of a parameter, in widths, that shows what is next to a bound.
 constexpr double smallest_move = 1e-6;
 
 }  // namespace
 
-bool NewtonSolver::wants_invariance() const {
-  return options_->covariance == CovarianceKind::full &&
-         options_->edm_tolerance <= invariant_tolerance;
-}
-
-bool is_finite(const ArrowHessian& hessian) {
-  double sum = 0.0;
-  for (const auto* part : {&hessian.dense, &hessian.coupling, &hessian.blocks}) {
-    for (const double number : *part) sum += number * 0.0;
-  }
-  return sum == 0.0;
-}
-
 NewtonSolver::NewtonSolver(const ArrowStructure& structure)
-    : structure_(structure),
-      n_(structure.n_dense() + structure.n_local()),
-      factorization_(structure),
-      x_(n_),
-      gradient_(n_),
-      lower_(n_),
-      upper_(n_),
-      fixed_(n_),
-      pinned_(n_),
-      barred_(n_),
-      free_(n_),
-      model_free_(n_),
-      diagonal_(n_),
-      step_(n_),
-      newton_(n_),
-      trial_(n_),
-      trial_gradient_(n_),
-      scratch_(n_),
-      clamped_(n_) {
-  const std::size_t n_dense = structure_.n_dense();
-  hessian_.dense.resize(n_dense * n_dense);
-  hessian_.coupling.resize(structure_.n_local() * n_dense);
-  hessian_.blocks.resize(structure_.n_blocks() == 0 ? 0 : structure_.block_entries.back());
-}
-
-Evaluation NewtonSolver::evaluate(const double* x, double* gradient) {
-  ++summary_->n_gradients;
-  const Evaluation evaluation = objective_->value_and_gradient(x, gradient);
-  met_negative_yield_ |= evaluation.status == EvaluationStatus::negative_yield;
-  return evaluation;
-}
-
-/// False where there is no Hessian, or it overflows (yields next to zero).
-bool NewtonSolver::find_hessian(const double* x, ArrowHessian& hessian) {
-  ++summary_->n_hessians;
-  return objective_->hessian(x, hessian) && is_finite(hessian);
-}
-
-/// Hessian at the current point. Where there is none, a diagonal one that makes the next step a
-/// short one along the gradient.
-void NewtonSolver::evaluate_hessian() {
-  has_information_ = blended_ = false;
-  has_hessian_ = find_hessian(x_.data(), hessian_);
-  if (has_hessian_) return;
-  for (auto* part : {&hessian_.dense, &hessian_.coupling, &hessian_.blocks}) {
-    std::fill(part->begin(), part->end(), 0.0);
-  }
-  const auto curvature = [&](std::size_t parameter) {
-    const double width = problem_->widths[parameter];
-    return std::max(1.0 / width, std::abs(gradient_[parameter])) / width;
-  };
-  for (std::size_t i = 0; i < structure_.n_dense(); ++i) {
-    hessian_.dense[i * structure_.n_dense() + i] = curvature(structure_.dense_parameters[i]);
-  }
-  for (std::size_t b = 0; b < structure_.n_blocks(); ++b) {
-    const std::size_t first = structure_.block_offsets[b];
-    const std::size_t size = structure_.block_offsets[b + 1] - first;
-    for (std::size_t i = 0; i < size; ++i) {
-      hessian_.blocks[structure_.block_entries[b] + i * size + i] =
-          curvature(structure_.local_parameters[first + i]);
-    }
-  }
-}
-
-double NewtonSolver::value_noise() const { return value_rounding * (1.0 + std::abs(value_)); }
-
-void NewtonSolver::begin(Objective& objective, const BoxProblem& problem,
-                         const MinimizeOptions& options, MinimizeSummary& summary) {
-  objective_ = &objective;
-  problem_ = &problem;
-  options_ = &options;
-  summary_ = &summary;
-  summary.iterations = summary.n_gradients = summary.n_hessians = 0;
-  accepted_fraction_ = 0.0;
-  n_crawls_ = n_border_cuts_ = n_far_steps_ = 0;
-  met_negative_yield_ = stopped_at_border_ = confined_ = false;
-  border_bins_.clear();
-  std::fill(barred_.begin(), barred_.end(), char{0});
-  used_information_ = false;
-  edm_ = newton_edm_ = projected_gradient_ = std::numeric_limits<double>::infinity();
-  std::fill(pinned_.begin(), pinned_.end(), char{0});
-  std::fill(free_.begin(), free_.end(), char{0});
-  for (std::size_t j = 0; j < n_; ++j) {
-    fixed_[j] = problem.fixed[j] != 0 || problem.lower[j] == problem.upper[j];
-    lower_[j] = problem.lower[j];
-    upper_[j] = problem.upper[j];
-    const bool is_free = fixed_[j] == 0 || problem.lower[j] == problem.upper[j];
-    x_[j] = is_free ? std::clamp(problem.start[j], lower_[j], upper_[j]) : problem.start[j];
-  }
-}
+    : here_(structure), step_(here_), line_search_(here_) {}
 
 void NewtonSolver::run(Objective& objective, const BoxProblem& problem,
                        const MinimizeOptions& options, MinimizeSummary& summary) {
-  begin(objective, problem, options, summary);
-  if (!make_feasible()) {
-    finish(MinimizeStatus::infeasible_start);
-    return;
-  }
-  for (;;) {
-    const std::optional<MinimizeStatus> status = iterate();
-    if (!status) continue;
-    finish(*status);
-    return;
-  }
+  here_.begin(objective, problem, options);
+  step_.forget();
+  line_search_.forget();
+  n_iterations_ = n_far_steps_ = n_crawls_ = 0;
+  stopped_at_border_ = false;
+  std::optional<MinimizeStatus> status;
+  if (!make_feasible(here_)) status = MinimizeStatus::infeasible_start;
+  while (!status) status = iterate();
+  summary.iterations = n_iterations_;
+  report(*status, summary);
 }
 
-bool NewtonSolver::has_converged() const {
-  return edm_ < options_->edm_tolerance && projected_gradient_ < options_->gradient_tolerance;
-}
-
-MinimizeStatus NewtonSolver::converged_status() const {
-  const bool at_kink =
-      std::any_of(pinned_.begin(), pinned_.end(), [](char pinned) { return pinned == 2; });
-  if (!border_bins_.empty()) return MinimizeStatus::converged_at_zero_yield;
-  return at_kink ? MinimizeStatus::converged_at_kink : MinimizeStatus::converged;
-}
-
+/// The outcome; none if it goes on.
 std::optional<MinimizeStatus> NewtonSolver::iterate() {
-  settle_kinks();
-  evaluate_hessian();
-  find_free_parameters();
-  const double previous_edm = edm_;
-  choose_step();
-  if (has_converged() && (blended_ || !factorization_.is_exact())) {
-    evaluate_hessian();
-    newton_step(true);
+  const double previous_edm = here_.edm;
+  settle_kinks(here_);
+  here_.curvature.evaluate();
+  here_.find_free_parameters();
+  step_.choose();
+  const bool is_rough =
+      here_.curvature.state() == Curvature::State::blended || !here_.curvature.is_exact();
+  if (here_.has_converged() && is_rough) {
+    here_.curvature.evaluate();
+    step_.choose_carefully();
   }
-  if (has_converged()) return judge_stationary_point();
+  if (here_.has_converged()) return judge_stationary_point();
   if (is_leaving(previous_edm)) return MinimizeStatus::unbounded;
-  if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::iteration_limit;
-  const bool exact = factorization_.is_exact();
-  const double previous = value_;
-  confine_step();
-  if (!descend()) {
-    if (stopped_at_border_) return MinimizeStatus::stalled;
+  if (n_iterations_ >= here_.options->max_iterations) return MinimizeStatus::iteration_limit;
+  step_.confine();
+  return move();
+}
+
+std::optional<MinimizeStatus> NewtonSolver::move() {
+  const double previous = here_.point.value;
+  const LineSearch::Outcome outcome = line_search_.descend(step_);
+  stopped_at_border_ = outcome == LineSearch::Outcome::stopped_at_border;
+  if (stopped_at_border_) return MinimizeStatus::stalled;
+  if (outcome == LineSearch::Outcome::failed) {
     if (bar_bounds()) return std::nullopt;
     return judge_failed_search();
   }
-  const bool crawls = previous - value_ <= crawling_decrease * std::min(edm_, 1.0);
+  const double gain = previous - here_.point.value;
+  const bool crawls = gain <= crawling_decrease * std::min(here_.edm, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
   if (n_crawls_ > max_crawls) return judge_failed_search();
-  ++summary_->iterations;
-  if (exact && !confined_ && accepted_fraction_ == 1.0 && refine_with_old_factors()) {
-    return converged_status();
-  }
+  ++n_iterations_;
+  const bool is_plain = step_.kind() == NewtonStep::Kind::newton && here_.curvature.is_exact();
+  if (is_plain && line_search_.fraction() == 1.0 && refine()) return converged_status();
   return std::nullopt;
+}
+
+MinimizeStatus NewtonSolver::converged_status() const {
+  if (!here_.border_bins.empty()) return MinimizeStatus::converged_at_zero_yield;
+  const std::vector<Kink>& kinks = here_.problem->kinks;
+  const bool at_kink = std::any_of(kinks.begin(), kinks.end(), [&](const Kink& kink) {
+    return here_.active.is(kink.parameter, ParameterState::at_kink);
+  });
+  return at_kink ? MinimizeStatus::converged_at_kink : MinimizeStatus::converged;
 }
 
 /// Where the gradient vanishes: a minimum, unless the curvature is negative in a direction that
 /// bounds do not forbid.
 std::optional<MinimizeStatus> NewtonSolver::judge_stationary_point() {
   const MinimizeStatus status = converged_status();
-  const double curvature = factorization_.most_negative_curvature();
+  const double curvature = here_.curvature.factors().most_negative_curvature();
   if (curvature > saddle_curvature) return status;
-  if (summary_->iterations >= options_->max_iterations) return MinimizeStatus::saddle_point;
-  saddle_direction_ = factorization_.negative_direction();
-  if (leave_saddle()) {
-    ++summary_->iterations;
+  if (n_iterations_ >= here_.options->max_iterations) return MinimizeStatus::saddle_point;
+  if (leave_saddle(here_, here_.curvature.factors().negative_direction())) {
+    ++n_iterations_;
     return std::nullopt;
   }
-  hold_degenerate_bounds();
-  has_factors_ = factorization_.factorize(hessian_, free_.data());
-  return has_factors_ || curvature > clear_saddle_curvature ? status : MinimizeStatus::saddle_point;
-}
-
-bool NewtonSolver::is_degenerate(std::size_t j) const {
-  return free_[j] != 0 && gradient_[j] == 0.0 &&
-         (x_[j] <= problem_->lower[j] || x_[j] >= problem_->upper[j]);
-}
-
-/// Holds what sits on a bound with a slope of zero, like one of two factors that are both zero.
-/// Every step may move it, but at a minimum it is not free: nothing lower was found inwards.
-void NewtonSolver::hold_degenerate_bounds() {
-  for (std::size_t j = 0; j < n_; ++j) {
-    if (is_degenerate(j)) free_[j] = 0;
+  // What sits on a bound with a slope of zero is free in steps; but nothing lower was found
+  // inwards.
+  for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
+    if (here_.is_degenerate(j)) here_.active.set(j, ParameterState::at_bound);
   }
-}
-
-/// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
-/// factorisation. True if that shows convergence and nothing else needs the Hessian.
-bool NewtonSolver::refine_with_old_factors() {
-  const bool needs_hessian = options_->covariance != CovarianceKind::none || options_->diagnostics;
-  for (int i = 0; i < max_refinements; ++i) {
-    for (std::size_t j = 0; j < n_; ++j) {
-      if (free_[j] != 0 ? is_binding(j) : is_released(j)) return false;
-    }
-    factorization_.solve(gradient_.data(), step_.data());
-    double slope = 0.0;
-    for (std::size_t j = 0; j < n_; ++j) slope += gradient_[j] * step_[j];
-    const double previous = edm_;
-    edm_ = 0.5 * slope;
-    measure_gradient();
-    if (has_converged()) {
-      if (!needs_hessian) return !blended_ && previous < trusted_edm;
-      if (!wants_invariance() || edm_ < invariant_edm) return false;
-    }
-    if (!(edm_ < refinement_contraction * previous)) return false;
-    for (std::size_t j = 0; j < n_; ++j) {
-      trial_[j] = x_[j] - step_[j];
-      if (trial_[j] < lower_[j] || trial_[j] > upper_[j]) return false;
-    }
-    const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
-    if (trial.status != EvaluationStatus::ok || !(trial.value <= value_ + value_noise()))
-      return false;
-    x_.swap(trial_);
-    gradient_.swap(trial_gradient_);
-    value_ = trial.value;
-    objective_->note_step(1.0);
-  }
-  return false;
+  const bool is_minimum = here_.curvature.factorize_exactly(here_.active.mask());
+  return is_minimum || curvature > clear_saddle_curvature ? status : MinimizeStatus::saddle_point;
 }
 
 /// Where no step lowers the value: rounding, if the estimated distance is small. With a Hessian
 /// that had to be modified it may be too small; then single parameters show it.
-std::optional<MinimizeStatus> NewtonSolver::judge_failed_search() {
-  const double limit = std::max(acceptable_edm, 10.0 * value_noise());
-  const double single = 0.5 * projected_gradient_ * projected_gradient_;
-  return std::max(edm_, single) < limit ? converged_status() : MinimizeStatus::stalled;
+MinimizeStatus NewtonSolver::judge_failed_search() const {
+  const double limit = std::max(acceptable_edm, 10.0 * here_.noise());
+  const double single = 0.5 * here_.projected_gradient * here_.projected_gradient;
+  return std::max(here_.edm, single) < limit ? converged_status() : MinimizeStatus::stalled;
+}
+
+/// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
+/// factorisation. True if that shows convergence and nothing else needs the Hessian.
+bool NewtonSolver::refine() {
+  const MinimizeOptions& options = *here_.options;
+  const bool needs_hessian = options.covariance != CovarianceKind::none || options.diagnostics;
+  const std::size_t n = here_.n_parameters();
+  std::vector<double> step(n);
+  for (int i = 0; i < max_refinements; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      if (here_.active.is_free(j) ? here_.is_binding(j) : here_.is_released(j)) return false;
+    }
+    here_.curvature.solve(here_.point.gradient, step);
+    const double previous = here_.edm;
+    here_.edm = 0.5 * dot(here_.point.gradient, step);
+    here_.projected_gradient = here_.measure(here_.point.gradient);
+    if (here_.has_converged()) {
+      const bool is_blended = here_.curvature.state() == Curvature::State::blended;
+      if (!needs_hessian) return !is_blended && previous < trusted_edm;
+      if (!here_.wants_invariance() || here_.edm < invariant_edm) return false;
+    }
+    if (!(here_.edm < refinement_contraction * previous)) return false;
+    for (std::size_t j = 0; j < n; ++j) {
+      here_.trial.x[j] = here_.point.x[j] - step[j];
+      if (here_.trial.x[j] < here_.lower[j] || here_.trial.x[j] > here_.upper[j]) return false;
+    }
+    if (!here_.try_trial()) return false;
+    here_.accept_trial();
+    here_.objective.function->note_step(1.0);
+  }
+  return false;
 }
 
 /// Whether parameters that are far from the start have left for infinity. One step may lead far: a
 /// width guessed from the start is not that of a factor of a tiny template; then the minimum is
 /// near.
 bool NewtonSolver::is_leaving(double previous_edm) {
-  const auto is_far = [this](std::size_t j) {
-    return std::abs(x_[j] - problem_->start[j]) > far_away * problem_->widths[j];
-  };
-  bool any = false;
-  for (std::size_t j = 0; j < n_; ++j) any = any || is_far(j);
-  n_far_steps_ = any ? n_far_steps_ + 1 : 0;
-  if (!any) return false;
-  const bool runs_away = !(edm_ < runaway_growth * std::max(previous_edm, 1.0));
-  return !factorization_.is_exact() || runs_away || n_far_steps_ > max_far_steps;
+  bool is_far = false;
+  for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
+    const double distance = std::abs(here_.point.x[j] - here_.problem->start[j]);
+    is_far = is_far || distance > far_away * here_.problem->widths[j];
+  }
+  n_far_steps_ = is_far ? n_far_steps_ + 1 : 0;
+  if (!is_far) return false;
+  const bool runs_away = !(here_.edm < runaway_growth * std::max(previous_edm, 1.0));
+  return !here_.curvature.is_exact() || runs_away || n_far_steps_ > max_far_steps;
 }
 
 /// Where no step leads down: holds parameters on a bound that a gradient pulls inwards, out of the
 /// domain, like a factor >= 0 of a negative yield. True if there are new ones.
 bool NewtonSolver::bar_bounds() {
-  if (!met_negative_yield_) return false;
+  if (!met_negative_yield()) return false;
+  const BoxProblem& problem = *here_.problem;
   bool changed = false;
-  for (std::size_t j = 0; j < n_; ++j) {
-    const bool at_lower = x_[j] <= problem_->lower[j];
-    if (free_[j] == 0 || (!at_lower && x_[j] < problem_->upper[j])) continue;
-    const double size = std::min(smallest_move * problem_->widths[j],
-                                 0.5 * (problem_->upper[j] - problem_->lower[j]));
-    std::copy(x_.begin(), x_.end(), trial_.begin());
-    trial_[j] += at_lower ? size : -size;
-    const Evaluation inwards = evaluate(trial_.data(), trial_gradient_.data());
-    if (!objective_->has_finite_border(inwards)) continue;
-    barred_[j] = 1;
+  for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
+    const bool at_lower = here_.is_at_lower(j);
+    if (!here_.active.is_free(j) || (!at_lower && !here_.is_at_upper(j))) continue;
+    const double size =
+        std::min(smallest_move * problem.widths[j], 0.5 * (problem.upper[j] - problem.lower[j]));
+    here_.trial.x = here_.point.x;
+    here_.trial.x[j] += at_lower ? size : -size;
+    const Evaluation inwards = here_.evaluate_trial();
+    if (!here_.objective.function->has_finite_border(inwards)) continue;
+    here_.active.set(j, ParameterState::at_domain_end);
     changed = true;
-    const auto place = std::lower_bound(border_bins_.begin(), border_bins_.end(), inwards.index);
-    if (place == border_bins_.end() || *place != inwards.index) {
-      border_bins_.insert(place, inwards.index);
-    }
+    std::vector<std::size_t>& bins = here_.border_bins;
+    const auto place = std::lower_bound(bins.begin(), bins.end(), inwards.index);
+    if (place == bins.end() || *place != inwards.index) bins.insert(place, inwards.index);
   }
   return changed;
-}
-
-/// At a stationary point with negative curvature: looks for a lower value on both sides, then with
-/// what sits on a bound turned inwards.
-bool NewtonSolver::leave_saddle() {
-  if (search_saddle()) return true;
-  bool turned = false;
-  for (std::size_t j = 0; j < n_; ++j) {
-    if (!is_degenerate(j)) continue;
-    const double inwards = x_[j] <= problem_->lower[j] ? 1.0 : -1.0;
-    saddle_direction_[j] = inwards * std::abs(saddle_direction_[j]);
-    turned = true;
-  }
-  if (!turned) return false;
-  if (search_saddle()) return true;
-  for (std::size_t j = 0; j < n_; ++j) {
-    if (!is_degenerate(j)) saddle_direction_[j] = -saddle_direction_[j];
-  }
-  return search_saddle();
-}
-
-/// Takes over the first lower value found along the direction or against it.
-bool NewtonSolver::search_saddle() {
-  const double least_gain = std::max(value_noise(), worthwhile_gain * options_->edm_tolerance);
-  double length = 0.0;
-  for (std::size_t j = 0; j < n_; ++j) {
-    length = std::max(length, std::abs(saddle_direction_[j]) / problem_->widths[j]);
-  }
-  for (double size = 1.0; size > 1e-4; size *= 0.25) {
-    for (const double sign : {1.0, -1.0}) {
-      for (std::size_t j = 0; j < n_; ++j) step_[j] = sign * size / length * saddle_direction_[j];
-      move_along(1.0);
-      const Evaluation trial = evaluate(trial_.data(), trial_gradient_.data());
-      if (trial.status != EvaluationStatus::ok || !(trial.value < value_ - least_gain)) continue;
-      x_.swap(trial_);
-      gradient_.swap(trial_gradient_);
-      value_ = trial.value;
-      return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace nablafit::detail
