@@ -14,6 +14,7 @@ from ..infer import FeldmanCousinsResult, feldman_cousins
 from ..infer import contour as find_contour
 from ..infer import intervals as find_intervals
 from ..infer import scan as run_scan
+from ..infer._common import find_poi
 from .common import (
     COUNT,
     SEED,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..infer import ContourResult, IntervalsResult, ScanResult
-    from ..model import Model
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 
@@ -123,7 +123,7 @@ def scan(
 ) -> int:
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
     _, model, data = open_workspace(workspace, measurement, poi)
-    names = _scanned(parameters, model)
+    names = parameters or (find_poi(model, argument="PARAMETERS"),)
     if len(names) > 2:
         message = f"expected one or two, got {len(names)}: {', '.join(names)}"
         raise located(ArgumentError, message, "PARAMETERS")
@@ -146,15 +146,6 @@ def scan(
             progress=progress,
         )
     return _finish(result, as_json=as_json, output=output)
-
-
-def _scanned(parameters: tuple[str, ...], model: Model) -> tuple[str, ...]:
-    if parameters:
-        return parameters
-    if model.poi is None:
-        message = "the model has no parameter of interest: name one or two"
-        raise located(ArgumentError, message, "PARAMETERS")
-    return (model.poi,)
 
 
 def _parse_range(text: str) -> tuple[float, float]:
