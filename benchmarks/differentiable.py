@@ -12,31 +12,28 @@ import argparse
 import json
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from _common import (
+from common.memory import growth_since, reset_peak
+from common.run import (
     Absent,
     Result,
+    Run,
     Stopwatch,
     Task,
     argument_parser,
-    environment,
     first_line,
-    print_environment,
     print_table,
     ratio,
     ratio_text,
     seconds_text,
     timing_text,
     to_record,
-    write_json,
 )
-from _memory import growth_since, reset_peak
-from _synthetic import synthetic_workspace
+from common.synthetic import synthetic_workspace
 
 import nablafit as nf
 from nablafit import diff
@@ -132,8 +129,8 @@ def jax_steps(
         import jax
 
         jax.config.update("jax_enable_x64", True)
-        from _jax_step import Step as PyhfStep
-        from _jax_step import traceable
+        from common.jax_step import Step as PyhfStep
+        from common.jax_step import traceable
     except ImportError as error:
         yield from ((name, Absent(first_line(error))) for name in (BRIDGE, PYHF))
         return
@@ -242,19 +239,17 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
+def main() -> None:
     options = parse()
-    warnings.simplefilter("ignore", nf.ModelWarning)
-    record = environment(options.clock)
-    print_environment(record)
-    record |= {"staterror": not options.no_staterror, "models": {}}
+    run = Run(options)
+    models: dict[str, Any] = {}
+    run.add(staterror=not options.no_staterror, models=models)
     stopwatch = Stopwatch(options.seconds, clock=options.clock)
     for name, document in documents(options):
         if options.no_staterror:
             without_staterrors(document)
-        record["models"][name] = measure(name, document, stopwatch, options)
-        write_json(options.output, record)  # what is there is kept if a later model fails
-    return 0
+        models[name] = measure(name, document, stopwatch, options)
+        run.add()
 
 
 if __name__ == "__main__":

@@ -9,26 +9,23 @@ benchmarks/README.md says what each number is.
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
-from _common import (
+from common.rivals import Nablafit, Point, Tool, open_tools
+from common.run import (
     Absent,
     Result,
+    Run,
     Stopwatch,
     Task,
     argument_parser,
-    environment,
-    print_environment,
     print_table,
     ratio,
     ratio_text,
     timing_text,
     to_record,
-    write_json,
 )
-from _rivals import Nablafit, Point, Tool, open_tools
 
 QUANTITIES = ("load and build", "value", "value and gradient", "fit: MIGRAD and HESSE")
 # Ratio, numerator (quantity, tool), denominator (quantity, tool).
@@ -81,14 +78,14 @@ def find_ratio(
     )
 
 
-def print_workspace(path: Path, found: dict[str, Any]) -> None:
+def print_workspace(name: str, found: dict[str, Any]) -> None:
     sizes = ", ".join(f"{n} {name}" for name, n in found["sizes"].items())
     rows = []
     for quantity, results in found["results"].items():
         for tool, result in results.items():
             rows.append((quantity, tool, timing_text(result)))
             quantity = ""
-    print_table(f"{path.name}: {sizes}; median (minimum)", ("", "tool", "time per call"), rows)
+    print_table(f"{name}: {sizes}; median (minimum)", ("", "tool", "time per call"), rows)
 
 
 def print_ratios(found: dict[str, dict[str, Any]]) -> None:
@@ -102,21 +99,25 @@ def print_ratios(found: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     arguments = argument_parser(__doc__).parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment(arguments.clock)
-    print_environment(record)
+    run = Run(arguments)
     stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
-    found: dict[str, dict[str, Any]] = {}
-    for path in arguments.workspaces:
-        found[path.stem] = measure(path, stopwatch, arguments.skip)
-        print_workspace(path, found[path.stem])
-    print_ratios(found)
-    for result in found.values():
-        result["results"] = {
-            quantity: {tool: to_record(timing) for tool, timing in group.items()}
-            for quantity, group in result["results"].items()
-        }
-    write_json(arguments.output, {**record, "workspaces": found})
+    print_ratios(
+        run.add_each(
+            arguments.workspaces,
+            lambda path: measure(path, stopwatch, arguments.skip),
+            print_workspace,
+            to_document,
+        )
+    )
+
+
+def to_document(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers of one workspace for JSON."""
+    results = {
+        quantity: {tool: to_record(timing) for tool, timing in group.items()}
+        for quantity, group in found["results"].items()
+    }
+    return {**found, "results": results}
 
 
 if __name__ == "__main__":

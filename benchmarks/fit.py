@@ -9,27 +9,24 @@ the values that each tool found. benchmarks/README.md says what each number is.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _common import (
+from common.rivals import FitOutcome, Nablafit, open_tools
+from common.run import (
     Absent,
     Result,
+    Run,
     Stopwatch,
     Task,
     argument_parser,
-    environment,
-    print_environment,
     print_table,
     ratio,
     ratio_text,
     timing_text,
     to_record,
-    write_json,
 )
-from _rivals import FitOutcome, Nablafit, open_tools
 
 OURS = "nablafit newton"
 RIVALS = (
@@ -89,7 +86,7 @@ def ratios(results: dict[str, Result], ours: Nablafit) -> dict[str, float | None
     return {**found, "MIGRAD calls with Hessian / without": calls}
 
 
-def print_workspace(path: Path, found: dict[str, Any]) -> None:
+def print_workspace(name: str, found: dict[str, Any]) -> None:
     sizes = ", ".join(f"{n} {name}" for name, n in found["sizes"].items())
     rows = []
     for tool, result in found["results"].items():
@@ -109,7 +106,7 @@ def print_workspace(path: Path, found: dict[str, Any]) -> None:
             )
         )
     header = ("tool", "median (minimum)", "iterations", "calls", "gradients", "above", "says")
-    print_table(f"{path.name}: {sizes}; above: the lowest -2 log L in this run", header, rows)
+    print_table(f"{name}: {sizes}; above: the lowest -2 log L in this run", header, rows)
 
 
 def print_ratios(found: dict[str, dict[str, Any]]) -> None:
@@ -133,17 +130,16 @@ def to_document(found: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     arguments = argument_parser(__doc__).parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment(arguments.clock)
-    print_environment(record)
+    run = Run(arguments)
     stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
-    found: dict[str, dict[str, Any]] = {}
-    for path in arguments.workspaces:
-        found[path.stem] = measure(path, stopwatch, arguments.skip)
-        print_workspace(path, found[path.stem])
-    print_ratios(found)
-    documents = {name: to_document(result) for name, result in found.items()}
-    write_json(arguments.output, {**record, "workspaces": documents})
+    print_ratios(
+        run.add_each(
+            arguments.workspaces,
+            lambda path: measure(path, stopwatch, arguments.skip),
+            print_workspace,
+            to_document,
+        )
+    )
 
 
 if __name__ == "__main__":

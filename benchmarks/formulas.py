@@ -15,20 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
-from _common import (
-    CLOCKS,
-    Stopwatch,
-    Task,
-    Timing,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
+from common.run import Run, Stopwatch, Task, Timing, argument_parser, print_table, seconds_text
 
 import nablafit as nf
 from nablafit import formulas
@@ -109,39 +98,33 @@ def combined(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__, workspaces="", seconds=0.3)
     parser.add_argument("--bins", type=int, default=1000)
     parser.add_argument("--against", type=Path, metavar="PYTHON")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
-    parser.add_argument("--seconds", type=float, default=0.3, help="to spend on each (default 0.3)")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parsed()
-    record: dict[str, Any] = environment(arguments.clock)
+    run = Run(arguments)
     ours, others = [], []
     for _ in range(ROUNDS if arguments.against else 1):
         ours.append(measure(arguments))
         if arguments.against:
             others.append(measure_other(arguments))
-    record |= {"bins": arguments.bins, "seconds": combined(ours)}
+    found = {"seconds": combined(ours)}
     header, rows = (
         ["", "time per call"],
-        [[k, seconds_text(t)] for k, t in record["seconds"].items()],
+        [[k, seconds_text(t)] for k, t in found["seconds"].items()],
     )
     if others:
-        record["seconds_against"] = combined(others)
+        found["seconds_against"] = combined(others)
         header += ["against", "ratio"]
-        for row, (name, seconds) in zip(rows, record["seconds"].items(), strict=True):
-            other = record["seconds_against"][name]
+        for row, (name, seconds) in zip(rows, found["seconds"].items(), strict=True):
+            other = found["seconds_against"][name]
             row += [seconds_text(other), f"{other / seconds:.3g}"]
-    print_environment(record)
     print_table(f"{arguments.bins} bins", header, rows)
-    write_json(arguments.output, record)
+    run.add(bins=arguments.bins, **found)
 
 
 if __name__ == "__main__":

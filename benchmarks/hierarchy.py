@@ -16,28 +16,26 @@ import json
 import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
+from common.minimisers import all_fits
+from common.run import (
     CLOCKS,
     Absent,
+    Run,
     Stopwatch,
     Task,
     Timing,
-    environment,
-    print_environment,
+    argument_parser,
     print_table,
     seconds_text,
     to_record,
-    write_json,
 )
-from _minimisers import all_fits
-from _synthetic import synthetic_workspace
-from _ways import Tools, Way, make_ways
+from common.synthetic import synthetic_workspace
+from common.ways import Tools, Way, make_ways
 
 import nablafit as nf
 
@@ -168,18 +166,13 @@ def clad_command(options: argparse.Namespace) -> list[str] | None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("workspaces", nargs="*", type=Path, metavar="WORKSPACE")
+    parser = argument_parser(__doc__, workspaces="*", seconds=0.2)
     parser.add_argument(
         "--sizes",
         type=lambda text: [int(word) for word in text.split(",") if word],
         default=[10, 30, 100, 300, 1000, 2000, 5000],
         help="parameters of the synthetic models (default: 10 to 5000)",
     )
-    parser.add_argument("--seconds", type=float, default=0.2, help="to spend on each task")
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
     parser.add_argument("--fit-seconds", type=float, default=10.0, help="a fit ends after these")
     parser.add_argument("--no-fits", action="store_true", help="gradients alone")
     parser.add_argument("--compiler", default=shutil.which("c++"), help="for the exported header")
@@ -190,21 +183,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--largest-jax", type=int, default=300, help="parameters up to which pyhf is tried"
     )
-    parser.add_argument(
-        "--skip", action="append", default=[], metavar="BACKEND", help="may be repeated"
-    )
     parser.add_argument("--clad", type=Path, help="Clad's plugin")
     parser.add_argument("--clad-include", type=Path, help="folder of Clad's headers")
     parser.add_argument("--clang", default="clang++", help="the clang that loads the plugin")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
     return parser.parse_args()
 
 
 def main() -> None:
     options = parse()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment(options.clock)
-    print_environment(record)
+    run = Run(options)
     tools = Tools(
         options.compiler,
         clad_command(options),
@@ -213,14 +200,14 @@ def main() -> None:
         options.compile_seconds,
         tuple(options.skip),
     )
-    record["fit_seconds"] = options.fit_seconds
-    record["models"] = {}
+    models: dict[str, Any] = {}
+    run.add(fit_seconds=options.fit_seconds, models=models)
     for name, kind, document in documents(options):
         found = measure(kind, document, tools, options)
         print_gradients(name, found["gradients"])
         print_fits(name, found["fits"])
-        record["models"][name] = found
-        write_json(options.output, record)  # what is there is kept if a later model fails
+        models[name] = found
+        run.add()
 
 
 if __name__ == "__main__":

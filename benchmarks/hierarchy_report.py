@@ -5,14 +5,13 @@ python benchmarks/hierarchy_report.py RECORD.json FOLDER
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from _common import seconds_text
-from _plots import axes, dots, legend_outside, save, style
+from common.plots import axes, dots, legend_outside, save, style
+from common.run import report_main, seconds_text
 from report import conditions, table
 
 Model = dict[str, Any]
@@ -187,13 +186,7 @@ def by_size(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "models": dict(models)}
 
 
-def main() -> int:
-    if len(sys.argv) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    record = by_size(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    folder = Path(sys.argv[2])
-    (folder / "hierarchy.md").write_text(markdown(record), encoding="utf-8")
+def plots(record: dict[str, Any], folder: Path) -> None:
     synthetic = list(of_kind(record, "synthetic").values())
     workspaces = of_kind(record, "workspace")
     if synthetic:
@@ -202,8 +195,7 @@ def main() -> int:
             plot_fits(with_fits, folder)
     if workspaces and next(iter(workspaces.values()))["fits"]:
         plot_workspaces(workspaces, folder)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_main(__doc__, "hierarchy.md", markdown, plots, prepare=by_size))

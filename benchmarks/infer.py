@@ -11,21 +11,13 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
-    argument_parser,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
-from _signals import with_signal
+from common.run import Run, argument_parser, print_table, seconds_text
+from common.signals import with_signal
 
 import nablafit as nf
 
@@ -154,15 +146,11 @@ def main() -> None:
     )
     parser.add_argument("--pyhf-toys", type=int, default=3, help="the same (default: 3)")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment("cpu")
-    print_environment(record)
-    found = {
-        path.stem: measure(path, arguments.toys, arguments.pyhf_toys, arguments.skip)
-        for path in arguments.workspaces
-    }
-    print_workspaces(found)
-    write_json(arguments.output, {**record, "workspaces": found})
+    counts = (arguments.toys, arguments.pyhf_toys)
+    run = Run(arguments, "cpu")
+    print_workspaces(
+        run.add_each(arguments.workspaces, lambda path: measure(path, *counts, arguments.skip))
+    )
 
 
 if __name__ == "__main__":

@@ -11,22 +11,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyhf
-from _common import (
-    CLOCKS,
-    argument_parser,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
+from common.run import CLOCKS, Run, argument_parser, print_table, seconds_text
 
 from nablafit.interop.pyhf import optimizer
 
@@ -136,14 +127,11 @@ def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argument_parser(__doc__)
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment(arguments.clock)
-    print_environment(record)
-    found = {path.stem: measure(path, arguments.clock) for path in arguments.workspaces}
-    print_workspaces(found)
-    write_json(arguments.output, {**record, "workspaces": found})
+    arguments = argument_parser(__doc__).parse_args()
+    run = Run(arguments)
+    print_workspaces(
+        run.add_each(arguments.workspaces, lambda path: measure(path, arguments.clock))
+    )
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ here, no time. quality_report.py makes a table and plots.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import argument_parser, environment, print_environment, print_table, write_json
+from common.run import Run, argument_parser, print_table
 from iminuit import Minuit
 
 import nablafit as nf
@@ -171,14 +170,7 @@ def print_workspace(name: str, found: dict[str, Any]) -> None:
 
 def main() -> None:
     arguments = argument_parser(__doc__).parse_args()
-    warnings.simplefilter("ignore")  # of models, seen when they are used for physics
-    record = environment(arguments.clock)
-    print_environment(record)
-    record["workspaces"] = {}
-    for path in arguments.workspaces:
-        record["workspaces"][path.stem] = found = measure(path)
-        print_workspace(path.stem, found)
-        write_json(arguments.output, record)
+    Run(arguments).add_each(arguments.workspaces, measure, print_workspace)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ python benchmarks/quality_report.py RECORD.json FOLDER
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from _plots import axes, legend_outside, save, style
+from common.plots import axes, legend_outside, save, style
+from common.run import report_main
 from report import conditions, table
 
 HEAD = """# Numerical quality: all numbers
@@ -94,19 +94,12 @@ def plot_convergence(workspaces: dict[str, Any], folder: Path) -> None:
     save(figure, folder / "quality_migrad.png")
 
 
-def main() -> int:
-    if len(sys.argv) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    folder = Path(sys.argv[2])
-    (folder / "quality.md").write_text(markdown(record), encoding="utf-8")
+def plots(record: dict[str, Any], folder: Path) -> None:
     workspaces = record["workspaces"]
     name = next(iter(workspaces))
     plot_steps(name, workspaces[name], folder)
     plot_convergence(workspaces, folder)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_main(__doc__, "quality.md", markdown, plots))

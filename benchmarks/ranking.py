@@ -12,20 +12,12 @@ import json
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
-    argument_parser,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
+from common.run import Run, argument_parser, print_table, seconds_text
 
 import nablafit as nf
 from nablafit.infer.impacts.ranking import VARIATIONS
@@ -171,13 +163,9 @@ def main() -> None:
         "--parameters", type=int, default=5, help="to rank with cabinetry (default: 5)"
     )
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment("wall and cpu")
-    print_environment(record)
     n_rival = 0 if "cabinetry" in arguments.skip else arguments.parameters
-    found = {path.stem: measure(path, n_rival) for path in arguments.workspaces}
-    print_workspaces(found)
-    write_json(arguments.output, {**record, "workspaces": found})
+    run = Run(arguments, "wall and cpu")
+    print_workspaces(run.add_each(arguments.workspaces, lambda path: measure(path, n_rival)))
 
 
 if __name__ == "__main__":

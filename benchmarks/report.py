@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _common import ratio_text, seconds_text
+from common.run import ratio_text, seconds_text
 
 HEAD = """# Benchmarks
 

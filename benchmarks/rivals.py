@@ -13,31 +13,28 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from _common import (
+from common.rival_inference import NablafitInference, NextstatInference, PyhfInference
+from common.rivals import FitOutcome, Nablafit, Nextstat, Pyhf, open_tools
+from common.roofit import RooFit
+from common.run import (
     CLOCKS,
     Absent,
     Result,
+    Run,
     Stopwatch,
     Task,
     argument_parser,
-    environment,
     first_line,
-    print_environment,
     print_table,
     seconds_text,
     to_record,
-    write_json,
 )
-from _rival_inference import NablafitInference, NextstatInference, PyhfInference
-from _rivals import FitOutcome, Nablafit, Nextstat, Pyhf, open_tools
-from _roofit import RooFit
-from _signals import normalisations, with_signal
-from _templates import measure_templates
+from common.signals import normalisations, with_signal
+from common.templates import measure_templates
 
 QUANTITIES = ("load", "value", "gradient", "fit with covariance", "CLs", "toy")
 LOAD, VALUE, GRADIENT, FIT, CLS, TOY = QUANTITIES
@@ -226,19 +223,15 @@ def main() -> None:
     parser.add_argument("--toys", type=int, default=200, help="of nablafit and NextStat")
     parser.add_argument("--few-toys", type=int, default=3, help="of the others, which are slow")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment(arguments.clock)
-    print_environment(record)
+    run = Run(arguments)
     # Few batches: before each, pyhf's backend changes, which takes 0.1 s with JAX.
     stopwatch = Stopwatch(arguments.seconds, most=15, clock=arguments.clock)
-    record["workspaces"] = {}
-    for path in arguments.workspaces:
-        record["workspaces"][path.stem] = found = measure(path, arguments, stopwatch)
-        print_workspace(path.stem, found)
-        write_json(arguments.output, record)
-    record["templates"] = measure_templates(stopwatch)
-    print_templates(record["templates"])
-    write_json(arguments.output, record)
+    run.add_each(
+        arguments.workspaces, lambda path: measure(path, arguments, stopwatch), print_workspace
+    )
+    templates = measure_templates(stopwatch)
+    print_templates(templates)
+    run.add(templates=templates)
 
 
 def print_templates(found: Mapping[str, Any]) -> None:

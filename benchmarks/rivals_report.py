@@ -5,13 +5,12 @@ python benchmarks/rivals_report.py RECORD.json FOLDER
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from _common import seconds_text
-from _plots import dots
+from common.plots import dots
+from common.run import report_main, seconds_text
 from report import conditions, table
 
 TOOLS = ("nablafit", "pyhf NumPy", "pyhf JAX", "RooFit", "NextStat")
@@ -91,16 +90,5 @@ def plot(record: dict[str, Any], folder: Path) -> None:
     dots(rows, series, "time relative to nablafit (line)", folder / "rivals.png", 1.0)
 
 
-def main() -> int:
-    if len(sys.argv) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    folder = Path(sys.argv[2])
-    (folder / "rivals.md").write_text(markdown(record), encoding="utf-8")
-    plot(record, folder)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report_main(__doc__, "rivals.md", markdown, plot))

@@ -9,24 +9,21 @@ number is.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
+from common.run import (
     CLOCKS,
+    Run,
     Stopwatch,
     Task,
     Timing,
-    environment,
-    print_environment,
+    argument_parser,
     print_table,
     seconds_text,
-    write_json,
 )
 
 import nablafit as nf
@@ -187,15 +184,11 @@ def series(largest: int) -> dict[str, list[Shape]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__, workspaces="", seconds=0.5)
     parser.add_argument("--largest", type=int, default=16000, help="number of gammas")
     parser.add_argument("--megabytes", type=int, nargs="*", default=[64, 256], help="of templates")
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
-    parser.add_argument("--seconds", type=float, default=0.5, help="to spend on each task")
-    parser.add_argument("--output", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    record = environment(arguments.clock)
-    print_environment(record)
+    run = Run(arguments)
     stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
     found: dict[str, Any] = {}
     for title, shapes in series(arguments.largest).items():
@@ -208,7 +201,7 @@ def main() -> None:
     sizes = [Shape(n, 500, 5, 100) for n in counts]
     found["Streaming"] = [measure_streaming(x, 10, arguments.clock) for x in sizes]
     print_streaming(found["Streaming"])
-    write_json(arguments.output, {**record, **found})
+    run.add(**found)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,13 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import (
-    argument_parser,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
-from _rivals import Nablafit, Pyhf
+from common.rivals import Nablafit, Pyhf
+from common.run import Run, argument_parser, print_table, seconds_text
 
 import nablafit as nf
 
@@ -123,13 +115,11 @@ def main() -> None:
     parser.add_argument("--toys", type=int, default=1000, help="to fit (default: 1000)")
     parser.add_argument("--pyhf-toys", type=int, default=3, help="to fit with pyhf (default: 3)")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # of models and tools, seen when they are used for physics
-    record = environment("wall and cpu")
-    print_environment(record)
     n_pyhf = 0 if "pyhf" in arguments.skip else arguments.pyhf_toys
-    found = {path.stem: measure(path, arguments.toys, n_pyhf) for path in arguments.workspaces}
-    print_workspaces(found)
-    write_json(arguments.output, {**record, "workspaces": found})
+    run = Run(arguments, "wall and cpu")
+    print_workspaces(
+        run.add_each(arguments.workspaces, lambda path: measure(path, arguments.toys, n_pyhf))
+    )
 
 
 if __name__ == "__main__":

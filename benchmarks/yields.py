@@ -7,22 +7,10 @@ benchmarks/README.md says what each number is.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from _common import (
-    CLOCKS,
-    Stopwatch,
-    Task,
-    Timing,
-    environment,
-    print_environment,
-    print_table,
-    seconds_text,
-    write_json,
-)
+from common.run import Run, Stopwatch, Task, Timing, argument_parser, print_table, seconds_text
 from scaling import Shape, make_likelihood
 
 import nablafit as nf
@@ -56,13 +44,8 @@ def measure(shape: Shape, stopwatch: Stopwatch) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
-    parser.add_argument("--seconds", type=float, default=0.5, help="to spend on each task")
-    parser.add_argument("--output", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
-    record = environment(arguments.clock)
-    print_environment(record)
+    arguments = argument_parser(__doc__, workspaces="", seconds=0.5).parse_args()
+    run = Run(arguments)
     stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
     found = [measure(shape, stopwatch) for shape in SHAPES]
     header = ("bins", "rows", "parameters", "fit", "Jacobian", "pre-fit", "bands", "bands / fit")
@@ -73,7 +56,7 @@ def main() -> None:
         times = [seconds_text(f["seconds"][name]) for name in names]
         rows.append((*sizes, *times, f"{f['fits']:.2f}"))
     print_table("Yields with bands", header, rows)
-    write_json(arguments.output, {**record, "models": found})
+    run.add(models=found)
 
 
 if __name__ == "__main__":

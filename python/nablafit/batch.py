@@ -18,7 +18,7 @@ from ._results.inputs import batch_origin, merged_origin, origin_array, read_ori
 from ._results.record import document_format
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
-from .minimizers.newton import minimize_options
+from .minimizers.newton import minimize_options, status_name
 from .minimizers.problem import Bounds, FitOptions, box
 from .toys import Toys
 
@@ -196,8 +196,9 @@ DataSets: TypeAlias = "Data | Toys | Sequence[Data] | ArrayLike"
 
 FORMAT = "nablafit.FitManyResult/1"
 _PER_FIT = ("value", "constant", "edm", "status_codes", "iterations", "n_gradients")
-_STATUSES = _core.FIT_STATUSES
-_VALID = np.array([name.startswith("converged") for name in _STATUSES])
+STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
+"""What the codes of outcomes stand for, in order."""
+_VALID = np.array([name.startswith("converged") for name in STATUSES])
 
 
 @document_format(FORMAT)
@@ -373,12 +374,6 @@ class FitManyResult:
             origin=merged_origin([r.origin for r in results], "results"),
             **{name: np.concatenate([getattr(r, name) for r in results]) for name in _PER_FIT},
         )
-
-
-STATUSES: tuple[str, ...] = tuple(
-    {"infeasible_start": "forbidden_start", "iteration_limit": "call_limit"}.get(name, name)
-    for name in _STATUSES
-)
 
 
 def fit_many(

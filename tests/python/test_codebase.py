@@ -213,6 +213,15 @@ def test_sources_are_listed() -> None:
     assert lines_matching(r"file\(\s*GLOB", lists) == []
 
 
+def test_files_are_written_in_one_place() -> None:
+    """At once or not at all, and with the mode of any new file."""
+    package = [path for path in sources(".py") if "nablafit" in path.parts]
+    writing = r"\.write_(text|bytes)\(|savez|mkstemp|umask|open\(\"[wxa]"
+    assert {line.partition(":")[0] for line in lines_matching(writing, package)} == {
+        "python/nablafit/_results/files.py"
+    }
+
+
 def test_nothing_is_left_open() -> None:
     words = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X"))
     assert lines_matching(rf"\b({words})\b", sources(*CPP, ".py", ".pyi", ".md")) == []

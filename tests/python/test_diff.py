@@ -15,6 +15,7 @@ from diff_models import direction, everything, opened, published, slope
 from inference_models import counting
 from locations import SHARED_DATA
 from nablafit import diff
+from nablafit.interop._host import Bridge
 from pyhf_specs import workspaces
 
 Relaxed = settings(
@@ -271,6 +272,24 @@ def test_upper_limits() -> None:
     assert there.tested is not None
     assert asimov.tested is None
     np.testing.assert_allclose(asimov.inputs, -there.inputs / there.tested, rtol=1e-8, atol=1e-12)
+
+
+def test_bridges_share_their_functions() -> None:
+    """What JAX and PyTorch wrap, without either: functions of arrays with their gradients."""
+    bridge = Bridge(scalar=lambda host: host, pair=lambda host: host)
+    model, data = opened(counting([5.0, 4.0], [50.0, 10.0], [52.0, 9.0]))
+    arrays = (model.inputs.values, data.counts, data.global_observables)
+    for name, options in (("cls", {"observed": True}), ("test_statistic", {"mu": 2.0})):
+        value, *gradients = getattr(bridge, name)(model, **options)(*arrays)
+        options.pop("observed", None)
+        expected = getattr(diff, name)(model, data, **options)
+        assert value == expected.value
+        assert np.array_equal(gradients[0], expected.inputs)
+        assert np.array_equal(gradients[1], expected.counts)
+    value, gradient = bridge.expected_uncertainty(model)(model.inputs.values)
+    assert value == diff.expected_uncertainty(model).value
+    assert bridge.fit(model, held=["mu"]).sizes[-1] == 1
+    assert gradient.shape == (model.inputs.size,)
 
 
 @pytest.mark.parametrize("mu", [0.5, 3.0])

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ from inference_models import (
 )
 from nablafit.infer import HypotestResult, ToyDistribution, asimov_data
 from nablafit.infer.testing import _profile
-from nablafit.infer.testing._statistic import expected_p_values, p_values
+from nablafit.infer.testing._statistic import (
+    expected_p_values,
+    log_cls,
+    p_values,
+    tail_coordinates,
+    tail_slopes,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonschema, by pyhf
 
@@ -291,6 +297,44 @@ def test_missing_parameter_of_interest(document: dict[str, Any]) -> None:
     with pytest.raises(nf.ArgumentError, match="names no parameter of interest"):
         nf.hypotest(*opened(document))
     assert nf.hypotest(*opened(document), poi="mu").status == "ok"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        nf.breakdown,
+        nf.feldman_cousins,
+        nf.hypotest,
+        nf.ranking,
+        nf.scan,
+        nf.significance,
+        nf.upper_limit,
+        lambda model, _: nf.diff.expected_uncertainty(model),
+    ],
+)
+def test_all_say_the_same_of_a_missing_parameter_of_interest(
+    document: dict[str, Any], function: Callable[[nf.Model, nf.Data], object]
+) -> None:
+    document["measurements"][0]["config"]["poi"] = ""
+    expected = "the measurement names no parameter of interest; choose one with `(poi|parameters)`"
+    with pytest.raises(nf.ArgumentError, match=expected):
+        function(*opened(document))
+
+
+@pytest.mark.parametrize("statistic", ["q", "qtilde"])
+@pytest.mark.parametrize(("q", "qa"), [(1.5, 3.0), (5.0, 2.0), (0.0, 2.0), (80.0, 300.0)])
+def test_slopes_of_cls_are_derivatives(statistic: str, q: float, qa: float) -> None:
+    def at(change: float) -> tuple[np.ndarray, np.ndarray]:
+        pair = np.array(q * (1 + change)), np.array(qa * (1 - 2 * change))
+        u, v = tail_coordinates(statistic, *pair)
+        du, dv = tail_slopes(statistic, pair[0], q, pair[1], -2 * qa)
+        return log_cls(u, du, v, dv)
+
+    step = 1e-6
+    numeric = (at(step)[0] - at(-step)[0]) / (2 * step)
+    assert at(0.0)[1] == pytest.approx(numeric, rel=1e-6)
+    p = p_values(statistic, np.array(q), np.array(qa)).cls
+    assert np.exp(at(0.0)[0]) == pytest.approx(p, rel=1e-12)
 
 
 @pytest.mark.parametrize(

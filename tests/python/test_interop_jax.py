@@ -166,8 +166,8 @@ def test_single_precision_is_refused() -> None:
 
 @cache
 def step_of_the_benchmark() -> ModuleType:
-    """Return benchmarks/_jax_step.py, which lets pyhf build models in traced programs."""
-    path = REPOSITORY / "benchmarks" / "_jax_step.py"
+    """Return benchmarks/common/jax_step.py, which lets pyhf build models in traced programs."""
+    path = REPOSITORY / "benchmarks" / "common" / "jax_step.py"
     specification = importlib.util.spec_from_file_location(path.stem, path)
     assert specification is not None
     assert specification.loader is not None

@@ -394,7 +394,7 @@ def test_fits_of_something_else_are_refused(
 
 def test_a_missing_parameter_of_interest_is_named(document: dict[str, Any]) -> None:
     document["measurements"][0]["config"]["poi"] = "mu_absent"
-    with pytest.raises(nf.ArgumentError, match="names mu_absent, which no channel has"):
+    with pytest.raises(nf.ArgumentError, match="names mu_absent, but no channel has it"):
         nf.ranking(*build(document))
 
 

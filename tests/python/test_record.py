@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,3 +117,68 @@ def test_a_record_with_members_that_nothing_reads_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"names: no way to read a member of the type set\[str\]"):
         Odd.from_dict({"names": ["a"]})
+
+
+def results(likelihood: nf.Likelihood) -> dict[str, Callable[[Path], None]]:
+    """What writes a file, by its name."""
+    fit = nf.fit(likelihood)
+    toys = nf.toys(likelihood.model, n=2)
+    return {
+        "fit.json": fit.save,
+        "pulls.json": nf.pulls(fit).save,
+        "toys.npz": toys.save,
+        "fits.npz": nf.fit_many(likelihood.model, toys).save,
+    }
+
+
+def test_files_have_the_mode_of_any_new_file(
+    likelihood: nf.Likelihood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing asks for the umask: that sets it, for all threads of the process."""
+    plain = tmp_path / "plain"
+    plain.touch()
+    made = results(likelihood)
+    monkeypatch.setattr(os, "umask", None)
+    for name, save in made.items():
+        save(tmp_path / name)
+        assert (tmp_path / name).stat().st_mode == plain.stat().st_mode, name
+    assert {path.name for path in tmp_path.iterdir()} == {"plain", *made}
+
+
+def test_replaced_files_keep_their_mode_and_links(
+    likelihood: nf.Likelihood, tmp_path: Path
+) -> None:
+    for name, save in results(likelihood).items():
+        target, link = tmp_path / name, tmp_path / f"link_{name}"
+        target.touch()
+        target.chmod(0o640)
+        link.symlink_to(target)
+        save(link)
+        assert link.is_symlink(), name
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640, name
+        assert target.stat().st_size > 100, name
+
+
+def test_load_result_reads_what_every_result_saves(
+    likelihood: nf.Likelihood, tmp_path: Path
+) -> None:
+    kinds = {}
+    for name, save in results(likelihood).items():
+        save(tmp_path / name)
+        kinds[name] = type(nf.load_result(tmp_path / name)).__name__
+    assert kinds == {
+        "fit.json": "FitResult",
+        "pulls.json": "PullsResult",
+        "toys.npz": "Toys",
+        "fits.npz": "FitManyResult",
+    }
+
+
+def test_other_archives_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.npz"
+    np.savez(path, format=np.array("other/1"))
+    with pytest.raises(nf.ArgumentError, match="of format 'other/1'"):
+        nf.load_result(path)
+    path.write_bytes(b"PK and no more")
+    with pytest.raises(nf.ArgumentError, match="expected a file of a result"):
+        nf.load_result(path)

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..errors import ArgumentError, ModelWarning, located
+from .._results.record import Record, load_result
+from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, located
+from ..fit import fit
+from ..result import FitResult
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,6 +62,19 @@ starts_option = click.option(
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
+)
+seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+start_option = click.option(
+    "--start", type=START, default=0, show_default=True, help="Number of the first toy."
+)
+level_option = click.option(
+    "--level", type=float, default=0.95, show_default=True, help="Confidence level."
+)
+fit_option = click.option(
+    "--fit",
+    "fit_path",
+    type=click.Path(path_type=Path),
+    help="Result of `nablafit fit -o`, in place of a fit.",
 )
 
 
@@ -269,3 +285,82 @@ def make_table(*columns: str, right: Sequence[str] = ()) -> Table:
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the options ask for that all commands of results have."""
+
+    workspace: Source
+    measurement: str | None
+    poi: str | None
+    fix: Held
+    as_json: bool
+    output: Path | None
+
+    def open(self) -> tuple[Model, Data]:
+        """Return the model and its data."""
+        _, model, data = open_workspace(self.workspace, self.measurement, self.poi)
+        return model, data
+
+    def fixed(self, model: Model) -> dict[str, float | bool]:
+        """Return the `fixed` of fits."""
+        return parse_fixed(self.fix, model)
+
+    def best_fit(self, model: Model, data: Data, path: Path | None) -> FitResult:
+        """Return the fit of the model, from a file if there is one."""
+        if path is None:
+            with warnings_on_stderr(FitWarning):
+                return fit(model, data, fixed=self.fixed(model))
+        if self.fix:
+            message = "the fit is taken from a file, so nothing can be fixed; leave one out"
+            raise located(ArgumentError, message, "--fit")
+        best = load_result(path)
+        if not isinstance(best, FitResult):
+            message = f"expected the result of a fit, got {type(best).__name__}"
+            raise located(ArgumentError, message, str(path))
+        return best
+
+    @contextmanager
+    def saved_if_interrupted(self) -> Iterator[None]:
+        """Write what was done until Ctrl-C."""
+        try:
+            yield
+        except Interrupted as interrupted:
+            if self.output is not None and isinstance(interrupted.result, Record):
+                interrupted.result.save(self.output)
+                click.echo(f"{self.output}: what was done until the interruption", err=True)
+            raise
+
+    @contextmanager
+    def running(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
+        """Give progress to a long call, print its warnings, and write what it did until Ctrl-C."""
+        with (
+            self.saved_if_interrupted(),
+            warnings_on_stderr(FitWarning),
+            progress_bar(total, what) as progress,
+        ):
+            yield progress
+
+    def finish(self, result: Record, text: str | None = None) -> None:
+        """Write the result to a file, and print it, or `text` in its place."""
+        if self.output is not None:
+            result.save(self.output)
+        if self.as_json:
+            text = result.to_json(indent=1)
+        click.echo(repr(result) if text is None else text)
+
+
+def request_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options of a `Request`: the command gets them as one."""
+
+    @wraps(command)
+    def run(**arguments: object) -> int:
+        common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(Request)}
+        return command(Request(**common), **arguments)
+
+    options = (workspace_argument, measurement_option, poi_option, fix_options)
+    decorated: Callable[..., int] = run
+    for option in reversed((*options, json_option, output_option)):
+        decorated = option(decorated)
+    return decorated

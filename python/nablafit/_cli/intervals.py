@@ -9,90 +9,70 @@ import click
 from rich.text import Text
 
 from .._results.record import load_result
-from ..errors import ArgumentError, FitWarning, Interrupted, located
+from ..errors import ArgumentError, located
 from ..infer import FeldmanCousinsResult, feldman_cousins
 from ..infer import contour as find_contour
 from ..infer import intervals as find_intervals
 from ..infer import scan as run_scan
+from ..infer._common import find_poi
 from .common import (
     COUNT,
-    SEED,
-    START,
-    Held,
-    Source,
-    fix_options,
-    json_option,
+    Request,
+    level_option,
     make_console,
     make_table,
-    measurement_option,
-    open_workspace,
-    output_option,
-    parse_fixed,
-    poi_option,
-    progress_bar,
+    request_options,
+    seed_option,
+    start_option,
     starts_option,
     threads_option,
-    warnings_on_stderr,
-    workspace_argument,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..infer import ContourResult, IntervalsResult, ScanResult
-    from ..model import Model
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 
 
 @click.command("intervals")
-@workspace_argument
+@request_options
 @click.argument("parameters", nargs=-1)
-@measurement_option
-@poi_option
 @click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
-@fix_options
 @starts_option
 @threads_option
-@json_option
-@output_option
 def intervals(
-    workspace: Source,
+    request: Request,
+    /,
     parameters: tuple[str, ...],
-    measurement: str | None,
-    poi: str | None,
     sigma: float,
     level: float | None,
-    fix: Held,
     starts: int | None,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Find profile-likelihood intervals (MINOS errors) of PARAMETERS, by default of all."""
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = request.open()
     count = 2 * (len(parameters) or model.fixed.count(False))
-    with warnings_on_stderr(FitWarning), progress_bar(count, "sides") as progress:
+    with request.running(count, "sides") as progress:
         result = find_intervals(
             model,
             data,
             parameters or None,
             sigma=sigma,
             level=level,
-            fixed=parse_fixed(fix, model),
+            fixed=request.fixed(model),
             starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )
-    return _finish(result, as_json=as_json, output=output)
+    return _finish(request, result)
 
 
 @click.command("scan")
-@workspace_argument
+@request_options
 @click.argument("parameters", nargs=-1)
-@measurement_option
-@poi_option
 @click.option("--n", type=COUNT, help="Values of each parameter; by default 41, or 25 each of two.")
 @click.option(
     "--range",
@@ -102,28 +82,21 @@ def intervals(
     help="Of the first parameter, then of the second; by default 3 errors about the best fit.",
 )
 @click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
-@fix_options
 @starts_option
 @threads_option
-@json_option
-@output_option
 def scan(
-    workspace: Source,
+    request: Request,
+    /,
     parameters: tuple[str, ...],
-    measurement: str | None,
-    poi: str | None,
     n: int | None,
     ranges: tuple[str, ...],
     keep: tuple[str, ...],
-    fix: Held,
     starts: int | None,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
-    _, model, data = open_workspace(workspace, measurement, poi)
-    names = _scanned(parameters, model)
+    model, data = request.open()
+    names = parameters or (find_poi(model, argument="PARAMETERS"),)
     if len(names) > 2:
         message = f"expected one or two, got {len(names)}: {', '.join(names)}"
         raise located(ArgumentError, message, "PARAMETERS")
@@ -132,7 +105,7 @@ def scan(
         message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
         raise located(ArgumentError, message, "--range")
     total = (n or (41, 25)[len(names) - 1]) ** len(names)
-    with warnings_on_stderr(FitWarning), progress_bar(total, "points") as progress:
+    with request.running(total, "points") as progress:
         result = run_scan(
             model,
             data,
@@ -140,21 +113,12 @@ def scan(
             n=n,
             range=None if not limits else limits[0] if len(names) == 1 else limits,
             keep=keep or None,
-            fixed=parse_fixed(fix, model),
+            fixed=request.fixed(model),
             starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )
-    return _finish(result, as_json=as_json, output=output)
-
-
-def _scanned(parameters: tuple[str, ...], model: Model) -> tuple[str, ...]:
-    if parameters:
-        return parameters
-    if model.poi is None:
-        message = "the model has no parameter of interest: name one or two"
-        raise located(ArgumentError, message, "PARAMETERS")
-    return (model.poi,)
+    return _finish(request, result)
 
 
 def _parse_range(text: str) -> tuple[float, float]:
@@ -168,10 +132,8 @@ def _parse_range(text: str) -> tuple[float, float]:
 
 
 @click.command("contour")
-@workspace_argument
+@request_options
 @click.argument("parameters", nargs=2)
-@measurement_option
-@poi_option
 @click.option(
     "--level",
     "levels",
@@ -182,97 +144,76 @@ def _parse_range(text: str) -> tuple[float, float]:
     help="Confidence level; may be repeated.",
 )
 @click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
-@fix_options
 @starts_option
 @threads_option
-@json_option
-@output_option
 def contour(
-    workspace: Source,
+    request: Request,
+    /,
     parameters: tuple[str, str],
-    measurement: str | None,
-    poi: str | None,
     levels: tuple[float, ...],
     n: int,
-    fix: Held,
     starts: int | None,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Find contours of the profile likelihood in two PARAMETERS."""
-    _, model, data = open_workspace(workspace, measurement, poi)
-    with warnings_on_stderr(FitWarning), progress_bar(n * len(levels), "directions") as progress:
+    model, data = request.open()
+    with request.running(n * len(levels), "directions") as progress:
         result = find_contour(
             model,
             data,
             parameters,
             levels=levels,
             n_points=n,
-            fixed=parse_fixed(fix, model),
+            fixed=request.fixed(model),
             starts=starts or 0,
             n_threads=threads,
             progress=progress,
         )
-    return _finish(result, as_json=as_json, output=output)
+    return _finish(request, result)
 
 
 @click.command("feldman-cousins")
-@workspace_argument
-@measurement_option
-@poi_option
+@request_options
 @click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
+@level_option
 @click.option("--n-toys", type=COUNT, default=1000, show_default=True, help="Toys per value.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
-@fix_options
+@seed_option
+@start_option
 @threads_option
-@json_option
-@output_option
 def feldman_cousins_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
+    request: Request,
+    /,
     values: str | None,
     level: float,
     n_toys: int,
     seed: int,
     start: int,
-    fix: Held,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Find the Feldman-Cousins interval of the parameter of interest, from toys.
 
     If the file of -o exists already, its toys are taken over: an interrupted run continues.
     """
-    _, model, data = open_workspace(workspace, measurement, poi)
-    resume = _load(output)
+    model, data = request.open()
+    resume = _load(request.output)
     tested = None if resume is not None or values is None else _parse_values(values)
     total = n_toys * (21 if tested is None else len(tested))
-    try:
-        with warnings_on_stderr(FitWarning), progress_bar(total, "toys") as progress:
-            result = feldman_cousins(
-                model,
-                data,
-                poi,
-                tested,
-                level=level,
-                n_toys=n_toys,
-                seed=seed,
-                start=start,
-                resume=resume,
-                fixed=parse_fixed(fix, model),
-                n_threads=threads,
-                progress=progress,
-            )
-    except Interrupted as interrupted:
-        if output is not None and isinstance(interrupted.result, FeldmanCousinsResult):
-            interrupted.result.save(output)
-        raise
-    return _finish(result, as_json=as_json, output=output)
+    with request.running(total, "toys") as progress:
+        result = feldman_cousins(
+            model,
+            data,
+            request.poi,
+            tested,
+            level=level,
+            n_toys=n_toys,
+            seed=seed,
+            start=start,
+            resume=resume,
+            fixed=request.fixed(model),
+            n_threads=threads,
+            progress=progress,
+        )
+    return _finish(request, result)
 
 
 def _load(output: Path | None) -> FeldmanCousinsResult | None:
@@ -298,17 +239,14 @@ def _parse_values(text: str) -> list[float]:
 
 
 def _finish(
-    result: IntervalsResult | ScanResult | ContourResult | FeldmanCousinsResult,
-    *,
-    as_json: bool,
-    output: Path | None,
+    request: Request, result: IntervalsResult | ScanResult | ContourResult | FeldmanCousinsResult
 ) -> int:
     """Print and save a result; return the exit code."""
-    if output is not None:
-        result.save(output)
-    if as_json:
-        click.echo(result.to_json(indent=1))
+    if request.as_json:
+        request.finish(result)
     else:
+        if request.output is not None:
+            result.save(request.output)
         _print(result.outcome_lines(), *result.table(), valid=result.valid)
     return 0 if result.valid else 1
 

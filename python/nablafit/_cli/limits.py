@@ -12,28 +12,21 @@ import click
 import numpy as np
 
 from .._results.record import Record, load_result
-from ..errors import ArgumentError, Interrupted, located
+from ..errors import ArgumentError, located
 from ..infer import hypotest, limit_grid, significance, upper_limit
 from ..infer.limits._toys import N_VALUES
 from ..io.patchset import PatchSet
 from .common import (
     COUNT,
-    SEED,
-    START,
-    Held,
-    Source,
-    fix_options,
+    Request,
     json_option,
+    level_option,
     make_console,
-    measurement_option,
-    open_workspace,
-    output_option,
-    parse_fixed,
-    poi_option,
-    progress_bar,
+    request_options,
+    seed_option,
+    start_option,
     starts_option,
     threads_option,
-    workspace_argument,
 )
 
 if TYPE_CHECKING:
@@ -47,17 +40,11 @@ ResultT = TypeVar("ResultT", bound=Record)
 _toys_option = click.option(
     "--toys", "n_toys", type=COUNT, metavar="N", help="p-values from N toys of each hypothesis."
 )
-_seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
-_start_option = click.option(
-    "--start", type=START, default=0, show_default=True, help="Number of the first toy."
-)
 
 
 @click.command("limit")
-@workspace_argument
-@measurement_option
-@poi_option
-@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
+@request_options
+@level_option
 @click.option("--statistic", default="qtilde", show_default=True, help='"qtilde" or "q".')
 @click.option("--criterion", default="CLs", show_default=True, help='"CLs" or "CLs+b".')
 @click.option(
@@ -66,11 +53,10 @@ _start_option = click.option(
     help="Interpolate between these values, 0.5,1,2 or LOW:HIGH:N, instead of searching.",
 )
 @click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
-@fix_options
 @starts_option
 @_toys_option
-@_seed_option
-@_start_option
+@seed_option
+@start_option
 @click.option(
     "--patchset",
     type=click.Path(path_type=Path),
@@ -79,18 +65,14 @@ _start_option = click.option(
 @click.option("--signal", "signals", multiple=True, metavar="NAME", help="Only this patch.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the table of signals as CSV.")
 @threads_option
-@json_option
-@output_option
 def limit_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
+    request: Request,
+    /,
     level: float,
     statistic: str,
     criterion: str,
     values: str | None,
     interpolation: str,
-    fix: Held,
     starts: int | None,
     n_toys: int | None,
     seed: int,
@@ -99,52 +81,38 @@ def limit_command(
     signals: tuple[str, ...],
     csv: Path | None,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Upper limits on the parameter of interest of WORKSPACE, observed and expected."""
     common: dict[str, Any] = {"level": level, "statistic": statistic, "criterion": criterion}
     common |= {"starts": starts, "n_threads": threads}
     if patchset is not None:
-        _refuse("is not for signal grids", values=values, fix=fix or None, toys=n_toys)
-        common |= {"measurement": measurement, "poi": poi, "names": signals or None}
-        return _grid(workspace, patchset, common, csv, as_json, output)
+        _refuse("is not for signal grids", values=values, fix=request.fix or None, toys=n_toys)
+        common |= {"measurement": request.measurement, "poi": request.poi, "names": signals or None}
+        return _grid(request, patchset, common, csv)
     _refuse("needs --patchset", signal=signals, csv=csv)
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = request.open()
     tested = None if values is None else parse_values(values)
     n_values = N_VALUES if tested is None else len(np.unique(tested))
-    common |= {"values": tested, "interpolation": interpolation, "fixed": parse_fixed(fix, model)}
-    with _toys(n_toys, n_values + 1, seed, start, output) as run:
+    common |= {"values": tested, "interpolation": interpolation, "fixed": request.fixed(model)}
+    with _toys(n_toys, n_values + 1, seed, start, request) as run:
         result = run(lambda toys: upper_limit(model, data, **common, **toys))
-    _finish(result, as_json=as_json, output=output)
+    request.finish(result)
     return 0 if result.valid else 1
 
 
-def _grid(
-    workspace: Source,
-    patchset: Path,
-    arguments: dict[str, Any],
-    csv: Path | None,
-    as_json: bool,
-    output: Path | None,
-) -> int:
+def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path | None) -> int:
     patches = PatchSet.load(patchset)
     n = len(arguments["names"] or patches)
-    with progress_bar(n, "signals") as progress:
-        result = _saving(
-            output,
-            lambda: limit_grid(workspace.load(), patches, progress=progress, **arguments),
-        )
+    with request.running(n, "signals") as progress:
+        result = limit_grid(request.workspace.load(), patches, progress=progress, **arguments)
     if csv is not None:
         result.to_csv(csv)
-    _finish(result, as_json=as_json, output=output)
+    request.finish(result)
     return 0 if all(status == "ok" for status in result.status) else 1
 
 
 @click.command("hypotest")
-@workspace_argument
-@measurement_option
-@poi_option
+@request_options
 @click.option(
     "--value",
     "settings",
@@ -158,34 +126,27 @@ def _grid(
     show_default=True,
     help='"qtilde", "q", "t", "ttilde" or "q0".',
 )
-@fix_options
 @starts_option
 @_toys_option
-@_seed_option
-@_start_option
+@seed_option
+@start_option
 @threads_option
-@json_option
-@output_option
 def hypotest_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
+    request: Request,
+    /,
     settings: tuple[str, ...],
     statistic: str,
-    fix: Held,
     starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Test a value of the parameter of interest of WORKSPACE: p-values, CLs."""
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = request.open()
     value = parse_tested(settings, model)
-    fixed = parse_fixed(fix, model)
-    with _toys(n_toys, 2, seed, start, output) as run:
+    fixed = request.fixed(model)
+    with _toys(n_toys, 2, seed, start, request) as run:
         result = run(
             lambda toys: hypotest(
                 model,
@@ -198,14 +159,12 @@ def hypotest_command(
                 **toys,
             )
         )
-    _finish(result, as_json=as_json, output=output)
+    request.finish(result)
     return 0 if result.valid else 1
 
 
 @click.command("significance")
-@workspace_argument
-@measurement_option
-@poi_option
+@request_options
 @click.option(
     "--expected-at",
     type=float,
@@ -219,33 +178,26 @@ def hypotest_command(
     show_default=True,
     help='Its nuisance parameters: "profiled" to the data or "prefit".',
 )
-@fix_options
 @starts_option
 @_toys_option
-@_seed_option
-@_start_option
+@seed_option
+@start_option
 @threads_option
-@json_option
-@output_option
 def significance_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
+    request: Request,
+    /,
     expected_at: float,
     asimov: str,
-    fix: Held,
     starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Discovery significance of the signal of WORKSPACE, observed and expected."""
-    _, model, data = open_workspace(workspace, measurement, poi)
-    fixed = parse_fixed(fix, model)
-    with _toys(n_toys, 2, seed, start, output) as run:
+    model, data = request.open()
+    fixed = request.fixed(model)
+    with _toys(n_toys, 2, seed, start, request) as run:
         result = run(
             lambda toys: significance(
                 model,
@@ -258,7 +210,7 @@ def significance_command(
                 **toys,
             )
         )
-    _finish(result, as_json=as_json, output=output)
+    request.finish(result)
     return 0 if result.valid else 1
 
 
@@ -317,32 +269,12 @@ def _refuse(reason: str, **given: object) -> None:
 
 @contextmanager
 def _toys(
-    n_toys: int | None, n_jobs: int, seed: int, start: int, output: Path | None
+    n_toys: int | None, n_jobs: int, seed: int, start: int, request: Request
 ) -> Iterator[Callable[[Callable[[dict[str, Any]], ResultT]], ResultT]]:
     """Give a function that calls another one with what toys need, under a progress bar."""
     if n_toys is None:
         yield lambda work: work({})
         return
     arguments = {"calculator": "toys", "n_toys": n_toys, "seed": seed, "start": start}
-    with progress_bar(n_toys * n_jobs, "toys") as progress:
-        yield lambda work: _saving(output, lambda: work({**arguments, "progress": progress}))
-
-
-def _saving(output: Path | None, work: Callable[[], ResultT]) -> ResultT:
-    """Write what was done until Ctrl-C to the output."""
-    try:
-        return work()
-    except Interrupted as interrupted:
-        if output is not None and isinstance(interrupted.result, Record):
-            interrupted.result.save(output)
-            click.echo(f"{output}: what was done until the interruption", err=True)
-        raise
-
-
-def _finish(result: Record, *, as_json: bool, output: Path | None) -> None:
-    if output is not None:
-        result.save(output)
-    if as_json:
-        click.echo(result.to_json(indent=1))
-    else:
-        make_console().print(repr(result), markup=False, soft_wrap=True)
+    with request.running(n_toys * n_jobs, "toys") as progress:
+        yield lambda work: work({**arguments, "progress": progress})

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
-from functools import partial, wraps
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import infer
-from .._results.record import Record, load_result
-from ..errors import ArgumentError, FitWarning, Interrupted, located
-from ..fit import fit
+from ..errors import ArgumentError, located
 from ..infer.impacts.breakdown import METHODS as BREAKDOWN_METHODS
 from ..infer.impacts.correlation import ORDERS
 from ..infer.impacts.ranking import METHODS as RANKING_METHODS
-from ..result import FitResult
 from .common import (
-    Held,
-    Source,
-    fix_options,
-    json_option,
-    measurement_option,
-    open_workspace,
-    output_option,
-    parse_fixed,
-    poi_option,
+    Request,
+    fit_option,
     progress_bar,
+    request_options,
     starts_option,
     threads_option,
-    warnings_on_stderr,
-    workspace_argument,
 )
 
 if TYPE_CHECKING:
-    from ..data import Data
-    from ..model import Model
+    pass
 
 __all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
 
 _PATTERN = "NAME, wildcard pattern or re:REGEX; may be repeated."
-_fit_option = click.option(
-    "--fit",
-    "fit_path",
-    type=click.Path(path_type=Path),
-    help="Result of `nablafit fit -o`, in place of a fit.",
-)
 _parameters_option = click.option(
     "--parameters", multiple=True, metavar="PATTERN", help=f"Only these: {_PATTERN}"
 )
@@ -60,68 +40,9 @@ _top_option = click.option(
 )
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What the arguments that all commands here have ask for."""
-
-    workspace: Source
-    measurement: str | None
-    poi: str | None
-    fix: Held
-    fit_path: Path | None
-    as_json: bool
-    output: Path | None
-
-    def open(self) -> tuple[Model, Data, FitResult]:
-        """Return the model, its data and their fit, from a file if there is one."""
-        _, model, data = open_workspace(self.workspace, self.measurement, self.poi)
-        if self.fit_path is None:
-            with warnings_on_stderr(FitWarning):
-                return model, data, fit(model, data, fixed=parse_fixed(self.fix, model))
-        if self.fix:
-            message = "the fit is taken from a file, so nothing can be fixed; leave one out"
-            raise located(ArgumentError, message, "--fit")
-        best = load_result(self.fit_path)
-        if not isinstance(best, FitResult):
-            message = f"expected the result of a fit, got {type(best).__name__}"
-            raise located(ArgumentError, message, str(self.fit_path))
-        return model, data, best
-
-    @contextmanager
-    def saved_if_interrupted(self) -> Iterator[None]:
-        """Write what was done until Ctrl-C."""
-        try:
-            yield
-        except Interrupted as interrupted:
-            if self.output is not None and isinstance(interrupted.result, Record):
-                interrupted.result.save(self.output)
-            raise
-
-    def show(self, result: Record, shown: Record | None = None) -> None:
-        """Write the result to a file, and print it or its most important part."""
-        if self.output is not None:
-            result.save(self.output)
-        text = repr(result if shown is None else shown)
-        click.echo(result.to_json(indent=1) if self.as_json else text)
-
-
-def _common(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the arguments that all commands here have: the command gets them as one request."""
-
-    @wraps(command)
-    def run(**arguments: object) -> int:
-        common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(_Request)}
-        return command(_Request(**common), **arguments)
-
-    options = (workspace_argument, measurement_option, poi_option, fix_options, _fit_option)
-    decorated: Callable[..., int] = run
-    for option in reversed((*options, json_option, output_option)):
-        decorated = option(decorated)
-    return decorated
-
-
 @click.command()
-@_common
+@request_options
+@fit_option
 @_parameters_option
 @_exclude_option
 @click.option(
@@ -132,8 +53,9 @@ def _common(command: Callable[..., int]) -> Callable[..., int]:
 @starts_option
 @threads_option
 def ranking(
-    request: _Request,
+    request: Request,
     /,
+    fit_path: Path | None,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     method: str,
@@ -147,7 +69,8 @@ def ranking(
     fitted again; other methods are impacts from the covariance, and impacts of shifted global
     observables.
     """
-    model, data, best = request.open()
+    model, data = request.open()
+    best = request.best_fit(model, data, fit_path)
     rank = partial(
         infer.ranking,
         model,
@@ -162,12 +85,13 @@ def ranking(
     bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
     with request.saved_if_interrupted(), bar as progress:
         result = rank(method=method, n_threads=threads, progress=progress)
-    request.show(result, result if top is None else result.first(top))
+    request.finish(result, None if top is None else repr(result.first(top)))
     return 1 if {warning.kind for warning in result.warnings} & {"invalid_fit", "failed"} else 0
 
 
 @click.command()
-@_common
+@request_options
+@fit_option
 @_parameters_option
 @_exclude_option
 @click.option(
@@ -175,15 +99,17 @@ def ranking(
 )
 @_top_option
 def impacts(
-    request: _Request,
+    request: Request,
     /,
+    fit_path: Path | None,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     global_observables: bool,
     top: int | None,
 ) -> int:
     """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
-    model, data, best = request.open()
+    model, data = request.open()
+    best = request.best_fit(model, data, fit_path)
     result = infer.ranking(
         model,
         data,
@@ -192,12 +118,13 @@ def impacts(
         result=best,
         method="global_observables" if global_observables else "linear",
     )
-    request.show(result, result if top is None else result.first(top))
+    request.finish(result, None if top is None else repr(result.first(top)))
     return 0 if best.valid else 1
 
 
 @click.command()
-@_common
+@request_options
+@fit_option
 @_parameters_option
 @_exclude_option
 @click.option(
@@ -210,8 +137,9 @@ def impacts(
     help="Warn if up and down variations agree by more.",
 )  # fmt: skip
 def pulls(
-    request: _Request,
+    request: Request,
     /,
+    fit_path: Path | None,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     over_constrained: float,
@@ -219,7 +147,8 @@ def pulls(
     one_sided: float,
 ) -> int:
     """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
-    model, _, best = request.open()
+    model, data = request.open()
+    best = request.best_fit(model, data, fit_path)
     result = infer.pulls(
         best,
         model=model,
@@ -229,12 +158,13 @@ def pulls(
         pulled=pulled,
         one_sided=one_sided,
     )
-    request.show(result)
+    request.finish(result)
     return 0 if best.valid else 1
 
 
 @click.command()
-@_common
+@request_options
+@fit_option
 @click.option(
     "--group", "groups", multiple=True, metavar="NAME=PATTERN[,...]",
     help="Parameters that make a group; may be repeated. Default: by kind of modifier.",
@@ -245,25 +175,28 @@ def pulls(
 )  # fmt: skip
 @threads_option
 def breakdown(
-    request: _Request,
+    request: Request,
     /,
+    fit_path: Path | None,
     groups: tuple[str, ...],
     method: str,
     threads: int | None,
 ) -> int:
     """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
     wanted = _parse_groups(groups)
-    model, data, best = request.open()
+    model, data = request.open()
+    best = request.best_fit(model, data, fit_path)
     with request.saved_if_interrupted():
         result = infer.breakdown(
             model, data, groups=wanted, result=best, method=method, n_threads=threads
         )
-    request.show(result)
+    request.finish(result)
     return 1 if result.warnings else 0
 
 
 @click.command()
-@_common
+@request_options
+@fit_option
 @_parameters_option
 @_exclude_option
 @click.option(
@@ -275,15 +208,16 @@ def breakdown(
     help="Of the parameters.",
 )  # fmt: skip
 def correlation(
-    request: _Request,
+    request: Request,
     /,
+    fit_path: Path | None,
     parameters: tuple[str, ...],
     exclude: tuple[str, ...],
     threshold: float,
     order: str,
 ) -> int:
     """Show correlations between the parameters of WORKSPACE after a fit."""
-    _, _, best = request.open()
+    best = request.best_fit(*request.open(), fit_path)
     result = infer.correlation(
         best,
         parameters=parameters or None,
@@ -291,7 +225,7 @@ def correlation(
         threshold=threshold,
         order=order,
     )
-    request.show(result)
+    request.finish(result)
     return 0 if best.valid else 1
 
 

@@ -7,54 +7,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .._results.record import load_result
-from ..errors import ArgumentError, FitWarning, Interrupted, located
-from ..fit import fit
-from ..infer import GoodnessOfFitResult, goodness_of_fit, yields
-from ..result import FitResult
+from ..errors import ArgumentError, located
+from ..infer import goodness_of_fit, yields
 from .common import (
     COUNT_OR_NONE,
-    SEED,
-    START,
-    Held,
-    Source,
-    fix_options,
-    json_option,
-    measurement_option,
-    open_workspace,
-    output_option,
-    parse_fixed,
-    poi_option,
-    progress_bar,
+    Request,
+    fit_option,
+    request_options,
+    seed_option,
+    start_option,
     threads_option,
-    warnings_on_stderr,
-    workspace_argument,
 )
 
 if TYPE_CHECKING:
-    from ..data import Data
     from ..infer import YieldsResult
-    from ..model import Model
 
 __all__ = ["goodness_of_fit_command", "yields_command"]
 
 
 @click.command("yields")
-@workspace_argument
-@measurement_option
-@poi_option
-@fix_options
+@request_options
 @click.option(
     "--prefit/--postfit",
     default=False,
     help="Initial values and constraint widths, or values and covariance of a fit (default).",
 )
-@click.option(
-    "--fit",
-    "saved",
-    type=click.Path(path_type=Path),
-    help="Take the fit from this file, written by `nablafit fit -o`, instead of fitting.",
-)
+@fit_option
 @click.option(
     "--format",
     "layout",
@@ -69,44 +47,22 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
     show_default=True,
     help="Totals of channels, or single bins.",
 )
-@json_option
-@output_option
 def yields_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
-    fix: Held,
+    request: Request,
+    /,
     prefit: bool,
-    saved: Path | None,
+    fit_path: Path | None,
     layout: str,
     by: str,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Print expected events of WORKSPACE with their errors, and what was observed."""
-    if prefit and (fix or saved is not None):
+    if prefit and (request.fix or fit_path is not None):
         raise located(ArgumentError, "--fix and --fit say how to fit; leave one out", "--prefit")
-    _, model, data = open_workspace(workspace, measurement, poi)
-    with warnings_on_stderr(FitWarning):
-        result = None if prefit else _fit(model, data, fix, saved)
+    model, data = request.open()
+    result = None if prefit else request.best_fit(model, data, fit_path)
     found = yields(model, result, data=data)
-    if output is not None:
-        found.save(output)
-    click.echo(found.to_json(indent=1) if as_json else _layout(found, layout, by))
+    request.finish(found, _layout(found, layout, by))
     return 0 if result is None or result.valid else 1
-
-
-def _fit(model: Model, data: Data, fix: Held, saved: Path | None) -> FitResult:
-    if saved is None:
-        return fit(model, data, fixed=parse_fixed(fix, model))
-    if fix:
-        message = "the fit is taken from a file, so nothing can be fixed; leave one out"
-        raise located(ArgumentError, message, "--fit")
-    result = load_result(saved)
-    if not isinstance(result, FitResult):
-        message = f"expected the result of a fit, got a {type(result).__name__}"
-        raise located(ArgumentError, message, str(saved))
-    return result
 
 
 def _layout(found: YieldsResult, layout: str, by: str) -> str:
@@ -118,52 +74,36 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 
 
 @click.command("gof")
-@workspace_argument
-@measurement_option
-@poi_option
-@fix_options
+@request_options
 @click.option(
     "--toys", type=COUNT_OR_NONE, default=0, show_default=True, help="Toys for a second p-value."
 )
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
-@click.option("--start", type=START, default=0, show_default=True, help="Number of the first toy.")
+@seed_option
+@start_option
 @threads_option
-@json_option
-@output_option
 def goodness_of_fit_command(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
-    fix: Held,
+    request: Request,
+    /,
     toys: int,
     seed: int,
     start: int,
     threads: int | None,
-    as_json: bool,
-    output: Path | None,
 ) -> int:
     """Test how well WORKSPACE describes its data: saturated model, with and without toys.
 
     Interrupted, it writes what is done to the output.
     """
-    _, model, data = open_workspace(workspace, measurement, poi)
-    try:
-        with warnings_on_stderr(FitWarning), progress_bar(toys, "toys") as progress:
-            found = goodness_of_fit(
-                model,
-                data,
-                fixed=parse_fixed(fix, model),
-                n_toys=toys,
-                seed=seed,
-                start=start,
-                n_threads=threads,
-                progress=progress if toys else None,
-            )
-    except Interrupted as interrupted:
-        if output is not None and isinstance(interrupted.result, GoodnessOfFitResult):
-            interrupted.result.save(output)
-        raise
-    if output is not None:
-        found.save(output)
-    click.echo(found.to_json(indent=1) if as_json else repr(found))
+    model, data = request.open()
+    with request.running(toys, "toys") as progress:
+        found = goodness_of_fit(
+            model,
+            data,
+            fixed=request.fixed(model),
+            n_toys=toys,
+            seed=seed,
+            start=start,
+            n_threads=threads,
+            progress=progress if toys else None,
+        )
+    request.finish(found)
     return 0 if found.fit.valid else 1

@@ -100,7 +100,7 @@ class Record:
         return ()
 
     def __repr__(self) -> str:
-        return "\n\n".join(page.text() for page in self._pages())
+        return "\n\n".join(page.text() for page in self._pages()) or super().__repr__()
 
     def _repr_html_(self) -> str:
         pages = "".join(page.html() for page in self._pages())

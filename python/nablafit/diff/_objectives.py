@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import scipy
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, thread_count
 from ..errors import ArgumentError, located
-from ..infer.testing._hypothesis import find_poi, make_hypothesis
-from ..infer.testing._statistic import tail_coordinates
+from ..infer._common import find_poi
+from ..infer.testing._hypothesis import make_hypothesis
+from ..infer.testing._statistic import log_cls, root_slope, tail_coordinates, tail_slopes
 from ._objective import Objective, make_batch
 from ._setup import fit_arrays, hypothesis_arrays
 
@@ -118,7 +118,7 @@ def expected_significance(
     arrays["start"][arrays["poi"]] = mu
     q0 = run(_diff.likelihood_ratios, model, batch, arrays, n_threads)[0]
     root = np.sqrt(np.maximum(q0.value, 0.0))
-    return replace(q0.scaled(root, _half_inverse(root)), tested=None)
+    return replace(q0.scaled(root, root_slope(root, 1.0)), tested=None)
 
 
 def test_statistic(
@@ -295,40 +295,24 @@ def _non_negative(q: Objective, flat: ArrayLike = False) -> Objective:
     return q.scaled(np.where(inactive, 0.0, q.value), np.where(inactive, 0.0, 1.0))
 
 
-def _half_inverse(root: FloatArray) -> FloatArray:
-    """Return the derivative of sqrt(q); 0 where q is 0: its gradient vanishes with it."""
-    return np.where(root > 0.0, 0.5 / np.where(root > 0.0, root, 1.0), 0.0)
-
-
-def _hazard(u: FloatArray) -> FloatArray:
-    """Return the normal density over the upper tail at u."""
-    density = -0.5 * np.square(u) - 0.5 * np.log(2.0 * np.pi)
-    hazard: FloatArray = np.exp(density - scipy.special.log_ndtr(-np.asarray(u)))
-    return hazard
-
-
 def _expected_cls(qa: Objective, nsigma: float) -> Objective:
     root = np.sqrt(qa.value)
-    value = np.exp(scipy.special.log_ndtr(-(nsigma + root)) - scipy.special.log_ndtr(-nsigma))
-    return qa.scaled(value, -value * _hazard(nsigma + root) * _half_inverse(root))
+    at = np.full_like(root, nsigma)
+    log_p, slope = log_cls(at + root, root_slope(root, 1.0), at, np.zeros_like(root))
+    value = np.exp(log_p)
+    return qa.scaled(value, value * slope)
 
 
 def _observed_cls(statistic: str, q: Objective, qa: Objective) -> Objective:
     u, v = tail_coordinates(statistic, q.value, qa.value)
-    a, b = np.sqrt(q.value), np.sqrt(qa.value)
-    u_q, u_a = _half_inverse(a), np.zeros_like(b)
-    v_q, v_a = u_q, -_half_inverse(b)
-    if statistic == "qtilde":
-        above = (a > b) & (b > 0)
-        safe = np.where(above, b, 1.0)
-        slope, total, excess = 0.5 / safe, q.value + qa.value, qa.value - q.value
-        u_q, v_q = np.where(above, slope, u_q), np.where(above, slope, v_q)
-        u_a = np.where(above, excess / (4 * safe**3), u_a)
-        v_a = np.where(above, -total / (4 * safe**3), v_a)
-    value = np.exp(np.minimum(scipy.special.log_ndtr(-u) - scipy.special.log_ndtr(-v), 0.0))
-    by_u, by_v = -value * _hazard(u), value * _hazard(v)
-    by_q = q.scaled(value, by_u * u_q + by_v * v_q)
-    return by_q.plus(qa.scaled(value, by_u * u_a + by_v * v_a))
+
+    def along(dq: float, dqa: float) -> tuple[FloatArray, FloatArray]:
+        du, dv = tail_slopes(statistic, q.value, dq, qa.value, dqa)
+        return log_cls(u, du, v, dv)
+
+    (log_p, by_q), (_, by_qa) = along(1.0, 0.0), along(0.0, 1.0)
+    value = np.exp(log_p)
+    return q.scaled(value, value * by_q).plus(qa.scaled(value, value * by_qa))
 
 
 def run(

@@ -23,6 +23,7 @@ __all__ = [
     "ParameterWarning",
     "choose_pois",
     "failure_warnings",
+    "find_poi",
     "fit_of",
     "warning_lines",
 ]
@@ -79,6 +80,29 @@ def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
     return result
 
 
+def find_poi(model: Model, poi: str | None = None, *, argument: str = "poi") -> str:
+    """Return the parameter of interest, by default the model's first.
+
+    Raises
+    ------
+    ArgumentError
+        If it is unknown, or there is none: the message says why, and that `argument` chooses one.
+    """
+    if poi is not None:
+        return model.parameters[index_of(model.parameters, poi)]
+    if model.poi is not None:
+        return model.poi
+    named = ", ".join(model.parameters_of_interest)
+    if named:
+        message = (
+            f"the measurement names {named}, but no channel has it: this is a model without "
+            f"signal; add a signal sample or choose another parameter with `{argument}`"
+        )
+    else:
+        message = f"the measurement names no parameter of interest; choose one with `{argument}`"
+    raise located(ArgumentError, message, argument)
+
+
 def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult) -> list[int]:
     """Return the positions of the parameters of interest, by default the model's first.
 
@@ -87,7 +111,7 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
     ArgumentError
         If there is none, or one is unknown, named twice or fixed.
     """
-    names = _default_poi(model) if poi is None else (poi,) if isinstance(poi, str) else tuple(poi)
+    names = (find_poi(model, poi),) if poi is None or isinstance(poi, str) else tuple(poi)
     if not names:
         raise located(ArgumentError, "expected a parameter of interest, got none", "poi")
     positions = [index_of(model.parameters, name) for name in names]
@@ -99,15 +123,6 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
             message = f"{names[i]} is fixed, so nothing changes it; release it in the fit: {remedy}"
             raise located(ArgumentError, message, "poi")
     return positions
-
-
-def _default_poi(model: Model) -> tuple[str]:
-    if model.poi is not None:
-        return (model.poi,)
-    absent = ", ".join(model.parameters_of_interest)
-    found = f"names {absent}, which no channel has" if absent else "names none"
-    message = f"expected a parameter of interest: the model {found}; choose one with `poi`"
-    raise located(ArgumentError, message, "poi")
 
 
 def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
-__all__ = ["HostFit", "HostFunction", "make_fit", "make_nll", "make_objective"]
+__all__ = ["Bridge", "HostFit", "HostFunction", "Scalar"]
+
+Scalar: TypeAlias = Callable[..., Any]
+"""A function of arrays of a framework."""
 
 DATA = ("counts", "global_observables")
 
@@ -187,3 +190,148 @@ def _raise(exception: BaseException | None, messages: list[str], is_single: bool
         raise exception
     if is_single and messages[0]:
         raise Error(messages[0])
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What is the same for every framework of automatic differentiation: its functions.
+
+    Each returns a function of the framework's arrays.
+    """
+
+    scalar: Callable[[HostFunction], Scalar]
+    """Makes a differentiable function of the framework of a number with its gradient."""
+    pair: Callable[[HostFit], Scalar]
+    """The same of a fit: parameters at the minimum, and -log L there."""
+
+    def expected_uncertainty(self, model: Model, **options: Any) -> Scalar:
+        """Return `nablafit.diff.expected_uncertainty` as a function of the inputs.
+
+        Parameters
+        ----------
+        model : Model
+            Gives structure and layout.
+        **options
+            As there: poi, at, fixed, n_threads.
+        """
+        return self._objective("expected_uncertainty", model, None, has_data=False, options=options)
+
+    def expected_significance(self, model: Model, **options: Any) -> Scalar:
+        """Return `nablafit.diff.expected_significance` as a function of the inputs.
+
+        Parameters
+        ----------
+        model, **options
+            As there: poi, mu, at, bounds, fixed, n_threads.
+        """
+        return self._objective(
+            "expected_significance", model, None, has_data=False, options=options
+        )
+
+    def cls(
+        self, model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
+    ) -> Scalar:
+        """Return `nablafit.diff.cls` as a function of the inputs, or also of data.
+
+        Parameters
+        ----------
+        model : Model
+            Gives structure and layout.
+        data : Data, optional
+            Held. Without data the function is the CLs expected without signal.
+        observed : bool
+            Make a function of (inputs, counts, global_observables) instead.
+        **options
+            As there: poi, mu, statistic, nsigma, initial, bounds, fixed, n_threads.
+        """
+        return self._objective("cls", model, data, has_data=observed, options=options)
+
+    def upper_limit(
+        self, model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
+    ) -> Scalar:
+        """Return `nablafit.diff.upper_limit` as a function of the inputs, or also of data.
+
+        Parameters
+        ----------
+        model, data, observed
+            As in `cls`.
+        **options
+            As there: poi, level, statistic, nsigma, initial, bounds, fixed, n_threads.
+        """
+        return self._objective("upper_limit", model, data, has_data=observed, options=options)
+
+    def test_statistic(self, model: Model, **options: Any) -> Scalar:
+        """Return `nablafit.diff.test_statistic` of (inputs, counts, global_observables).
+
+        Parameters
+        ----------
+        model, **options
+            As there: poi, mu, statistic, initial, bounds, fixed, n_threads.
+        """
+        return self._objective("test_statistic", model, None, has_data=True, options=options)
+
+    def goodness_of_fit(self, model: Model, **options: Any) -> Scalar:
+        """Return `nablafit.diff.goodness_of_fit` of (inputs, counts, global_observables).
+
+        Parameters
+        ----------
+        model, **options
+            As there: initial, bounds, fixed, n_threads.
+        """
+        return self._objective("goodness_of_fit", model, None, has_data=True, options=options)
+
+    def nll(self, model: Model, *, n_threads: int | None = None) -> Scalar:
+        """Return -log L, the whole likelihood, of (x, inputs, counts, global_observables).
+
+        Parameters
+        ----------
+        model : Model
+            Gives structure and layout.
+        n_threads : int, optional
+            Of a batch.
+        """
+        return self.scalar(make_nll(model, n_threads))
+
+    def fit(
+        self,
+        model: Model,
+        *,
+        held: Sequence[str] = (),
+        initial: ParameterValues | None = None,
+        bounds: Bounds | None = None,
+        fixed: Fixed | None = None,
+        n_threads: int | None = None,
+    ) -> Callable[..., tuple[Any, Any]]:
+        """Return the fit as a function of (inputs, counts, global_observables), or also of values.
+
+        It gives the parameters at the minimum, shape (..., n_parameters), and -log L there; its
+        derivatives are those of `nablafit.diff.fit`.
+
+        Parameters
+        ----------
+        model : Model
+            Gives structure and layout.
+        held : sequence of str
+            Parameters that are fixed at values which are a fourth argument, shape (n_held,): what
+            is profiled at them is differentiable with respect to them.
+        initial, bounds, fixed : optional
+            As in `nablafit.fit`.
+        n_threads : int, optional
+            Of a batch.
+        """
+        host = make_fit(
+            model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads
+        )
+        return self.pair(host)
+
+    def _objective(
+        self,
+        name: str,
+        model: Model,
+        data: Data | None,
+        *,
+        has_data: bool,
+        options: dict[str, Any],
+    ) -> Scalar:
+        host = make_objective(name, model, data=data, has_data=has_data, options=options)
+        return self.scalar(host)

@@ -10,13 +10,13 @@ types are refused, never converted. Derivatives are of first order, in reverse m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError, Error, located
-from ._host import HostFunction, make_fit, make_nll, make_objective
+from ._host import Bridge, HostFit, HostFunction, Scalar
 
 try:
     import jax
@@ -26,10 +26,7 @@ except ImportError as error:
     raise ImportError(message) from error
 
 if TYPE_CHECKING:
-    from .._arrays import ParameterValues
-    from ..data import Data
     from ..inputs import Address
-    from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
 __all__ = [
@@ -43,8 +40,6 @@ __all__ = [
     "test_statistic",
     "upper_limit",
 ]
-
-Scalar: TypeAlias = Callable[..., Any]
 
 
 def assemble(model: Model, parts: Mapping[Address, Any]) -> Any:
@@ -66,152 +61,6 @@ def assemble(model: Model, parts: Mapping[Address, Any]) -> Any:
     for address, values in parts.items():
         vector = vector.at[model.inputs[address]].set(_exact(values, repr(address)))
     return vector
-
-
-def expected_uncertainty(model: Model, **options: Any) -> Scalar:
-    """Return `nablafit.diff.expected_uncertainty` as a function of the inputs.
-
-    Parameters
-    ----------
-    model : Model
-        Gives structure and layout.
-    **options
-        As there: poi, at, fixed, n_threads.
-    """
-    return _objective("expected_uncertainty", model, None, has_data=False, options=options)
-
-
-def expected_significance(model: Model, **options: Any) -> Scalar:
-    """Return `nablafit.diff.expected_significance` as a function of the inputs.
-
-    Parameters
-    ----------
-    model, **options
-        As there: poi, mu, at, bounds, fixed, n_threads.
-    """
-    return _objective("expected_significance", model, None, has_data=False, options=options)
-
-
-def cls(
-    model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
-) -> Scalar:
-    """Return `nablafit.diff.cls` as a function of the inputs, or also of data.
-
-    Parameters
-    ----------
-    model : Model
-        Gives structure and layout.
-    data : Data, optional
-        Held. Without data the function is the CLs expected without signal.
-    observed : bool
-        Make a function of (inputs, counts, global_observables) instead.
-    **options
-        As there: poi, mu, statistic, nsigma, initial, bounds, fixed, n_threads.
-    """
-    return _objective("cls", model, data, has_data=observed, options=options)
-
-
-def upper_limit(
-    model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
-) -> Scalar:
-    """Return `nablafit.diff.upper_limit` as a function of the inputs, or also of data.
-
-    Parameters
-    ----------
-    model, data, observed
-        As in `cls`.
-    **options
-        As there: poi, level, statistic, nsigma, initial, bounds, fixed, n_threads.
-    """
-    return _objective("upper_limit", model, data, has_data=observed, options=options)
-
-
-def test_statistic(model: Model, **options: Any) -> Scalar:
-    """Return `nablafit.diff.test_statistic` of (inputs, counts, global_observables).
-
-    Parameters
-    ----------
-    model, **options
-        As there: poi, mu, statistic, initial, bounds, fixed, n_threads.
-    """
-    return _objective("test_statistic", model, None, has_data=True, options=options)
-
-
-def goodness_of_fit(model: Model, **options: Any) -> Scalar:
-    """Return `nablafit.diff.goodness_of_fit` of (inputs, counts, global_observables).
-
-    Parameters
-    ----------
-    model, **options
-        As there: initial, bounds, fixed, n_threads.
-    """
-    return _objective("goodness_of_fit", model, None, has_data=True, options=options)
-
-
-def nll(model: Model, *, n_threads: int | None = None) -> Scalar:
-    """Return -log L, the whole likelihood, of (x, inputs, counts, global_observables).
-
-    Parameters
-    ----------
-    model : Model
-        Gives structure and layout.
-    n_threads : int, optional
-        Of a batch.
-    """
-    return _scalar(make_nll(model, n_threads))
-
-
-def fit(
-    model: Model,
-    *,
-    held: Sequence[str] = (),
-    initial: ParameterValues | None = None,
-    bounds: Bounds | None = None,
-    fixed: Fixed | None = None,
-    n_threads: int | None = None,
-) -> Callable[..., tuple[Any, Any]]:
-    """Return the fit as a function of (inputs, counts, global_observables), or also of values.
-
-    It gives the parameters at the minimum, shape (n_parameters,), and -log L there; its derivatives
-    are those of `nablafit.diff.fit`.
-
-    Parameters
-    ----------
-    model : Model
-        Gives structure and layout.
-    held : sequence of str
-        Parameters that are fixed at values which are a fourth argument, shape (n_held,): what is
-        profiled at them is differentiable by them.
-    initial, bounds, fixed : optional
-        As in `nablafit.fit`.
-    n_threads : int, optional
-        Of a batch.
-    """
-    host = make_fit(
-        model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads
-    )
-
-    @jax.custom_vjp
-    def function(*arrays: Any) -> Any:
-        return call(host.forward, (_vector(model.n_parameters), _vector()), *arrays)
-
-    def forward(*arrays: Any) -> Any:
-        x, value = function(*arrays)
-        return (x, value), (x, arrays)
-
-    def backward(saved: Any, cotangents: Any) -> Any:
-        x, arrays = saved
-        shapes = tuple(_vector(size) for size in host.sizes)
-        return call(host.backward, shapes, x, *cotangents, *arrays)
-
-    function.defvjp(forward, backward)
-    return _checked(function, host.sizes)
-
-
-def _objective(
-    name: str, model: Model, data: Data | None, *, has_data: bool, options: dict[str, Any]
-) -> Scalar:
-    return _scalar(make_objective(name, model, data=data, has_data=has_data, options=options))
 
 
 def _scalar(host: HostFunction) -> Scalar:
@@ -282,3 +131,32 @@ def _require_x64() -> None:
             'jax.config.update("jax_enable_x64", True) before making arrays'
         )
         raise Error(message)
+
+
+def _fit(host: HostFit) -> Scalar:
+    @jax.custom_vjp
+    def function(*arrays: Any) -> Any:
+        return call(host.forward, (_vector(host.model.n_parameters), _vector()), *arrays)
+
+    def forward(*arrays: Any) -> Any:
+        x, value = function(*arrays)
+        return (x, value), (x, arrays)
+
+    def backward(saved: Any, cotangents: Any) -> Any:
+        x, arrays = saved
+        shapes = tuple(_vector(size) for size in host.sizes)
+        return call(host.backward, shapes, x, *cotangents, *arrays)
+
+    function.defvjp(forward, backward)
+    return _checked(function, host.sizes)
+
+
+_bridge = Bridge(_scalar, _fit)
+expected_uncertainty = _bridge.expected_uncertainty
+expected_significance = _bridge.expected_significance
+cls = _bridge.cls
+upper_limit = _bridge.upper_limit
+test_statistic = _bridge.test_statistic
+goodness_of_fit = _bridge.goodness_of_fit
+nll = _bridge.nll
+fit = _bridge.fit

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from .._results.files import write_file
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
@@ -39,4 +41,6 @@ def save_figure(figure: StyledFigure, save: Save | None) -> None:
             message = f"expected a name that ends in {', '.join(_WITHOUT_DATE)}"
             raise located(ArgumentError, message, str(path))
     for path in paths:
-        figure.savefig(path, metadata=_WITHOUT_DATE[path.suffix.lower()])
+        suffix = path.suffix.lower()
+        options = {"format": suffix.removeprefix("."), "metadata": _WITHOUT_DATE[suffix]}
+        write_file(path, partial(figure.savefig, **options))

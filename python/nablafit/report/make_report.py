@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import infer
-from ..errors import Error
+from ..errors import ArgumentError, Error
 from ..fit import fit
+from ..infer._common import find_poi
 from . import Report
 from ._summary import summarise
 
@@ -134,17 +135,13 @@ class _Steps:
 
 def _has_poi(model: Model, best: FitResult, steps: _Steps) -> bool:
     """Say if there is a parameter of interest that can vary; explain it if not."""
-    if model.poi is None:
-        named = ", ".join(model.parameters_of_interest)
-        reason = (
-            f"The parameter of interest {named} is in no channel."
-            if named
-            else ("The measurement has no parameter of interest.")
-        )
-    elif best.fixed[model.index(model.poi)]:
-        reason = f"The parameter of interest {model.poi} is fixed."
-    else:
-        return True
+    try:
+        poi = find_poi(model)
+        if not best.fixed[model.index(poi)]:
+            return True
+        reason = f"The parameter of interest {poi} is fixed."
+    except ArgumentError as error:
+        reason = str(error)
     steps.missing |= dict.fromkeys(("ranking", "significance", "limit"), reason)
     return False
 

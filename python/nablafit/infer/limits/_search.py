@@ -20,7 +20,14 @@ from ...data import Data
 from ...model import Likelihood
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import SAME, Fit, Fits, Row, lower_free_fit
-from ..testing._statistic import NSIGMA, tail_coordinates
+from ..testing._statistic import (
+    LOG_SQRT_2PI,
+    NSIGMA,
+    log_cls,
+    root_slope,
+    tail_coordinates,
+    tail_slopes,
+)
 
 __all__ = ["CURVES", "Criterion", "LimitSearch", "Profile"]
 
@@ -40,7 +47,6 @@ _MOST_FACTOR = 1e15
 _FURTHEST = 1e25  # in scales: where the search gives up
 _FAR = 1e6  # in scales: where failing fits are taken for that too
 _RETREATS = (0.97, 0.8, 0.5, 0.5)
-_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @dataclass(eq=False)
@@ -140,39 +146,28 @@ class Criterion:
         linear functions.
         """
         with np.errstate(all="ignore"):
-            a, b = np.sqrt(q), np.sqrt(qa)
-            db = np.where(b > 0, dqa / (2 * b), np.nan)
+            b = np.sqrt(qa)
+            known = np.where(b > 0, 1.0, np.nan)
             u, v = tail_coordinates(self.statistic, q, qa)
-            du = np.where(a > 0, dq / (2 * a), 0.0)
-            dv = du - db
-            if self.statistic == "qtilde":
-                above = (a > b) & (b > 0)
-                du = np.where(above, (dq + dqa) / (2 * b) - u * db / b, du)
-                dv = np.where(above, (dq - dqa) / (2 * b) - v * db / b, dv)
+            du, dv = tail_slopes(self.statistic, q, dq, qa, dqa)
+            db = root_slope(b, dqa) * known
         expected = np.broadcast_to(db[:, np.newaxis], (len(q), len(NSIGMA)))
         us = np.column_stack([u, NSIGMA + b[:, np.newaxis]])
         dus = np.column_stack([du, expected])
         if self.name == "CLs+b":
             return us - self.target, dus
         vs = np.column_stack([v, np.broadcast_to(NSIGMA, expected.shape)])
-        dvs = np.column_stack([dv, np.zeros_like(expected)])
+        dvs = np.column_stack([dv * known, np.zeros_like(expected)])
         return self._cls(us, dus, vs, dvs)
 
     def _cls(
         self, u: FloatArray, du: FloatArray, v: FloatArray, dv: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        log_u, log_v = scipy.special.log_ndtr(-u), scipy.special.log_ndtr(-v)
-        log_cls = np.minimum(log_u - log_v, 0.0)
-        slope = -_hazard(u, log_u) * du + _hazard(v, log_v) * dv
+        log_p, slope = log_cls(u, du, v, dv)
         with np.errstate(all="ignore"):
-            z = -scipy.special.ndtri_exp(log_cls)
-            dz = -slope * np.exp(log_cls + z**2 / 2 + _LOG_SQRT_2PI)
+            z = -scipy.special.ndtri_exp(log_p)
+            dz = -slope * np.exp(log_p + z**2 / 2 + LOG_SQRT_2PI)
         return z - self.target, dz
-
-
-def _hazard(u: FloatArray, log_tail: FloatArray) -> FloatArray:
-    """Density over tail probability of the normal distribution at u."""
-    return np.asarray(np.exp(-(u**2) / 2 - _LOG_SQRT_2PI - log_tail))
 
 
 @dataclass(frozen=True)

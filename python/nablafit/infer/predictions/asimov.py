@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ArgumentError, Error, located
 from ...fit import fit as run_fit
-from ..testing._hypothesis import find_poi
+from .._common import find_poi
 
 if TYPE_CHECKING:
     from ...data import Data

@@ -16,6 +16,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
+from .._common import find_poi
 from ._belt import accepted_intervals, critical_values, p_values
 from ._best_fit import Reference, make_reference, rise_of_level
 from ._crossings import follow_rays
@@ -312,7 +313,7 @@ def feldman_cousins(
     reference = make_reference(
         model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
     )
-    name = _poi(reference, poi if resume is None else resume.poi)
+    name = find_poi(reference.likelihood.model, poi if resume is None else resume.poi)
     if resume is not None:
         values, seed, start = resume.values, resume.seed, resume.start
     tested = _values(reference, name, values, level, reference.starts, n_threads)
@@ -346,14 +347,6 @@ def _check(level: float, n_toys: int, seed: int, start: int) -> None:
         if not 0 <= value < most:
             message = f"expected a number from 0 to {most - 1}, got {value}"
             raise located(ArgumentError, message, name)
-
-
-def _poi(reference: Reference, poi: str | None) -> str:
-    name = reference.likelihood.model.poi if poi is None else poi
-    if name is None:
-        message = "the model has no parameter of interest: name one"
-        raise located(ArgumentError, message, "poi")
-    return name
 
 
 def _values(

@@ -16,6 +16,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...errors import ArgumentError, Interrupted, located
+from .._common import find_poi
 from ._best_fit import MOST_MINIMA, LowerMinimum, Reference, make_reference, rebased, warn_of
 from ._grid import ProfileGrid
 
@@ -226,11 +227,7 @@ def scan(
 
 def _names(reference: Reference, parameters: str | Sequence[str] | None) -> tuple[str, ...]:
     if parameters is None:
-        poi = reference.likelihood.model.poi
-        if poi is None:
-            message = "the model has no parameter of interest: say which to scan"
-            raise located(ArgumentError, message, "parameters")
-        return (poi,)
+        return (find_poi(reference.likelihood.model, argument="parameters"),)
     names = (parameters,) if isinstance(parameters, str) else tuple(parameters)
     if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
         message = f"expected one name or two different ones, got {names}"

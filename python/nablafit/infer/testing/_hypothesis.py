@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray
 from ...errors import ArgumentError, located
 from ...minimizers.problem import Bound, Bounds, Fixed, bounds_by_name, box, fixed_items
+from .._common import find_poi
 
 if TYPE_CHECKING:
     from ...model import Model
 
-__all__ = ["STATISTICS", "Hypothesis", "Values", "find_poi", "make_hypothesis"]
+__all__ = ["STATISTICS", "Hypothesis", "Values", "make_hypothesis"]
 
 STATISTICS = ("q", "qtilde", "t", "ttilde", "q0")
 Values: TypeAlias = "float | Mapping[str, float]"
@@ -179,24 +180,6 @@ def make_hypothesis(
         others={name: pair for name, pair in chosen.items() if name not in names},
         fixed=held,
     )
-
-
-def find_poi(model: Model, poi: str | None) -> str:
-    """Return the parameter of interest; ArgumentError says why there is none."""
-    if poi is not None:
-        model.index(poi)
-        return poi
-    if model.poi is not None:
-        return model.poi
-    named = model.parameters_of_interest
-    if named:
-        message = (
-            f"the measurement names {', '.join(named)}, but no channel has it: this is a model "
-            "without signal; add a signal sample or choose another parameter with `poi`"
-        )
-    else:
-        message = "the measurement names no parameter of interest; choose one with `poi`"
-    raise located(ArgumentError, message, "poi")
 
 
 def _names(model: Model, value: Values, poi: str | None) -> tuple[str, ...]:

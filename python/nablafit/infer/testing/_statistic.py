@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,18 @@ __all__ = [
     "expected_p_values",
     "is_zero",
     "likelihood_ratio",
+    "log_cls",
     "p_values",
+    "root_slope",
     "statistic_value",
     "tail_coordinates",
+    "tail_slopes",
     "toy_p_values",
 ]
 
 NSIGMA = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
 """Fluctuations of -mu_hat / sigma in the expected results: the lowest limit first."""
+LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,46 @@ def tail_coordinates(
         np.where(above, (q + qa) / (2 * safe), u),
         np.where(above, (q - qa) / (2 * safe), v),
     )
+
+
+def root_slope(root: FloatArray, dq: FloatArray | float) -> FloatArray:
+    """Return the derivative of sqrt(q) for that of q; 0 where q is 0: its gradient vanishes too."""
+    return np.where(root > 0, dq / (2 * np.where(root > 0, root, 1.0)), 0.0)
+
+
+def tail_slopes(
+    statistic: str,
+    q: FloatArray,
+    dq: FloatArray | float,
+    qa: FloatArray,
+    dqa: FloatArray | float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the derivatives of u and v of `tail_coordinates` for those of q and qa."""
+    a, b = np.sqrt(q), np.sqrt(qa)
+    du, db = root_slope(a, dq), root_slope(b, dqa)
+    if statistic != "qtilde":
+        return du, du - db
+    u, v = tail_coordinates(statistic, q, qa)
+    above = (a > b) & (b > 0)
+    safe = np.where(above, b, 1.0)
+    return (
+        np.where(above, (dq + dqa) / (2 * safe) - u * db / safe, du),
+        np.where(above, (dq - dqa) / (2 * safe) - v * db / safe, du - db),
+    )
+
+
+def log_cls(
+    u: FloatArray, du: FloatArray, v: FloatArray, dv: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return log CLs = log Phi(-u) - log Phi(-v), at most 0, and its derivative."""
+    log_u, log_v = scipy.special.log_ndtr(-u), scipy.special.log_ndtr(-v)
+    slope = -_hazard(u, log_u) * du + _hazard(v, log_v) * dv
+    return np.minimum(log_u - log_v, 0.0), slope
+
+
+def _hazard(u: FloatArray, log_tail: FloatArray) -> FloatArray:
+    """Density over tail probability of the normal distribution at u."""
+    return np.asarray(np.exp(-(u**2) / 2 - LOG_SQRT_2PI - log_tail))
 
 
 def p_values(statistic: str, q: FloatArray, qa: FloatArray, n_poi: int = 1) -> PValues:

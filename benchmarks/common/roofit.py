@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from _common import Absent, Task
-from _rivals import FitOutcome, Point
-
 import nablafit as nf
+
+from .rivals import FitOutcome, Point
+from .run import Absent, Task
 
 
 class RooFit:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import Absent, Task, first_line
 
 import nablafit as nf
 from nablafit.minimizers.iminuit import make_minuit
+
+from .run import Absent, Task, first_line
 
 Point = np.ndarray
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import Absent, first_line
-from _memory import growth_since, reset_peak
 
 import nablafit as nf
+
+from .memory import growth_since, reset_peak
+from .run import Absent, first_line
 
 BACKENDS = ("clad", "codipack", "forward", "finite-difference", "minuit-difference")
 # Parameters beyond which a gradient takes minutes: their cost is that of a value times parameters.

@@ -9,8 +9,10 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -249,23 +251,79 @@ def print_environment(record: Mapping[str, Any]) -> None:
     print(versions)
 
 
-def argument_parser(description: str | None) -> argparse.ArgumentParser:
-    """Options that every benchmark of workspaces has."""
+def argument_parser(
+    description: str | None, *, workspaces: str = "+", seconds: float = 1.0
+) -> argparse.ArgumentParser:
+    """Options that every benchmark has; `workspaces` says how many, "" for none."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("workspaces", nargs="+", type=Path, metavar="WORKSPACE")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
     parser.add_argument(
-        "--seconds", type=float, default=1.0, help="to spend on each task (default: 1)"
+        "--seconds",
+        type=float,
+        default=seconds,
+        help=f"to spend on each task (default: {seconds:g})",
     )
-    parser.add_argument(
-        "--skip", action="append", default=[], metavar="TOOL", help="may be repeated"
-    )
+    if workspaces:
+        parser.add_argument("workspaces", nargs=workspaces, type=Path, metavar="WORKSPACE")
+        parser.add_argument(
+            "--skip", action="append", default=[], metavar="TOOL", help="may be repeated"
+        )
     return parser
 
 
-def write_json(path: Path | None, document: Mapping[str, Any]) -> None:
-    if path is not None:
-        path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+class Run:
+    """One run of a benchmark: says at the start where it runs, and keeps the numbers.
+
+    `record` is written to --output whenever something is added: it is kept if a later part fails.
+    Warnings of models and tools are not shown; they are seen when these are used for physics.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, clock: str | None = None) -> None:
+        warnings.simplefilter("ignore")
+        self._output: Path | None = arguments.output
+        self.record = environment(clock or arguments.clock)
+        print_environment(self.record)
+
+    def add(self, **numbers: Any) -> None:  # noqa: ANN401
+        """Add to the record and write it."""
+        self.record |= numbers
+        if self._output is not None:
+            text = json.dumps(self.record, indent=1, allow_nan=False) + "\n"
+            self._output.write_text(text, encoding="utf-8")
+
+    def add_each(
+        self,
+        paths: Iterable[Path],
+        measure: Callable[[Path], dict[str, Any]],
+        show: Callable[[str, dict[str, Any]], object] | None = None,
+        to_document: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> dict[str, dict[str, Any]]:
+        """Measure workspaces one by one; return what was found by their names."""
+        found: dict[str, dict[str, Any]] = {}
+        for path in paths:
+            found[path.stem] = measure(path)
+            if show is not None:
+                show(path.name, found[path.stem])
+            self.add(workspaces={name: to_document(item) for name, item in found.items()})
+        return found
+
+
+def report_main(
+    usage: str | None,
+    name: str,
+    markdown: Callable[[dict[str, Any]], str],
+    plots: Callable[[dict[str, Any], Path], None],
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> int:
+    """Make a page and plots of a record: arguments are its file and the folder to write to."""
+    if len(sys.argv) != 3:
+        print(usage, file=sys.stderr)
+        return 2
+    record = prepare(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    folder = Path(sys.argv[2])
+    (folder / name).write_text(markdown(record), encoding="utf-8")
+    plots(record, folder)
+    return 0

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _common import Stopwatch, Task, to_record
 from iminuit import Minuit
 from iminuit.cost import ExtendedBinnedNLL, Template
 
 import nablafit as nf
 from nablafit import spec as s
+
+from .run import Stopwatch, Task, to_record
 
 BINS, EVENTS = 100, (2000.0, 3000.0, 800.0)
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from _common import Absent, first_line
-from _ways import Way
 from iminuit import Minuit
 from scipy.optimize import minimize
 
 import nablafit as nf
 from nablafit.minimizers.iminuit import make_minuit
+
+from .run import Absent, first_line
+from .ways import Way
 
 WITHOUT_GRADIENT = ("MIGRAD, own differences", "SIMPLEX", "Nelder-Mead")
 
