@@ -19,9 +19,9 @@ namespace {
 
 /// Fewer under sanitizers, where the derivatives of the reference take fifty times as long.
 #ifdef NABLAFIT_SANITIZED
-constexpr std::uint64_t n_random_models = 48;
+constexpr std::uint64_t n_random_models = 24;
 #else
-constexpr std::uint64_t n_random_models = 320;
+constexpr std::uint64_t n_random_models = 160;
 #endif
 
 void check_yields(const std::vector<double>& found, const std::vector<double>& expected) {

@@ -26,7 +26,7 @@ COMPILERS = {
 }
 PREFIXES = [Path(p) for p in os.environ.get("NABLAFIT_PREFIXES", "").split(os.pathsep) if p]
 
-pytestmark = pytest.mark.build
+pytestmark = [pytest.mark.build, pytest.mark.xdist_group("embed")]
 
 
 @dataclass(frozen=True)

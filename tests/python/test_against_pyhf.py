@@ -160,6 +160,7 @@ def all_points(model: nf.Model, seed: int) -> dict[str, np.ndarray]:
 # --- random workspaces ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @many
 @given(document=pyhf_specs.workspaces(), seed=st.integers(0, 2**32 - 1))
 def test_random_workspaces(document: Document, seed: int) -> None:
@@ -175,6 +176,7 @@ def test_random_workspaces(document: Document, seed: int) -> None:
             assert_same_likelihood(likelihood, theirs, data, x)
 
 
+@pytest.mark.slow
 @many
 @given(
     document=pyhf_specs.workspaces(),
@@ -197,6 +199,7 @@ def test_interpolation_codes(document: Document, normsys: str, histosys: str, se
         assert_same_likelihood(likelihood, theirs, data, x)
 
 
+@pytest.mark.slow
 @many
 @given(
     document=pyhf_specs.workspaces(),
@@ -219,6 +222,7 @@ def test_clipping(
         np.testing.assert_allclose(model.expected(x), expected, rtol=YIELD_TOLERANCE, atol=scale)
 
 
+@pytest.mark.slow
 @many
 @given(document=pyhf_specs.workspaces(), seed=st.integers(0, 2**32 - 1))
 def test_models_made_from_pyhf_models(document: Document, seed: int) -> None:
@@ -320,6 +324,7 @@ def test_reference_values(path: Path) -> None:
     np.testing.assert_allclose(yields, expected["expected_shifted"], rtol=YIELD_TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_published_workspaces(path: Path) -> None:
     likelihood = published_likelihood(path)
@@ -331,6 +336,7 @@ def test_published_workspaces(path: Path) -> None:
             assert_same_likelihood(likelihood, theirs, data, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED)
 @pytest.mark.parametrize(
     ("minimizer", "tolerance", "allowed"),

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,11 +127,17 @@ def test_hierarchy_of_a_small_model(tmp_path: Path) -> None:
     assert (tmp_path / "hierarchy_fits.png").stat().st_size > 1000
 
 
-def test_quality_of_the_example(tmp_path: Path) -> None:
+@pytest.fixture
+def small(document: dict[str, Any], tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(document), "utf-8")
+    return path
+
+
+def test_quality_of_a_small_workspace(small: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     output = tmp_path / "numbers.json"
-    workspace = REPOSITORY / "examples" / "multichannel.json"
-    run_script("quality.py", workspace, "--output", output)
+    run_script("quality.py", small, "--output", output)
     (found,) = json.loads(output.read_text("utf-8"))["workspaces"].values()
     assert found["agreement"]["forward"]["gradient"] < 1e-12
     assert found["agreement"]["finite-difference"]["gradient"] > 1e-13
@@ -138,12 +145,11 @@ def test_quality_of_the_example(tmp_path: Path) -> None:
     assert (tmp_path / "quality_migrad.png").stat().st_size > 1000
 
 
-def test_rivals_of_the_example(tmp_path: Path) -> None:
+def test_rivals_on_a_small_workspace(small: Path, tmp_path: Path) -> None:
     output = tmp_path / "numbers.json"
     skip = [word for tool in ("pyhf JAX", "RooFit", "NextStat") for word in ("--skip", tool)]
     options = ["--seconds", "1e-3", "--toys", "3", "--few-toys", "1", *skip]
-    workspace = REPOSITORY / "examples" / "multichannel.json"
-    run_script("rivals.py", workspace, *options, "--output", output)
+    run_script("rivals.py", small, *options, "--output", output)
     document = json.loads(output.read_text("utf-8"))
     (found,) = document["workspaces"].values()
     cls = found["results"]["CLs"]

@@ -66,6 +66,7 @@ def test_files_are_short() -> None:
     assert {name: n for name, n in lengths.items() if n > MAX_FILE_LINES} == {}
 
 
+@pytest.mark.slow
 def test_functions_are_short() -> None:
     found = [function for path in sources(*CPP, ".py") for function in functions(path)]
     assert len(found) > 100

@@ -82,6 +82,7 @@ def test_small_model_agrees_with_mncontour(model: nf.Model, data: nf.Data) -> No
     compare_with_mncontour(model, data, ("scale", "shape[0]"), 12)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     ("file", "names", "n_points"),

@@ -378,6 +378,7 @@ def test_score_and_information() -> None:
     np.testing.assert_allclose(difference, change @ weights, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @Relaxed
 @given(document=workspaces(), seed=st.integers(0, 1000))
 def test_random_workspaces(document: dict[str, Any], seed: int) -> None:
@@ -404,6 +405,7 @@ def test_random_workspaces(document: dict[str, Any], seed: int) -> None:
     assert change < 1e-5
 
 
+@pytest.mark.slow
 @Relaxed
 @given(document=workspaces(), seed=st.integers(0, 1000))
 def test_random_fits_with_an_active_bound(document: dict[str, Any], seed: int) -> None:
@@ -431,6 +433,7 @@ def test_random_fits_with_an_active_bound(document: dict[str, Any], seed: int) -
     assert not held.free[p]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_published_workspaces(path: Path) -> None:
     if not path.exists():

@@ -83,6 +83,7 @@ def test_fit_finds_the_signal() -> None:
     assert 1.5 < significance < 3.5
 
 
+@pytest.mark.slow
 def test_other_seeds_find_the_truth_on_average(script: ModuleType) -> None:
     pulls = []
     for seed in range(20):

@@ -50,6 +50,7 @@ def expect_gradient(function: Callable[[Array], tuple[float, Array]], x: Array) 
     assert function(x)[1] @ direction == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_cut_and_binning() -> None:
     example = load("cut_and_binning")
     analysis = example.Analysis(example.simulate(500, 2), bandwidth=0.02, width=4.0)
@@ -63,6 +64,7 @@ def test_cut_and_binning() -> None:
     assert "chosen" in example.report(result)
 
 
+@pytest.mark.slow
 def test_neos() -> None:
     example = load("neos")
     analysis, blobs = example.Analysis(), example.simulate(200, 2)
@@ -74,6 +76,7 @@ def test_neos() -> None:
     assert "lowers" in example.report(result)
 
 
+@pytest.mark.slow
 def test_inferno() -> None:
     example = load("inferno")
     summary = example.Summary(example.Network((3, 8, 8, example.N_OUTPUTS)))

@@ -38,6 +38,7 @@ def test_minimum_and_errors_equal_those_of_pyhf(
     np.testing.assert_allclose(result.errors, fitted[:, 1], rtol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minimizer", [f"scipy:{m}" for m in METHODS if is_supported(m)])
 def test_every_method_of_scipy_finds_the_minimum(
     likelihood: nf.Likelihood, result: nf.FitResult, minimizer: str

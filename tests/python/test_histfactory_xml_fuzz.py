@@ -52,6 +52,7 @@ def written(leaf: tuple[str, dict[str, str], str], inside: str = "") -> str:
     return f"<{name}{listing}>{text}{inside}</{name}>"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(leaves, st.lists(leaves, max_size=4)), max_size=5), st.booleans())
 def test_any_structure_is_read_or_refused(
@@ -105,6 +106,7 @@ def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
         yield bytes(mutated)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
 @pytest.mark.parametrize("name", ["top.xml", "signal_region.xml"])
 def test_damaged_xml_is_read_or_refused(folder: Path, name: str) -> None:
@@ -117,6 +119,7 @@ def test_damaged_xml_is_read_or_refused(folder: Path, name: str) -> None:
     assert 0 < refused < 200
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["more.root", "histograms.root"])
 def test_damaged_histograms_are_read_or_refused(folder: Path, name: str) -> None:

@@ -320,6 +320,7 @@ def difference_at_random_points(a: nf.Likelihood, b: nf.Likelihood) -> float:
     return worst
 
 
+@pytest.mark.slow
 @needs_shared
 @pytest.mark.filterwarnings("ignore::nablafit.errors.ModelWarning")
 @pytest.mark.parametrize(
@@ -371,6 +372,7 @@ def with_widths_of(spec: ModelSpec, other: ModelSpec) -> ModelSpec:
 # --- round trips ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(document=pyhf_specs.workspaces())
 def test_pyhf_models_survive(document: dict[str, Any]) -> None:

@@ -47,6 +47,7 @@ def test_qtilde_is_that_of_pyhf(
     np.testing.assert_allclose(observed_and_expected(result), pyhf_test(document, value), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_negative_estimates(document: dict[str, Any]) -> None:
     """The two branches of q-tilde, and q with an estimate below 0."""
     document["observations"][0]["data"] = [36.0, 17.0]

@@ -128,6 +128,7 @@ def test_gradient_by_inputs_and_data(of: str) -> None:
             assert slope(along, by_part @ d, largest=1e-3) < 1e-6
 
 
+@pytest.mark.slow
 @Relaxed
 @given(document=workspaces(), seed=st.integers(0, 2**32 - 1))
 def test_gradients_of_random_workspaces(document: dict, seed: int) -> None:

@@ -88,6 +88,7 @@ def test_small_model_agrees_with_minos(model: nf.Model, data: nf.Data) -> None:
     compare_with_minos(model, data, list(model.parameters), 2e-3)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     ("file", "names"),
@@ -360,6 +361,7 @@ def test_a_minimum_that_newton_steps_over_is_found() -> None:
         assert alpha.ends == pytest.approx((below, above), abs=0.0101)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(workspaces())
 def test_ends_of_random_models_are_not_too_near(document: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ def check_with_pyhf(
         assert found[2 + i] == pytest.approx(1 - limits.level, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_p_values_of_pyhf_at_the_limits(
     document: dict[str, Any], model: nf.Model, data: nf.Data
 ) -> None:
@@ -77,6 +78,7 @@ def test_p_values_at_the_tested_points(model: nf.Model, data: nf.Data) -> None:
     assert nf.upper_limit(model, data, starts=0).n_fits < 60
 
 
+@pytest.mark.slow
 def test_linear_grid_is_that_of_pyhf(
     document: dict[str, Any], model: nf.Model, data: nf.Data
 ) -> None:
@@ -278,6 +280,7 @@ def test_results_are_readable_and_saved(model: nf.Model, data: nf.Data, tmp_path
 # --- toys ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_toys_agree_with_asymptotics(model: nf.Model, data: nf.Data) -> None:
     toys = nf.upper_limit(model, data, calculator="toys", n_toys=1500)
     asymptotic = nf.upper_limit(model, data)
@@ -329,6 +332,7 @@ def test_interrupted_toys_give_limits(model: nf.Model, data: nf.Data) -> None:
     assert len({len(toys) for toys in limits.toys}) == 1
 
 
+@pytest.mark.slow
 def test_limits_cover(document: dict[str, Any]) -> None:
     """CLs limits cover at least as often as their level says, in data with a signal."""
     model, _ = opened(document)

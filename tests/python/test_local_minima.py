@@ -127,6 +127,7 @@ def test_limits_follow_the_lowest_minimum(make: Any, statistic: str) -> None:  #
     assert "several minima" in repr(limits)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::nablafit.FitWarning")
 @pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")  # normsys that turn negative
 @pytest.mark.skipif(not published_workspaces(), reason="the published workspaces are not here")
@@ -181,6 +182,7 @@ def test_starts_are_an_option(model: nf.Model, data: nf.Data) -> None:
         nf.hypotest(model, data, starts=-1)
 
 
+@pytest.mark.slow
 def test_toys_take_the_lowest_minimum() -> None:
     """More starts never raise a minimum: statistics of toys are those of many starts."""
     model, data = opened(shared_norm())

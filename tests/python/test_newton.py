@@ -66,6 +66,7 @@ def test_errors_and_correlations_equal_those_of_hesse(path: Path) -> None:
     np.testing.assert_allclose(theirs.correlation[square], ours.correlation[square], atol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_the_hessian_cuts_the_calls_of_minuit(path: Path) -> None:
     likelihood, _ = open_published(path)
@@ -127,6 +128,7 @@ def test_several_starts_find_the_lowest_minimum_known(path: Path) -> None:
 
 # The same examples every time: of toys from such models, where products of free factors leave
 # directions without slope, about one in a hundred ends in a result that says it is not valid.
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

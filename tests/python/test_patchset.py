@@ -132,6 +132,7 @@ def test_patches_that_do_not_fit(
         apply_operations(document, [operation], "set: name")
 
 
+@pytest.mark.slow
 def test_copies_are_bounded(document: dict[str, Any]) -> None:
     bomb = [{"op": "copy", "from": "/channels", "path": f"/channels/{i % 2}/x"} for i in range(100)]
     with pytest.raises(nf.WorkspaceError, match="copies more than"):

@@ -61,6 +61,7 @@ def test_correlation() -> plot.StyledFigure:
     return plot.correlation(results.correlation_result(), label=PLAIN)
 
 
+@pytest.mark.slow
 @compare
 def test_yields() -> plot.StyledFigure:
     return plot.yields(
@@ -72,11 +73,13 @@ def test_yields() -> plot.StyledFigure:
     )
 
 
+@pytest.mark.slow
 @compare
 def test_yields_of_channels() -> plot.StyledFigure:
     return plot.yields(results.yields_result(n_samples=12), label=CMS, y_scale="log")
 
 
+@pytest.mark.slow
 @compare
 def test_goodness_of_fit() -> plot.StyledFigure:
     return plot.goodness_of_fit(results.gof_result(500), label=INSIDE)
@@ -87,6 +90,7 @@ def test_scan() -> plot.StyledFigure:
     return plot.scan(results.scan_result(), label=CMS, unit="fb")
 
 
+@pytest.mark.slow
 @compare
 def test_scan_of_two_parameters() -> plot.StyledFigure:
     return plot.scan(results.scan_result_2d(), label=PLAIN)
@@ -117,6 +121,7 @@ def test_limit_on_a_logarithmic_scale() -> plot.StyledFigure:
     return plot.limit(results.limit_result(), label=CMS, y_scale="log")
 
 
+@pytest.mark.slow
 @compare
 def test_limit_grid() -> plot.StyledFigure:
     return plot.limit_grid(results.grid_result(), label=INSIDE, unit="GeV")

@@ -58,6 +58,7 @@ def points(axes: Axes, label: str | None = None) -> np.ndarray[Any, Any]:
     return chosen.lines[0].get_xydata()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "style"),
     [(name, "plain") for name in EVERYTHING]
@@ -95,6 +96,7 @@ def is_drawn(text: Text, figure: Figure) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_settings_of_the_user_stay_and_do_not_matter(tmp_path: Path) -> None:
     figure = plot.limit(results.limit_result(), save=tmp_path / "a.png")
     with matplotlib.rc_context({"font.size": 30.0, "axes.facecolor": "red", "text.usetex": True}):
@@ -137,6 +139,7 @@ def test_without_the_extra_the_message_says_what_to_install(missing: str) -> Non
     assert "pip install 'nablafit[plot]'" in finished.stdout
 
 
+@pytest.mark.slow
 def test_files_are_written_and_reproducible(tmp_path: Path) -> None:
     paths = [tmp_path / f"limit.{suffix}" for suffix in ("pdf", "png", "svg", "eps")]
     plot.limit(results.limit_result(), save=paths[:3])
@@ -217,6 +220,7 @@ def test_ranking_bars_and_pulls() -> None:
     assert bars.get_xlim()[0] == -bars.get_xlim()[1]
 
 
+@pytest.mark.slow
 def test_correlation_matrix_and_its_cut() -> None:
     found = results.correlation_result(30)
     axes = plot.correlation(found, n_max=20).axes[0]
@@ -273,6 +277,7 @@ def test_samples_on_top_and_other() -> None:
         plot.yields(found, samples=["signal"])
 
 
+@pytest.mark.slow
 def test_histogram_stays_below_label_and_legend() -> None:
     label = plot.Label(experiment="EXP", status="Draft", style="plain", text="one\ntwo\nthree")
     for scale in ("linear", "log"):

@@ -142,6 +142,7 @@ def test_several_parameters_of_interest_share_refits(model: nf.Model, data: nf.D
     assert one.statuses == alone.statuses
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
 @pytest.mark.parametrize("path", published_workspaces(), ids=lambda path: path.stem)
 def test_published_workspaces(path: Path) -> None:

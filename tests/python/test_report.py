@@ -83,6 +83,7 @@ def html(report: nf.Report) -> str:
     return report.html()
 
 
+@pytest.mark.slow
 def test_page_is_well_formed_and_needs_nothing_else(html: str) -> None:
     page = Page(html)
     assert page.all("script") == []
@@ -132,6 +133,7 @@ def test_numbers_are_on_the_page(html: str) -> None:
         assert expected in text, expected
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said(report: nf.Report) -> None:
     short = replace(report, limit=None, scan=None, missing={"limit": "There is no signal <here>."})
     text = " ".join(Page(short.html()).text)
@@ -160,6 +162,7 @@ def test_report_of_a_model(workspace: nf.Workspace, model: nf.Model, data: nf.Da
     np.testing.assert_array_equal(made.postfit.x, made.fit.x)
 
 
+@pytest.mark.slow
 def test_report_without_a_parameter_of_interest(workspace: nf.Workspace) -> None:
     model = workspace.model("fixed_lumi")
     made = nf.make_report(model, workspace.data(model), workspace=workspace)

@@ -103,6 +103,7 @@ def profiles(likelihood: nf.Likelihood) -> bytes:
     return json.dumps(documents).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [evaluations, fits, batch, starts, hypotests, profiles])
 def test_bits_do_not_depend_on_threads(
     large: nf.Likelihood,

@@ -321,6 +321,7 @@ def test_claims_of_large_objects_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         read("every_modifier.root")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED, reason="the shared workspaces are missing")
 @pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
 def test_published_workspaces_load_and_fit(path: Path) -> None:

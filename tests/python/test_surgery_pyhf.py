@@ -18,9 +18,10 @@ from pyhf_specs import Document
 
 pyhf = pytest.importorskip("pyhf")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::nablafit.ModelWarning", "ignore::DeprecationWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::nablafit.ModelWarning", "ignore::DeprecationWarning"),
+    pytest.mark.slow,
+]
 
 some = settings(
     max_examples=40,

@@ -30,6 +30,8 @@ from truth_invariance import check_padding, check_scale
 from truth_models import KINDS, compiled, random_case
 from truth_referee import PlainModel
 
+pytestmark = pytest.mark.slow
+
 MODELS = int(os.environ.get("NABLAFIT_TRUTH_MODELS", "330"))
 SEED = int(os.environ.get("NABLAFIT_TRUTH_SEED", "1"))
 SHARD, N_SHARDS = map(int, os.environ.get("NABLAFIT_TRUTH_SHARD", "0/1").split("/"))

@@ -32,6 +32,7 @@ logging.getLogger("pyhf.workspace").setLevel(logging.ERROR)  # every combination
 pytestmark = [
     pytest.mark.filterwarnings("ignore::nablafit.ModelWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # jsonschema, called by pyhf
+    pytest.mark.slow,
 ]
 
 MODELS = int(os.environ.get("NABLAFIT_TRUTH_MODELS", "330"))
