@@ -1,15 +1,16 @@
 /// \file
-/// Derivatives of a likelihood, of its minimum and of what inference makes of it, with respect to
-/// inputs (nablafit/inputs.hpp), data and fixed parameters.
+/// Derivatives of a likelihood, of its minimum and of results of inference with respect to inputs
+/// (nablafit/inputs.hpp), data and fixed parameters.
 ///
 /// All are exact: minima are differentiated by the implicit function theorem, with one solve of the
 /// arrow-form Hessian over the free parameters, curvatures by third derivatives along directions.
-/// L is -log of the whole likelihood here, with the terms that depend on data and widths alone.
+/// Here L is -log of the full likelihood, including terms that depend only on data and widths.
 ///
 /// Conventions. Parameters at a bound with a multiplier above zero are held there. A minimum where
 /// a multiplier vanishes, at a kink of a piecewise interpolation, where yields are zero or with a
 /// singular Hessian has no derivative: Error, which names parameters. Parameters without effect
-/// stay where they are. A bin whose yield and count are both zero has no derivative by its count.
+/// stay where they are. A bin whose yield and count are both zero contributes no derivative with
+/// respect to its count.
 #ifndef NABLAFIT_DIFFERENTIATE_HPP
 #define NABLAFIT_DIFFERENTIATE_HPP
 
@@ -26,7 +27,7 @@
 
 namespace nablafit {
 
-/// Derivatives of one number with respect to all that a likelihood is made of.
+/// Derivatives of one number with respect to everything that enters a likelihood.
 struct NABLAFIT_API FullGradient {
   std::vector<double> parameters;          ///< n_parameters
   std::vector<double> inputs;              ///< Inputs::size()
@@ -37,8 +38,7 @@ struct NABLAFIT_API FullGradient {
   void add(double factor, const FullGradient& other);
 };
 
-/// Directions in which all that a likelihood is made of changes, same lengths; null stands for
-/// zero.
+/// Directions in everything that enters a likelihood, same lengths; null stands for zero.
 struct FullTangent {
   const double* parameters = nullptr;
   const double* inputs = nullptr;
@@ -51,11 +51,11 @@ struct FullTangent {
 NABLAFIT_API FullGradient full_gradient(const Likelihood& likelihood, Span<const double> x,
                                         bool deviance = false);
 
-/// Gradient of v . dL/dx: the mixed second derivatives, from the left; `parameters` is the
-/// Hessian's product with v. Minus this is the gradient of v . score. Throws as full_gradient.
+/// Gradient of v . dL/dx: product of v with the mixed second derivatives; `parameters` is the
+/// Hessian times v. Minus this is the gradient of v . score. Throws as full_gradient.
 NABLAFIT_API FullGradient mixed_product(const Likelihood& likelihood, Span<const double> x,
                                         Span<const double> v);
-/// Change of dL/dx along `tangent`: the same, from the right. Throws as full_gradient.
+/// Change of dL/dx along `tangent`: the transposed product. Throws as full_gradient.
 NABLAFIT_API std::vector<double> gradient_tangent(const Likelihood& likelihood,
                                                   Span<const double> x, const FullTangent& tangent);
 /// Gradient of sum of weights [n_bins] times expected yields; its data members are zero.
