@@ -1,5 +1,5 @@
 /// \file
-/// Arrays at the border: exact float64 C-contiguous in, new or read-only arrays out.
+/// Arrays at the boundary: exact float64 C-contiguous in, new or read-only arrays out.
 #ifndef NABLAFIT_BINDINGS_ARRAYS_HPP
 #define NABLAFIT_BINDINGS_ARRAYS_HPP
 
@@ -40,7 +40,7 @@ inline std::string describe(py::handle object) {
          std::string(py::str(object.attr("dtype")));
 }
 
-/// The data of `object`; throws ArgumentError unless it is exactly what vector_or_null wants.
+/// The data of `object`; throws ArgumentError unless it is exactly what vector_or_null accepts.
 inline const double* require_vector(py::handle object, std::size_t size, const char* name) {
   if (const double* data = vector_or_null(object, size)) return data;
   throw ArgumentError("expected a C-contiguous float64 array of shape (" + std::to_string(size) +
@@ -63,8 +63,8 @@ inline const bool* require_flags(py::handle object, std::size_t size, const char
                       name);
 }
 
-/// A new float64 array. Goes to NumPy's C API directly: py::array_t's constructor costs as much as
-/// the evaluation of a small model.
+/// A new float64 array. Uses NumPy's C API directly: py::array_t's constructor costs as much as the
+/// evaluation of a small model.
 inline py::object new_array(int n_dimensions, const Py_intptr_t* shape) {
   const auto& api = py::detail::npy_api::get();
   PyObject* type = api.PyArray_DescrFromType_(py::detail::npy_api::NPY_DOUBLE_);

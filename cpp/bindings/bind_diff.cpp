@@ -218,7 +218,8 @@ py::tuple objective(const Model& model, std::size_t n, const py::dict& arrays,
   return run_objective(model, n, arrays, n_threads, function);
 }
 
-/// Like run_objective for functions whose gradients by parameters take the place of the second.
+/// Like run_objective, for functions that return gradients with respect to parameters instead of a
+/// second batch.
 template <typename Function>
 py::tuple run_with_parameters(const Model& model, std::size_t n, const py::dict& arrays,
                               std::size_t n_threads, Function&& function) {
@@ -301,27 +302,28 @@ void define_batches(py::module_& module) {
     module.def(name, function, py::arg("model"), py::arg("n"), py::arg("arrays"),
                py::arg("n_threads"), doc);
   };
-  define("expected_variances", &objective<&expected_variances>, "Variances in Asimov data.");
+  define("expected_variances", &objective<&expected_variances>, "Variances for Asimov data.");
   define("expected_informations", &objective<&expected_informations>,
          "Fisher information along the direction.");
   define("likelihood_ratios", &objective<&likelihood_ratios>, "Profile likelihood ratios.");
   define("goodness_of_fits", &objective<&goodness_of_fits>, "Twice the smallest deviances.");
   module.def("fits", &fits, py::arg("model"), py::arg("n"), py::arg("arrays"), py::arg("starts"),
              py::arg("n_threads"), "Minima, values of -log L there, messages, exception or None.");
-  module.def("full_gradients", &full_gradients_of, py::arg("model"), py::arg("n"),
-             py::arg("arrays"), py::arg("x"), py::arg("n_threads"),
-             "-log L with gradients, those by parameters, messages, exception or None.");
+  module.def(
+      "full_gradients", &full_gradients_of, py::arg("model"), py::arg("n"), py::arg("arrays"),
+      py::arg("x"), py::arg("n_threads"),
+      "-log L with gradients, those with respect to parameters, messages, exception or None.");
   module.def(
       "pull_back_fits", &pull_back_many, py::arg("model"), py::arg("n"), py::arg("arrays"),
       py::arg("x"), py::arg("parameters"), py::arg("values"), py::arg("n_threads"),
-      "Gradients of cotangents times minima and values, those by fixed parameters, messages, "
-      "exception or None.");
+      "Gradients of cotangents times minima and values, those with respect to fixed parameters, "
+      "messages, exception or None.");
 }
 
 }  // namespace
 
 void bind_diff(py::module_& core) {
-  // A module of its own beside _core, so that it has a stub file of its own.
+  // A separate module beside _core, so that it has its own stub file.
   PyObject* added = PyImport_AddModule("nablafit._diff");
   if (added == nullptr) throw py::error_already_set();
   auto module = py::reinterpret_borrow<py::module_>(added);
@@ -343,7 +345,8 @@ void bind_diff(py::module_& core) {
           },
           py::arg("values"), "A model with the same structure and other inputs.");
   module.def("full_gradient", &full_gradient_of, py::arg("likelihood"), py::arg("x"),
-             py::arg("deviance"), "By parameters, inputs, counts and global observables.");
+             py::arg("deviance"),
+             "Gradients with respect to parameters, inputs, counts and global observables.");
   module.def("mixed_product", &mixed_product_of, py::arg("likelihood"), py::arg("x"), py::arg("v"),
              "Gradient of v . dL/dx.");
   module.def("gradient_tangent", &gradient_tangent_of, py::arg("likelihood"), py::arg("x"),

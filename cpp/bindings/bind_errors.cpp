@@ -34,15 +34,15 @@ ErrorClasses make_classes() {
   const auto value_error = py::reinterpret_borrow<py::object>(PyExc_ValueError);
   ErrorClasses classes;
   classes.error = make_class("Error", py::make_tuple(base),
-                             "Root of all exceptions of nablafit.\n\n"
+                             "Base class of all exceptions of nablafit.\n\n"
                              "`location` says where: a JSON pointer, a path into a specification, "
                              "a parameter name,\nor an empty string.");
   const py::tuple bases = py::make_tuple(classes.error, value_error);
-  classes.workspace_error = make_class("WorkspaceError", bases,
-                                       "A file or document that is not what its format demands.");
+  classes.workspace_error =
+      make_class("WorkspaceError", bases, "A file or document that violates its format.");
   classes.spec_error = make_class("SpecError", bases,
-                                  "A ModelSpec that contradicts itself or asks for what the "
-                                  "evaluator does not define.");
+                                  "A ModelSpec that contradicts itself or contains something "
+                                  "undefined.");
   classes.argument_error =
       make_class("ArgumentError", bases, "An argument that does not fit the model.");
   return classes;

@@ -1,5 +1,5 @@
 /// \file
-/// Numbers and expressions as the writer of C++ sources needs them.
+/// Numbers and expressions for the writer of C++ sources.
 #include <pybind11/stl.h>
 
 #include <string>
@@ -95,7 +95,7 @@ void bind_export(py::module_& module) {
   module.def("expression_nodes", &expression_nodes, py::arg("text"), py::arg("parameters"),
              py::arg("variables"),
              "A parsed expression, operands before operations, the result last: operation, number, "
-             "nodes of the operands (of an argument: its place among parameters and variables), "
+             "nodes of the operands (for an argument: its index among parameters and variables), "
              "whether it depends on parameters. Raises SpecError for text outside the grammar.");
   module.def("factor_constants", &factor_constants, py::arg("low"), py::arg("high"),
              "Logarithms of a factor at -1 and +1, and the six coefficients of code 5.");

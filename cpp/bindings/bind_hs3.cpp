@@ -43,8 +43,8 @@ void bind_hs3(py::module_& module) {
                               moved_to_tuple(std::move(document.notes)), problem_of(document));
       },
       py::arg("text"), py::arg("source") = "workspace",
-      "Reads UTF-8 JSON: measurements, data sets, notes, and None or what is wrong with the data: "
-      "message and location.");
+      "Reads UTF-8 JSON: measurements, data sets, notes, and what is wrong with the data (message "
+      "and location) or None.");
   module.def(
       "write_hs3",
       [](const ModelSpec& spec, const std::vector<Observations>& datasets, bool lossy) {
@@ -57,7 +57,7 @@ void bind_hs3(py::module_& module) {
                               moved_to_tuple(std::move(result.notes)));
       },
       py::arg("spec"), py::arg("datasets"), py::kw_only(), py::arg("lossy") = false,
-      "The document, what HS3 cannot hold, and what other programs read differently.");
+      "The document, what HS3 cannot represent, and what other programs read differently.");
 }
 
 }  // namespace nablafit::bindings

@@ -21,8 +21,8 @@ void bind_io(py::module_& module) {
             return PyhfWorkspace::parse(view, source, io::BadData::report);
           },
           py::arg("text"), py::arg("source") = "workspace",
-          "Parses UTF-8 JSON; raises WorkspaceError with `source` and a JSON pointer for what is "
-          "wrong with the model.")
+          "Parses UTF-8 JSON; raises WorkspaceError with `source` and a JSON pointer if the model "
+          "is wrong.")
       .def_property_readonly(
           "measurement_names",
           [](const PyhfWorkspace& self) { return py::tuple(py::cast(self.measurement_names())); },
@@ -48,7 +48,7 @@ void bind_io(py::module_& module) {
           "The observed counts; raises WorkspaceError if they are wrong.")
       .def_property_readonly(
           "notes", [](const PyhfWorkspace& self) { return py::tuple(py::cast(self.notes())); },
-          "What was passed over or changed while reading.");
+          "What was ignored or changed while reading.");
 }
 
 }  // namespace nablafit::bindings

@@ -1,6 +1,6 @@
 /// \file
-/// The function that is minimised. Calls cost about as much as a small model's evaluation, so this
-/// file avoids what can be avoided: argument casters, array_t constructors, Python wrappers.
+/// The function that is minimised. A call costs about as much as evaluating a small model, so this
+/// file avoids argument casters, array_t constructors and Python wrappers.
 #include <pybind11/native_enum.h>
 #include <pybind11/pybind11.h>
 
@@ -17,8 +17,8 @@ namespace nablafit::bindings {
 namespace {
 
 /// A parameter vector given as one array or as one float per parameter. The fast paths are an exact
-/// float64 array and Python floats; everything else is first given to the method `_as_vector` of
-/// the likelihood, which the façade overrides to convert, and must be exact then.
+/// float64 array and Python floats; everything else first goes through the likelihood's method
+/// `_as_vector`, which the façade overrides to convert, and must be exact afterwards.
 class ParameterVector {
  public:
   ParameterVector(py::handle self, py::handle x, std::size_t size)
@@ -57,8 +57,8 @@ class ParameterVector {
   py::object owner_;
 };
 
-/// Runs `evaluate(evaluator)` with the GIL released, then lets Ctrl-C through: a minimiser in C++
-/// may call us for minutes without executing a line of Python.
+/// Runs `evaluate(evaluator)` with the GIL released, then checks for Ctrl-C: a minimiser in C++ may
+/// call us for minutes without executing a line of Python.
 template <class Function>
 Evaluation run(EvaluatorPool& pool, Function&& evaluate) {
   Evaluation result;
@@ -169,7 +169,7 @@ std::unique_ptr<EvaluatorPool> make_pool(const Model& model, const py::handle& c
 
 void bind_status(py::module_& module) {
   py::native_enum<EvaluationStatus>(module, "EvaluationStatus", "enum.Enum",
-                                    "Why an evaluation has the value it has.")
+                                    "Whether an evaluation has a finite value, and why not.")
       .value("ok", EvaluationStatus::ok)
       .value("negative_yield", EvaluationStatus::negative_yield)
       .value("not_finite", EvaluationStatus::not_finite)
@@ -179,7 +179,7 @@ void bind_status(py::module_& module) {
       .finalize();
 }
 
-/// The names that iminuit's cost protocol demands.
+/// The names that iminuit's cost protocol requires.
 void define_cost_protocol(py::class_<EvaluatorPool>& type) {
   type.def("_value",
            [](const py::handle& self, const py::handle& values) {

@@ -46,7 +46,7 @@ py::tuple indices_of(const MinimizeSummary& self) {
   return py::tuple(py::cast(self.*member));
 }
 
-/// The matrix, or None if it was not asked for.
+/// The matrix, or None if it was not requested.
 py::object covariance(const py::object& self) {
   const auto& summary = self.cast<const MinimizeSummary&>();
   if (summary.covariance.empty()) return py::none();
@@ -114,7 +114,7 @@ void bind_minimize(py::module_& module) {
   bind_summary(module);
   module.def("minimize", &minimize_from, py::arg("likelihood"), py::kw_only(), py::arg("start"),
              py::arg("lower"), py::arg("upper"), py::arg("fixed"), py::arg("options"),
-             "Minimise on the box with exact derivatives.");
+             "Minimise within bounds, with exact derivatives.");
 }
 
 }  // namespace nablafit::bindings

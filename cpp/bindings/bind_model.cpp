@@ -25,7 +25,7 @@ py::tuple fixed_flags(const Model& model) {
   return flags;
 }
 
-/// Calls one of the model's functions of a parameter vector.
+/// Calls a member function of the model that takes a parameter vector.
 template <void (Model::*function)(const double*, double*) const>
 py::object evaluate(const Model& model, py::handle x, std::size_t size) {
   const double* parameters = require_vector(x, model.n_parameters(), "x");
@@ -36,7 +36,7 @@ py::object evaluate(const Model& model, py::handle x, std::size_t size) {
   return result;
 }
 
-/// The two vectors of Data as a tuple: the Python class of that name is made by the façade.
+/// The two vectors of Data as a tuple: the façade defines the Python class of that name.
 py::tuple arrays_of(Data data) {
   return py::make_tuple(own(std::move(data.counts)), own(std::move(data.global_observables)));
 }
@@ -54,7 +54,7 @@ std::vector<double> copy_of(const Array& vector) {
   return {vector.data(), vector.data() + vector.size()};
 }
 
-/// Offsets, parameters and derivatives: what scipy.sparse.csr_array is made of.
+/// Offsets, parameters and derivatives: the arrays of scipy.sparse.csr_array.
 py::tuple jacobian_arrays(const Model& model, py::handle x) {
   const double* parameters = require_vector(x, model.n_parameters(), "x");
   YieldJacobian jacobian;

@@ -43,7 +43,7 @@ std::vector<ProfileRay> rays_of(const py::handle& parameters, const py::handle& 
   return rays;
 }
 
-/// Gives every row of `starts` to the ray whose number `owners` has.
+/// Assigns every row of `starts` to the ray whose number is in `owners`.
 void add_starts(std::vector<ProfileRay>& rays, const py::handle& starts, const py::handle& owners,
                 std::size_t n_parameters) {
   const Rows<double> rows = rows_of<double, double>(starts, n_parameters, "starts");

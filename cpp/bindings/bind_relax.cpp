@@ -130,7 +130,7 @@ void bind_relax(py::module_& module) {
   module.def("soft_histogram_jvp", &jvp_of, py::arg("arrays"), py::arg("directions"),
              py::arg("options"), "Change of the histograms, shape (n_histograms, n_bins).");
   module.def("smooth_step", &step_of, py::arg("distances"), py::arg("widths"), py::arg("kernel"),
-             py::arg("n_threads"), "Values and slopes.");
+             py::arg("n_threads"), "Values and slopes of the smoothed step.");
 }
 
 }  // namespace nablafit::bindings

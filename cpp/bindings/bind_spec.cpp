@@ -10,7 +10,7 @@ namespace {
 void bind_interpolation(py::module_& module) {
   py::native_enum<Interpolation>(
       module, "Interpolation", "enum.IntEnum",
-      "Interpolation between low, nominal and high, HistFactory's numbers.")
+      "Interpolation between low, nominal and high, with HistFactory's numbers.")
       .value("piecewise_linear", Interpolation::piecewise_linear)
       .value("piecewise_exponential", Interpolation::piecewise_exponential)
       .value("quadratic_linear", Interpolation::quadratic_linear)
@@ -42,10 +42,10 @@ void bind_modifiers(py::module_& module) {
   bind_modifier<ShapeFactor>(module, "ShapeFactor",
                              "Multiplies bin b by the unconstrained parameters[b].");
   bind_struct<BinVariable>(module, "BinVariable",
-                           "Numbers that an expression names: one per bin, or per node of a bin.");
+                           "Numbers used in an expression: one per bin, or per node of a bin.");
   bind_modifier<FormulaFactor>(module, "FormulaFactor",
                                "Multiplies bins by an expression in the named parameters, and in "
-                               "numbers of the bin if it has variables.");
+                               "numbers per bin if it has variables.");
 }
 
 void bind_parameters(py::module_& module) {
@@ -59,18 +59,18 @@ void bind_parameters(py::module_& module) {
                                "Gamma(parameter; shape observed + 1, scale).");
   bind_struct<UniformConstraint>(module, "UniformConstraint", "Flat over the parameter's range.");
   bind_struct<IdentityTransformation>(module, "IdentityTransformation",
-                                      "Interpolations take the parameter.");
+                                      "The argument of interpolations is the parameter.");
   bind_struct<GammaTransformation>(module, "GammaTransformation",
-                                   "Interpolations take (parameter - 1) / relative.");
+                                   "The argument of interpolations is (parameter - 1) / relative.");
   bind_struct<LogNormalTransformation>(
       module, "LogNormalTransformation",
-      "Interpolations take ((1 + relative)^parameter - 1) / relative.");
+      "The argument of interpolations is ((1 + relative)^parameter - 1) / relative.");
   for (const char* kind : {"Identity", "Gamma", "LogNormal"}) {
-    // The name in what was pickled before.
+    // The name in older pickles.
     module.attr((std::string(kind) + "Pull").c_str()) =
         module.attr((std::string(kind) + "Transformation").c_str());
   }
-  bind_struct<Parameter>(module, "Parameter", "Start value, range and constraint of a parameter.")
+  bind_struct<Parameter>(module, "Parameter", "Initial value, range and constraint of a parameter.")
       .def_property_readonly(
           "pull",
           [](const py::object& self) {
@@ -98,8 +98,8 @@ void bind_contents(py::module_& module) {
   bind_struct<ParameterPoint::Value>(module, "ParameterValue", "The value of one parameter.");
   bind_struct<ParameterPoint>(module, "ParameterPoint", "A named point in parameter space.");
   bind_struct<ModelSpec>(module, "ModelSpec",
-                         "A complete statistical model without data; `parameters` is the order of "
-                         "all vectors.");
+                         "A complete statistical model without data; all vectors have the order of "
+                         "`parameters`.");
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ void bind_spec(py::module_& module) {
   bind_parameters(module);
   bind_contents(module);
   module.def("validate", &validate, py::arg("spec"), py::call_guard<py::gil_scoped_release>(),
-             "Raises SpecError at the first thing that is not a model.");
+             "Raises SpecError at the first thing that is wrong.");
 }
 
 }  // namespace nablafit::bindings

@@ -12,9 +12,9 @@
 
 namespace nablafit::bindings {
 
-/// Evaluators of one Likelihood. A call borrows one, and makes one if all are in use, so there are
-/// as many as calls ever ran at once. The lock is held while the list changes, never during an
-/// evaluation.
+/// Evaluators of one Likelihood. A call borrows one, and makes one if all are in use, so their
+/// number is the largest number of simultaneous calls so far. The lock is held while the list
+/// changes, never during an evaluation.
 class EvaluatorPool {
  public:
   EvaluatorPool(Likelihood likelihood, Backend backend)
@@ -55,7 +55,7 @@ class EvaluatorPool {
 
   void give_back(std::unique_ptr<Evaluator> evaluator) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Room for every evaluator ever lent was made when it was lent or here: on failure it is freed.
+    // The list already has room for every evaluator that was lent; if not, the evaluator is freed.
     try {
       idle_.push_back(std::move(evaluator));
     } catch (...) {

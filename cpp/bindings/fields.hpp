@@ -2,7 +2,7 @@
 /// Plain structs as immutable Python classes, from one list of their members: keyword constructor,
 /// read-only properties, ==, repr, pickling and `replace`.
 ///
-/// `Fields<T>::list` names the members in order. Sequences become tuples whose items refer into the
+/// `Fields<T>::list` lists the members in order. Sequences become tuples whose items refer into the
 /// parent object (no copy; the parent is kept alive), vectors of numbers read-only NumPy views.
 #ifndef NABLAFIT_BINDINGS_FIELDS_HPP
 #define NABLAFIT_BINDINGS_FIELDS_HPP
@@ -33,7 +33,7 @@ struct RequiredField {
   Member Owner::* member;
 };
 
-/// May be left out of the constructor; its default is that of a value-initialised Owner.
+/// May be omitted in the constructor; the default is that of a value-initialised Owner.
 template <class Owner, class Member>
 struct OptionalField {
   const char* name;
@@ -124,7 +124,7 @@ py::object to_python(const T& value, py::handle owner) {
   }
 }
 
-/// Python's repr, with long sequences cut and sequences of objects counted.
+/// Python's repr, but long sequences are truncated, and of sequences of objects only the length.
 template <class T>
 std::string format(const T& value, py::handle owner) {
   constexpr std::size_t n_shown = 8;
@@ -145,7 +145,7 @@ std::string format(const T& value, py::handle owner) {
   }
 }
 
-/// `Name(field=value, ...)`; optional fields at their default are left out.
+/// `Name(field=value, ...)`, without optional fields that have their default value.
 template <class T>
 std::string represent(const py::object& self) {
   const T& value = self.cast<const T&>();

@@ -10,7 +10,7 @@
 
 namespace nablafit::bindings {
 
-/// Copies four exact arrays, one value per parameter each.
+/// Copies four exact arrays with one value per parameter.
 inline MinimizeArguments arguments_of(const Model& model, const py::handle& start,
                                       const py::handle& lower, const py::handle& upper,
                                       const py::handle& fixed) {

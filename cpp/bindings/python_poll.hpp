@@ -14,7 +14,7 @@ namespace nablafit::bindings {
 
 namespace py = pybind11;
 
-/// Lets signals and a progress function through while threads work without the GIL. Only the
+/// Handles signals and calls a progress function while threads work without the GIL. Only the
 /// calling thread polls.
 class PythonPoll {
  public:

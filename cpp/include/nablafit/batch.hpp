@@ -16,20 +16,20 @@
 
 namespace nablafit {
 
-/// Threads and interruption of a call that works on many things at once.
+/// Threads and interruption of a call that processes many items.
 struct RunOptions {
   /// 0: the environment variable NABLAFIT_NUM_THREADS, else the processors this process may run on.
-  /// Calls from within a thread of another such call run on that thread alone. Results do not
-  /// depend on the number of threads.
+  /// Calls from within a thread of another such call use only that thread. Results do not depend on
+  /// the number of threads.
   std::size_t n_threads = 0;
-  /// Called from the calling thread at least every 50 ms, or after every single fit where one takes
-  /// longer, and once at the end, with the number of items that are done; returning false stops the
-  /// call as soon as the fits under way have ended. May throw: what it throws leaves the call.
+  /// Called from the calling thread at least every 50 ms, or after every fit if one takes longer,
+  /// and once at the end, with the number of finished items; returning false stops the call as soon
+  /// as the current fits have ended. Exceptions that it throws propagate to the caller.
   std::function<bool(std::size_t n_done)> poll;
 };
 
-/// A row-major matrix that somebody else owns, with one row for every fit or one row for all of
-/// them; without rows: the standard that the member says.
+/// A row-major matrix owned by the caller, with one row for every fit or one row for all of them;
+/// without rows: the default that the member states.
 template <typename T>
 struct Rows {
   const T* values = nullptr;
@@ -41,23 +41,23 @@ struct Rows {
   }
 };
 
-/// The rows of a matrix in contiguous memory, which must stay where it is while they are in use.
+/// The rows of a matrix in contiguous memory, which must stay valid while they are in use.
 /// Throws ArgumentError unless the number of values is a multiple of `row_length`.
 NABLAFIT_API Rows<double> make_rows(Span<const double> values, std::size_t row_length);
 
 /// What to fit; row lengths in brackets.
 struct FitManyArguments {
   std::size_t n_fits = 0;
-  Rows<double> counts;              ///< [n_bins]; must be given
-  Rows<double> global_observables;  ///< [n_constrained]; standard: the stored ones
-  Rows<double> starts;              ///< [n_parameters]; standard: the initial values
-  Rows<char> fixed;                 ///< [n_parameters]; standard: the model's
-  Rows<double> lower;               ///< [n_parameters]; standard: the model's
-  Rows<double> upper;               ///< [n_parameters]; standard: the model's
+  Rows<double> counts;              ///< [n_bins]; required
+  Rows<double> global_observables;  ///< [n_constrained]; default: those stored with the model
+  Rows<double> starts;              ///< [n_parameters]; default: the initial values
+  Rows<char> fixed;                 ///< [n_parameters]; default: those of the model
+  Rows<double> lower;               ///< [n_parameters]; default: those of the model
+  Rows<double> upper;               ///< [n_parameters]; default: those of the model
 };
 
 struct FitManyOptions {
-  /// `covariance` full is taken as errors; `diagnostics` only costs time.
+  /// `covariance` full is treated as errors; `diagnostics` only costs time.
   MinimizeOptions minimize = without_diagnostics();
   /// Parameters whose values and errors to keep, in this order; empty: all.
   std::vector<std::size_t> kept_parameters;
@@ -69,7 +69,7 @@ struct FitManyOptions {
   }
 };
 
-/// Outcome of one of many fits: those of MinimizeStatus with the same numbers, and two more.
+/// Outcome of one of many fits: the values of MinimizeStatus, and two more.
 enum class FitStatus : std::int8_t {
   converged,
   converged_at_kink,
@@ -80,7 +80,7 @@ enum class FitStatus : std::int8_t {
   unbounded,
   infeasible_start,
   invalid_input,  ///< counts, global observables, starts or bounds outside their domain, or NaN
-  not_fitted,     ///< the call was stopped before
+  not_fitted,     ///< the call was stopped before this fit
 };
 
 inline constexpr std::size_t n_fit_statuses = 10;
@@ -88,8 +88,8 @@ inline constexpr std::size_t n_fit_statuses = 10;
 NABLAFIT_API std::string_view to_string(FitStatus status) noexcept;
 NABLAFIT_API bool is_minimum(FitStatus status) noexcept;
 
-/// Results, fit by fit in the order of the input. Numbers of fits that were not done, or could not
-/// be, are NaN.
+/// Results, fit by fit in the order of the input. Numbers of fits that were not done, or failed to
+/// start, are NaN.
 struct FitManyResult {
   std::size_t n_fits = 0;
   std::size_t n_kept = 0;        ///< parameters per fit
@@ -104,18 +104,18 @@ struct FitManyResult {
   std::vector<std::int32_t> n_gradients;
 };
 
-/// Fits one model many times. Every fit starts afresh from its own start, so the result is the
-/// same, bit for bit, for any number of threads and any order. A fit that fails has a status; it
-/// disturbs no other. Throws ArgumentError for numbers of rows that are neither 0, 1 nor n_fits and
-/// for kept parameters that do not exist.
+/// Fits one model many times. Fits are independent, so results are bitwise identical for any number
+/// of threads and any order. A fit that fails has a status and does not affect the others. Throws
+/// ArgumentError for numbers of rows that are neither 0, 1 nor n_fits and for kept parameters that
+/// do not exist.
 NABLAFIT_API FitManyResult fit_many(const Model& model, const FitManyArguments& arguments,
                                     const FitManyOptions& options = {}, const RunOptions& run = {});
 
 /// Draws `n` start points, row-major in n_parameters columns, start `i` from the random stream of
-/// (seed, i): constrained parameters from a Gaussian as wide as their constraint term, `spread`
-/// times that wide, centred on the global observables of `data`; others uniformly from their range
-/// where that is finite, else from a Gaussian about their initial value. All within the bounds;
-/// fixed parameters keep their initial value.
+/// (seed, i): constrained parameters from a Gaussian `spread` times as wide as their constraint
+/// term, centred on the global observables of `data`; others uniformly from their range if that is
+/// finite, else from a Gaussian around their initial value. All within the bounds; fixed parameters
+/// keep their initial value.
 NABLAFIT_API std::vector<double> draw_starts(const Model& model, const Data& data, std::size_t n,
                                              std::uint64_t seed, double spread = 1.0);
 

@@ -15,7 +15,7 @@ struct BuildInfo {
   std::string compiler;               ///< name and version
   std::string build_type;             ///< CMake's: Release, Debug, ...
   std::vector<std::string> backends;  ///< of derivatives, the default first
-  std::string derivatives;            ///< where those of the kernels come from: tool, version
+  std::string derivatives;            ///< tool that differentiated the kernels, with its version
   std::string codipack;               ///< version of CoDiPack; empty without it
   std::vector<std::string> instruction_sets;  ///< usable on this machine, fastest first
   std::string instruction_set;                ///< in use

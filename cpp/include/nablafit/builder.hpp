@@ -4,13 +4,15 @@
 ///     nablafit::ModelBuilder builder("search");
 ///     auto region = builder.channel("signal_region");
 ///     region.sample("signal", {1.5, 4.0}).norm_factor("mu");
-///     region.sample("background", {50.0, 30.0}).norm_sys("scale",
-///     0.95, 1.05).stat_error({2.0, 1.5}); region.observed({48.0, 33.0});
+///     region.sample("background", {50.0, 30.0})
+///         .norm_sys("scale", 0.95, 1.05)
+///         .stat_error({2.0, 1.5});
+///     region.observed({48.0, 33.0});
 ///     builder.parameter_of_interest("mu");
 ///     const nablafit::Model model(builder.build());
 ///     const nablafit::Likelihood likelihood(model, model.data(builder.observations()));
 ///
-/// Modifiers make the parameters they need, as pyhf does. Equal names mean one parameter.
+/// Modifiers create the parameters they need, as in pyhf. Equal names mean the same parameter.
 #ifndef NABLAFIT_BUILDER_HPP
 #define NABLAFIT_BUILDER_HPP
 
@@ -26,9 +28,9 @@ namespace nablafit {
 
 class ModelBuilder;
 
-/// One sample of a ModelBuilder: adds modifiers. A handle, valid as long as the builder; cheap to
-/// copy. All functions throw SpecError where numbers do not match the bins, or a name has another
-/// meaning already; their order is that of the modifiers.
+/// One sample of a ModelBuilder: adds modifiers, in the order of the calls. A handle, valid as long
+/// as the builder; cheap to copy. All functions throw SpecError if numbers do not match the bins or
+/// a name already has another meaning.
 class NABLAFIT_API SampleBuilder {
  public:
   /// Multiplies the sample by a free parameter that starts at 1, in [0, 10].
@@ -42,10 +44,10 @@ class NABLAFIT_API SampleBuilder {
   SampleBuilder& histo_sys(const std::string& name, std::vector<double> low,
                            std::vector<double> high,
                            Interpolation code = Interpolation::polynomial_linear);
-  /// Statistical uncertainties of the sample, in events, as one gamma per bin that all samples of
-  /// the channel with this call share: N(1 | gamma, sigma), sigma^2 = sum of squared uncertainties
-  /// / (sum of yields)^2. Bins without uncertainty are fixed. An empty name stands for
-  /// "staterror_<channel>".
+  /// Statistical uncertainties of the sample, in events, as one gamma per bin, shared by all
+  /// samples of the channel with this call: N(1 | gamma, sigma), sigma^2 = sum of squared
+  /// uncertainties / (sum of yields)^2. Bins without uncertainty are fixed. An empty name stands
+  /// for "staterror_<channel>".
   SampleBuilder& stat_error(std::vector<double> uncertainties, std::string name = {});
   /// Uncorrelated uncertainties of this sample alone, in events: Pois(tau | gamma tau), tau =
   /// (yield / uncertainty)^2. Bins without uncertainty are fixed.
@@ -58,7 +60,7 @@ class NABLAFIT_API SampleBuilder {
   /// or other modifiers declare.
   SampleBuilder& formula(const std::string& name, std::string expression,
                          std::vector<std::string> parameters);
-  /// The same for any FormulaFactor: with numbers of the bin, a quadrature, or a function in C++.
+  /// The same for any FormulaFactor: with numbers per bin, a quadrature, or a function in C++.
   SampleBuilder& formula(FormulaFactor factor);
 
  private:
@@ -92,7 +94,7 @@ class NABLAFIT_API ChannelBuilder {
   std::size_t channel_;
 };
 
-/// Builds a ModelSpec step by step. Parameters are in the order of their first use. Not to be used
+/// Builds a ModelSpec step by step. Parameters are in the order of their first use. Not for use
 /// from several threads at once; what `build` returns is independent of the builder.
 class NABLAFIT_API ModelBuilder {
  public:
@@ -101,15 +103,15 @@ class NABLAFIT_API ModelBuilder {
   ModelBuilder(const ModelBuilder&) = delete;
   ModelBuilder& operator=(const ModelBuilder&) = delete;
 
-  /// Adds a channel. Throws SpecError for a name that is taken.
+  /// Adds a channel. Throws SpecError if the name is already used.
   ChannelBuilder channel(std::string name);
-  /// Declares the parameter "lumi": from `value`, in [0, 10 value], N(value | lumi, sigma).
+  /// Declares the parameter "lumi": starts at `value`, in [0, 10 value], N(value | lumi, sigma).
   ModelBuilder& luminosity(double value, double sigma);
-  /// Declares a parameter that no modifier makes, for formulas. Throws SpecError if it exists.
+  /// Declares a parameter that no modifier creates, for formulas. Throws SpecError if it exists.
   ModelBuilder& add_parameter(Parameter parameter);
-  /// A parameter that exists, to change its start, bounds or constness; valid until the next one is
-  /// made. The widths of gammas of stat_error are set by `build`. Throws ArgumentError for unknown
-  /// names.
+  /// An existing parameter, to change its initial value, bounds or whether it is fixed; valid until
+  /// the next one is created. `build` sets the widths of the gammas of stat_error. Throws
+  /// ArgumentError for unknown names.
   Parameter& parameter(const std::string& name);
   ModelBuilder& parameter_of_interest(std::string name);
 

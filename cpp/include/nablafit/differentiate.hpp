@@ -1,15 +1,16 @@
 /// \file
-/// Derivatives of a likelihood, of its minimum and of what inference makes of it, with respect to
-/// inputs (nablafit/inputs.hpp), data and fixed parameters.
+/// Derivatives of a likelihood, of its minimum and of results of inference with respect to inputs
+/// (nablafit/inputs.hpp), data and fixed parameters.
 ///
 /// All are exact: minima are differentiated by the implicit function theorem, with one solve of the
 /// arrow-form Hessian over the free parameters, curvatures by third derivatives along directions.
-/// L is -log of the whole likelihood here, with the terms that depend on data and widths alone.
+/// Here L is -log of the full likelihood, including terms that depend only on data and widths.
 ///
 /// Conventions. Parameters at a bound with a multiplier above zero are held there. A minimum where
 /// a multiplier vanishes, at a kink of a piecewise interpolation, where yields are zero or with a
 /// singular Hessian has no derivative: Error, which names parameters. Parameters without effect
-/// stay where they are. A bin whose yield and count are both zero has no derivative by its count.
+/// stay where they are. A bin whose yield and count are both zero contributes no derivative with
+/// respect to its count.
 #ifndef NABLAFIT_DIFFERENTIATE_HPP
 #define NABLAFIT_DIFFERENTIATE_HPP
 
@@ -26,7 +27,7 @@
 
 namespace nablafit {
 
-/// Derivatives of one number with respect to all that a likelihood is made of.
+/// Derivatives of one number with respect to everything that enters a likelihood.
 struct NABLAFIT_API FullGradient {
   std::vector<double> parameters;          ///< n_parameters
   std::vector<double> inputs;              ///< Inputs::size()
@@ -37,8 +38,7 @@ struct NABLAFIT_API FullGradient {
   void add(double factor, const FullGradient& other);
 };
 
-/// Directions in which all that a likelihood is made of changes, same lengths; null stands for
-/// zero.
+/// Directions in everything that enters a likelihood, same lengths; null stands for zero.
 struct FullTangent {
   const double* parameters = nullptr;
   const double* inputs = nullptr;
@@ -51,11 +51,11 @@ struct FullTangent {
 NABLAFIT_API FullGradient full_gradient(const Likelihood& likelihood, Span<const double> x,
                                         bool deviance = false);
 
-/// Gradient of v . dL/dx: the mixed second derivatives, from the left; `parameters` is the
-/// Hessian's product with v. Minus this is the gradient of v . score. Throws as full_gradient.
+/// Gradient of v . dL/dx: product of v with the mixed second derivatives; `parameters` is the
+/// Hessian times v. Minus this is the gradient of v . score. Throws as full_gradient.
 NABLAFIT_API FullGradient mixed_product(const Likelihood& likelihood, Span<const double> x,
                                         Span<const double> v);
-/// Change of dL/dx along `tangent`: the same, from the right. Throws as full_gradient.
+/// Change of dL/dx along `tangent`: the transposed product. Throws as full_gradient.
 NABLAFIT_API std::vector<double> gradient_tangent(const Likelihood& likelihood,
                                                   Span<const double> x, const FullTangent& tangent);
 /// Gradient of sum of weights [n_bins] times expected yields; its data members are zero.
@@ -65,11 +65,11 @@ NABLAFIT_API FullGradient yields_gradient(const Model& model, Span<const double>
 NABLAFIT_API std::vector<double> yields_tangent(const Model& model, Span<const double> x,
                                                 const FullTangent& tangent);
 
-/// What a function of a fit depends on; null or 0: not.
+/// Derivatives of a function with respect to the outcome of a fit; null stands for zero.
 struct FitCotangent {
   const double* parameters = nullptr;  ///< n_parameters
   double value = 0.0;                  ///< of L at the minimum
-  const double* covariance = nullptr;  ///< n_parameters squared; its symmetric part counts
+  const double* covariance = nullptr;  ///< n_parameters squared; only its symmetric part is used
   const double* yields = nullptr;      ///< n_bins
 };
 
@@ -77,14 +77,14 @@ struct FitCotangent {
 struct FitTangent {
   std::vector<double> parameters;
   double value = 0.0;
-  std::vector<double> covariance;  ///< empty unless asked for
+  std::vector<double> covariance;  ///< empty unless requested
   std::vector<double> yields;
 };
 
-/// A minimum as a differentiable function. Belongs to one thread.
+/// A minimum as a differentiable function. Use from one thread only.
 class NABLAFIT_API DifferentiableFit {
  public:
-  /// Fits, and polishes the minimum to rounding. Throws Error if there is no minimum.
+  /// Fits, and refines the minimum to rounding precision. Throws Error if there is no minimum.
   explicit DifferentiableFit(const Likelihood& likelihood, const MinimizeArguments& arguments = {});
   ~DifferentiableFit();
   DifferentiableFit(DifferentiableFit&&) noexcept;
@@ -98,10 +98,10 @@ class NABLAFIT_API DifferentiableFit {
   /// Inverse Hessian over the free parameters, n_parameters squared, 0 elsewhere.
   std::vector<double> covariance();
 
-  /// Derivatives of sum of cotangent times outcome. `parameters` of the result are those with
+  /// Derivatives of the sum of cotangent times outcome. `parameters` of the result are those with
   /// respect to the values of fixed parameters, 0 for all others.
   FullGradient pull_back(const FitCotangent& cotangent);
-  /// `parameters` of the tangent count for fixed parameters only.
+  /// `parameters` of the tangent are used for fixed parameters only.
   FitTangent push_forward(const FullTangent& tangent, bool with_covariance);
 
   struct Implementation;
@@ -110,39 +110,39 @@ class NABLAFIT_API DifferentiableFit {
   std::unique_ptr<Implementation> implementation_;
 };
 
-/// For many sets of inputs and data; row lengths in brackets.
+/// Many sets of inputs and data; row lengths in brackets.
 struct ObjectiveArguments {
   std::size_t n = 0;
-  Rows<double> inputs;              ///< [Inputs::size()]; standard: the model's
-  Rows<double> counts;              ///< [n_bins]; standard: Asimov data
-  Rows<double> global_observables;  ///< [n_constrained]; standard: stored, they follow the inputs
-  /// Free fits start here, and Asimov data without counts are expected here.
+  Rows<double> inputs;              ///< [Inputs::size()]; default: those of the model
+  Rows<double> counts;              ///< [n_bins]; default: Asimov data
+  Rows<double> global_observables;  ///< [n_constrained]; default: stored, they follow the inputs
+  /// Start of free fits, and the parameters of Asimov data if no counts are given.
   std::vector<double> point;
   std::vector<double> lower, upper;  ///< of free fits
   std::vector<char> fixed;
-  std::vector<double> direction;  ///< of expected_informations
+  std::vector<double> direction;  ///< for expected_informations
   std::size_t poi = 0;
-  Rows<double> tested;       ///< [1]: values of the parameter of interest; standard: 1
-  double alternative = 0.0;  ///< and that of Asimov data
+  Rows<double> tested;       ///< [1]: values of the parameter of interest; default: 1
+  double alternative = 0.0;  ///< its value in Asimov data
 };
 
 /// Values and gradients, item by item; NaN where `messages` says why there is none.
 struct ObjectiveBatch {
   std::vector<double> value;
   std::vector<double> inputs, counts, global_observables;  ///< [n x size] gradients
-  std::vector<double> parameters;  ///< likewise; of full_gradients and pull_back_fits alone
-  std::vector<double> tested;      ///< by the tested value; of likelihood_ratios alone
+  std::vector<double> parameters;  ///< likewise; only for full_gradients and pull_back_fits
+  std::vector<double> tested;      ///< for the tested value; only for likelihood_ratios
 };
 
 /// Result of the functions below.
 struct ObjectiveResult {
-  ObjectiveBatch first, second;       ///< `second` of likelihood_ratios alone
+  ObjectiveBatch first, second;       ///< `second` only for likelihood_ratios
   std::vector<double> estimate;       ///< of the parameter of interest, in likelihood_ratios
-  std::vector<std::string> messages;  ///< empty where all is well
+  std::vector<std::string> messages;  ///< empty for items without a problem
   bool complete = true;               ///< false if the call was stopped
 };
 
-/// Variance of the parameter of interest in Asimov data for `point`: the diagonal element of the
+/// Variance of the parameter of interest for Asimov data at `point`: the diagonal element of the
 /// inverse Hessian there, over all parameters that are not fixed. (De Castro, Dorigo,
 /// arXiv:1806.04743.)
 NABLAFIT_API ObjectiveResult expected_variances(const Model& model, const ObjectiveArguments&,
@@ -153,9 +153,9 @@ NABLAFIT_API ObjectiveResult expected_variances(const Model& model, const Object
 NABLAFIT_API ObjectiveResult expected_informations(const Model& model, const ObjectiveArguments&,
                                                    const RunOptions& run = {});
 
-/// 2 [min L(tested) - min L], `first` in the data, `second` in Asimov data for the minimum with the
-/// alternative held (Cowan et al., arXiv:1007.1727, section 5). Without counts, `first` is in
-/// Asimov data for `point`, and there is no second. The profiled Asimov data, and so `second`,
+/// 2 [min L(tested) - min L], `first` for the data, `second` for the Asimov data of the minimum
+/// with the alternative held (Cowan et al., arXiv:1007.1727, section 5). Without counts, `first` is
+/// for Asimov data at `point`, and there is no second. The profiled Asimov data, and thus `second`,
 /// depend on the data, which its gradient takes into account.
 NABLAFIT_API ObjectiveResult likelihood_ratios(const Model& model, const ObjectiveArguments&,
                                                const RunOptions& run = {});
@@ -164,7 +164,7 @@ NABLAFIT_API ObjectiveResult likelihood_ratios(const Model& model, const Objecti
 NABLAFIT_API ObjectiveResult goodness_of_fits(const Model& model, const ObjectiveArguments&,
                                               const RunOptions& run = {});
 
-/// L and its gradient at the points `x` [n_parameters]. Not possible where there is no likelihood.
+/// L and its gradient at the points `x` [n_parameters]; fails where the likelihood is not defined.
 NABLAFIT_API ObjectiveResult full_gradients(const Model& model, const ObjectiveArguments&,
                                             Rows<double> x, const RunOptions& run = {});
 
@@ -174,12 +174,13 @@ struct FitsResult {
   std::vector<std::string> messages;
   bool complete = true;
 };
-/// Fits start at rows of `starts` [n_parameters], which also hold the values of fixed parameters;
+/// Fits start at rows of `starts` [n_parameters], which include the values of fixed parameters;
 /// without rows at `point`.
 NABLAFIT_API FitsResult fit_inputs(const Model& model, const ObjectiveArguments&,
                                    Rows<double> starts = {}, const RunOptions& run = {});
-/// Derivatives of sum of cotangents [n_parameters], [1] times these; `starts` [n_parameters] are
-/// the minima. Those by parameters are by the values of fixed ones, 0 for others.
+/// Derivatives of the sum of the cotangents [n_parameters], [1] times these results; `starts`
+/// [n_parameters] are the minima. Those with respect to parameters are for the values of fixed
+/// ones, 0 for others.
 NABLAFIT_API ObjectiveResult pull_back_fits(const Model& model, const ObjectiveArguments&,
                                             Rows<double> starts, Rows<double> parameters,
                                             Rows<double> values, const RunOptions& run = {});

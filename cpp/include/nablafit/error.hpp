@@ -1,5 +1,5 @@
 /// \file
-/// The one root of everything that nablafit throws.
+/// Common base class of everything that nablafit throws.
 #ifndef NABLAFIT_ERROR_HPP
 #define NABLAFIT_ERROR_HPP
 
@@ -11,10 +11,10 @@
 
 namespace nablafit {
 
-/// Root of all exceptions. `what()` is a complete sentence that says where, what was found, what
-/// was expected and, where there is one, the remedy. `location()` is the "where" alone, for
-/// programs: a path into a specification (`channels[0].samples[2]`), a JSON pointer
-/// (`/channels/0`), a parameter name, or empty.
+/// Base of all exceptions. `what()` is a complete sentence that says where, what was found, what
+/// was expected and, if there is one, the remedy. `location()` is only the "where", for programs: a
+/// path into a specification (`channels[0].samples[2]`), a JSON pointer (`/channels/0`), a
+/// parameter name, or empty.
 class NABLAFIT_EXCEPTION Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::string location = {})
@@ -33,14 +33,13 @@ class NABLAFIT_EXCEPTION WorkspaceError : public Error {
   using Error::Error;
 };
 
-/// A ModelSpec that contradicts itself or asks for what the evaluator does not define.
+/// A ModelSpec that contradicts itself or contains something undefined.
 class NABLAFIT_EXCEPTION SpecError : public Error {
  public:
   using Error::Error;
 };
 
-/// An argument of a call that does not fit the model: a wrong length, an unknown name, a value out
-/// of range.
+/// An argument that does not fit the model: a wrong length, an unknown name, a value out of range.
 class NABLAFIT_EXCEPTION ArgumentError : public Error {
  public:
   using Error::Error;

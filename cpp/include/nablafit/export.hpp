@@ -1,9 +1,9 @@
 /// \file
-/// Which symbols a shared library of nablafit shows: what carries NABLAFIT_API, and exceptions.
+/// Symbols that a shared library of nablafit exports: those marked NABLAFIT_API, and exceptions.
 ///
-/// Programs get NABLAFIT_SHARED from the CMake target or from pkg-config where they use shared
-/// libraries. Static libraries are compiled with hidden symbols, so that a plugin that links one
-/// shows none of them to other plugins.
+/// Programs that use shared libraries get NABLAFIT_SHARED from the CMake target or from pkg-config.
+/// Static libraries are compiled with hidden symbols, so that a plugin that links one does not
+/// expose them to other plugins.
 #ifndef NABLAFIT_EXPORT_HPP
 #define NABLAFIT_EXPORT_HPP
 

@@ -12,9 +12,9 @@
 ///     FormulaFactor factor{"falling", "", {"slope"}, {{"x", {0.5, 1.5, 2.5}}}};
 ///     factor.function = make_function(2, Falling());
 ///
-/// A function stands in place of the expression of a FormulaFactor: its arguments are the
-/// parameters of the factor, then its variables. Models with functions live in the program that
-/// has the code: no format holds them, and they have no digest.
+/// A function replaces the expression of a FormulaFactor: its arguments are the parameters of the
+/// factor, then its variables. Models with functions exist only in the program that has the code:
+/// they cannot be written to files and have no digest.
 #ifndef NABLAFIT_FUNCTION_HPP
 #define NABLAFIT_FUNCTION_HPP
 
@@ -34,7 +34,7 @@
 namespace nablafit {
 
 /// A function of n_arguments() numbers with its derivatives. All members are called from any number
-/// of threads at once and must return the same for the same arguments. What they throw reaches the
+/// of threads at once and must return the same for the same arguments. Exceptions propagate to the
 /// caller of the evaluation; values that are not finite give EvaluationStatus::not_finite.
 class NABLAFIT_API Function {
  public:
@@ -124,7 +124,7 @@ class TapedFunction final : public Function {
   double value(const double* arguments) const override { return f_(arguments); }
   double derivatives(const double* arguments, double* gradient, double* hessian) const override {
     const auto record = [this](const double* point, double* adjoints) {
-      static std::mutex one_at_a_time;  // the tape is one for the whole program
+      static std::mutex one_at_a_time;  // there is one tape for the whole program
       const std::lock_guard<std::mutex> lock(one_at_a_time);
       auto& tape = Active::getTape();
       std::vector<Active> inputs(point, point + n_);
@@ -151,14 +151,14 @@ class TapedFunction final : public Function {
 }  // namespace detail
 
 /// A function whose call operator takes a pointer to any scalar: exact first and second derivatives
-/// in forward mode, by HyperDual. The first cost n_arguments evaluations, the second that squared
-/// and halved.
+/// in forward mode, by HyperDual. First derivatives cost n_arguments evaluations, second ones half
+/// of n_arguments squared.
 template <typename F>
 std::shared_ptr<const Function> make_function(std::size_t n_arguments, F f) {
   return std::make_shared<detail::ForwardFunction<F>>(n_arguments, std::move(f));
 }
 
-/// A function with a pullback of its own, written by hand or by Clad: `pullback(arguments, seed,
+/// A function with its own pullback, written by hand or by Clad: `pullback(arguments, seed,
 /// adjoints)` adds seed times the derivatives to n_arguments adjoints. Second derivatives are exact
 /// if `f` takes a pointer to any scalar, else central differences of the pullback with steps of
 /// 6e-6 max(1, |argument|).
@@ -168,9 +168,9 @@ std::shared_ptr<const Function> make_function(std::size_t n_arguments, F f, Pull
                                                                  std::move(pullback));
 }
 
-/// The same as the first, but for first derivatives by reverse mode over a tape: `Active` is a type
-/// of CoDiPack such as codi::RealReverse, whose headers the program includes. Worth it from some
-/// ten arguments on. Threads wait for each other at the tape.
+/// The same as the first, but with first derivatives in reverse mode over a tape: `Active` is a
+/// type of CoDiPack such as codi::RealReverse, whose headers the program includes. Worthwhile from
+/// about ten arguments. Threads wait for each other to use the tape.
 template <typename Active, typename F>
 std::shared_ptr<const Function> make_taped_function(std::size_t n_arguments, F f) {
   return std::make_shared<detail::TapedFunction<Active, F>>(n_arguments, std::move(f));

@@ -1,5 +1,5 @@
 /// \file
-/// Numbers that carry exact first and second derivatives: the scalar of functions of your own.
+/// Numbers that carry exact first and second derivatives: the scalar for user-defined functions.
 #ifndef NABLAFIT_HYPER_DUAL_HPP
 #define NABLAFIT_HYPER_DUAL_HPP
 
@@ -10,9 +10,9 @@
 namespace nablafit {
 
 /// f together with df/du, df/dv and d2f/dudv for two directions u and v of the arguments.
-/// Comparisons look at the value alone, so at a kink the derivative is that of the branch taken.
-/// Functions are friends that only arguments of this type find: code for plain numbers never sees
-/// them.
+/// Comparisons use only the value, so at a kink the derivative is that of the branch taken.
+/// Functions are friends found only for arguments of this type, invisible to code for plain
+/// numbers.
 struct HyperDual {
   double value = 0.0;
   double first = 0.0;   ///< df/du
@@ -20,7 +20,7 @@ struct HyperDual {
   double mixed = 0.0;   ///< d2f/dudv
 
   HyperDual() = default;
-  HyperDual(double x) : value(x) {}  // NOLINT: numbers mix with these as they do with double
+  HyperDual(double x) : value(x) {}  // NOLINT: implicit, so that plain numbers can be mixed in
   HyperDual(double x, double u, double v, double uv) : value(x), first(u), second(v), mixed(uv) {}
 
   /// f(x) from the value of f and its first two derivatives at x.value.
@@ -102,7 +102,7 @@ struct HyperDual {
   }
   friend HyperDual abs(const HyperDual& x) { return x.value < 0.0 ? -x : x; }
 
-  /// x^exponent; powers 0 and 1 have vanishing derivatives at x = 0 too.
+  /// x^exponent; derivatives that vanish for exponents 0 and 1 do so at x = 0 too.
   friend HyperDual constant_power(const HyperDual& x, double exponent) {
     const double slope = exponent == 0.0 ? 0.0 : exponent * std::pow(x.value, exponent - 1.0);
     const double factor = exponent * (exponent - 1.0);

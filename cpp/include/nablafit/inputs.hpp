@@ -1,5 +1,5 @@
 /// \file
-/// The numbers that a model is made of, as one vector that can be exchanged and differentiated.
+/// The numbers of a model as one vector, which can be exchanged and differentiated.
 #ifndef NABLAFIT_INPUTS_HPP
 #define NABLAFIT_INPUTS_HPP
 
@@ -41,8 +41,8 @@ struct InputBlock {
   std::size_t begin, size;
 };
 
-/// The inputs of a model, in the order of its specification: sample by sample nominal yields, then
-/// what its modifiers say; widths of constraints last.
+/// The inputs of a model, in the order of its specification: sample by sample the nominal yields,
+/// then the numbers of its modifiers; widths of constraints last.
 ///
 /// Uncertainties of StatError and ShapeSys are inputs where the widths of the constraints follow
 /// from them by HistFactory's rule, relative = sqrt(sum of squares) / sum of nominal yields over
@@ -58,7 +58,7 @@ class NABLAFIT_API Inputs {
   /// Those of the model.
   const std::vector<double>& values() const noexcept { return values_; }
 
-  /// A model with the same structure and other inputs (size() values), without compiling: copies
+  /// A model with the same structure and other inputs (size() values), without recompiling: copies
   /// the arrays. Throws ArgumentError for a span of another length and SpecError for values that
   /// `validate` refuses: not finite, negative factors of a NormSys, widths that are not positive.
   Model exchange(Span<const double> inputs) const;

@@ -1,5 +1,5 @@
 /// \file
-/// Model plus data, and the evaluators that differentiate it.
+/// Model and data, and the evaluators of their likelihood and its derivatives.
 #ifndef NABLAFIT_LIKELIHOOD_HPP
 #define NABLAFIT_LIKELIHOOD_HPP
 
@@ -19,7 +19,7 @@ namespace detail {
 struct CompiledLikelihood;
 }
 
-/// Why an evaluation has the value it has.
+/// Whether an evaluation has a finite value, and why not.
 enum class EvaluationStatus {
   ok,
   negative_yield,  ///< a bin's expected yield is negative, or zero (below 1e-140) where events were
@@ -27,17 +27,17 @@ enum class EvaluationStatus {
   not_finite,      ///< a bin's expected yield is infinite or NaN
   outside_support,    ///< a constraint term has density zero here (e.g. negative Poisson mean)
   invalid_parameter,  ///< a parameter is NaN or infinite
-  overflow,           ///< the yields are fine, but the value or a derivative that was asked for is
-                      ///< beyond the range of a double
+  overflow,           ///< the yields are fine, but the value or a requested derivative exceeds the
+                      ///< range of a double
 };
 
 NABLAFIT_API std::string_view to_string(EvaluationStatus status) noexcept;
 
 /// Result of one evaluation. Every number is finite if `status` is ok. Otherwise `value` is
-/// +infinity, second derivatives are zero, and a gradient that was asked for points out of the
+/// +infinity, second derivatives are zero, and the gradient, if requested, points out of the
 /// forbidden region: it is the gradient of minus the sum of the offending bins' yields
 /// (negative_yield), of minus the offending parameters (outside_support), or zero (the others, and
-/// where it would overflow). There is no NaN.
+/// where it would overflow). Nothing is ever NaN.
 struct Evaluation {
   double value;
   EvaluationStatus status;
@@ -51,14 +51,14 @@ struct Evaluation {
 ///     value(x) = -log [ L(x) / L_saturated ]
 ///              = sum_b [lambda_b - n_b + n_b log(n_b / lambda_b)] + sum of constraint deviances,
 ///
-/// which is small near the minimum and keeps its digits there. -log L(x) = value(x) + constant().
-/// Immutable and cheap to copy; share it between threads, one Evaluator each.
+/// which is small near the minimum and therefore precise there. -log L(x) = value(x) + constant().
+/// Immutable and cheap to copy; share it between threads, with one Evaluator each.
 class NABLAFIT_API Likelihood {
  public:
   /// Throws ArgumentError if `data` does not fit the model: lengths, negative or non-finite counts,
   /// global observables outside the support of their constraint.
   Likelihood(Model model, Data data);
-  /// Shares what is compiled already; for the library itself.
+  /// Shares compiled data; internal.
   explicit Likelihood(std::shared_ptr<const detail::CompiledLikelihood> compiled) noexcept;
 
   const Model& model() const noexcept;
@@ -78,9 +78,9 @@ class NABLAFIT_API Likelihood {
   std::shared_ptr<const detail::CompiledLikelihood> compiled_;
 };
 
-/// Evaluates one Likelihood; owns the scratch memory of one thread: no two threads may use one
-/// Evaluator at the same time, any number may use one each. It keeps what it needs of the
-/// Likelihood, which may go away.
+/// Evaluates one Likelihood; owns the scratch memory of one thread: two threads must not use the
+/// same Evaluator at the same time, but each can have its own. It keeps the Likelihood's data
+/// alive.
 ///
 /// Vectors have n_parameters() values, matrices that number squared. Outputs are overwritten.
 /// Functions that take spans throw ArgumentError for other lengths; those that take pointers trust
@@ -105,24 +105,24 @@ class NABLAFIT_API Evaluator {
   virtual const Likelihood& likelihood() const noexcept = 0;
 };
 
-/// How derivatives are obtained. All answer the same Evaluator interface.
+/// How derivatives are obtained. All provide the same Evaluator interface.
 enum class Backend {
   clad,               ///< fused sweep over kernels differentiated by Clad
   codipack,           ///< reverse mode over a tape of the plain reference, by CoDiPack
   forward,            ///< forward-mode automatic differentiation of the plain reference
   finite_difference,  ///< central differences of the plain reference
-  minuit_difference,  ///< first derivatives as MINUIT takes them by itself: adaptive differences
+  minuit_difference,  ///< first derivatives by adaptive differences, as MINUIT computes them
 };
 
 /// "clad", "codipack", "forward", "finite-difference", "minuit-difference".
 NABLAFIT_API std::string_view to_string(Backend backend) noexcept;
 
-/// The backend with this name; throws ArgumentError, with the list of those that were built, for
-/// other names.
+/// The backend with this name; throws ArgumentError, which lists the available ones, for other
+/// names.
 NABLAFIT_API Backend backend_from_name(std::string_view name);
 
-/// Those that this library was built with, the default first. `codipack` is there if the build
-/// found CoDiPack, `clad` unless it was configured with NABLAFIT_AD_BACKEND=codipack.
+/// The backends that this library was built with, the default first. `codipack` is included if the
+/// build found CoDiPack, `clad` unless it was configured with NABLAFIT_AD_BACKEND=codipack.
 NABLAFIT_API std::vector<Backend> available_backends();
 /// `clad`, or `codipack` where that was configured as the source of all derivatives.
 NABLAFIT_API Backend default_backend() noexcept;

@@ -1,11 +1,11 @@
 /// \file
-/// Minimisation of a Likelihood on the box of its parameters, with exact gradients and Hessians.
+/// Minimisation of a Likelihood within parameter bounds, with exact gradients and Hessians.
 ///
-/// Method: projected Newton. Parameters that sit on a bound with the gradient pointing outwards are
-/// held; the others take a Newton step from the arrow-form Hessian, confined to the box by an
+/// Method: projected Newton. Parameters at a bound against which the likelihood pushes them are
+/// held; the others take a Newton step from the arrow-form Hessian, confined to the bounds by an
 /// active set on the quadratic model, and shortened until the value decreases enough. Indefinite
 /// Hessians are modified to positive definite ones; kinks of piecewise interpolation act as
-/// temporary bounds. Where the yields of bins without events reach zero, the border of the domain
+/// temporary bounds. Where the yields of bins without events reach zero, the boundary of the domain
 /// is approached from inside, by a primal-dual interior-point method. Where the likelihood is zero
 /// at the start and nearby, a few points drawn from the ranges of the parameters are tried.
 #ifndef NABLAFIT_MINIMIZE_HPP
@@ -26,19 +26,19 @@ namespace nablafit {
 enum class CovarianceKind {
   none,
   errors,  ///< square roots of the diagonal
-  /// Also the matrix, n_parameters() squared; taken, with the errors, after further steps to where
-  /// only rounding is left.
+  /// Also the matrix, n_parameters() squared; computed, with the errors, after further steps that
+  /// bring the minimum to rounding precision.
   full,
 };
 
 struct MinimizeOptions {
-  /// Of one descent. Where yields of bins without events reach zero there are several.
+  /// In one descent. There are several if yields of bins without events reach zero.
   int max_iterations = 200;
-  /// Stop when the estimated distance to the minimum in -log L, g^T H^-1 g / 2 over the free
-  /// parameters (MINUIT's EDM for its objective -2 log L is twice this), is below.
+  /// A fit ends when the estimated distance to the minimum in -log L, g^T H^-1 g / 2 over the free
+  /// parameters (MINUIT's EDM for its objective -2 log L is twice this), is below this value,
   double edm_tolerance = 1e-10;
-  /// And when every |g_j| / sqrt(H_jj), the distance from the minimum along one parameter in units
-  /// of its conditional standard deviation, is below.
+  /// and every |g_j| / sqrt(H_jj), the distance from the minimum along one parameter in units of
+  /// its conditional standard deviation, is below this one.
   double gradient_tolerance = 1e-4;
   CovarianceKind covariance = CovarianceKind::errors;
   /// Estimate the condition number and look for weak directions at the end.
@@ -49,11 +49,11 @@ struct MinimizeOptions {
 
 enum class MinimizeStatus {
   converged,          ///< the conditions for a minimum hold
-  converged_at_kink,  ///< so they do in the sense of one-sided derivatives, at a kink
-  /// The minimum is, to 1e-10 per bin in -log L, where yields of bins without events are zero.
+  converged_at_kink,  ///< they hold for one-sided derivatives, at a kink
+  /// The minimum is where yields of bins without events are zero, to 1e-10 per bin in -log L.
   converged_at_zero_yield,
   iteration_limit,
-  stalled,           ///< no step lowers the value although the conditions do not hold
+  stalled,           ///< no step lowers the value, but the conditions do not hold
   saddle_point,      ///< stationary with negative curvature, and nothing lower found around it
   unbounded,         ///< the value keeps falling as parameters grow
   infeasible_start,  ///< the likelihood is zero at the start, and no point nearby was found where
@@ -61,7 +61,7 @@ enum class MinimizeStatus {
 };
 
 NABLAFIT_API std::string_view to_string(MinimizeStatus status) noexcept;
-/// True for the three statuses that are minima.
+/// True for the three `converged` statuses.
 NABLAFIT_API bool is_minimum(MinimizeStatus status) noexcept;
 
 enum class BoundSide { lower, upper };
@@ -69,8 +69,8 @@ enum class BoundSide { lower, upper };
 struct ActiveBound {
   std::size_t parameter;
   BoundSide side;
-  /// |d value / d parameter|: what moving the bound by one unit would gain; 0 is the degenerate
-  /// case.
+  /// |d value / d parameter|: decrease of the value per unit of moving the bound; 0 in the
+  /// degenerate case.
   double multiplier;
 };
 
@@ -79,7 +79,7 @@ struct ActiveBound {
 struct WeakDirection {
   /// Of the Hessian scaled to unit diagonal; 0 if it is flat within rounding.
   double curvature;
-  std::vector<std::size_t> parameters;  ///< those that take part, largest part first
+  std::vector<std::size_t> parameters;  ///< those that contribute, largest contribution first
   std::vector<double> weights;          ///< change of each along the direction
 };
 
@@ -106,22 +106,22 @@ struct MinimizeSummary {
   /// Parameters whose constraint term has density zero at an infeasible start.
   std::vector<std::size_t> outside_support;
   std::vector<WeakDirection> weak_directions;
-  double condition = 0.0;  ///< of the scaled Hessian; NaN if not asked for, infinite if singular
+  double condition = 0.0;  ///< of the scaled Hessian; NaN if not requested, infinite if singular
   /// Standard deviations; 0 for fixed parameters and those pushed against a bound (by a slope above
-  /// 1e-3 in units of the error along the parameter), infinite for
-  /// parameters without effect or in a direction without curvature, NaN where there is no minimum
-  /// or the Hessian overflows. At a kink the Hessian is the mean of both sides; where yields are
-  /// zero it is that along the border, and errors do not hold. Empty if not asked for.
+  /// 1e-3 in units of the error along the parameter), infinite for parameters without effect or in
+  /// a direction without curvature, NaN where there is no minimum or the Hessian overflows. At a
+  /// kink the Hessian is the mean of both sides; where yields are zero it is that along the
+  /// boundary, and errors are not valid. Empty if not requested.
   std::vector<double> errors;
-  std::vector<double> covariance;  ///< row-major; empty unless asked for
+  std::vector<double> covariance;  ///< row-major; empty unless requested
 };
 
-/// A sentence about the outcome, with names and the remedy. `limit_option` is what users of the
-/// caller know MinimizeOptions::max_iterations as; empty if they cannot set it.
+/// A sentence about the outcome, with parameter names and the remedy. `limit_option` is the name
+/// under which the caller's users know MinimizeOptions::max_iterations; empty if they cannot set it.
 NABLAFIT_API std::string describe(const MinimizeSummary& summary, const Model& model,
                                   std::string_view limit_option = "max_iterations");
 
-/// Where to minimise. Empty vectors stand for the model's initial values, bounds and constness;
+/// Where to minimise. Empty vectors stand for the model's initial values, bounds and fixed flags;
 /// others have n_parameters() entries. A parameter with lower == upper is fixed there.
 struct MinimizeArguments {
   std::vector<double> start;
@@ -130,9 +130,8 @@ struct MinimizeArguments {
   std::vector<char> fixed;
 };
 
-/// Minimises Likelihoods of one model again and again with the scratch memory of one thread: fits
-/// after the first allocate little, except where a Hessian is singular or an empty bin's yield
-/// reaches zero.
+/// Minimises Likelihoods of one model repeatedly, reusing the memory of one thread: fits after the
+/// first allocate little, unless a Hessian is singular or an empty bin's yield reaches zero.
 class NABLAFIT_API Minimizer {
  public:
   explicit Minimizer(const Likelihood& likelihood, const MinimizeOptions& options = {});
@@ -146,7 +145,7 @@ class NABLAFIT_API Minimizer {
 
   /// The reference is valid until the next call; `message` is left empty. Throws ArgumentError for
   /// vectors of the wrong length, NaN, infinite starts and lower > upper; numerical outcomes are
-  /// statuses. Starts outside the box are moved to its border.
+  /// statuses. Starts outside the bounds are moved to the nearest one.
   const MinimizeSummary& minimize(const MinimizeArguments& arguments = {});
 
   const Likelihood& likelihood() const noexcept;
@@ -156,7 +155,7 @@ class NABLAFIT_API Minimizer {
   std::unique_ptr<Implementation> implementation_;
 };
 
-/// One fit, with message.
+/// A single fit; fills `message`.
 NABLAFIT_API MinimizeSummary minimize(const Likelihood& likelihood,
                                       const MinimizeArguments& arguments = {},
                                       const MinimizeOptions& options = {});

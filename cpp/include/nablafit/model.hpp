@@ -20,7 +20,7 @@ namespace detail {
 struct CompiledModel;
 }
 
-/// What was measured, flat. `counts` has Model::n_bins() entries in the model's bin order;
+/// Measured numbers as flat vectors. `counts` has Model::n_bins() entries in the model's bin order;
 /// `global_observables` one per entry of Model::constrained_parameters(), in that order.
 struct Data {
   std::vector<double> counts;
@@ -28,8 +28,8 @@ struct Data {
 };
 
 /// First derivatives of yields with respect to parameters, in compressed sparse rows: those of row
-/// r are entries offsets[r] to offsets[r + 1] of the other two, parameters ascending, each at most
-/// once. What is not listed is zero.
+/// r are entries offsets[r] to offsets[r + 1] of the other two vectors, parameters ascending, each
+/// at most once. All others are zero.
 struct YieldJacobian {
   std::vector<std::int64_t> offsets;     ///< size: rows + 1
   std::vector<std::int64_t> parameters;  ///< index of the parameter
@@ -44,14 +44,13 @@ struct YieldJacobian {
 /// by sample, within a sample bin by bin.
 class NABLAFIT_API Model {
  public:
-  /// Compiles. Throws SpecError if `validate` does, or where the spec asks for something undefined.
+  /// Compiles. Throws SpecError if `validate` does, or if the spec contains something undefined.
   explicit Model(ModelSpec spec);
-  /// Shares what is compiled already; for the library itself.
+  /// Shares compiled data; internal.
   explicit Model(std::shared_ptr<const detail::CompiledModel> compiled) noexcept
       : compiled_(std::move(compiled)) {}
 
-  /// The specification. That of a model made by Inputs::exchange is put together when it is first
-  /// asked for.
+  /// The specification; for a model made by Inputs::exchange it is built on the first call.
   const ModelSpec& spec() const;
 
   std::size_t n_parameters() const noexcept;
@@ -70,7 +69,7 @@ class NABLAFIT_API Model {
   /// First bin of each channel, and n_bins() at the end: size = number of channels + 1.
   const std::vector<std::size_t>& channel_offsets() const noexcept;
 
-  /// Things a physicist should know about this model, found while compiling; one sentence each.
+  /// What a physicist should know about this model, found while compiling; one sentence each.
   const std::vector<std::string>& warnings() const noexcept;
 
   /// Data in the model's order. Throws ArgumentError for missing, unknown or repeated channels,
@@ -78,7 +77,7 @@ class NABLAFIT_API Model {
   Data data(const Observations& observations) const;
 
   /// Expected yields at `x` (n_parameters() values), into `yields` (n_bins() values). This and the
-  /// next two throw ArgumentError for spans of another length; pointers are taken at their word.
+  /// following functions throw ArgumentError for spans of the wrong length; pointers are trusted.
   void expected(Span<const double> x, Span<double> yields) const;
   void expected(const double* x, double* yields) const;
   /// Expected yields per row, into `yields` (n_rows() values); they add up to `expected` where no
@@ -94,8 +93,8 @@ class NABLAFIT_API Model {
   void expected_global_observables(Span<const double> x, Span<double> values) const;
   void expected_global_observables(const double* x, double* values) const;
   /// Asimov data: counts and global observables that equal their expectation at `x`
-  /// (n_parameters() values). Where less than 1e-140 events are expected, which counts as none,
-  /// there are none. Throws ArgumentError for a span of another length.
+  /// (n_parameters() values). Expected counts below 1e-140 are treated as zero. Throws
+  /// ArgumentError for a span of the wrong length.
   Data asimov(Span<const double> x) const;
 
   const detail::CompiledModel& compiled() const noexcept { return *compiled_; }

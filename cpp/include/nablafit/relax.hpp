@@ -1,12 +1,13 @@
 /// \file
-/// Histograms and cuts that are differentiable in events, weights, edges, thresholds and widths.
+/// Histograms and cuts that are differentiable with respect to events, weights, edges, thresholds
+/// and widths.
 ///
-/// A kernel density K, even and normalised, replaces the step by which an event is on one side of
-/// an edge: an event at x is below an edge e with probability C((e - x)/s), C the cumulative
-/// distribution of K and s the bandwidth. With s = 0 everything is the ordinary histogram or cut.
-/// All functions may be called from any number of threads; results do not depend on their number.
-/// Everything throws ArgumentError, with the argument as location, for wrong lengths, numbers that
-/// are not finite, edges that do not increase and negative bandwidths.
+/// A kernel density K, even and normalised, smooths the step at an edge: an event at x is below an
+/// edge e with probability C((e - x)/s), C the cumulative distribution of K and s the bandwidth.
+/// With s = 0 everything is the ordinary histogram or cut. All functions may be called from any
+/// number of threads; results do not depend on their number. All throw ArgumentError, with the
+/// argument as location, for wrong lengths, numbers that are not finite, edges that do not increase
+/// and negative bandwidths.
 #ifndef NABLAFIT_RELAX_HPP
 #define NABLAFIT_RELAX_HPP
 
@@ -23,9 +24,9 @@ enum class SmoothingKernel {
   logistic,  ///< logistic density with scale s, standard deviation s pi/sqrt(3)
 };
 
-/// What becomes of the part of an event outside the outer edges.
+/// What happens to the part of an event outside the outer edges.
 enum class OutsideBins {
-  separate,  ///< bins of their own: underflow first, overflow last
+  separate,  ///< separate bins: underflow first, overflow last
   fold,      ///< added to the first and last bin
   drop,      ///< left out
 };
@@ -87,7 +88,8 @@ NABLAFIT_API std::vector<double> soft_histogram_jvp(const HistogramInputs& input
 /// A smoothed step and its slope.
 struct SmoothStep {
   std::vector<double> values;  ///< C(d/s) in [0, 1]; with s = 0: 1 for d >= 0, else 0
-  std::vector<double> slopes;  ///< K(d/s)/s, the derivative by d; by s it is -slope d/s; 0 if s = 0
+  /// K(d/s)/s, the derivative with respect to d; that with respect to s is -slope d/s; 0 if s = 0
+  std::vector<double> slopes;
 };
 
 /// The step at distances d from its edge, with one width s or one per distance. Values within

@@ -1,5 +1,5 @@
 /// \file
-/// A view of contiguous values that somebody else owns.
+/// A view of contiguous values owned by the caller.
 #ifndef NABLAFIT_SPAN_HPP
 #define NABLAFIT_SPAN_HPP
 
@@ -10,13 +10,13 @@
 
 namespace nablafit {
 
-/// Pointer and length: C++20's std::span as far as this library needs it. Made implicitly from
-/// anything that has `data()` and `size()` (std::vector, std::array, std::span, vectors of Eigen)
+/// Pointer and length: the part of C++20's std::span that this library needs. Converts implicitly
+/// from anything that has `data()` and `size()` (std::vector, std::array, std::span, Eigen vectors)
 /// and from arrays; copies nothing and must not outlive what it was made from. A function that
 /// takes `Span<const double>` reads, one that takes `Span<double>` writes.
 template <typename T>
 class Span {
-  /// Whether values of type U may be seen as T: the same type, with or without const.
+  /// Whether values of type U can be viewed as T: the same type, with or without const.
   template <typename U>
   using is_viewable = std::is_convertible<U (*)[], T (*)[]>;
   template <typename Container>

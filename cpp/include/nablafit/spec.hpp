@@ -29,7 +29,7 @@ namespace nablafit {
 
 /// Interpolation between the values at -1 (low), 0 (nominal) and +1 (high), with HistFactory's
 /// numbers (RooFit's MathFuncs.h, flexibleInterpSingle). Code 3 was never implemented anywhere.
-/// Additive codes give a change in the units of what they act on; multiplicative ones a factor.
+/// Additive codes give a change in the units of the nominal value; multiplicative ones a factor.
 enum class Interpolation {
   piecewise_linear = 0,                  ///< additive
   piecewise_exponential = 1,             ///< multiplicative; pyhf code1
@@ -53,8 +53,8 @@ struct NormFactor {
   std::string parameter;
 };
 
-/// Multiplies every bin of the sample by the luminosity parameter. Acts as NormFactor; kept apart
-/// because formats write it differently.
+/// Multiplies every bin of the sample by the luminosity parameter. Acts as a NormFactor; a separate
+/// type because formats write it differently.
 struct Lumi {
   std::string name;
   std::string parameter;
@@ -87,7 +87,7 @@ struct HistoSys {
 /// Multiplies bin b by `parameters[b]`, shared by all samples that name the same parameters
 /// (Barlow-Beeston lite). `uncertainties[b]` is this sample's absolute statistical uncertainty,
 /// kept for surgery and writers, and empty if only that of the sum of samples is known; the
-/// constraint of the parameter is what counts in the likelihood.
+/// likelihood uses only the constraint of the parameter.
 struct StatError {
   std::string name;
   std::vector<std::string> parameters;
@@ -109,8 +109,8 @@ struct ShapeFactor {
 
 class Function;
 
-/// Numbers that an expression may name and that differ from bin to bin: the centre of the bin, an
-/// edge, a coefficient. `values[b * n_nodes + j]` belongs to node j of bin b.
+/// Numbers used in an expression that differ from bin to bin: the centre of the bin, an edge, a
+/// coefficient. `values[b * n_nodes + j]` belongs to node j of bin b.
 struct BinVariable {
   std::string name;
   std::vector<double> values;
@@ -122,17 +122,17 @@ struct BinVariable {
 ///
 /// The expression is arithmetic in the named parameters and variables: + - * / ^ or **,
 /// parentheses, exp, log, log10, sqrt, abs, sin, cos, tan, min, max, pow, numbers, names. Without
-/// weights there is one node per bin and it counts once: a plain factor, the same for all bins if
-/// there are no variables either (HistFactory's preprocess functions). Several nodes make a
-/// quadrature, e.g. the integral of a density over the bin; a sample with nominal yields 1 is then
-/// that density's histogram.
+/// weights there is one node per bin with weight 1: a plain factor, the same for all bins if there
+/// are no variables either (HistFactory's preprocess functions). Several nodes make a quadrature,
+/// e.g. the integral of a density over the bin; a sample with nominal yields 1 is then that
+/// density's histogram.
 struct FormulaFactor {
   std::string name;
   std::string expression;
   std::vector<std::string> parameters;
   std::vector<BinVariable> variables = {};
   std::vector<double> weights = {};  ///< n_bins times n_nodes, or empty
-  /// In place of the expression, see function.hpp; compares by identity.
+  /// Instead of the expression, see function.hpp; compared by identity.
   std::shared_ptr<const Function> function = nullptr;
 
   /// True if the factor may differ from bin to bin.
@@ -211,7 +211,7 @@ struct Parameter {
   double initial = 0.0;
   double lower = 0.0;  ///< may be -infinity
   double upper = 0.0;  ///< may be +infinity
-  bool fixed = false;  ///< constant in fits; its constraint term still counts
+  bool fixed = false;  ///< constant in fits; its constraint term is kept
   Constraint constraint = Unconstrained{};
   Transformation transformation = IdentityTransformation{};
   std::string global_observable;  ///< name in the source format; empty when the format has none
@@ -229,10 +229,10 @@ struct Sample {
   std::vector<double> nominal;        ///< expected events per bin, before modifiers
   std::vector<Modifier> modifiers;    ///< in the order of the source
   std::vector<double> uncertainties;  ///< statistical, per bin, absolute; empty when not given
-  /// The interpolated histogram (nominal plus additive variations) is raised to at least this value
-  /// before factors apply (RooFit's positive-definite PiecewiseInterpolation: 0).
+  /// Lower limit on the interpolated histogram (nominal plus additive variations), applied before
+  /// factors (RooFit's positive-definite PiecewiseInterpolation: 0).
   std::optional<double> yield_floor;
-  /// The product of the NormSys factors is raised to at least this (RooFit: the smallest double).
+  /// Lower limit on the product of the NormSys factors (RooFit: the smallest double).
   std::optional<double> factor_floor;
 };
 
@@ -246,7 +246,7 @@ struct Channel {
   std::string name;
   std::vector<Sample> samples;
   std::vector<Axis> axes;  ///< empty when the format has none; bins run with the last axis fastest
-  std::optional<double> yield_floor;  ///< the total yield of a bin is raised to at least this
+  std::optional<double> yield_floor;  ///< lower limit on the total yield of a bin
 
   /// Bins of the channel: those of its first sample; 0 without samples.
   std::size_t n_bins() const noexcept {
@@ -283,8 +283,8 @@ struct ParameterPoint {
   std::vector<Value> values;
 };
 
-/// A complete statistical model without data. Parameter order is the order of all vectors of the
-/// API.
+/// A complete statistical model without data. All vectors of parameters have the order of
+/// `parameters`.
 struct ModelSpec {
   std::string name;
   std::vector<Channel> channels;
@@ -293,7 +293,7 @@ struct ModelSpec {
   std::vector<ParameterPoint> parameter_points;
 };
 
-/// Member by member; numbers compare as numbers, so a NaN makes things unequal.
+/// Compare member by member, numbers by value, so that a NaN is unequal to everything.
 NABLAFIT_API bool operator==(const BinVariable& a, const BinVariable& b);
 NABLAFIT_API bool operator==(const Sample& a, const Sample& b);
 NABLAFIT_API bool operator==(const Channel& a, const Channel& b);
@@ -303,11 +303,11 @@ NABLAFIT_API bool operator==(const Observations& a, const Observations& b);
 inline bool operator!=(const ModelSpec& a, const ModelSpec& b) { return !(a == b); }
 inline bool operator!=(const Observations& a, const Observations& b) { return !(a == b); }
 
-/// Throws SpecError at the first thing that is not a model: no or duplicate names, lengths that
+/// Throws SpecError at the first thing that is wrong: no or duplicate names, lengths that
 /// differ, unknown parameters, values that are not finite, empty ranges, negative or zero widths.
 /// The location is a path such as `channels[0].samples[1].modifiers[2].high`.
 NABLAFIT_API void validate(const ModelSpec& spec);
-/// Throws SpecError, with the column (from 1) of the culprit, unless the text is an expression in
+/// Throws SpecError, with the column (from 1) of the problem, unless the text is an expression in
 /// the named parameters.
 NABLAFIT_API void validate_formula(const FormulaFactor& formula);
 

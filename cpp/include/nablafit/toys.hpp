@@ -15,16 +15,16 @@
 namespace nablafit {
 
 struct ToyOptions {
-  /// Draw the global observables from their constraint terms too (the frequentist choice); else
-  /// they stay at `global_observables`.
+  /// Draw the global observables from their constraint terms too (the frequentist choice);
+  /// otherwise they are `global_observables`.
   bool randomize_global_observables = true;
-  /// Those of toys that do not draw them, n_constrained values; empty: those stored with the model.
+  /// Used if they are not drawn, n_constrained values; empty: those stored with the model.
   std::vector<double> global_observables;
 };
 
 /// Data sets, row-major.
 struct Toys {
-  std::size_t n = 0;  ///< number of complete toys: less than asked for if the call was stopped
+  std::size_t n = 0;  ///< number of complete toys: fewer than requested if the call was stopped
   std::vector<double> counts;              ///< [toy * n_bins + bin]
   std::vector<double> global_observables;  ///< [toy * n_constrained + i]
 };
@@ -34,7 +34,7 @@ struct Toys {
 /// Gaussian (within its range if that has one), Poisson with mean tau times the parameter,
 /// LogNormal with the parameter as median, Gamma: Poisson with mean parameter / scale.
 ///
-/// Toy i is a function of (seed, i) and x alone, so shards of any size made anywhere fit together.
+/// Toy i depends only on (seed, i) and x, so shards of any size can be made anywhere and joined.
 /// Throws ArgumentError where the model is not defined at x (a negative or infinite yield, a
 /// parameter outside the support of its constraint), with the bin or parameter.
 NABLAFIT_API Toys generate_toys(const Model& model, Span<const double> x, std::size_t n,

@@ -1,5 +1,5 @@
 /// \file
-/// Reader of pyhf JSON workspaces (schema 1.0.0).
+/// Reader for pyhf JSON workspaces (schema 1.0.0).
 #ifndef NABLAFIT_IO_PYHF_HPP
 #define NABLAFIT_IO_PYHF_HPP
 
@@ -26,11 +26,11 @@ struct PyhfOptions {
   std::optional<double> clip_bin_data;
 };
 
-/// What to do where the model is right and the observed data are not: wrong lengths, negative
-/// counts, channels without any.
+/// What to do if only the observed data are wrong: wrong lengths, negative counts, channels without
+/// data.
 enum class BadData {
   refuse,  ///< throw
-  report,  ///< go on without data and say what is wrong with them
+  report,  ///< continue without data and say what is wrong with them
 };
 
 class JsonDocument;
@@ -39,7 +39,7 @@ class JsonDocument;
 class NABLAFIT_API PyhfWorkspace {
  public:
   /// Parses `text`. Throws WorkspaceError for anything that is not a valid workspace; its location
-  /// is `source` followed by the JSON pointer of the culprit.
+  /// is `source` followed by the JSON pointer to the problem.
   static PyhfWorkspace parse(std::string_view text, const std::string& source = "workspace",
                              BadData bad_data = BadData::refuse);
 
@@ -57,9 +57,9 @@ class NABLAFIT_API PyhfWorkspace {
 
   /// The observed counts, named "observed". Throws the data problem, if there is one.
   const Observations& observations() const;
-  /// What is wrong with the observed counts, if something is: only with BadData::report.
+  /// What is wrong with the observed counts, if anything: only with BadData::report.
   const std::optional<WorkspaceError>& data_problem() const noexcept;
-  /// What was passed over or changed while reading, one sentence each.
+  /// What was ignored or changed while reading, one sentence each.
   const std::vector<std::string>& notes() const noexcept;
 
  private:

@@ -1,5 +1,5 @@
 /// \file
-/// Workspaces in any JSON format, told apart by content.
+/// Workspaces in any JSON format, recognised by content.
 #ifndef NABLAFIT_IO_WORKSPACE_HPP
 #define NABLAFIT_IO_WORKSPACE_HPP
 
@@ -25,8 +25,7 @@ class NABLAFIT_API Workspace {
 
   /// Reads a file. Throws WorkspaceError if it cannot be read, or as `parse`.
   static Workspace load(const std::string& path);
-  /// Throws WorkspaceError for what is neither; its location is `source` followed by a JSON
-  /// pointer.
+  /// Throws WorkspaceError for anything else; its location is `source` followed by a JSON pointer.
   static Workspace parse(std::string_view text, const std::string& source = "workspace");
 
   Format format() const noexcept;
