@@ -131,7 +131,7 @@ EXTRAPOLATION = {  # from the control region of the sample
     "wjets": {"SR_2b": 0.08, "SR_3b": 0.20, "CR_ttbar": 0.10, "VR": 0.06},
 }
 # What was different in nature when the pseudo-data were taken, in standard deviations.
-TRUE_PULLS = {"jet_energy_scale": 0.6, "b_tagging": -0.5, "ttbar_generator": 0.8}
+TRUE_PARAMETERS = {"jet_energy_scale": 0.6, "b_tagging": -0.5, "ttbar_generator": 0.8}
 TRUE_NORMS = {"ttbar": 1.06, "wjets": 0.93}
 
 
@@ -231,9 +231,9 @@ def observe(region: Region, random: np.random.RandomState) -> list[float]:
     for sample, events in region.events.items():
         expected = events * SPECTRA[sample].shares(region.edges) * TRUE_NORMS.get(sample, 1.0)
         for name, (up, _) in shape_ratios(sample, region.edges).items():
-            expected = expected * up ** TRUE_PULLS.get(name, 0.0)
+            expected = expected * up ** TRUE_PARAMETERS.get(name, 0.0)
         jets = B_JETS[region.name] * B_TAGGING_PER_JET.get(sample, 0.0)
-        expected = expected * (1.0 + jets) ** TRUE_PULLS["b_tagging"]
+        expected = expected * (1.0 + jets) ** TRUE_PARAMETERS["b_tagging"]
         total += expected * (SIGNAL_STRENGTH if sample == "signal" else 1.0)
     return [float(n) for n in random.poisson(total)]
 

@@ -117,7 +117,8 @@ struct MinimizeSummary {
 };
 
 /// A sentence about the outcome, with parameter names and the remedy. `limit_option` is the name
-/// under which the caller's users know MinimizeOptions::max_iterations; empty if they cannot set it.
+/// under which the caller's users know MinimizeOptions::max_iterations; empty if they cannot set
+/// it.
 NABLAFIT_API std::string describe(const MinimizeSummary& summary, const Model& model,
                                   std::string_view limit_option = "max_iterations");
 

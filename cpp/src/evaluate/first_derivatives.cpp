@@ -65,13 +65,13 @@ double ProductOfOthers::without(std::size_t i, double value_i, std::size_t j,
 
 FirstDerivatives::FirstDerivatives(const CompiledModel& compiled)
     : model(&compiled), n_dense(compiled.arrow.n_dense()) {
-  kind.assign(model->n_operands, MultiplierKind::derived);
+  kind.assign(model->n_operands, OperandKind::derived);
   arrow_row.assign(model->n_operands, 0);
-  std::fill_n(kind.begin(), model->parameter_operand, MultiplierKind::scope);
-  kind[model->one_operand] = MultiplierKind::one;
+  std::fill_n(kind.begin(), model->parameter_operand, OperandKind::scope);
+  kind[model->one_operand] = OperandKind::one;
   for (std::size_t p = 0; p < model->names.size(); ++p) {
     const bool dense = model->arrow_row[p] < n_dense;
-    kind[model->parameter_operand + p] = dense ? MultiplierKind::dense : MultiplierKind::local;
+    kind[model->parameter_operand + p] = dense ? OperandKind::dense : OperandKind::local;
     arrow_row[model->parameter_operand + p] =
         dense ? model->arrow_row[p] : model->arrow_row[p] - static_cast<std::uint32_t>(n_dense);
   }
@@ -121,7 +121,7 @@ void FirstDerivatives::set_interpolants(const double* x, const SweepState& state
 void FirstDerivatives::set_parameters() {
   for (std::uint32_t i = 0; i < model->n_operands; ++i) {
     gradient_begin[i] = gradient_end[i] = static_cast<std::uint32_t>(gradients.size());
-    if (kind[i] != MultiplierKind::dense) continue;
+    if (kind[i] != OperandKind::dense) continue;
     gradients.push_back({arrow_row[i], 1.0});
     gradient_end[i] = static_cast<std::uint32_t>(gradients.size());
   }
@@ -173,8 +173,8 @@ void FirstDerivatives::collect_elements(const SweepState& state, std::uint32_t s
   const auto add_gathers = [&](std::uint32_t begin, std::uint32_t end) {
     for (std::uint32_t g = begin; g < end; ++g) {
       const auto i = static_cast<std::uint32_t>(model->scope_gathers[g * lanes + lane]);
-      if (kind[i] == MultiplierKind::one) continue;
-      const bool derived = kind[i] == MultiplierKind::derived;
+      if (kind[i] == OperandKind::one) continue;
+      const bool derived = kind[i] == OperandKind::derived;
       elements_.push_back({s.operand[i], 1.0, 0.0, arrow_row[i], derived ? i : no_operand});
     }
   };

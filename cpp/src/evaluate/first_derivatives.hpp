@@ -15,7 +15,7 @@
 namespace nablafit::detail {
 
 /// What a operand index stands for. Dense and local are parameters, see ArrowStructure.
-enum class MultiplierKind : std::uint8_t { scope, dense, local, one, derived };
+enum class OperandKind : std::uint8_t { scope, dense, local, one, derived };
 
 inline constexpr std::uint32_t no_operand = 0xFFFFFFFFU;
 
@@ -63,7 +63,7 @@ struct FirstDerivatives {
   std::size_t n_dense;
 
   // Structure.
-  std::vector<MultiplierKind> kind;            ///< per operand
+  std::vector<OperandKind> kind;            ///< per operand
   std::vector<std::uint32_t> arrow_row;        ///< per operand: dense or local row of its parameter
   std::vector<std::uint32_t> interpolant_row;  ///< per interpolant: dense row of its parameter
 

@@ -69,7 +69,7 @@ void HessianRows::find_scopes(const HessianInputs& inputs, const Chunk& chunk) {
     const RowBlock& block = model.row_blocks[b];
     for (std::size_t j = lanes * block.operand_begin; j < lanes * block.operand_end; ++j) {
       const auto i = static_cast<std::uint32_t>(model.row_operands[j]);
-      if (inputs.kind[i] != MultiplierKind::scope || scope_slot_[i] != no_operand) continue;
+      if (inputs.kind[i] != OperandKind::scope || scope_slot_[i] != no_operand) continue;
       scope_slot_[i] = static_cast<std::uint32_t>(touched_scopes_.size());
       touched_scopes_.push_back(i);
     }
@@ -140,7 +140,7 @@ void HessianRows::add_row(const HessianInputs& inputs, const SweepState& state, 
   row_operands_.clear();
   for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
     const auto i = static_cast<std::uint32_t>(inputs.model->row_operands[j * lanes + row % lanes]);
-    if (inputs.kind[i] != MultiplierKind::one) row_operands_.push_back(i);
+    if (inputs.kind[i] != OperandKind::one) row_operands_.push_back(i);
   }
   const double weight = s.weight[inputs.model->row_bin[row]];
   const bool floored = s.row_yield[row] < inputs.model->row_floor[row];
@@ -162,7 +162,7 @@ void HessianRows::add_row(const HessianInputs& inputs, const SweepState& state, 
 /// yield go in the second-order part.
 void HessianRows::add_operand(const HessianInputs& inputs, std::uint32_t operand, double slope,
                               double cross, double* jacobian, ArrowHessian& hessian) {
-  if (inputs.kind[operand] == MultiplierKind::local) {
+  if (inputs.kind[operand] == OperandKind::local) {
     const std::size_t local = inputs.arrow_row[operand];
     local_gradient_[local] += slope;
     targets_.push_back({hessian.coupling.data() + local * n_dense_, cross});
@@ -172,7 +172,7 @@ void HessianRows::add_operand(const HessianInputs& inputs, std::uint32_t operand
   for (std::uint32_t k = begin; k < end; ++k) {
     jacobian[inputs.gradients[k].index] += slope * inputs.gradients[k].value;
   }
-  if (inputs.kind[operand] == MultiplierKind::scope) {
+  if (inputs.kind[operand] == OperandKind::scope) {
     targets_.push_back({scope_vectors_.data() + scope_slot_[operand] * n_dense_, cross});
     return;
   }
@@ -197,8 +197,8 @@ void HessianRows::add_entries(const HessianInputs& inputs, std::size_t row, doub
 
 void HessianRows::add_pair(const HessianInputs& inputs, std::uint32_t a, std::uint32_t b,
                            double weight, ArrowHessian& hessian) {
-  if (inputs.kind[a] != MultiplierKind::local) std::swap(a, b);
-  if (inputs.kind[a] != MultiplierKind::local) {
+  if (inputs.kind[a] != OperandKind::local) std::swap(a, b);
+  if (inputs.kind[a] != OperandKind::local) {
     for (std::uint32_t i = inputs.gradient_begin[a]; i < inputs.gradient_end[a]; ++i) {
       double* row = half_row(inputs.gradients[i].index);
       for (std::uint32_t j = inputs.gradient_begin[b]; j < inputs.gradient_end[b]; ++j) {
@@ -208,7 +208,7 @@ void HessianRows::add_pair(const HessianInputs& inputs, std::uint32_t a, std::ui
     }
     return;
   }
-  if (inputs.kind[b] != MultiplierKind::local) {
+  if (inputs.kind[b] != OperandKind::local) {
     double* coupling = hessian.coupling.data() + inputs.arrow_row[a] * n_dense_;
     for (std::uint32_t j = inputs.gradient_begin[b]; j < inputs.gradient_end[b]; ++j) {
       coupling[inputs.gradients[j].index] += weight * inputs.gradients[j].value;

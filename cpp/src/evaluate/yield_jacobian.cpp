@@ -64,7 +64,7 @@ double RowGradients::product_without(std::size_t i) const {
 }
 
 void RowGradients::add_operand(std::uint32_t operand, double slope) {
-  if (derivatives_.kind[operand] == MultiplierKind::local) {
+  if (derivatives_.kind[operand] == OperandKind::local) {
     const std::size_t local = derivatives_.arrow_row[operand];
     const std::size_t parameter = model_.arrow.local_parameters[local];
     local_.push_back({static_cast<std::uint32_t>(parameter), slope});
@@ -95,7 +95,7 @@ void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
   operands_.clear();
   for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
     const auto i = static_cast<std::uint32_t>(model_.row_operands[j * lanes + row % lanes]);
-    if (derivatives_.kind[i] != MultiplierKind::one) operands_.push_back(i);
+    if (derivatives_.kind[i] != OperandKind::one) operands_.push_back(i);
   }
   const SweepScratch& s = state_.scratch();
   const bool floored = s.row_yield[row] < model_.row_floor[row];
