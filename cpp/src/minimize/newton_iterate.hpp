@@ -175,7 +175,11 @@ struct Iterate {
     const Evaluation there = evaluate_trial();
     return there.status == EvaluationStatus::ok && there.value <= point.value + noise();
   }
-  void accept_trial() { std::swap(point, trial); }
+  void accept_trial() {
+    point.x.swap(trial.x);
+    point.gradient.swap(trial.gradient);
+    std::swap(point.value, trial.value);
+  }
   /// trial = projection of the point + fraction * step on the box.
   void move_trial(const std::vector<double>& step, double fraction);
 

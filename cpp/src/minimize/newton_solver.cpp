@@ -38,7 +38,7 @@ constexpr double smallest_move = 1e-6;
 }  // namespace
 
 NewtonSolver::NewtonSolver(const ArrowStructure& structure)
-    : here_(structure), step_(here_), line_search_(here_) {}
+    : here_(structure), step_(here_), line_search_(here_), refinement_(here_.n_parameters()) {}
 
 void NewtonSolver::run(Objective& objective, const BoxProblem& problem,
                        const MinimizeOptions& options, MinimizeSummary& summary) {
@@ -136,7 +136,7 @@ bool NewtonSolver::refine() {
   const MinimizeOptions& options = *here_.options;
   const bool needs_hessian = options.covariance != CovarianceKind::none || options.diagnostics;
   const std::size_t n = here_.n_parameters();
-  std::vector<double> step(n);
+  std::vector<double>& step = refinement_;
   for (int i = 0; i < max_refinements; ++i) {
     for (std::size_t j = 0; j < n; ++j) {
       if (here_.active.is_free(j) ? here_.is_binding(j) : here_.is_released(j)) return false;

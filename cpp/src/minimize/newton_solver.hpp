@@ -8,6 +8,7 @@
 #define NABLAFIT_SRC_MINIMIZE_NEWTON_SOLVER_HPP
 
 #include <optional>
+#include <vector>
 
 #include "minimize/newton_iterate.hpp"
 #include "minimize/newton_step.hpp"
@@ -44,6 +45,7 @@ class NewtonSolver {
   Iterate here_;
   NewtonStep step_;
   LineSearch line_search_;
+  std::vector<double> refinement_;  ///< a step with old factors
   int n_iterations_ = 0;
   int n_far_steps_ = 0;  ///< one after the other, with parameters far from the start
   int n_crawls_ = 0;     ///< steps, one after the other, that gained next to nothing
