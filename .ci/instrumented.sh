@@ -167,7 +167,7 @@ for field in fields:
     if field and not path:  # renamed: the old name and the new one follow
         next(fields)
         path = next(fields)
-    if added != "0":
+    if added + deleted != "00":
         print(path)'
 }
 
