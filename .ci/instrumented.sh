@@ -154,11 +154,11 @@ base_commit() {
   git rev-list --first-parent --max-count=11 HEAD | tail -n 1
 }
 
-# changed_sources: sources of the library and the bindings in which more than includes has changed.
-# A file that was only moved is not listed.
+# changed_sources COMMIT: sources of the library in which more than includes has changed since. A file
+# that was only moved is not listed.
 changed_sources() {
-  git diff -M -z --numstat --diff-filter=d -I '^#include' "$1" -- ':(glob)cpp/src/**/*.cpp' \
-    ':(glob)cpp/bindings/*.cpp' | python -c '
+  git diff -M -z --numstat --diff-filter=d -I '^#include' "$1" -- ':(glob)cpp/src/**/*.cpp' |
+    python -c '
 import sys
 
 fields = iter(sys.stdin.read().split("\0"))
@@ -167,7 +167,7 @@ for field in fields:
     if field and not path:  # renamed: the old name and the new one follow
         next(fields)
         path = next(fields)
-    if added != "0":
+    if added + deleted != "00":
         print(path)'
 }
 
