@@ -1,10 +1,10 @@
 /// \file
-/// Cholesky factorisation of small dense symmetric matrices (tens to a few hundred rows) in storage
-/// that the caller owns: nothing here allocates.
+/// Cholesky factorisation of small dense symmetric matrices (tens to a few hundred rows) in memory
+/// owned by the caller: nothing here allocates.
 ///
 /// A matrix is row-major with `stride` doubles from row to row; only the upper triangle (column >=
-/// row) is read and written. Loops run in the widest registers of the processor, chosen once per
-/// process; sums are ordered by the source, so that results do not depend on threads.
+/// row) is read and written. Loops use the widest registers of the processor, chosen once per
+/// process; the source fixes the order of sums, so that results do not depend on threads.
 #ifndef NABLAFIT_SRC_ARROW_DENSE_CHOLESKY_HPP
 #define NABLAFIT_SRC_ARROW_DENSE_CHOLESKY_HPP
 

@@ -14,7 +14,7 @@
 
 namespace nablafit::detail {
 
-/// What a operand index stands for. Dense and local are parameters, see ArrowStructure.
+/// What an operand index stands for. Dense and local are parameters, see ArrowStructure.
 enum class MultiplierKind : std::uint8_t { scope, dense, local, one, derived };
 
 inline constexpr std::uint32_t no_operand = 0xFFFFFFFFU;
