@@ -24,7 +24,7 @@ void subtract_outer_products(double* a, std::size_t n, std::size_t stride, const
 
 /// Overwrites the upper triangle of A by R with R^T R = A. Returns n, or the first row k whose
 /// pivot is not above `relative_pivot * scale[k]` (scale >= 0: the size that A[k][k] had before
-/// cancellations); A is then destroyed. NaN counts as too small.
+/// cancellations); A is then destroyed. NaN is treated as too small.
 std::size_t cholesky(double* a, std::size_t n, std::size_t stride, const double* scale,
                      double relative_pivot);
 

@@ -47,7 +47,7 @@ void expect_bins(const Sample& sample, std::size_t found, const std::string& wha
 struct ModelBuilder::Contents {
   struct Use {
     Role role;
-    std::string channel;  ///< of a stat_error, which has gammas of its own in every channel
+    std::string channel;  ///< of a stat_error, which has separate gammas in every channel
   };
 
   ModelSpec spec;

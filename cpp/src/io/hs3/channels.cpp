@@ -137,9 +137,8 @@ void Hs3ChannelReader::add_shapesys(const ModifierKeys& keys, Sample& sample) {
        source.type == Hs3ConstraintType::constant)) {
     if (vals.exists() && is_free) {
       notes_.add(
-          "A shapesys whose vals are all 0 was read with free parameters, which is how ROOT writes "
-          "a "
-          "shapefactor (first: " +
+          "A shapesys whose vals are all 0 was read with free parameters: this is how ROOT writes "
+          "a shapefactor (first: " +
           quoted(source.name) + ").");
     }
     sample.modifiers.emplace_back(ShapeFactor{source.name, in_bin_order(source.parameters)});
