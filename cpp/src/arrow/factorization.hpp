@@ -38,8 +38,8 @@ struct StepScale {
 
 /// A direction in which the function is nearly flat, or has negative curvature.
 struct ArrowDirection {
-  /// v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat. The smallest elements of
-  /// diag(H) are replaced by smallest_scale / width^2.
+  /// v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat. Elements of diag(H) are at
+  /// least smallest_scale / width^2 here.
   double curvature;
   std::vector<double> vector;  ///< per parameter
 };

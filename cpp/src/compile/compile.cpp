@@ -130,7 +130,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
                     channel.name + "' (lo = " + shortened(normsys->low) +
                     ", hi = " + shortened(normsys->high) + ")";
       first.end = " interpolates to a negative factor near " + normsys->parameter + " = " +
-                  shortened(*alpha) + "; it is used as it is, as the format defines it";
+                  shortened(*alpha) + "; it is used unchanged, as the format defines it";
       found.emplace_back(normsys->name, std::move(first));
     }
   }

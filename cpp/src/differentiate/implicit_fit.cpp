@@ -15,8 +15,8 @@ constexpr int most_polishing_steps = 10;
 /// Gradient, in units of 1 / conditional standard deviation, below which a minimum needs no more
 /// refinement.
 constexpr double polished = 1e-11;
-/// A multiplier below this, in the same units, is treated as zero, and so is a distance from a bound
-/// or a kink in conditional standard deviations.
+/// A multiplier below this, in the same units, is treated as zero, and so is a distance from a
+/// bound or a kink in conditional standard deviations.
 constexpr double no_distance = 1e-7;
 /// Directions with a curvature below this, with the Hessian scaled to unit diagonal, are named.
 constexpr double weak_curvature = 1e-8;

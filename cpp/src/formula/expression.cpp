@@ -334,7 +334,7 @@ class Parser {
     double number = 0.0;
     stream >> number;
     if (!stream || !std::isfinite(number)) {
-      fail(start, "'" + stream.str() + "'", "a number that a double can hold");
+      fail(start, "'" + stream.str() + "'", "a number in the range of a double");
     }
     return number;
   }

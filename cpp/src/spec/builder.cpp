@@ -31,7 +31,7 @@ std::string_view to_string(Role role) {
     case Role::other:
       break;
   }
-  return "parameter of its own";
+  return "formula or luminosity";
 }
 
 void expect_bins(const Sample& sample, std::size_t found, const std::string& what) {
@@ -70,9 +70,9 @@ bool ModelBuilder::Contents::use(const std::string& name, Role role, const std::
   const auto [found, is_new] = uses.emplace(name, Use{role, channel});
   const Use& first = found->second;
   if (first.role != role) {
-    throw SpecError("found as " + std::string(to_string(role)) + " what is a " +
+    throw SpecError("found a " + std::string(to_string(role)) + " with the name of a " +
                         std::string(to_string(first.role)) +
-                        " already, expected different names; rename one of them",
+                        ", expected different names; rename one of them",
                     name);
   }
   if (first.channel != channel) {

@@ -485,8 +485,8 @@ Hs3Text Writer::write(const Hs3WriteOptions& options) {
     std::string list;
     for (const std::string& loss : context_.losses) list += "\n  - " + loss;
     throw WorkspaceError(
-        "found a model of which HS3 cannot hold the following, expected none of "
-        "it; allow losses to write the rest:" +
+        "found a model with features that HS3 cannot represent, expected none; allow losses to "
+        "write the rest:" +
             list,
         spec_.name);
   }
