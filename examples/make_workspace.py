@@ -3,8 +3,8 @@
 Two signal regions (two and three b-jets) hold the mass spectrum of the resonance candidate in 16
 and 12 bins. One control region each determines the normalisation of top pairs and of W bosons with
 jets; a validation region with little signal lies between them. Single top and dibosons come from
-simulation and theory, misidentified leptons from data. Everything is made from formulas and one
-seed; the pseudo-data contain a signal of the predicted strength.
+simulation and theory, misidentified leptons from data. Everything is generated from formulas and
+one seed; the pseudo-data contain a signal of the predicted strength.
 
     python examples/make_workspace.py [OUTPUT]
 """
@@ -53,9 +53,9 @@ class Spectrum:
     peak: tuple[float, float] | None = None
 
     def shares(self, edges: Vector, scale: float = 1.0, smear: float = 1.0) -> Vector:
-        """Return the share of every bin if measured masses are `scale` times too large.
+        """Return the fraction in every bin if measured masses are `scale` times too large.
 
-        `smear` multiplies the width of a peak. The first and last bin take what lies outside.
+        `smear` multiplies the width of a peak. The first and last bin include what lies outside.
         """
         bounds = edges / scale
         if self.peak is not None:
@@ -130,7 +130,7 @@ EXTRAPOLATION = {  # from the control region of the sample
     "ttbar": {"SR_2b": 0.05, "SR_3b": 0.12, "CR_wjets": 0.08, "VR": 0.05},
     "wjets": {"SR_2b": 0.08, "SR_3b": 0.20, "CR_ttbar": 0.10, "VR": 0.06},
 }
-# What was different in nature when the pseudo-data were taken, in standard deviations.
+# True values of the nuisance parameters in the pseudo-data, in standard deviations.
 TRUE_PARAMETERS = {"jet_energy_scale": 0.6, "b_tagging": -0.5, "ttbar_generator": 0.8}
 TRUE_NORMS = {"ttbar": 1.06, "wjets": 0.93}
 
@@ -157,7 +157,7 @@ def norm_and_shape(name: str, nominal: Vector, up: Vector, down: Vector) -> list
 
 
 def normalisation_modifiers(sample: str, region: Region) -> list[Modifier]:
-    """Return norm factors, luminosity and uncertainties that change the number of events alone."""
+    """Return norm factors, luminosity and uncertainties that change only the number of events."""
     modifiers: list[Modifier] = []
     if sample in NORM_FACTORS:
         modifiers.append({"name": NORM_FACTORS[sample], "type": "normfactor", "data": None})
@@ -226,7 +226,7 @@ def make_sample(sample: str, region: Region, random: np.random.RandomState) -> d
 
 
 def observe(region: Region, random: np.random.RandomState) -> list[float]:
-    """Return pseudo-data: Poisson counts around what nature would give."""
+    """Return pseudo-data: Poisson counts around the true expectation."""
     total = np.zeros(len(region.edges) - 1)
     for sample, events in region.events.items():
         expected = events * SPECTRA[sample].shares(region.edges) * TRUE_NORMS.get(sample, 1.0)
@@ -239,7 +239,7 @@ def observe(region: Region, random: np.random.RandomState) -> list[float]:
 
 
 def measurements() -> list[dict[str, Any]]:
-    """Return the search, and the same with the signal switched off."""
+    """Return the search, and the same without signal."""
     lumi = {
         "name": "lumi",
         "auxdata": [1.0],
@@ -261,7 +261,7 @@ def measurements() -> list[dict[str, Any]]:
 
 def make_workspace(seed: int = SEED) -> dict[str, Any]:
     """Return the workspace as a pyhf JSON document."""
-    # The legacy generator is the one whose numbers NumPy promises never to change.
+    # NumPy guarantees that the numbers of the legacy generator never change.
     random = np.random.RandomState(seed)
     channels = [
         {
@@ -280,12 +280,12 @@ def make_workspace(seed: int = SEED) -> dict[str, Any]:
 
 
 def rounded(value: float) -> float:
-    """Round so that the text does not depend on the last bit of anybody's exponential."""
+    """Round so that the text does not depend on the last bit of the platform's exponential."""
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def to_text(value: Any, indent: str = "") -> str:  # noqa: ANN401
-    """Format as JSON: objects of the leaves and lists of numbers on one line."""
+    """Format as JSON, with innermost objects and lists of numbers on one line."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if not isinstance(value, dict | list) or len(indent) + len(text) <= 100:
         return text

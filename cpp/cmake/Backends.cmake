@@ -1,12 +1,12 @@
-# Where derivatives come from.
+# Sources of derivatives.
 #
 # NABLAFIT_AD_BACKEND=clad (default): kernels use the committed output of Clad, cpp/generated/.
 # NABLAFIT_AD_BACKEND=codipack: CoDiPack differentiates the kernels, no generated file is read, and the
 # default backend of likelihoods is "codipack". Meant for platforms and changes without Clad; slower.
 #
 # NABLAFIT_WITH_CODIPACK adds the backend "codipack" if CoDiPack is installed (CoDiPack_DIR or
-# CMAKE_PREFIX_PATH says where). CoDiPack is GPL-3 and so is what is built with it: off in wheels unless
-# asked for.
+# CMAKE_PREFIX_PATH says where). CoDiPack is GPL-3 and so is anything built with it: off in wheels unless
+# requested.
 set(NABLAFIT_AD_BACKEND clad CACHE STRING "Source of the kernels' derivatives: clad or codipack")
 set_property(CACHE NABLAFIT_AD_BACKEND PROPERTY STRINGS clad codipack)
 if(DEFINED SKBUILD)
@@ -32,7 +32,7 @@ if(TARGET CoDiPack)
   target_link_libraries(nablafit_internal INTERFACE CoDiPack)
 endif()
 
-# nablafit_add_backends(): adds what depends on the above to nablafit_core.
+# nablafit_add_backends(): adds the selected backends to nablafit_core.
 function(nablafit_add_backends)
   set(derivatives "CoDiPack ${CODIPACK_VERSION}")
   if(NABLAFIT_AD_BACKEND STREQUAL "clad")

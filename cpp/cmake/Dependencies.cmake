@@ -2,15 +2,15 @@
 #
 # System packages and CMAKE_PREFIX_PATH come first. Otherwise they are taken from the PyPI packages
 # `cmeel-eigen` and `nlohmann-json` on the import path of the Python that runs the build, which is how
-# pip's isolated build environment provides them. `nlohmann-json` on PyPI carries headers without a
-# CMake package, so its target is made here.
+# pip's isolated build environment provides them. `nlohmann-json` on PyPI has headers but no CMake
+# package, so its target is defined here.
 #
 # Sets the targets Eigen3::Eigen, nlohmann_json::nlohmann_json and Threads::Threads.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-# Directories of Python's import path, as a list in `out`; empty where there is no Python.
+# Directories of Python's import path, as a list in `out`; empty without Python.
 function(nablafit_python_import_path out)
   if(DEFINED SKBUILD)
     find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)

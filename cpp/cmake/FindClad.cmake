@@ -3,9 +3,9 @@
 # Hints: Clad_ROOT (prefix of an installed Clad), Clad_PLUGIN, Clad_INCLUDE_DIR, Clad_CLANGXX.
 #
 # Sets Clad_FOUND, Clad_VERSION, Clad_PLUGIN, Clad_INCLUDE_DIR and Clad_CLANGXX. A plugin works only in
-# the clang it was built for, so it is loaded once: a pair that does not fit counts as not found.
+# the clang it was built for, so loading it is tried once: a pair that does not match is not found.
 #
-# If found, clad_add_regenerate_target() adds the target `regenerate_derivatives`, which renews
+# If found, clad_add_regenerate_target() adds the target `regenerate_derivatives`, which regenerates
 # cpp/generated/. It is never part of `all`.
 
 find_file(

@@ -1,12 +1,12 @@
-# Installs headers, libraries, the CMake package and files for pkg-config. Everything in them is
-# relative to where they are, so that the installed tree can be moved.
+# Installs headers, libraries, the CMake package and pkg-config files. All paths in them are relative,
+# so that the installed tree can be moved.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/nablafit")
 set(pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
 # nablafit_relative(out directory): the path from the folder of the pkg-config files to a folder of
-# the installation; an absolute one stays as it is.
+# the installation; an absolute one is unchanged.
 function(nablafit_relative out directory)
   if(IS_ABSOLUTE "${directory}" OR IS_ABSOLUTE "${pkgconfig_dir}")
     cmake_path(ABSOLUTE_PATH directory BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}" NORMALIZE)

@@ -1,5 +1,5 @@
-# The fused sweep is one source compiled once per instruction set, into a namespace of its own, and
-# chosen at run time.
+# The fused sweep is one source compiled once per instruction set, each in its own namespace, and
+# selected at run time.
 #
 # nablafit_add_sweep(name flags...) compiles src/evaluate/sweep.cpp with NABLAFIT_SWEEP_NAMESPACE=sweep_<name>
 # and NABLAFIT_SWEEP_NAME="<name>" and adds the objects to nablafit_core. Arithmetic may
@@ -16,7 +16,7 @@ function(nablafit_add_sweep name)
                                                NABLAFIT_SWEEP_NAME="${name}")
   target_link_libraries(${target} PRIVATE nablafit_internal)
   if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-    # Optimised in every configuration: inlining is what keeps the variants apart.
+    # Optimised in every configuration: inlining keeps the variants apart.
     target_compile_options(${target} PRIVATE -O3 -ffp-contract=fast -fno-math-errno
                                              -fno-trapping-math ${ARGN})
   endif()
@@ -26,7 +26,7 @@ function(nablafit_add_sweep name)
   set_property(GLOBAL APPEND PROPERTY NABLAFIT_SWEEPS ${target})
 endfunction()
 
-# nablafit_add_sweeps(): all variants that this platform can have. NABLAFIT_SWEEP_X86 tells the
+# nablafit_add_sweeps(): all variants for this platform. NABLAFIT_SWEEP_X86 tells the
 # dispatcher that the AVX variants exist.
 function(nablafit_add_sweeps)
   nablafit_add_sweep(baseline)

@@ -1,7 +1,7 @@
-# nablafit_set_visibility(target): shared libraries show what carries NABLAFIT_API and nothing else,
-# objects with static libraries in them show nothing of nablafit.
+# nablafit_set_visibility(target): shared libraries export only what is marked NABLAFIT_API, objects
+# that contain static libraries export nothing of nablafit.
 #
-# The tests reach for internal functions: where they use shared libraries, these show everything.
+# The tests use internal functions: if they link shared libraries, these export everything.
 function(nablafit_set_visibility target)
   if(NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
     set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden
@@ -17,8 +17,8 @@ function(nablafit_set_visibility target)
   endif()
   target_compile_definitions(${target} PUBLIC NABLAFIT_SHARED)
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
-    # Templates of the standard library are visible whatever the compiler is told. What nablafit_io
-    # uses of nablafit_core must be visible: -z defs finds out here rather than in programs.
+    # Templates of the standard library are visible with any compiler flags. What nablafit_io uses of
+    # nablafit_core must be visible: -z defs checks that here rather than in programs.
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map")
     target_link_options(${target} PRIVATE "LINKER:--version-script=${script}" LINKER:-z,defs)
     set_target_properties(${target} PROPERTIES LINK_DEPENDS "${script}")

@@ -1,5 +1,5 @@
-# nablafit_target_warnings(target): the project's warnings, as errors, in developer mode only. Users
-# with newer compilers than ours must not be stopped by a new warning.
+# nablafit_target_warnings(target): the project's warnings, as errors, only in developer mode. A new
+# warning of a newer compiler must not break the build for users.
 function(nablafit_target_warnings target)
   if(NOT NABLAFIT_DEVELOPER_MODE)
     return()

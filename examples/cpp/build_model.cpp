@@ -1,4 +1,4 @@
-// Builds a model in code, evaluates it in every way there is, fits it, and fits 1000 toys of it.
+// Builds a model in code, evaluates it in every possible way, fits it, and fits 1000 toys.
 #include <cstddef>
 #include <cstdio>
 #include <vector>

@@ -1,5 +1,5 @@
-// Fits the slope of a falling background that is a function of this program, with exact
-// derivatives, and once more with a pullback written by hand.
+// Fits the slope of a falling background given by a function in this program, with exact
+// derivatives, and again with a hand-written pullback.
 #include <cmath>
 #include <cstddef>
 #include <cstdio>

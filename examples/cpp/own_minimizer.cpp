@@ -1,5 +1,5 @@
-// A minimiser of one's own on top of value_and_gradient: BFGS on the box of the parameters, to show
-// what it takes. nablafit::minimize, which knows the exact Hessian, is run for comparison.
+// A custom minimiser based on value_and_gradient: BFGS within parameter bounds, as an example.
+// nablafit::minimize, which uses the exact Hessian, is run for comparison.
 //
 //   own_minimizer WORKSPACE.json
 #include <algorithm>
@@ -43,7 +43,7 @@ class Bfgs {
     for (n_iterations_ = 0; n_iterations_ < 500; ++n_iterations_) {
       const Vector direction = descent_direction();
       const double slope = dot(direction, gradient_);
-      if (slope > -1e-10) return;  // the expected gain is half of it
+      if (slope > -1e-10) return;  // the expected decrease is half of this
       if (!step(direction, slope)) return;
     }
   }
@@ -55,7 +55,7 @@ class Bfgs {
  private:
   std::size_t size() const { return x_.size(); }
 
-  /// Fixed, or at a bound that the gradient pushes against.
+  /// Fixed, or at a bound against which the gradient pushes.
   bool is_held(std::size_t i) const {
     return model_.fixed()[i] != 0 || (x_[i] <= model_.lower()[i] && gradient_[i] > 0.0) ||
            (x_[i] >= model_.upper()[i] && gradient_[i] < 0.0);
@@ -78,8 +78,8 @@ class Bfgs {
     return direction;
   }
 
-  /// Moves along the direction, confined to the box; shortens the step until the value falls
-  /// enough. Outside of its domain the likelihood is +infinity, which shortens the step too.
+  /// Moves along the direction, within bounds; shortens the step until the value decreases enough.
+  /// Outside its domain the likelihood is +infinity, which shortens the step too.
   bool step(const Vector& direction, double slope) {
     Vector trial(size());
     Vector gradient(size());

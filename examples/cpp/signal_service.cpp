@@ -1,14 +1,13 @@
-// Answers, for many signal hypotheses, how well each fits the data, as a reinterpretation service
-// does. Every line of the input is a name and the signal's events in all bins of the workspace,
-// channel by channel; every line of the output is a name, the fitted signal strength, its error and
-// q(1) = 2 [NLL(1) - NLL(best)], with the background's parameters profiled. Lines come in the order
-// in which they are ready.
+// Tests how well each of many signal hypotheses fits the data, as a reinterpretation service does.
+// Every line of the input is a name and the signal's events in all bins of the workspace, channel
+// by channel; every line of the output is a name, the fitted signal strength, its error and
+// q(1) = 2 [NLL(1) - NLL(best)], with the background's parameters profiled. Lines are written in
+// the order in which they are ready.
 //
 //   signal_service WORKSPACE.json N_THREADS < signals.txt
 //
-// The workspace is parsed once. Each thread compiles models of its own: the signals are part of
-// them. Nothing of nablafit is shared but the constant specification, so there is nothing to lock
-// but input and output.
+// The workspace is parsed once. Each thread compiles its own models, because the signals are part
+// of them. Threads share only the constant specification, so only input and output need locks.
 #include <cstddef>
 #include <cstdio>
 #include <iostream>

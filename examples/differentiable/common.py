@@ -1,8 +1,8 @@
-"""What the examples of differentiable analyses share: an optimiser, and a frame for plots.
+"""Common parts of the examples of differentiable analyses: an optimiser, and a command line.
 
 Each example maps its parameters to templates with `nablafit.relax`, puts them into a model by
 address, takes the gradient of an objective of `nablafit.diff` with respect to all templates, and
-carries it back by the chain rule.
+propagates it back by the chain rule.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Descent:
-    """What an optimiser went through: the parameters of each step, and the objective there."""
+    """The path of an optimiser: the parameters at each step, and the objective there."""
 
     parameters: Array
     values: Array
@@ -43,10 +43,10 @@ def adam(
     steps: int,
     rate: float,
 ) -> Descent:
-    """Minimise with Adam (Kingma, Ba, arXiv:1412.6980, Algorithm 1), the rate falling to a tenth.
+    """Minimise with Adam (Kingma, Ba, arXiv:1412.6980, Algorithm 1); the rate falls to a tenth.
 
-    `function(parameters, step)` returns value and gradient; it may take another batch of events in
-    every step.
+    `function(parameters, step)` returns value and gradient; it may use a different batch of events
+    in every step.
     """
     x = np.array(start, dtype=float)
     mean, square = np.zeros_like(x), np.zeros_like(x)
@@ -64,7 +64,7 @@ def adam(
 
 
 def asimov_workspace(channels: list[dict[str, Any]], poi: str = "mu") -> nf.Model:
-    """Make the model of a pyhf workspace whose observations are its expectation."""
+    """Make the model of a pyhf workspace whose observations equal its expectation."""
     observations = [
         {
             "name": channel["name"],
@@ -88,7 +88,7 @@ def main(
     report: Callable[[Result], str],
     plot: Callable[[Result, Path], None],
 ) -> None:
-    """Run an example as its command line asks."""
+    """Run an example with the options of its command line."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="fewer events and steps, for tests")

@@ -42,7 +42,7 @@ class Sample:
 
 
 def simulate(n_events: int, seed: int) -> dict[str, Sample]:
-    """Draw the same number of events of every process; all scores are beta distributed."""
+    """Draw the same number of events for every process; all scores are beta distributed."""
     rng = np.random.default_rng(seed)
     shapes = {"signal": (6.0, 2.0, 90.0), "top": (2.5, 3.0, 45.0), "wjets": (1.5, 4.0, 30.0)}
     return {
@@ -57,9 +57,9 @@ def simulate(n_events: int, seed: int) -> dict[str, Sample]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Threshold in GeV and edges of the score, from parameters without constraints.
+    """Threshold in GeV and edges of the score, from unconstrained parameters.
 
-    The widths of the bins are a softmax of all but the first parameter: edges stay in order.
+    The widths of the bins are a softmax of all but the first parameter, which keeps edges in order.
     """
 
     threshold: float
@@ -85,7 +85,7 @@ Filled = dict[str, tuple[relax.SoftCut, relax.SoftHistogram]]
 
 
 class Analysis:
-    """Templates of a selection, and what a function of the templates is in its parameters."""
+    """Templates of a selection, and derivatives with respect to its parameters."""
 
     def __init__(self, samples: dict[str, Sample], *, bandwidth: float, width: float) -> None:
         self.samples = samples
@@ -129,7 +129,7 @@ class Analysis:
     def pull_back(
         self, selection: Selection, filled: Filled, templates: Templates, gradient: Templates
     ) -> Array:
-        """Return the derivatives by the parameters of the selection."""
+        """Return the derivatives with respect to the parameters of the selection."""
         by_threshold, by_edges = 0.0, np.zeros(selection.edges.size)
         for name, sample in self.samples.items():
             passed, spread = filled[name]
@@ -160,7 +160,7 @@ def rows(channel: str, sample: str) -> Iterator[tuple[tuple[str, ...], int]]:
 
 
 def make_model(templates: Templates) -> nf.Model:
-    """Make the model of search and control region."""
+    """Make the model with search and control region."""
 
     def modifiers(channel: str, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -213,7 +213,7 @@ class Result:
 
 
 def uncertainty(analysis: Analysis, model: nf.Model, x: Array) -> tuple[float, Array]:
-    """Return the expected uncertainty of mu and its derivatives by the parameters."""
+    """Return the expected uncertainty of mu and its gradient."""
     selection = Selection.of(x)
     filled = analysis.fill(selection)
     templates = analysis.templates(filled)
@@ -224,7 +224,7 @@ def uncertainty(analysis: Analysis, model: nf.Model, x: Array) -> tuple[float, A
 
 
 def run(*, seed: int = 1, short: bool = False) -> Result:
-    """Optimise threshold and edges; judge them by ordinary cuts and histograms of other events."""
+    """Optimise threshold and edges; test them with ordinary histograms of independent events."""
     n_events = 12_000 if short else 30_000
     soft = Analysis(simulate(n_events, seed), bandwidth=BANDWIDTH, width=WIDTH)
     start = np.concatenate([[np.log(0.4)], np.zeros(N_BINS)])
@@ -255,7 +255,7 @@ def run(*, seed: int = 1, short: bool = False) -> Result:
 
 
 def report(result: Result) -> str:
-    """Say what improved."""
+    """Describe the improvement."""
     gain = 1.0 - result.chosen_uncertainty / result.start_uncertainty
 
     def line(name: str, selection: Selection, uncertainty: float) -> str:

@@ -1,14 +1,15 @@
-"""Choose the resolution of a detector against its cost, by the gradient of the expected limit.
+"""Balance the resolution of a detector and its cost, with the gradient of the expected limit.
 
-A narrow resonance at 125 GeV is looked for on a falling spectrum. The finer the calorimeter is
+The search is for a narrow resonance at 125 GeV on a falling spectrum. The finer the calorimeter is
 segmented, the better it measures:
 
     resolution^2 = (0.8 GeV)^2 + (3.2 GeV)^2 / segments
 
-but what is spent on segments is not spent on running: the budget pays for `1 - segments/10` of the
-full luminosity. The limit on the signal knows both, and the systematic uncertainties of resolution
-and background shape too. Its gradient by the number of segments comes from the simulated events:
-each has a true mass and a smearing drawn once, and the measured mass moves with the resolution.
+but money spent on segments is not available for running: the budget pays for `1 - segments/10` of
+the full luminosity. The limit on the signal depends on both, and on the systematic uncertainties of
+resolution and background shape. Its gradient with respect to the number of segments comes from the
+simulated events: each has a true mass and a smearing drawn once, and the measured mass moves with
+the resolution.
 
     python examples/differentiable/detector_design.py --plot detector_design.png
 """
@@ -37,7 +38,7 @@ CHANNEL = "mass"
 
 @dataclass(frozen=True)
 class Events:
-    """True masses in GeV, and what smears them in units of the resolution."""
+    """True masses in GeV, and their smearing in units of the resolution."""
 
     background: Array
     signal_smearing: Array
@@ -45,7 +46,7 @@ class Events:
 
 
 def simulate(n_events: int, seed: int) -> Events:
-    """Draw events: the background falls with 30 GeV, from 85 to 165 GeV."""
+    """Draw events: the background falls from 85 to 165 GeV, with a decay length of 30 GeV."""
     rng = np.random.default_rng(seed)
     uniform = rng.uniform(size=n_events)
     low, high = np.exp(-85.0 / 30.0), np.exp(-165.0 / 30.0)
@@ -54,7 +55,7 @@ def simulate(n_events: int, seed: int) -> Events:
 
 
 def resolution(segments: float) -> tuple[float, float]:
-    """Return the resolution in GeV and its derivative by the number of segments."""
+    """Return the resolution in GeV and its derivative with respect to the number of segments."""
     sigma = float(np.hypot(CONSTANT_TERM, SAMPLING_TERM / np.sqrt(segments)))
     return sigma, -0.5 * (SAMPLING_TERM / segments) ** 2 / sigma
 
@@ -67,7 +68,7 @@ class Design:
         self.model = make_model(self.templates(4.0, BANDWIDTH)[0])
 
     def templates(self, segments: float, bandwidth: float) -> tuple[Templates, Templates]:
-        """Return templates in events, and their derivatives by the number of segments."""
+        """Return templates in events, and their derivatives with respect to the segments."""
         events = self.events
         sigma, slope = resolution(segments)
         luminosity = 1.0 - segments / MOST_SEGMENTS
@@ -102,7 +103,7 @@ class Design:
         return float(nf.diff.upper_limit(self.model, inputs=self.model.inputs.vector(templates)))
 
     def log_limit_and_slope(self, segments: float) -> tuple[float, float]:
-        """Return log(limit) of the relaxed analysis and its derivative by the segments."""
+        """Return log(limit) of the relaxed analysis and its derivative."""
         values, slopes = self.templates(segments, BANDWIDTH)
         limit = nf.diff.upper_limit(self.model, inputs=self.model.inputs.vector(values))
         gradient = self.model.inputs.to_dict(limit.inputs)
@@ -138,7 +139,7 @@ def make_model(templates: Templates) -> nf.Model:
 
 @dataclass(frozen=True)
 class Result:
-    """Where the optimiser went, and limits with ordinary histograms on a scan."""
+    """The path of the optimiser, and limits with ordinary histograms on a scan."""
 
     path: Array
     scanned: Array
@@ -169,7 +170,7 @@ def run(*, seed: int = 1, short: bool = False) -> Result:
 
 
 def report(result: Result) -> str:
-    """Say what improved."""
+    """Describe the improvement."""
     scan_best = result.scanned[np.argmin(result.limits)]
     gain = 1.0 - result.best_limit / result.start_limit
     return "\n".join(

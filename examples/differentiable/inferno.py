@@ -1,14 +1,14 @@
-"""INFERNO's synthetic problem: a summary statistic that knows about nuisance parameters.
+"""INFERNO's synthetic problem: a summary statistic that takes nuisance parameters into account.
 
 After P. de Castro, T. Dorigo, "INFERNO: Inference-Aware Neural Optimisation", arXiv:1806.04743
 (Comput. Phys. Commun. 244 (2019) 170). Signal and background in three dimensions; the
 background's mean shifts by r, its third dimension falls with the rate lambda. A network with a
-softmax of ten outputs makes the bins of a Poisson likelihood; it is trained on the expected
+softmax of ten outputs defines the bins of a Poisson likelihood; it is trained on the expected
 uncertainty of the number s of signal events, with r and lambda free (Benchmark 2). A classifier of
-the same size is trained on cross-entropy, its output binned in ten bins.
+the same size is trained on cross-entropy, with its output in ten bins.
 
 The paper's formula has the signal at (1, 1). The published uncertainties of the exact likelihood
-(14.71, 15.52, 15.65, 15.62, 16.89) belong to a signal at (0, 0), as in the authors' code
+(14.71, 15.52, 15.65, 15.62, 16.89) are for a signal at (0, 0), as in the authors' code
 (github.com/pablodecm/paper-inferno); so the signal is at (0, 0) here.
 
     python examples/differentiable/inferno.py --plot inferno.png
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 N_OUTPUTS, TEMPERATURE = 10, 0.1
 SIGNAL, BACKGROUND = 50.0, 1000.0
 STEPS = {"r": 0.2, "rate": 0.2}
-"""Variations that the templates are made for; small, as what counts is the slope."""
+"""Variations for which templates are made; small, because only the slope matters."""
 FREE = 1e4
-"""Width of a constraint that says nothing, in units of the variation."""
+"""Width of a constraint without information, in units of the variation."""
 
 BENCHMARKS: dict[int, dict[str, float]] = {
     0: {},
@@ -42,14 +42,14 @@ BENCHMARKS: dict[int, dict[str, float]] = {
     3: {"r": 0.4 / STEPS["r"], "rate": 1.0 / STEPS["rate"]},
     4: {"r": 0.4 / STEPS["r"], "rate": 1.0 / STEPS["rate"], "b": 1.0},
 }
-"""Widths of the constraints by nuisance parameter, in variations; what is left out is known."""
+"""Widths of the constraints by nuisance parameter, in variations; others are known."""
 
 PUBLISHED = {
     "classifier": (14.99, 18.94, 23.94, 21.54, 26.71),
     "INFERNO 2": (15.71, 16.87, 16.95, 16.88, 18.67),
     "exact likelihood": (14.71, 15.52, 15.65, 15.62, 16.89),
 }
-"""Expected uncertainties of s in Benchmarks 0 to 4: the paper's table of them, medians of 100."""
+"""Expected uncertainties of s in Benchmarks 0 to 4 from the paper, medians of 100."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def simulate(n_events: int, seed: int) -> Events:
 
 
 def addresses() -> list[tuple[str, ...]]:
-    """Return the addresses of the templates that come from events, in the order of `samples`."""
+    """Return the addresses of the templates made from events, in the order of `samples`."""
     variations = [
         ("counts", "background", "histosys", name, side)
         for name in STEPS
@@ -105,7 +105,7 @@ def samples(events: Events) -> list[tuple[Array, float]]:
 
 
 def complete(templates: Templates) -> Templates:
-    """Add what follows: the variation of the background's number of events by 10 %."""
+    """Add the derived templates: the background's number of events varied by 10 %."""
     nominal = templates[("counts", "background", "nominal")]
     number = ("counts", "background", "histosys", "b")
     return templates | {(*number, "high"): 1.1 * nominal, (*number, "low"): 0.9 * nominal}
@@ -128,7 +128,7 @@ def make_model() -> nf.Model:
 def uncertainty(
     model: nf.Model, templates: Templates, benchmark: int
 ) -> tuple[float, dict[tuple[str, ...], Array]]:
-    """Return the expected uncertainty of s, and its derivatives by all templates."""
+    """Return the expected uncertainty of s, and its derivatives with respect to all templates."""
     widths = BENCHMARKS[benchmark]
     constraints = {("width", name): np.array([width]) for name, width in widths.items()}
     known = [name for name in (*STEPS, "b") if name not in widths]
@@ -142,14 +142,14 @@ def uncertainty(
 
 
 class Summary:
-    """A network whose softmax makes the bins."""
+    """A network whose softmax defines the bins."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.model = make_model()
 
     def loss(self, weights: Array, events: Events, benchmark: int) -> tuple[float, Array]:
-        """Return the expected uncertainty of s of the soft bins, and its gradient."""
+        """Return the expected uncertainty of s with soft bins, and its gradient."""
         parts, templates = [], {}
         for address, (values, expected) in zip(addresses(), samples(events), strict=True):
             layers = self.network.evaluate(weights, values)
@@ -186,7 +186,7 @@ def classifier_counts(network: Network, weights: Array, events: Events) -> Templ
 
 
 def without_empty_bins(templates: Templates) -> Templates:
-    """Leave out bins without background, by moving what is in them to the next one."""
+    """Remove bins without background, by moving their content to the next one."""
     merged = {address: np.array(values, dtype=float) for address, values in templates.items()}
     low = np.min([v for a, v in merged.items() if a[1] == "background"], axis=0)
     for i in np.flatnonzero(low < 0.5):
@@ -199,7 +199,7 @@ def without_empty_bins(templates: Templates) -> Templates:
 
 @dataclass(frozen=True)
 class Result:
-    """The descent, and expected uncertainties of s of hard bins on independent events."""
+    """The descent, and expected uncertainties of s with hard bins of independent events."""
 
     losses: Array
     classifier: Array
@@ -208,7 +208,7 @@ class Result:
 
 
 def run(*, seed: int = 1, short: bool = False) -> Result:
-    """Train both networks and judge them on independent events."""
+    """Train both networks and test them with independent events."""
     n_events, batch, steps = (4_000, 1_500, 60) if short else (50_000, 3_000, 300)
     hidden = (20, 20) if short else (100, 100)
     training, test = simulate(n_events, seed), simulate(4 * n_events, seed + 1000)

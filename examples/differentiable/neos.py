@@ -1,11 +1,11 @@
 """Train a network on the expected CLs with a systematic uncertainty, and on cross-entropy.
 
-After the toy of neos (N. Simpson, L. Heinrich, "neos: End-to-End-Optimised Summary Statistics for
+The toy problem of neos (N. Simpson, L. Heinrich, "neos: End-to-End-Optimised Summary Statistics for
 High Energy Physics", arXiv:2203.05570): signal and background are blobs in two dimensions, and the
 background's systematic uncertainty moves it to two other places, one of them close to the signal.
-The output of the network is histogrammed in three bins. A classifier learns to tell signal from
-the nominal background, whatever happens to the background; a network that is trained on CLs learns
-to stay away from where the background may go.
+The output of the network is histogrammed in three bins. A classifier learns to separate signal from
+the nominal background, ignoring its variations; a network that is trained on CLs learns to avoid
+the regions to which the background may move.
 
     python examples/differentiable/neos.py --plot neos.png
 """
@@ -82,7 +82,7 @@ class Analysis:
         self.model = make_model()
 
     def templates(self, weights: Array, blobs: Blobs, bandwidth: float = 0.0) -> Templates:
-        """Return templates in events, by default of ordinary histograms."""
+        """Return templates in events, by default from ordinary histograms."""
         return {
             ADDRESSES[name]: self.fill(weights, events, bandwidth)[1].counts
             * per_event(name, events)
@@ -98,7 +98,7 @@ class Analysis:
         return layers, relax.histogram(output, EDGES, bandwidth, outside="fold")
 
     def log_cls(self, weights: Array, blobs: Blobs) -> tuple[float, Array]:
-        """Return log of the expected CLs at mu = 1, and its derivatives by the weights."""
+        """Return log of the expected CLs at mu = 1, and its gradient in the weights."""
         filled = {name: self.fill(weights, events, BANDWIDTH) for name, events in blobs.items()}
         templates = {
             ADDRESSES[name]: spread.counts * per_event(name, blobs[name])
@@ -122,7 +122,7 @@ def per_event(name: str, events: Array) -> float:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ordinary histograms of independent events say of a network."""
+    """The performance of a network with ordinary histograms of independent events."""
 
     weights: Array
     templates: Templates
@@ -154,7 +154,7 @@ class Result:
 
 
 def run(*, seed: int = 1, short: bool = False) -> Result:
-    """Train both networks from the same start and judge them."""
+    """Train both networks from the same start and test them."""
     n_events, batch, steps = (4_000, 1_000, 60) if short else (40_000, 4_000, 300)
     analysis = Analysis()
     blobs, test = simulate(n_events, seed), simulate(2 * n_events, seed + 1000)
@@ -179,7 +179,7 @@ def run(*, seed: int = 1, short: bool = False) -> Result:
 
 
 def report(result: Result) -> str:
-    """Say what improved."""
+    """Describe the improvement."""
     lines = [
         f"{'expected, ordinary histograms':32}{'CLs(mu=1)':>12}{'limit':>10}{'error of mu':>13}"
     ]

@@ -37,7 +37,7 @@ class Network:
         return found
 
     def evaluate(self, weights: Array, events: Array) -> list[Array]:
-        """Return what enters each layer, and last the output, shape (n_events, n_outputs)."""
+        """Return the inputs of each layer, and the output last, shape (n_events, n_outputs)."""
         values = [events]
         layers = self.layers(weights)
         for i, (matrix, bias) in enumerate(layers):
@@ -46,7 +46,7 @@ class Network:
         return values
 
     def pull_back(self, weights: Array, values: list[Array], cotangents: Array) -> Array:
-        """Return the derivatives by all weights of sum(cotangents * output)."""
+        """Return the derivatives of sum(cotangents * output) with respect to all weights."""
         parts: list[Array] = []
         for (matrix, _), entering in zip(
             reversed(self.layers(weights)), reversed(values[:-1]), strict=True
@@ -62,7 +62,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def softmax(x: Array) -> Array:
-    """Return exponentials of the last axis, normalised."""
+    """Return exponentials, normalised along the last axis."""
     weights = np.exp(x - x.max(axis=-1, keepdims=True))
     shares: Array = weights / weights.sum(axis=-1, keepdims=True)
     return shares
@@ -73,7 +73,7 @@ def cross_entropy(
 ) -> tuple[float, Array]:
     """Return the cross-entropy of a network with one output, and its gradient.
 
-    Both classes count the same, whatever their numbers of events.
+    Both classes have the same weight, whatever their numbers of events.
     """
     events = np.concatenate([signal, background])
     labels = np.concatenate([np.ones(len(signal)), np.zeros(len(background))])

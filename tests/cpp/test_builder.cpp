@@ -117,7 +117,7 @@ TEST_CASE("a builder refuses what contradicts itself") {
   sample.norm_factor("mu").stat_error({0.1, 0.1}, "stat").shape_sys("shape", {0.1, 0.1});
   using nablafit::SpecError;
   CHECK_THROWS_WITH_AS(sample.norm_sys("mu", 0.9, 1.1),
-                       "mu: found as norm_sys or histo_sys what is a norm_factor already, expected "
+                       "mu: found a norm_sys or histo_sys with the name of a norm_factor, expected "
                        "different names; rename one of them",
                        SpecError);
   CHECK_THROWS_WITH_AS(sample.histo_sys("h", {1.0}, {1.0, 2.0}),

@@ -250,7 +250,7 @@ TEST_CASE("errors of expressions point at the column") {
        "below 3"},
       {"@a", "found 'a' at column 2 of '@a', expected the digits of a placeholder such as @0"},
       {"1e", "found the end at column 3 of '1e', expected the digits of an exponent"},
-      {"1e999", "found '1e999' at column 1 of '1e999', expected a number that a double can hold"},
+      {"1e999", "found '1e999' at column 1 of '1e999', expected a number in the range of a double"},
       {".", "found '.' at column 1 of '.', expected a number, a name, '@' or '('"},
       {"a $ b", "found '$' at column 3 of 'a $ b', expected an operator or the end"},
       {"gamma[x]", "found 'x' at column 7 of 'gamma[x]', expected the digits of an index"},

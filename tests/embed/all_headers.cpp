@@ -1,4 +1,4 @@
-// Compiles as C++20, with every public header, and passes what that language has to Span.
+// Compiles every public header as C++20, and passes types of that standard to Span.
 #include <array>
 #include <span>
 #include <type_traits>

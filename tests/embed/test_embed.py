@@ -1,7 +1,7 @@
-"""C++ programs built against an installed nablafit give the numbers that Python gives.
+"""C++ programs built against an installed nablafit give the same numbers as Python.
 
-The installed wheel is tested, or, if NABLAFIT_PREFIXES lists, as PATH lists folders, where
-`cmake --install` put the C++ package, what is there. Every compiler that is found is used.
+The installed wheel is tested or, if NABLAFIT_PREFIXES lists installations made by `cmake --install`
+in the format of PATH, those. Every compiler that is found is used.
 """
 
 import os
@@ -75,7 +75,7 @@ def programs(
     build = tmp_path_factory.mktemp("embed")
     source = Path(__file__).parent
     options = [f"-Dnablafit_DIR={package.cmake_dir}", f"-DCMAKE_CXX_COMPILER={cxx}"]
-    # Without optimisation: what counts is in the library, and compilation takes half the time.
+    # Without optimisation: the library is what is tested, and compilation takes half the time.
     output_of("cmake", "-S", source, "-B", build, *options, "-DCMAKE_BUILD_TYPE=Debug")
     output_of("cmake", "--build", build, "--parallel", "2")
     return build
@@ -89,7 +89,7 @@ def fit() -> nf.FitResult:
 
 
 def numbers(output: str) -> dict[str, list[float]]:
-    """Read lines of a name and numbers, with or without words in between."""
+    """Read lines with a name and numbers, with or without words in between."""
     lines = [re.sub(r"=|\+-|after|iterations", " ", line).split() for line in output.splitlines()]
     return {name: [float(word) for word in words] for name, *words in lines}
 

@@ -285,7 +285,7 @@ def test_shapefactor_written_as_shapesys_is_free(document: dict[str, Any]) -> No
     assert isinstance(spec.channels[1].samples[0].modifiers[0], ShapeFactor)
     assert not parameter(spec, "gamma_shape_bin_0").fixed
     assert parameter(spec, "gamma_shape_bin_0").constraint == Unconstrained()
-    assert any("writes a shapefactor so" in note for note in notes)
+    assert any("how ROOT writes a shapefactor" in note for note in notes)
 
 
 def test_lumi_written_as_normfactor(document: dict[str, Any]) -> None:

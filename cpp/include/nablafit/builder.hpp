@@ -49,10 +49,10 @@ class NABLAFIT_API SampleBuilder {
   /// uncertainties / (sum of yields)^2. Bins without uncertainty are fixed. An empty name stands
   /// for "staterror_<channel>".
   SampleBuilder& stat_error(std::vector<double> uncertainties, std::string name = {});
-  /// Uncorrelated uncertainties of this sample alone, in events: Pois(tau | gamma tau), tau =
+  /// Uncorrelated uncertainties of only this sample, in events: Pois(tau | gamma tau), tau =
   /// (yield / uncertainty)^2. Bins without uncertainty are fixed.
   SampleBuilder& shape_sys(const std::string& name, std::vector<double> uncertainties);
-  /// Multiplies every bin by a free parameter of its own that starts at 1, in [0, 10].
+  /// Multiplies every bin by a separate free parameter that starts at 1, in [0, 10].
   SampleBuilder& shape_factor(const std::string& name);
   /// Multiplies the sample by the luminosity that `ModelBuilder::luminosity` declares.
   SampleBuilder& lumi();

@@ -75,8 +75,8 @@ void ArrowFactorization::covariance(double* matrix) {
   }
 }
 
-/// A vector over the free parameters with signs and sizes without pattern, so that no eigenvector
-/// is orthogonal to it by symmetry; 0 elsewhere.
+/// A vector over the free parameters with irregular signs and sizes, so that no eigenvector is
+/// orthogonal to it by symmetry; 0 elsewhere.
 void ArrowFactorization::start_power_iteration(std::vector<double>& v) const {
   std::fill(v.begin(), v.end(), 0.0);
   double phase = 0.5;

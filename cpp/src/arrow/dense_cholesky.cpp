@@ -141,7 +141,7 @@ NABLAFIT_INLINE void invert_body(const double* r, std::size_t n, std::size_t str
   }
 }
 
-// GCC stays at half of the register width unless told; Clang does not know the option.
+// GCC uses half of the register width by default; Clang does not know the option.
 #if defined(__clang__)
 #define NABLAFIT_AVX512 "avx512f,avx512vl,avx512dq,fma"
 #else

@@ -1,10 +1,10 @@
 /// \file
-/// Cholesky factorisation of small dense symmetric matrices (tens to a few hundred rows) in storage
-/// that the caller owns: nothing here allocates.
+/// Cholesky factorisation of small dense symmetric matrices (tens to a few hundred rows) in memory
+/// owned by the caller: nothing here allocates.
 ///
 /// A matrix is row-major with `stride` doubles from row to row; only the upper triangle (column >=
-/// row) is read and written. Loops run in the widest registers of the processor, chosen once per
-/// process; sums are ordered by the source, so that results do not depend on threads.
+/// row) is read and written. Loops use the widest registers of the processor, chosen once per
+/// process; the source fixes the order of sums, so that results do not depend on threads.
 #ifndef NABLAFIT_SRC_ARROW_DENSE_CHOLESKY_HPP
 #define NABLAFIT_SRC_ARROW_DENSE_CHOLESKY_HPP
 
@@ -24,7 +24,7 @@ void subtract_outer_products(double* a, std::size_t n, std::size_t stride, const
 
 /// Overwrites the upper triangle of A by R with R^T R = A. Returns n, or the first row k whose
 /// pivot is not above `relative_pivot * scale[k]` (scale >= 0: the size that A[k][k] had before
-/// cancellations); A is then destroyed. NaN counts as too small.
+/// cancellations); A is then destroyed. NaN is treated as too small.
 std::size_t cholesky(double* a, std::size_t n, std::size_t stride, const double* scale,
                      double relative_pivot);
 

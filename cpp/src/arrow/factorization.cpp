@@ -105,7 +105,7 @@ void ArrowFactorization::gather_block(const ArrowHessian& hessian, const Block& 
   }
 }
 
-/// Overwrites the gathered block by its lower Cholesky factor; the upper triangle stays.
+/// Overwrites the gathered block with its lower Cholesky factor; the upper triangle is unchanged.
 bool ArrowFactorization::factorize_block(const Block& block, double relative_pivot) {
   const std::size_t m = block.size;
   double* l = factor(block);

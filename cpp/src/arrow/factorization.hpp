@@ -6,8 +6,8 @@
 ///
 ///     W = L^-1 C,   S = D - W^T W = R^T R,   log det H = 2 sum log R_kk + 2 sum log L_ll.
 ///
-/// Cost n_local n_dense^2 / 2 + n_dense^3 / 6 multiplications; memory like the ArrowHessian itself.
-/// After construction nothing allocates, except `factorize_modified` and what says so.
+/// Cost: n_local n_dense^2 / 2 + n_dense^3 / 6 multiplications, and as much memory as the
+/// ArrowHessian itself. After construction nothing allocates, except where stated.
 #ifndef NABLAFIT_SRC_ARROW_FACTORIZATION_HPP
 #define NABLAFIT_SRC_ARROW_FACTORIZATION_HPP
 
@@ -26,52 +26,51 @@ void arrow_multiply(const ArrowStructure& structure, const ArrowHessian& hessian
 /// Diagonal of H, indexed by parameter.
 void arrow_diagonal(const ArrowStructure& structure, const ArrowHessian& hessian, double* diagonal);
 
-/// Second derivatives along single parameters below this, in units of 1 / width^2, are taken as
-/// this where a direction is measured: a diagonal element may be zero although its row is not.
+/// Lower limit, in units of 1 / width^2, on second derivatives along single parameters where a
+/// direction is measured: a diagonal element may be zero although its row is not.
 inline constexpr double smallest_scale = 1e-8;
 
-/// Sizes that a step may have: what a modified factorisation needs to know about the function.
+/// Scales of a step: what a modified factorisation needs to know about the function.
 struct StepScale {
   const double* gradient;  ///< per parameter
   const double* widths;    ///< per parameter, > 0: a typical change of it
 };
 
-/// A direction in which the function hardly changes, or curves downwards.
+/// A direction in which the function is nearly flat, or has negative curvature.
 struct ArrowDirection {
-  /// v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat. Elements of diag(H) next to
-  /// zero count as smallest_scale / width^2.
+  /// v^T H v for v^T diag(H) v = 1: 1 without correlations, 0 if flat. Elements of diag(H) are at
+  /// least smallest_scale / width^2 here.
   double curvature;
   std::vector<double> vector;  ///< per parameter
 };
 
-/// Works on the rows and columns of the free parameters only; solutions are 0 elsewhere. Belongs to
+/// Uses only the rows and columns of the free parameters; solutions are 0 elsewhere. For use from
 /// one thread. Keeps a reference to the structure.
 class ArrowFactorization {
  public:
-  /// A pivot below this fraction of the diagonal element it came from counts as zero: what is left
-  /// is rounding.
+  /// A pivot below this fraction of its original diagonal element is rounding, and treated as zero.
   static constexpr double smallest_relative_pivot = 1e-11;
 
   explicit ArrowFactorization(const ArrowStructure& structure);
 
-  /// Factorises H where free[parameter] != 0. False if it is not positive definite beyond rounding;
-  /// then there is nothing to solve with.
+  /// Factorises H where free[parameter] != 0. False if it is not positive definite within rounding;
+  /// solving is then not possible.
   bool factorize(const ArrowHessian& hessian, const char* free,
                  double relative_pivot = smallest_relative_pivot);
 
-  /// Factorises H + tau diag(H) with a tau found by a few trials: the cheap answer to negative
-  /// curvature while the minimum is far away. False if H is singular rather than indefinite.
+  /// Factorises H + tau diag(H) with a tau found by a few trials: a cheap remedy for negative
+  /// curvature far from the minimum. False if H is singular rather than indefinite.
   bool factorize_shifted(const ArrowHessian& hessian, const char* free, const StepScale& scale);
 
-  /// Factorises a positive definite matrix near H: negative curvatures are turned to their absolute
-  /// values, flat directions get the curvature that keeps a Newton step within ten widths, or stay
-  /// put where that could not change the function. Always succeeds for finite input. Allocates if H
-  /// is not positive definite.
+  /// Factorises a positive definite matrix near H: negative curvatures are replaced by their
+  /// absolute values, flat directions get the curvature that keeps a Newton step within ten widths,
+  /// or are held where such a step could not change the function. Always succeeds for finite input.
+  /// Allocates if H is not positive definite.
   void factorize_modified(const ArrowHessian& hessian, const char* free, const StepScale& scale);
 
   /// True if the factors are those of H itself.
   bool is_exact() const noexcept { return exact_; }
-  /// Most negative eigenvalue, with unit diagonal, that factorize_modified met; 0 if none.
+  /// Most negative eigenvalue, with unit diagonal, found by factorize_modified; 0 if none.
   double most_negative_curvature() const noexcept { return most_negative_; }
   /// Its direction, indexed by parameter.
   const std::vector<double>& negative_direction() const noexcept { return negative_direction_; }
@@ -84,7 +83,7 @@ class ArrowFactorization {
 
   /// Diagonal of M^-1, per parameter.
   void variances(double* variances);
-  /// M^-1 over all parameters, n_parameters() squared, row-major: the one thing here of that size.
+  /// M^-1 over all parameters, n_parameters() squared, row-major: nothing else here is that large.
   void covariance(double* matrix);
 
   /// Estimates, by power iteration, of the extreme eigenvalues of M scaled to unit diagonal.

@@ -8,9 +8,9 @@
 
 namespace nablafit::detail {
 
-/// Which parameter sits where in an arrow matrix; fixed for a model.
-/// Every parameter is in exactly one of the two lists. Local parameters of different blocks have no
-/// second derivative with each other: a block holds the local parameters of one bin.
+/// Positions of the parameters in an arrow matrix; fixed for a model.
+/// Every parameter is in exactly one of the two lists. Mixed second derivatives of local parameters
+/// in different blocks are zero: a block contains the local parameters of one bin.
 struct ArrowStructure {
   std::vector<std::size_t> dense_parameters;  ///< parameter index of each dense row, ascending
   std::vector<std::size_t> local_parameters;  ///< parameter index of each local row, block by block
@@ -28,7 +28,7 @@ struct ArrowStructure {
 
 /// The numbers. H[dense i][dense j] = dense[i * n_dense + j] (both triangles);
 /// H[local l][dense j] = coupling[l * n_dense + j]; within block b of m local rows starting at l0,
-/// H[l0 + i][l0 + j] = blocks[block_entries[b] + i * m + j] (both triangles); all else is zero.
+/// H[l0 + i][l0 + j] = blocks[block_entries[b] + i * m + j] (both triangles); the rest is zero.
 struct ArrowHessian {
   std::vector<double> dense;
   std::vector<double> coupling;

@@ -19,7 +19,7 @@ constexpr double smallest_shift = 1e-2;
 constexpr int max_shifts = 12;
 /// Longest step along a direction without positive curvature, in widths.
 constexpr double longest_step = 10.0;
-/// A slope that cannot lower the function by more than this within the longest step is no slope.
+/// A slope that cannot lower the function by more than this within the longest step is ignored.
 constexpr double negligible_decrease = 1e-9;
 
 /// A symmetric matrix, with its scale, that is to be made positive definite.
@@ -53,7 +53,7 @@ Eigen::VectorXd scaling(const Subject& subject) {
   return subject.size.array().max(least).rsqrt().matrix();
 }
 
-/// Replaces subject.matrix by a positive definite one.
+/// Replaces subject.matrix with a positive definite one.
 Modified make_positive(Subject& subject) {
   const Eigen::VectorXd scale = scaling(subject);
   const Eigen::MatrixXd scaled = scale.asDiagonal() * subject.matrix * scale.asDiagonal();
@@ -80,7 +80,8 @@ void ArrowFactorization::note_negative(double curvature, const std::vector<doubl
   negative_direction_ = vector;
 }
 
-/// Sets the locals of a vector to what minimises the quadratic form for its dense part: -U dense.
+/// Sets the locals of a vector such that they minimise the quadratic form for its dense part:
+/// -U dense.
 void ArrowFactorization::extend_to_locals(std::vector<double>& vector) {
   for (std::size_t l = 0; l < n_free_local_; ++l) {
     double sum = 0.0;
@@ -128,8 +129,7 @@ void ArrowFactorization::modify_block(const Block& block, const StepScale& scale
   }
 }
 
-/// Turns the gradient of the dense parameters into that with the locals eliminated: g_d - W^T L^-1
-/// g_l.
+/// Gradient of the dense parameters with the locals eliminated: g_d - W^T L^-1 g_l.
 void ArrowFactorization::subtract_local_gradient(const double* gradient, double* dense) {
   for (std::size_t l = 0; l < n_free_local_; ++l) {
     local_vector_[l] = gradient[structure_.local_parameters[free_local_[l]]];

@@ -73,7 +73,7 @@ void set_sweep(CompiledModel& model) {
   sweep.bin_floor = model.bin_floor.empty() ? nullptr : model.bin_floor.data();
 }
 
-/// Transformation in (-1, 1) at which the factor of code 5 is smallest, if it is negative there.
+/// Transformed parameter in (-1, 1) at which the factor of code 5 is smallest, if negative there.
 std::optional<double> where_negative(const NormSys& modifier) {
   const auto c = kernels::polynomial_exponential_coefficients(modifier.low, modifier.high);
   double where = 0.0, smallest = 0.0;
@@ -88,7 +88,7 @@ std::optional<double> where_negative(const NormSys& modifier) {
   return smallest < 0.0 ? std::optional<double>(where) : std::nullopt;
 }
 
-/// Ratios for which the polynomial of code 5 can have a zero between -1 and +1 at all.
+/// Whether the polynomial of code 5 can have a zero between -1 and +1 for these ratios at all.
 bool is_extreme(const NormSys& modifier) {
   const double low = std::min(modifier.low, modifier.high);
   const double high = std::max(modifier.low, modifier.high);
@@ -130,7 +130,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
                     channel.name + "' (lo = " + shortened(normsys->low) +
                     ", hi = " + shortened(normsys->high) + ")";
       first.end = " interpolates to a negative factor near " + normsys->parameter + " = " +
-                  shortened(*alpha) + "; it is used as it is, as the format defines it";
+                  shortened(*alpha) + "; it is used unchanged, as the format defines it";
       found.emplace_back(normsys->name, std::move(first));
     }
   }
@@ -139,7 +139,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
 constexpr std::uint32_t unused = 0xFFFFFFFFU;
 constexpr std::uint32_t everywhere = 0xFFFFFFFEU;
 
-/// For each parameter: the one bin in which it multiplies rows, `unused`, or `everywhere`.
+/// For each parameter: the only bin in which it multiplies rows, `unused`, or `everywhere`.
 std::vector<std::uint32_t> bins_of_parameters(const CompiledModel& model, const ModelLists& lists) {
   std::vector<std::uint32_t> bin_of(model.names.size(), unused);
   for (const TransformedParameter& argument : model.transformed)
@@ -174,8 +174,8 @@ void append_block(ArrowStructure& arrow, const std::vector<std::size_t>& paramet
   arrow.block_entries.push_back(arrow.block_entries.back() + m * m);
 }
 
-/// Sorts parameters into dense ones and local ones. Local: those that act in one bin only, as plain
-/// operands of its rows, and those that act nowhere.
+/// Sorts parameters into dense and local ones. Local are those that act only in one bin, as plain
+/// operands of its rows, and those without any effect.
 void set_arrow_structure(CompiledModel& model, const ModelLists& lists) {
   const std::vector<std::uint32_t> bin_of = bins_of_parameters(model, lists);
   ArrowStructure& arrow = model.arrow;

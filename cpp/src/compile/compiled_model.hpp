@@ -1,5 +1,5 @@
 /// \file
-/// What Model::Model makes of a ModelSpec: flat arrays in the layout of the sweeps.
+/// A compiled ModelSpec: flat arrays in the layout of the sweeps.
 #ifndef NABLAFIT_SRC_COMPILE_COMPILED_MODEL_HPP
 #define NABLAFIT_SRC_COMPILE_COMPILED_MODEL_HPP
 
@@ -33,7 +33,7 @@ struct TransformedParameter {
 
 /// 1 + sum over entries of alpha S + g A: the additive NormSys of one sample as one factor.
 struct AdditiveFactor {
-  std::uint32_t operand;  ///< where its value goes
+  std::uint32_t operand;  ///< index of its value
   std::vector<std::uint32_t> interpolants;
   std::vector<double> symmetric;
   std::vector<double> asymmetric;
@@ -52,7 +52,7 @@ inline constexpr std::uint32_t no_block = 0xFFFFFFFFU;
 
 struct InputStructure;
 
-/// What can be copied of a compiled model.
+/// The copyable part of a compiled model.
 struct CompiledArrays {
   std::shared_ptr<const ModelSpec> source;  ///< what was compiled
   std::vector<std::string> names;
@@ -110,9 +110,9 @@ struct CompiledModel : CompiledArrays {
   CompiledModel(const CompiledModel&) = delete;
   CompiledModel& operator=(const CompiledModel&) = delete;
 
-  /// What this model is. Of a model with exchanged inputs it is made when it is first asked for.
+  /// The specification; for a model with exchanged inputs it is built on the first call.
   const ModelSpec& spec() const;
-  /// How inputs are exchanged: made when it is first asked for, shared by all models with the same
+  /// How inputs are exchanged; built on the first call, shared by all models with the same
   /// structure.
   const std::shared_ptr<const InputStructure>& input_structure() const;
   /// Sets `index_of` and `sweep` from the arrays.

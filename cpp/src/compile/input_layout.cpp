@@ -38,7 +38,7 @@ std::string_view to_string(InputKind kind) noexcept {
 namespace detail {
 namespace {
 
-/// Relative deviation up to which a width counts as following from uncertainties.
+/// Relative deviation up to which a width is taken to follow from uncertainties.
 constexpr double rule_tolerance = 1e-9;
 
 struct RuleSums {
@@ -125,7 +125,7 @@ class LayoutBuilder {
     return first;
   }
 
-  /// Forgets the parts of widths that are not what the rule gives.
+  /// Drops the parts of widths that differ from what the rule gives.
   void keep_valid_rules() {
     const std::vector<double> values = input_values(spec_, layout_);
     std::size_t i = 0;

@@ -1,5 +1,5 @@
 /// \file
-/// Which number of a specification is which input.
+/// Mapping between the numbers of a specification and its inputs.
 #ifndef NABLAFIT_SRC_COMPILE_INPUT_LAYOUT_HPP
 #define NABLAFIT_SRC_COMPILE_INPUT_LAYOUT_HPP
 
@@ -20,7 +20,7 @@ struct SampleInputs {
   std::vector<std::uint32_t> modifiers;  ///< no_input for modifiers without inputs
 };
 
-/// How the width of one constraint is made.
+/// How the width of one constraint follows from the inputs.
 struct WidthRule {
   /// A sample that shares the parameter, by its inputs.
   struct Part {
@@ -53,8 +53,7 @@ ModelSpec spec_with_inputs(const ModelSpec& spec, const InputLayout& layout,
 double* width_of(Constraint& constraint);
 double width_of(const Constraint& constraint);
 
-/// Width from the inputs, and its derivatives added to `gradient` in units of `adjoint` if that is
-/// not null.
+/// Width from the inputs; adds its derivatives times `adjoint` to `gradient` if that is not null.
 double width_from_inputs(const WidthRule& rule, const double* inputs);
 void add_width_gradient(const WidthRule& rule, const double* inputs, double adjoint,
                         double* gradient);

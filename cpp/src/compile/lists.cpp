@@ -29,7 +29,7 @@ struct Variation {
   std::uint32_t input;  ///< of its first bin, `low`; those of `high` follow
 };
 
-/// Scopes that have the same value for all parameters are the same.
+/// Scopes that have the same value for all parameter values are the same.
 struct SameScope {
   static bool same(const InterpolatedFactor& a, const InterpolatedFactor& b) {
     return a.interpolant == b.interpolant && a.low == b.low && a.high == b.high &&
@@ -179,7 +179,7 @@ class Collector {
       if (inputs_ != nullptr) input_ = inputs_->samples[family_].modifiers[i];
       std::visit([this](const auto& m) { this->add(m); }, sample.modifiers[i]);
     }
-    // Additive factors are numbered behind the derived ones once all of those are known.
+    // Additive factors are numbered after the derived ones, once all of those are known.
     if (!additive_.interpolants.empty()) {
       scope_.inside.push_back({Kind::derived, additive_bit | static_cast<std::uint32_t>(
                                                                  model_.additive_factors.size())});
@@ -243,7 +243,7 @@ class Collector {
     rows.entry_offsets.push_back(static_cast<std::uint32_t>(rows.entry_interpolants.size()));
   }
 
-  /// A bin without nominal yield has no ratios; they count as 1.
+  /// A bin without nominal yield has no ratios; they are taken as 1.
   Scope scaling_scope(const Sample& sample, std::size_t bin) const {
     Scope scope;
     const double nominal = sample.nominal[bin];
@@ -286,7 +286,7 @@ class Collector {
   static constexpr std::uint32_t additive_bit = 0x80000000U;
 };
 
-/// Replaces provisional numbers of additive factors by ones behind the derived factors.
+/// Replaces provisional numbers of additive factors with ones after the derived factors.
 void number_additive_factors(const CompiledModel& model, ModelLists& lists) {
   for (Scope& scope : lists.scopes) {
     for (OperandRef& ref : scope.inside)

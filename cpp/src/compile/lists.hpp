@@ -1,6 +1,6 @@
 /// \file
-/// Intermediate lists between the specification and the packed arrays: what multiplies what, before
-/// anything is grouped into lanes.
+/// Intermediate lists between the specification and the packed arrays: the factors of every row,
+/// before anything is grouped into lanes.
 #ifndef NABLAFIT_SRC_COMPILE_LISTS_HPP
 #define NABLAFIT_SRC_COMPILE_LISTS_HPP
 
@@ -17,14 +17,13 @@
 
 namespace nablafit::detail {
 
-/// A reference to a operand whose place in the final array is not known yet.
+/// A reference to an operand whose place in the final array is not known yet.
 struct OperandRef {
   enum class Kind : std::uint32_t { scope, parameter, derived } kind;
   std::uint32_t index;
 };
 
-/// Numbers for (transformed parameter, code) pairs, the interpolants, in the order of their first
-/// use.
+/// Numbers the interpolants, pairs (transformed parameter, code), in the order of their first use.
 class InterpolantTable {
  public:
   std::uint32_t id(std::uint32_t argument, Interpolation code);
@@ -41,8 +40,8 @@ class InterpolantTable {
 struct InterpolatedFactor {
   std::uint32_t interpolant;
   double low, high;
-  /// Inputs that `low` and `high` are, divided by that of `nominal_input` if there is one. Set
-  /// where lists are made for exchange.
+  /// Inputs that give `low` and `high`, divided by `nominal_input` if there is one. Set if the
+  /// lists are made for exchange.
   std::uint32_t low_input = no_input, high_input = no_input, nominal_input = no_input;
 };
 
@@ -76,11 +75,11 @@ struct ModelLists {
   RowList rows;
 };
 
-/// What the sweeps take of a multiplicative factor: log_low, log_high, c1..c6; for code 6 S, A.
+/// Numbers of a multiplicative factor in the sweeps: log_low, log_high, c1..c6; for code 6 S, A.
 using FactorSlots = std::array<double, 8>;
 FactorSlots factor_slots(Interpolation code, double low, double high);
 
-/// Where the numbers of the lists went in the packed arrays.
+/// Positions of the numbers of the lists in the packed arrays.
 struct InputPlaces {
   std::vector<std::size_t> row;     ///< per row: index in row_nominal
   std::vector<std::size_t> entry;   ///< per entry of the rows: offset in entry_data
@@ -89,20 +88,19 @@ struct InputPlaces {
 
 /// Walks the specification of `model` and fills `lists`, `model.transformed`,
 /// `model.additive_factors` and `model.derived_factors` (their operand is their index until they
-/// are placed). With `inputs`, for exchange: nothing is left out because its value has no effect,
-/// and nothing is shared because values are equal.
+/// are placed). With `inputs`, for exchange: nothing is omitted because its value has no effect, or
+/// shared because values are equal.
 void collect_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs);
 
 /// Places scopes, then rows, in lanes. `model.n_additive_interpolants` must be set. `places` may be
 /// null.
 void pack(CompiledModel& model, const ModelLists& lists, InputPlaces* places);
 
-/// All that `compile` does but for the parameters, and for exchange if `inputs` and `places` are
-/// given.
+/// All of `compile` except the parameters; for exchange if `inputs` and `places` are given.
 void compile_lists(CompiledModel& model, ModelLists& lists, const InputLayout* inputs,
                    InputPlaces* places);
 
-/// Sentences about factors that turn negative between -1 and +1.
+/// Sentences about factors that become negative between -1 and +1.
 std::vector<std::string> model_warnings(const ModelSpec& spec);
 
 }  // namespace nablafit::detail

@@ -16,14 +16,14 @@ constexpr double no_floor = -std::numeric_limits<double>::infinity();
 constexpr std::size_t max_chunk_entries = 16384;
 constexpr std::size_t max_chunk_rows = 1024;
 
-// Models are cut into partitions for threads when each has so much to do that starting a thread
-// does not matter (4 MB of templates). Their number must not depend on the machine: results do.
+// Models are cut into partitions for threads if the cost of starting a thread is negligible (4 MB
+// of templates). Results depend on the number of partitions, so it must not depend on the machine.
 constexpr std::size_t min_partition_entries = 32768;
 constexpr std::size_t max_partitions = 16;
 
 std::uint32_t size32(std::size_t size) { return static_cast<std::uint32_t>(size); }
 
-/// Final index of a operand.
+/// Final index of an operand.
 std::int32_t resolve(const CompiledModel& model, const std::vector<std::uint32_t>& scope_position,
                      const OperandRef& ref) {
   switch (ref.kind) {

@@ -39,7 +39,7 @@ int count_bits(std::uint64_t word) {
   return count;
 }
 
-/// New columns minus shared ones: what adding the row to the union costs.
+/// New columns minus shared ones: the cost of adding the row to the union.
 int added_cost(const std::uint64_t* row, const std::vector<std::uint64_t>& in_union) {
   int cost = 0;
   for (std::size_t w = 0; w < in_union.size(); ++w) {
@@ -48,7 +48,7 @@ int added_cost(const std::uint64_t* row, const std::vector<std::uint64_t>& in_un
   return cost;
 }
 
-/// Position in `left` of the row that fits the union best; the first one of equals.
+/// Position in `left` of the row that fits the union best, the first one if several do.
 std::size_t best_fit(const std::vector<std::size_t>& left, const BitRows& bits,
                      const std::vector<std::uint64_t>& in_union) {
   std::size_t best = 0;

@@ -24,11 +24,10 @@ inline constexpr std::uint32_t no_row = 0xFFFFFFFFU;
 /// Eight rows of one block; no_row pads the last ones.
 using RowGroup = std::array<std::uint32_t, n_lanes>;
 
-/// Groups `rows` so that the blocks have few columns in total: a block costs as much per column
-/// with one row in it as with eight. `family[r]` equal for consecutive rows says that they are
-/// alike (bins of one sample): runs of eight of them form blocks at once, the rest is grouped
-/// greedily by overlap. Deterministic; quadratic in the number of rows that are left to the greedy
-/// part.
+/// Groups `rows` so that the blocks have few columns in total: a column costs the same in a block
+/// with one row as with eight. Consecutive rows with equal `family[r]` are similar (bins of one
+/// sample): runs of eight of them form blocks directly, the rest is grouped greedily by overlap.
+/// Deterministic; quadratic in the number of rows that are grouped greedily.
 std::vector<RowGroup> group_rows(const SparsePattern& pattern,
                                  const std::vector<std::uint32_t>& rows,
                                  const std::vector<std::uint32_t>& family, std::size_t n_columns);

@@ -1,6 +1,6 @@
 /// \file
-/// The compiled model as the hot loops see it: plain pointers and numbers only, for the sweeps are
-/// compiled once per instruction set and must stay free of the standard library's inline functions.
+/// The compiled model for the hot loops: plain pointers and numbers only, because the sweeps are
+/// compiled once per instruction set and must not use inline functions of the standard library.
 #ifndef NABLAFIT_SRC_COMPILE_SWEEP_MODEL_HPP
 #define NABLAFIT_SRC_COMPILE_SWEEP_MODEL_HPP
 
@@ -33,7 +33,7 @@ struct Chunk {
 
 /// The compiled model as the sweeps see it. All pointers are into CompiledModel.
 struct SweepModel {
-  // Terms: one for each pair of interpolated parameter and interpolation code, additive ones first.
+  // Interpolants: one for each pair of transformed parameter and code, additive ones first.
   std::uint32_t n_interpolants, n_additive_interpolants;
   const std::uint32_t* interpolant_argument;
   const std::uint8_t* interpolant_code;

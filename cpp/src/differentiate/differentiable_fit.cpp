@@ -18,8 +18,8 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 /// Eigenvalues below this fraction of the largest are rounding.
 constexpr double smallest_eigenvalue = 1e-15;
 
-/// Adds the derivatives of <cotangent, H^-1>: one third-order sweep for each eigenvector of its
-/// part over the free parameters.
+/// Adds the derivatives of <cotangent, H^-1>: one third-order sweep for each eigenvector of the
+/// cotangent restricted to the free parameters.
 void add_covariance(ImplicitFit& fit, const double* cotangent, FullGradient& total) {
   const std::size_t n = fit.x().size();
   std::vector<std::size_t> free;
@@ -71,12 +71,12 @@ void require_likelihood(const Likelihood& likelihood, Span<const double> x) {
   detail::FusedEvaluator evaluator(likelihood);
   const Evaluation evaluation = evaluator.value(x.data());
   if (evaluation.status == EvaluationStatus::ok) return;
-  throw ArgumentError("there is no likelihood at this point, and no derivative: " +
+  throw ArgumentError("the likelihood is not defined at this point and has no derivative: " +
                           std::string(to_string(evaluation.status)),
                       "x");
 }
 
-/// Yields do not depend on data: any will do.
+/// Yields do not depend on the data, so any data can be used.
 Likelihood without_events(const Model& model, Span<const double> x) {
   require_length("x", x, model.n_parameters());
   Data data{std::vector<double>(model.n_bins(), 0.0), {}};

@@ -12,10 +12,11 @@ namespace nablafit::detail {
 namespace {
 
 constexpr int most_polishing_steps = 10;
-/// Gradient, in units of 1 / conditional standard deviation, at which a minimum is polished.
+/// Gradient, in units of 1 / conditional standard deviation, below which a minimum needs no more
+/// refinement.
 constexpr double polished = 1e-11;
-/// A operand below this, in the same units, counts as zero, and so does a distance from a bound
-/// or a kink in conditional standard deviations.
+/// A multiplier below this, in the same units, is treated as zero, and so is a distance from a
+/// bound or a kink in conditional standard deviations.
 constexpr double no_distance = 1e-7;
 /// Directions with a curvature below this, with the Hessian scaled to unit diagonal, are named.
 constexpr double weak_curvature = 1e-8;
@@ -28,7 +29,7 @@ std::string listed(const std::vector<std::size_t>& parameters, const Model& mode
   return parameters.size() > 5 ? text + ", ..." : text;
 }
 
-/// Parameters that take part in a direction, largest part first.
+/// Parameters that contribute to a direction, largest contribution first.
 std::vector<std::size_t> parameters_of(const ArrowDirection& direction,
                                        const std::vector<double>& widths) {
   std::vector<std::size_t> parameters;
@@ -134,8 +135,8 @@ ImplicitFit::ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& 
   polish();
 }
 
-/// Newton steps to rounding, all with one Hessian: the error of a derivative is that of the
-/// minimum.
+/// Newton steps to rounding precision, all with the same Hessian: the error of the minimum
+/// propagates to its derivatives.
 void ImplicitFit::polish() {
   if (summary_.status != MinimizeStatus::converged) return;
   try {

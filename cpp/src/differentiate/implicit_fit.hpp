@@ -20,7 +20,7 @@ class FactorizedHessian {
   /// Evaluates at `x` and factorises. Throws Error, naming the parameters, where the Hessian is
   /// singular or indefinite.
   void set(const double* x, const std::vector<char>& free);
-  /// Takes value and gradient at `x`; what is factorised stays.
+  /// Updates value and gradient to `x`; the factorisation is kept.
   void move(const double* x);
   /// H^-1 times a vector: 0 where not free.
   std::vector<double> solve(const std::vector<double>& right_hand_side);
@@ -40,7 +40,7 @@ class FactorizedHessian {
   double value_ = 0.0;
 };
 
-/// See DifferentiableFit. What is expensive is done when it is first needed.
+/// See DifferentiableFit. Expensive parts are computed when first needed.
 class ImplicitFit {
  public:
   ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& arguments);
@@ -54,8 +54,8 @@ class ImplicitFit {
 
   /// Derivatives of the minimum of L at fixed parameters: the envelope theorem.
   FullGradient envelope();
-  /// Adds the dependence through the minimum: `total.parameters` are taken as derivatives with
-  /// respect to it, and become those with respect to fixed parameters.
+  /// Adds the dependence through the minimum: `total.parameters` are derivatives with respect to
+  /// the minimum on input, and with respect to fixed parameters on output.
   void pull_back_minimum(FullGradient& total);
   /// Derivatives of `weight` times the variance along `direction`: direction^T H^-1 direction, at
   /// fixed minimum. Added to `total`.
@@ -63,8 +63,8 @@ class ImplicitFit {
 
   FactorizedHessian& hessian();
 
-  /// To first order where the minimum is with free parameter `p` held at `value`; with others, the
-  /// minimum with that value.
+  /// To first order, the minimum with the free parameter `p` held at `value`; if `p` is not free,
+  /// the minimum with that value.
   std::vector<double> minimum_at(std::size_t p, double value);
 
  private:

@@ -61,7 +61,7 @@ struct ConstraintNll {
   }
 };
 
-/// First derivatives of it, by Clad.
+/// Its first derivatives, by Clad.
 struct ConstraintGradient {
   double observed, x, width;
   using Result = derivatives::ConstraintGradient;
@@ -88,8 +88,8 @@ struct ConstraintGradient {
   }
 };
 
-/// Derivatives of a constraint term with respect to its three arguments, in T: beyond double by
-/// Taylor arithmetic through the kernel.
+/// Derivatives of a constraint term with respect to its three arguments, in T: for types other than
+/// double by Taylor arithmetic through the kernel.
 template <typename T>
 struct TermAdjoints {
   T observed, parameter, width;
@@ -159,7 +159,7 @@ struct DataValues {
 
 }  // namespace
 
-/// Sweeps are made when they are first used.
+/// Sweeps are created on first use.
 struct InputDerivatives::Sweeps {
   explicit Sweeps(const InputDerivatives& owner)
       : structure(*owner.structure_),
@@ -202,7 +202,7 @@ struct InputDerivatives::Sweeps {
     return parameters;
   }
 
-  /// The whole gradient of the derivative of L along the directions that `x` carries.
+  /// The full gradient of the derivative of L along the directions in `x`.
   template <typename T>
   FullGradient full(std::optional<InputSweep<T, double>>& sweep, const std::vector<T>& x,
                     FullGradient result) {

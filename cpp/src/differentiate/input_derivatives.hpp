@@ -12,11 +12,11 @@
 
 namespace nablafit::detail {
 
-/// Differentiates one Likelihood. Points must have a likelihood (status ok). Here L is -log of the
-/// whole likelihood, with the terms that depend on data and widths alone.
+/// Differentiates one Likelihood, which must be defined (status ok) at all points. Here L is -log
+/// of the full likelihood, including terms that depend only on data and widths.
 ///
-/// A bin whose yield and count are both zero has no derivative with respect to its count: it counts
-/// as held.
+/// A bin whose yield and count are both zero has no derivative with respect to its count, which is
+/// treated as constant.
 class InputDerivatives {
  public:
   explicit InputDerivatives(const Likelihood& likelihood);
@@ -33,14 +33,15 @@ class InputDerivatives {
   FullGradient curvature(const double* x, const double* h);
   /// d(sum of weights times expected yields); `weights` has n_bins values.
   FullGradient yields(const double* x, const double* weights);
-  /// What makes the value in deviance form of L: d(L - deviance). Depends on data and widths alone.
+  /// Difference of L and its value in deviance form: d(L - deviance). Depends only on data and
+  /// widths.
   FullGradient constant();
 
   /// Change of dL/dx along `tangent`, n_parameters values.
   std::vector<double> tangent_of_gradient(const double* x, const FullTangent& tangent);
   /// Change of the expected yields along `tangent`, n_bins values.
   std::vector<double> tangent_of_yields(const double* x, const FullTangent& tangent);
-  /// Change of the Hessian's product with `v` along `tangent`, n_parameters values.
+  /// Change of the Hessian times `v` along `tangent`, n_parameters values.
   std::vector<double> tangent_of_product(const double* x, const double* v,
                                          const FullTangent& tangent);
 

@@ -1,4 +1,4 @@
-// From inputs to the numbers of the sweeps, and back with derivatives.
+// From inputs to the numbers of the sweeps, and the derivatives back.
 #include <algorithm>
 #include <cmath>
 
@@ -35,7 +35,7 @@ FactorJacobian factor_jacobian(Interpolation code, double low, double high) {
   return result;
 }
 
-/// A factor's ends: inputs, divided by a nominal yield if they are yields themselves.
+/// A factor's values at -1 and +1: inputs, divided by a nominal yield if they are yields.
 struct FactorEnds {
   FactorEnds(const InterpolatedFactor& factor, const double* inputs)
       : low(inputs[factor.low_input]), high(inputs[factor.high_input]) {
@@ -48,7 +48,7 @@ struct FactorEnds {
 
   double low, high;
   double nominal = 1.0;
-  bool has_ratios = true;  ///< false in a bin without nominal yield: the ends are 1, whatever
+  bool has_ratios = true;  ///< false in a bin without nominal yield: both values are 1
 };
 
 template <typename Visit>

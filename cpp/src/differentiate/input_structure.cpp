@@ -12,7 +12,7 @@ namespace nablafit {
 namespace detail {
 namespace {
 
-/// What sets the parameters of the structure's own model: those of the model it was made from.
+/// Sets the parameters of the structure's own model to those of the model it was made from.
 void copy_parameters(const CompiledModel& from, CompiledArrays& to) {
   to.source = from.source;
   to.names = from.names;
@@ -51,7 +51,7 @@ void check_block(const InputBlock& block, const double* inputs) {
   }
 }
 
-/// Constraints with the widths that the inputs give.
+/// Constraints with the widths given by the inputs.
 std::vector<Constraint> exchanged_constraints(const InputStructure& structure,
                                               const InputSlots<double>& slots) {
   std::vector<Constraint> constraints = structure.open.constraints;

@@ -1,5 +1,5 @@
 /// \file
-/// How the inputs of a model become the numbers that the sweeps take.
+/// How the inputs of a model determine the numbers of the sweeps.
 #ifndef NABLAFIT_SRC_DIFFERENTIATE_INPUT_STRUCTURE_HPP
 #define NABLAFIT_SRC_DIFFERENTIATE_INPUT_STRUCTURE_HPP
 
@@ -17,7 +17,7 @@ namespace nablafit::detail {
 
 /// A specification compiled for exchange; shared by all models made from it.
 struct InputStructure {
-  /// Shares nothing with `model` but its specification.
+  /// Shares only the specification with `model`.
   explicit InputStructure(const CompiledModel& model);
 
   InputLayout layout;
@@ -31,8 +31,8 @@ struct InputStructure {
       first_additive;  ///< per additive factor: number of interpolants before it, and all
 };
 
-/// The numbers of the lists, made from inputs: D is double, or Dual<double> for their derivatives
-/// along a direction.
+/// The numbers of the lists as functions of the inputs: D is double, or Dual<double> for
+/// derivatives along a direction.
 template <typename D>
 struct InputSlots {
   std::vector<D> nominal;                ///< per row
@@ -48,7 +48,8 @@ InputSlots<double> make_slots(const InputStructure& structure, const double* inp
 /// The same with the derivatives along `direction`.
 InputSlots<Dual<double>> make_slots(const InputStructure& structure, const double* inputs,
                                     const double* direction);
-/// Adds to `gradient` (one per input) what `adjoint`, derivatives with respect to slots, gives.
+/// Adds to `gradient` (one per input) the contribution of `adjoint`, derivatives with respect to
+/// slots.
 void pull_back_slots(const InputStructure& structure, const double* inputs,
                      const InputSlots<double>& adjoint, double* gradient);
 

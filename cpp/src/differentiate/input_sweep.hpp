@@ -1,6 +1,6 @@
 /// \file
 /// Yields of a model and their reverse-mode derivatives with respect to parameters and inputs, for
-/// any number type: plain loops over the lists that the fast sweeps are packed from.
+/// any number type: plain loops over the lists from which the fast sweeps are packed.
 #ifndef NABLAFIT_SRC_DIFFERENTIATE_INPUT_SWEEP_HPP
 #define NABLAFIT_SRC_DIFFERENTIATE_INPUT_SWEEP_HPP
 
@@ -116,8 +116,8 @@ class InputSweep {
   /// What `forward` returned.
   const std::vector<T>& yields() const noexcept { return lambda_; }
 
-  /// Derivatives of sum_b weights[b] lambda_b: all of them into `parameters` (n_parameters, added),
-  /// the top ones into `slots` (added) unless that is null.
+  /// Derivatives of sum_b weights[b] lambda_b: all of them added to `parameters` (n_parameters),
+  /// the top ones added to `slots` unless that is null.
   void backward(const T* weights, T* parameters, InputSlots<double>* slots) {
     slot_adjoints_ = slots;
     parameters_ = parameters;

@@ -1,4 +1,4 @@
-// What inference makes of a likelihood, with gradients, for many inputs and data.
+// Results of inference with gradients, for many inputs and data.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,7 +23,7 @@ using detail::InputDerivatives;
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Derivatives of a value by inputs and data, and by a tested value.
+/// Derivatives of a value with respect to inputs and data, and to a tested value.
 struct ValueAndGradient {
   double value = 0.0;
   FullGradient gradient;
@@ -41,7 +41,8 @@ ValueAndGradient likelihood_ratio(ImplicitFit& held, const ValueAndGradient& fre
   return result;
 }
 
-/// Replaces derivatives by Asimov data by what they are made of: inputs, and parameters `x`.
+/// Replaces derivatives with respect to Asimov data with those with respect to what determines the
+/// Asimov data: inputs, and parameters `x`.
 void pull_back_asimov(InputDerivatives& derivatives, const std::vector<double>& x,
                       FullGradient& total) {
   const Model& model = derivatives.likelihood().model();
@@ -94,7 +95,7 @@ class Item {
   const double& tested() const noexcept { return tested_; }
   Likelihood likelihood() const { return {model_, data_}; }
 
-  /// A fit with the parameter of interest free, or held at `value`.
+  /// A fit with the parameter of interest free or held at `value`.
   ImplicitFit fit(const Likelihood& likelihood, const std::vector<double>& start,
                   const double* value) const {
     MinimizeArguments problem{start, arguments_.lower, arguments_.upper, arguments_.fixed};
@@ -105,12 +106,12 @@ class Item {
     }
     return ImplicitFit(likelihood, problem);
   }
-  /// A fit of exactly what the arguments hold.
+  /// A fit with exactly those parameters held that the arguments fix.
   ImplicitFit fit(const Likelihood& likelihood, const std::vector<double>& start) const {
     return ImplicitFit(likelihood, {start, arguments_.lower, arguments_.upper, arguments_.fixed});
   }
 
-  /// Stored global observables that follow widths: their derivatives go to the inputs.
+  /// Adds derivatives with respect to stored global observables that follow widths to the inputs.
   void fold_observables(FullGradient& gradient) const {
     if (!stored_observables_) return;
     const auto& structure = *model_.compiled().input_structure();
@@ -179,7 +180,7 @@ void check_arguments(const Model& model, const ObjectiveArguments& arguments) {
   throw ArgumentError("has no parameter number " + std::to_string(arguments.poi), "poi");
 }
 
-/// Runs work(item, i) for every item; what it throws is the item's message. Returns whether all
+/// Runs work(item, i) for every item; exceptions become the item's message. Returns whether all
 /// were done.
 template <typename Work>
 bool run_batch(const Model& model, const ObjectiveArguments& arguments, const RunOptions& run,
@@ -235,8 +236,8 @@ ValueAndGradient expected_information(const Item& item, const ObjectiveArguments
   return result;
 }
 
-/// The ratio in Asimov data for `x`, which is differentiated too: `gradient.parameters` are with
-/// respect to it. There `x` is the minimum, and needs no fit, unless it is outside of the range.
+/// The ratio for Asimov data at `x`, differentiated with respect to `x` too, in
+/// `gradient.parameters`. Their minimum is `x`, which needs no fit unless it is outside the range.
 ValueAndGradient asimov_ratio(const Item& item, const ObjectiveArguments& arguments,
                               const std::vector<double>& x, const std::vector<double>& start) {
   const Likelihood likelihood(item.model(), item.model().asimov(x));

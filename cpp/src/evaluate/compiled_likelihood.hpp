@@ -35,12 +35,12 @@ struct CompiledLikelihood {
   double constant = 0.0;
   GaussianTerms gaussians;
   std::vector<ConstraintTerm> others;
-  /// Per bin: whether its events are not data, but keep the yield away from zero. Empty: nowhere.
+  /// Per bin: whether its events are not data, but keep the yield away from zero. Empty: none is.
   std::vector<char> is_barrier;
 };
 
-/// Derives constant and terms from `model` and `data`, in place: nothing is allocated when it is
-/// called again. Throws ArgumentError as Likelihood's constructor does.
+/// Computes constant and terms from `model` and `data`, in place: calls after the first allocate
+/// nothing. Throws ArgumentError as Likelihood's constructor does.
 void compile_data(CompiledLikelihood& likelihood);
 
 /// Value of the global observable that is stored with a constraint term.

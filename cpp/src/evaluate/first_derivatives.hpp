@@ -1,5 +1,5 @@
 /// \file
-/// First derivatives of everything that a row is made of: interpolants, factors, operands.
+/// First derivatives of everything that enters a row: interpolants, factors, operands.
 #ifndef NABLAFIT_SRC_EVALUATE_FIRST_DERIVATIVES_HPP
 #define NABLAFIT_SRC_EVALUATE_FIRST_DERIVATIVES_HPP
 
@@ -14,7 +14,7 @@
 
 namespace nablafit::detail {
 
-/// What a operand index stands for. Dense and local are parameters, see ArrowStructure.
+/// What an operand index refers to. Dense and local are parameters, see ArrowStructure.
 enum class OperandKind : std::uint8_t { scope, dense, local, one, derived };
 
 inline constexpr std::uint32_t no_operand = 0xFFFFFFFFU;
@@ -23,12 +23,12 @@ inline constexpr std::uint32_t no_operand = 0xFFFFFFFFU;
 struct ScopeElement {
   double value, first, second;
   std::uint32_t row;
-  /// Operand index if the factor is a derived one or, as a floor in action, a constant (that of
+  /// Operand index if the factor is a derived one or, where a floor is active, a constant (that of
   /// one), else no_operand.
   std::uint32_t derived;
 };
 
-/// Products of all values but one or two, without dividing by zero.
+/// Products of all values except one or two, without dividing by zero.
 class ProductOfOthers {
  public:
   explicit ProductOfOthers(const std::vector<ScopeElement>& elements);
@@ -44,11 +44,11 @@ class ProductOfOthers {
   std::array<std::size_t, 2> zeros_{};
 };
 
-/// Derivatives at one point, with the structure of the model that they follow. The derivative of a
+/// Derivatives at one point, with the structure of the model behind them. The derivative of an
 /// operand is a sparse vector over dense rows: entries gradient_begin to gradient_end of
 /// `gradients`; parameters that are local have none, theirs is 1.
 struct FirstDerivatives {
-  /// What else is to be done with the factors of a scope.
+  /// What else to do with the factors of a scope.
   using ScopeVisitor = std::function<void(
       std::uint32_t scope, const std::vector<ScopeElement>& elements, const ProductOfOthers&)>;
 
@@ -63,7 +63,7 @@ struct FirstDerivatives {
   std::size_t n_dense;
 
   // Structure.
-  std::vector<OperandKind> kind;            ///< per operand
+  std::vector<OperandKind> kind;               ///< per operand
   std::vector<std::uint32_t> arrow_row;        ///< per operand: dense or local row of its parameter
   std::vector<std::uint32_t> interpolant_row;  ///< per interpolant: dense row of its parameter
 

@@ -27,8 +27,8 @@ class FusedEvaluator final : public Evaluator {
 
   /// Value, gradient and Hessian in arrow form; its vectors are resized on first use.
   Evaluation arrow_hessian(const double* x, double* gradient, ArrowHessian& hessian);
-  /// Value, gradient and, in the place of the Hessian, the positive semidefinite matrix that it
-  /// would be if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
+  /// Value, gradient and, instead of the Hessian, the positive semidefinite matrix that it would be
+  /// if the data were the yields at `x`: J^T diag(1 / lambda) J and the constraint terms.
   Evaluation arrow_information(const double* x, double* gradient, ArrowHessian& information);
 
   /// Second derivatives of the constraint terms, per parameter.
@@ -42,7 +42,7 @@ class FusedEvaluator final : public Evaluator {
   double constraint_deviance(const double* x) const;
   void add_constraint_gradient(const double* x, double* gradient) const;
   void add_constraint_product(const double* x, const double* v, double* product) const;
-  /// The evaluation where there is no likelihood whatever the yields are.
+  /// The evaluation where the likelihood is not defined for any yields.
   std::optional<Evaluation> outside_domain(const double* x, double* gradient) const;
   Evaluation leave_forbidden_yields(const double* x, double* gradient);
   Evaluation leave_support(const double* x, double* gradient) const;

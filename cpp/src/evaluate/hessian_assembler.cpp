@@ -23,7 +23,7 @@ double additive_second(std::uint8_t code, double alpha) {
   }
 }
 
-/// Products smaller than this are not divided by.
+/// There is no division by products smaller than this.
 constexpr double smallest_divisor = 1e-100;
 
 /// The term as it would be if its global observable had the value expected at `x`.
@@ -69,7 +69,7 @@ HessianAssembler::HessianAssembler(const CompiledLikelihood& likelihood)
   rows_.resize(n_partials());
 }
 
-/// The partitions of the model, as far as their matrices fit into memory_limit.
+/// The number of partitions of the model, limited by memory_limit for their matrices.
 std::size_t HessianAssembler::n_partials() const {
   constexpr std::size_t memory_limit = std::size_t{1} << 28U;
   const std::size_t bytes = 2 * sizeof(double) * inputs_.n_dense * inputs_.n_dense;
@@ -101,7 +101,7 @@ void HessianAssembler::assemble(const double* x, const SweepState& state, ArrowH
   add_constraints(x, hessian);
 }
 
-/// Chunks of all partitions; each partial takes a range of them that does not depend on threads.
+/// Chunks of all partitions; each partial sum has a range of them that does not depend on threads.
 void HessianAssembler::add_rows(const SweepState& state, ArrowHessian& hessian) {
   const std::size_t n_partitions = model_->partitions.size() - 1;
   const std::size_t n = rows_.size();
@@ -161,7 +161,7 @@ void HessianAssembler::add_pairs_of_gradients(std::uint32_t scope, double weight
 
 void HessianAssembler::add_pairs_of_elements(const std::vector<ScopeElement>& elements,
                                              const ProductOfOthers& product, double adjoint) {
-  // A derived element stands for several derivatives: its list; any other for one.
+  // A derived element has a list of derivatives, any other has one.
   const auto list = [this](const ScopeElement& e, SparseEntry& single) {
     if (e.derived == no_operand) {
       single = {e.row, e.first};

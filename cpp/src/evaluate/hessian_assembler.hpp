@@ -1,5 +1,5 @@
 /// \file
-/// Second derivatives of a likelihood from its structure.
+/// Second derivatives of a likelihood, using its structure.
 ///
 /// With lambda_b the yields, n_b the counts, and deviance terms d(n, lambda),
 ///
@@ -8,7 +8,7 @@
 ///       factors)
 ///       + diagonal of the constraint terms.
 ///
-/// A row is yield(transformed parameters) times operands; hess(lambda_b) is made of second
+/// A row is yield(transformed parameters) times operands; hess(lambda_b) consists of second
 /// derivatives of single interpolations (diagonal), of pairs (row, operand) and of pairs of
 /// operands.
 #ifndef NABLAFIT_SRC_EVALUATE_HESSIAN_ASSEMBLER_HPP
@@ -34,8 +34,8 @@ class HessianAssembler {
 
   /// `state` as a successful evaluation of value and gradient at `x` left it.
   void assemble(const double* x, const SweepState& state, ArrowHessian& hessian);
-  /// The Hessian that data equal to the yields would have: d'' = 1 / lambda, d' = 0. Positive
-  /// semidefinite but for the constraint terms. Clears the adjoints in `state`.
+  /// The Hessian for data equal to the yields: d'' = 1 / lambda, d' = 0. Positive semidefinite
+  /// apart from the constraint terms. Clears the adjoints in `state`.
   void assemble_information(const double* x, SweepState& state, ArrowHessian& hessian);
 
  private:
@@ -58,7 +58,7 @@ class HessianAssembler {
   const CompiledModel* model_;
   HessianInputs inputs_;
   std::vector<HessianRows>
-      rows_;  ///< one per partial sum; what is no sum over rows is in the first
+      rows_;  ///< one per partial sum; what is not a sum over rows is in the first
   FormulaScratch<HessianNumber> formulas_;
   std::vector<double> arguments_, curvatures_;  ///< of one derived factor
 };

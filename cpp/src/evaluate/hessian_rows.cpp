@@ -61,7 +61,7 @@ void HessianRows::add_chunk(const HessianInputs& inputs, const SweepState& state
   add_bins(inputs, state, chunk, hessian);
 }
 
-/// Gives each scope that acts in the chunk a place in scope_vectors_.
+/// Assigns each scope that acts in the chunk a row of scope_vectors_.
 void HessianRows::find_scopes(const HessianInputs& inputs, const Chunk& chunk) {
   const CompiledModel& model = *inputs.model;
   touched_scopes_.clear();
@@ -105,7 +105,7 @@ void HessianRows::add_bins(const HessianInputs& inputs, const SweepState& state,
   }
 }
 
-/// The rank-one term of a bin as far as its local parameters take part. `row`: the dense part of
+/// The part of a bin's rank-one term that involves its local parameters. `row`: the dense part of
 /// the gradient of its yield.
 void HessianRows::add_local_curvature(const HessianInputs& inputs, const SweepState& state,
                                       std::uint32_t bin, double curvature, const double* row,
@@ -158,8 +158,8 @@ void HessianRows::add_row(const HessianInputs& inputs, const SweepState& state, 
   if (!floored) add_entries(inputs, row, weight * s.row_factor[row]);
 }
 
-/// First derivatives of the row with respect to one operand, and where the derivatives of its
-/// yield go in the second-order part.
+/// First derivatives of the row with respect to one operand, and the place of the derivatives of
+/// its yield in the second-order part.
 void HessianRows::add_operand(const HessianInputs& inputs, std::uint32_t operand, double slope,
                               double cross, double* jacobian, ArrowHessian& hessian) {
   if (inputs.kind[operand] == OperandKind::local) {

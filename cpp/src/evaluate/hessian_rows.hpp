@@ -1,5 +1,5 @@
 /// \file
-/// The part of a Hessian that is a sum over bins and rows.
+/// The part of the Hessian that is a sum over bins and rows.
 #ifndef NABLAFIT_SRC_EVALUATE_HESSIAN_ROWS_HPP
 #define NABLAFIT_SRC_EVALUATE_HESSIAN_ROWS_HPP
 
@@ -14,7 +14,7 @@
 
 namespace nablafit::detail {
 
-/// What the sums over rows read: first derivatives at one point, and what they are summed with.
+/// Inputs of the sums over rows: first derivatives at one point, and their weights.
 struct HessianInputs : FirstDerivatives {
   explicit HessianInputs(const CompiledLikelihood& of);
 

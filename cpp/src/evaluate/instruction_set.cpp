@@ -23,7 +23,7 @@ extern const SweepFunctions functions;
 
 namespace {
 
-/// Fastest first; null ends the list.
+/// Fastest first; terminated by null.
 const SweepFunctions* const* available_sweeps() {
   static const SweepFunctions* sweeps[4] = {};
   static const bool filled = [] {

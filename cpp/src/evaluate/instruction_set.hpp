@@ -1,6 +1,6 @@
 /// \file
 /// Names of the variants of the fused sweep. Not part of sweep.hpp, which is compiled once per
-/// instruction set and must stay free of the standard library's inline functions.
+/// instruction set and must not use inline functions of the standard library.
 #ifndef NABLAFIT_SRC_EVALUATE_INSTRUCTION_SET_HPP
 #define NABLAFIT_SRC_EVALUATE_INSTRUCTION_SET_HPP
 

@@ -1,5 +1,4 @@
-// Functions that take spans: lengths are checked here, and the work is done by those that take
-// pointers.
+// Functions that take spans: they check lengths and call those that take pointers.
 #include <string>
 #include <string_view>
 

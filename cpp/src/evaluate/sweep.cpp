@@ -82,8 +82,8 @@ NABLAFIT_FLATTEN void collect_interpolants(const SweepModel& m, SweepScratch& s)
 
 // --- scopes --------------------------------------------------------------------------------------
 
-/// Values and derivatives of eight factors of one parameter. Local arrays alias nothing, so that
-/// the loop becomes vector code.
+/// Values and derivatives of eight factors of one parameter. Local arrays have no aliases, so that
+/// the loop is vectorised.
 struct FactorLanes {
   alignas(64) double value[n_lanes];
   alignas(64) double slope[n_lanes];
@@ -139,7 +139,7 @@ void evaluate_factor(std::uint8_t code, double a, const double* data, FactorLane
   }
 }
 
-/// Product of the gathered operands begin .. end - 1 but for `except`.
+/// Product of the gathered operands begin .. end - 1 without `except`.
 template <typename Memory>
 typename Memory::Number product_of_gathers(const SweepModel& m, const Memory& memory,
                                            std::uint32_t begin, std::uint32_t end,
@@ -251,7 +251,7 @@ typename Memory::Number interpolated(const SweepModel& m, const Memory& memory,
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// Product of the operands of a row but for `except`.
+/// Product of the operands of a row without `except`.
 template <typename Memory>
 typename Memory::Number product_of_operands(const SweepModel& m, const Memory& memory,
                                             const RowBlock& block, std::uint32_t except) {

@@ -1,6 +1,7 @@
 /// \file
 /// The hot loops over a compiled model, compiled once per instruction set. Plain pointers and
-/// numbers only: nothing here may instantiate code that another translation unit could share.
+/// numbers only: nothing here may instantiate code that could be shared with another translation
+/// unit.
 ///
 /// One evaluation runs
 ///
@@ -26,7 +27,7 @@ namespace nablafit::detail {
 struct SweepScratch {
   double* transformed;  ///< per transformed parameter: its value
   double* transformed_gradient;
-  // Per interpolant: argument; additive terms also g and dg/dalpha. Adjoints have 8 lanes per
+  // Per interpolant: argument; additive ones also g and dg/dalpha. Adjoints have 8 lanes per
   // interpolant.
   double *alpha, *shape, *shape_slope, *interpolant_adjoint;
   // Per factor, 8 lanes: value, derivative, product of the factors before it.
@@ -36,7 +37,7 @@ struct SweepScratch {
   double *row_yield,
       *row_factor;  ///< per row: interpolated histogram before its floor, product of factors
   double *lambda, *weight;  ///< per bin: expected yield, d(nll)/d(lambda)
-  SweepScratch* tangent;    ///< null, or where directional derivatives of all the above go
+  SweepScratch* tangent;    ///< directional derivatives of all the above, or null
 };
 
 /// An entry of a sparse vector.
@@ -48,7 +49,7 @@ struct SparseEntry {
 /// Outcome of the Poisson terms of a range of bins.
 struct BinSum {
   double deviance;
-  std::uint32_t first_offender;  ///< bin with a yield that has no likelihood, or no_offender
+  std::uint32_t first_offender;  ///< bin for whose yield the likelihood is zero, or no_offender
 };
 
 inline constexpr std::uint32_t no_offender = 0xFFFFFFFFU;
@@ -70,8 +71,8 @@ struct SweepFunctions {
                             std::size_t n_entries, const double* vector);
 };
 
-/// The fastest sweep that this processor runs. The environment variable NABLAFIT_INSTRUCTION_SET
-/// ("baseline", "avx2", "avx512") asks for a slower one; it is read once.
+/// The fastest sweep that this processor can run. The environment variable NABLAFIT_INSTRUCTION_SET
+/// ("baseline", "avx2", "avx512") selects a slower one; it is read once.
 const SweepFunctions& sweep_functions();
 
 /// Null if the sweep of that name was not built or this processor cannot run it.

@@ -1,5 +1,5 @@
 /// \file
-/// Access of the sweeps to their scratch, as plain or as dual numbers. Included by sweep.cpp alone.
+/// Access of the sweeps to their scratch, as plain or as dual numbers. Included only by sweep.cpp.
 #ifndef NABLAFIT_SRC_EVALUATE_SWEEP_MEMORY_HPP
 #define NABLAFIT_SRC_EVALUATE_SWEEP_MEMORY_HPP
 
@@ -17,7 +17,7 @@
 namespace nablafit::detail::NABLAFIT_SWEEP_NAMESPACE {
 namespace {
 
-/// "except none" for products that leave one operand out.
+/// For products that may leave out one operand: leave out none.
 constexpr std::uint32_t no_gather = 0xFFFFFFFFU;
 
 /// A value with its derivative along one direction, lane by lane.
@@ -68,7 +68,7 @@ DualLanes raised_to_floor(const DualLanes& product, const double* floors) {
           replaced_below(product.tangent, product.value, floors, zeros)};
 }
 
-/// Adjoint of what is raised to a floor: zero where the floor holds it.
+/// Adjoint of a quantity with a floor: zero where the floor is active.
 Lanes unless_floored(const Lanes& adjoint, const Lanes& limited, const double* floors) {
   return replaced_below(adjoint, limited, floors, zeros);
 }
@@ -98,7 +98,7 @@ double sum_of_lanes(const double* lanes) {
   return low + high;
 }
 
-/// Values only. The members that take a derivative ignore it.
+/// Values only. Members that are given a derivative ignore it.
 struct PlainMemory {
   using Number = Lanes;
   static constexpr bool has_tangent = false;

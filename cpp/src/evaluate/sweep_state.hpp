@@ -15,7 +15,7 @@ double transformed_value(const TransformedParameter& argument, double x) noexcep
 double transformed_first(const TransformedParameter& argument, double x) noexcept;
 double transformed_second(const TransformedParameter& argument, double x) noexcept;
 
-/// Drives the parts of a sweep that do not depend on data. The model must outlive it.
+/// Runs the parts of a sweep that do not depend on data. The model must outlive it.
 class SweepState {
  public:
   explicit SweepState(const CompiledModel& model);
@@ -29,11 +29,11 @@ class SweepState {
   /// their slopes and clears the adjoints.
   void set_parameters(const double* x, bool with_gradient);
 
-  /// Forward over all rows: yields of all bins before channel floors are in scratch().lambda.
+  /// Forward pass over all rows: scratch().lambda has the yields of all bins before channel floors.
   void forward_rows();
 
-  /// As set_parameters with gradient, on dual numbers with direction `v`. The passes that follow
-  /// carry tangents until the next set_parameters.
+  /// As set_parameters with gradient, on dual numbers with direction `v`. The following passes
+  /// propagate tangents until the next set_parameters.
   void set_parameters_along(const double* x, const double* v);
 
   /// After set_parameters with gradient: derivatives of the operands of all derived factors, in
@@ -41,7 +41,7 @@ class SweepState {
   const std::vector<double>& derived_slopes() const noexcept { return derived_slopes_; }
 
   std::size_t n_partitions() const noexcept { return model_->partitions.size() - 1; }
-  /// Scratch for the passes over the chunks of one partition, with adjoints of its own; different
+  /// Scratch for the passes over the chunks of one partition, with its own adjoints; different
   /// partitions may run in different threads. Valid until the next set_parameters.
   SweepScratch begin_partition(std::size_t partition);
   /// Adds the adjoints of all partitions, in their order. After all have begun and ended.
@@ -67,7 +67,7 @@ class SweepState {
   /// The parameters of the factor, until the next call.
   const double* arguments(const DerivedFactor& factor);
 
-  /// What partitions beyond the first do not share.
+  /// What the partitions after the first do not share.
   struct Part {
     AlignedVector<double> adjoints, tangent_adjoints;
     SweepScratch tangent{};

@@ -81,7 +81,7 @@ void RowGradients::add_entries(std::size_t row, double factor) {
   const RowBlock& block = model_.row_blocks[row / lanes];
   for (std::uint32_t e = block.entry_begin; e < block.entry_end; ++e) {
     const double* data = model_.entry_data.data() + 2 * lanes * e + row % lanes;
-    // Rows of a block share entries: what does not act on this one has zeros here.
+    // Rows of a block share entries: those that do not act on this row are zero.
     if (data[0] == 0.0 && data[lanes] == 0.0) continue;
     const std::uint32_t t = model_.entry_interpolant[e];
     const double slope = derivatives_.interpolant_scale[t] * data[0] +
@@ -134,7 +134,7 @@ void RowGradients::flush(YieldJacobian& jacobian) {
   jacobian.offsets.push_back(static_cast<std::int64_t>(jacobian.parameters.size()));
 }
 
-/// Where each row of the model's order is in the order of the sweeps.
+/// Position in the order of the sweeps of each row in the order of the model.
 std::vector<std::size_t> rows_by_position(const CompiledModel& model) {
   std::vector<std::size_t> rows(model.n_rows);
   for (std::size_t row = 0; row < model.row_position.size(); ++row) {

@@ -11,7 +11,7 @@
 
 namespace nablafit::detail {
 
-/// A value and its derivatives along N directions. Comparisons look at the value.
+/// A value and its derivatives along N directions. Comparisons use only the value.
 template <std::size_t N>
 struct Bundle {
   double value = 0.0;
@@ -22,13 +22,13 @@ struct Bundle {
 
   double getValue() const noexcept { return value; }  ///< for plain_number
 
-  /// f, whose derivative by x is `slope`.
+  /// f, whose derivative with respect to x is `slope`.
   static Bundle compose(const Bundle& x, double f, double slope) {
     Bundle result(f);
     for (std::size_t i = 0; i < N; ++i) result.slopes[i] = slope * x.slopes[i];
     return result;
   }
-  /// f, whose derivatives by a and b are `by_a` and `by_b`.
+  /// f, whose derivatives with respect to a and b are `by_a` and `by_b`.
   static Bundle compose(const Bundle& a, const Bundle& b, double f, double by_a, double by_b) {
     Bundle result(f);
     for (std::size_t i = 0; i < N; ++i) result.slopes[i] = by_a * a.slopes[i] + by_b * b.slopes[i];
@@ -64,7 +64,7 @@ struct Bundle {
   }
   friend Bundle sin(const Bundle& x) { return compose(x, std::sin(x.value), std::cos(x.value)); }
   friend Bundle cos(const Bundle& x) { return compose(x, std::cos(x.value), -std::sin(x.value)); }
-  /// Powers 0 and 1 have vanishing derivatives at x = 0 too.
+  /// Derivatives that vanish for exponents 0 and 1 do so at x = 0 too.
   friend Bundle constant_power(const Bundle& x, double exponent) {
     const double slope = exponent == 0.0 ? 0.0 : exponent * std::pow(x.value, exponent - 1.0);
     return compose(x, std::pow(x.value, exponent), slope);

@@ -1,10 +1,10 @@
 /// \file
-/// Dual numbers of any nesting: a value and its derivative along one direction, exactly.
+/// Nestable dual numbers: a value and its exact derivative along one direction.
 ///
 /// Dual<double> carries one directional derivative; Dual<Dual<double>> two, independent ones: with
 /// seeds u on the inner and v on the outer level, x.slope.slope is the mixed second derivative.
-/// Numbers of a lower level count as constants of the levels above. Comparisons look at the
-/// innermost value.
+/// Numbers of a lower level are constants for the levels above. Comparisons use the innermost
+/// value.
 #ifndef NABLAFIT_SRC_FORMULA_DUAL_HPP
 #define NABLAFIT_SRC_FORMULA_DUAL_HPP
 
@@ -201,7 +201,7 @@ bool is_zero(const Dual<T>& x) {
   return is_zero(x.value) && is_zero(x.slope);
 }
 
-/// x^exponent; powers 0 and 1 have vanishing derivatives at x = 0 too.
+/// x^exponent; derivatives that vanish for exponents 0 and 1 do so at x = 0 too.
 template <typename T>
 Dual<T> constant_power(const Dual<T>& x, double exponent) {
   T slope{};

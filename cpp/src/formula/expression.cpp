@@ -59,7 +59,7 @@ class NodeTable {
   std::uint32_t constant(double number) { return find({Operation::constant, number}); }
   std::uint32_t argument(std::uint32_t place) { return find({Operation::argument, 0.0, place}); }
 
-  /// An operation on nodes; of constants it is done at once.
+  /// An operation on nodes; evaluated immediately if all are constants.
   std::uint32_t operation(Operation operation, double number, std::uint32_t a, std::uint32_t b) {
     const bool is_binary = n_operands(operation) == 2;
     const bool folds = is_constant(a) && (!is_binary || is_constant(b));
@@ -150,7 +150,7 @@ class Parser {
   }
 
  private:
-  /// Counts how deep the parser is in nested constructs.
+  /// Counts the nesting depth of the parser.
   class Nesting {
    public:
     explicit Nesting(Parser& parser) : parser_(parser) {
@@ -209,7 +209,7 @@ class Parser {
     return node;
   }
 
-  /// Replaces the operands that came last by the result of an operation.
+  /// Replaces the last operands with the result of an operation.
   void emit(Operation operation, double number = 0.0) {
     const std::uint32_t b = n_operands(operation) == 2 ? pop() : 0;
     const std::uint32_t a = pop();
@@ -261,7 +261,7 @@ class Parser {
   void parse_power() {
     parse_primary();
     if (!take_power()) return;
-    parse_sign();  // binds to the right, and takes signs: a^-b
+    parse_sign();  // right-associative, and accepts signs: a^-b
     emit_power();
   }
 
@@ -327,14 +327,14 @@ class Parser {
     skip_spaces();
   }
 
-  /// The number from `start` to here, in the C locale whatever the program's is.
+  /// The number from `start` to here, in the C locale whatever the locale of the program.
   double to_number(std::size_t start) const {
     std::istringstream stream(text_.substr(start, position_ - start));
     stream.imbue(std::locale::classic());
     double number = 0.0;
     stream >> number;
     if (!stream || !std::isfinite(number)) {
-      fail(start, "'" + stream.str() + "'", "a number that a double can hold");
+      fail(start, "'" + stream.str() + "'", "a number in the range of a double");
     }
     return number;
   }

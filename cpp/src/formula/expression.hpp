@@ -1,5 +1,5 @@
 /// \file
-/// Arithmetic expressions in parameters: what a FormulaFactor multiplies its sample by.
+/// Arithmetic expressions in parameters, the factors of a FormulaFactor.
 #ifndef NABLAFIT_SRC_FORMULA_EXPRESSION_HPP
 #define NABLAFIT_SRC_FORMULA_EXPRESSION_HPP
 
@@ -13,23 +13,24 @@ namespace nablafit::detail {
 
 /// A parsed expression. Immutable; may be evaluated in any number of threads (expression_tape.hpp).
 ///
-/// Grammar, from weakest to strongest binding: `+ -`, `* /`, unary `- +`, `^` or `**` (to the
-/// right, so that -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th name, as
-/// ROOT writes it), parentheses, and exp log log10 sqrt abs sin cos tan (one argument), pow min max
-/// (two). A name is a letter or `_`, then letters, digits, `_`, `.`, `:`, and may end with an index
-/// as in `gamma[3]`. PI and EULER are the numbers of HS3, unless they are in the list of names.
+/// Grammar, from weakest to strongest binding: `+ -`, `* /`, unary `- +`, `^` or `**`
+/// (right-associative; -a^2 = -(a^2) and a^b^c = a^(b^c)), then numbers, names, `@i` (the i-th
+/// name, as in ROOT), parentheses, and exp log log10 sqrt abs sin cos tan (one argument), pow min
+/// max (two). A name is a letter or `_`, then letters, digits, `_`, `.`, `:`, and may end with an
+/// index as in `gamma[3]`. PI and EULER are constants as in HS3, unless they are in the list of
+/// names.
 ///
-/// `a^b` with a constant b is a power for any a for which it exists; with a parameter in b it is
-/// exp(b log a), so a must be positive. abs, min and max take the derivative of the right-hand side
-/// at their kinks (the first argument of min and max where both are equal).
+/// `a^b` with a constant b is a power wherever it is defined; with a parameter in b it is
+/// exp(b log a), so a must be positive. The derivative of abs at its kink is that of the right-hand
+/// side; that of min and max is that of the first argument where both are equal.
 class Expression {
  public:
   static constexpr std::size_t max_length = 4096;  ///< characters
   static constexpr std::size_t max_nesting = 64;   ///< parentheses, calls, signs and powers
   static constexpr std::size_t max_pending = 32;   ///< operands that wait for their operator
 
-  /// Of `names`, the first `n_parameters` are parameters, the others variables: numbers that differ
-  /// from place to place. Throws SpecError, with the column (from 1) of the culprit, for text
+  /// The first `n_parameters` of `names` are parameters, the others variables: numbers that differ
+  /// from place to place. Throws SpecError, with the column (from 1) of the problem, for text
   /// outside the grammar, names that are not in the list, or expressions beyond the limits above.
   Expression(const std::string& text, const std::vector<std::string>& names,
              std::size_t n_parameters);

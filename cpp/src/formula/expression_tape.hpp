@@ -12,16 +12,16 @@
 
 namespace nablafit::detail {
 
-/// x^exponent for plain numbers; other scalars bring their own overload.
+/// x^exponent for plain numbers; other scalars provide their own overload.
 inline double constant_power(double x, double exponent) { return std::pow(x, exponent); }
 
-/// True if a number and all its derivatives vanish; other scalars bring their own overload.
+/// True if a number and all its derivatives vanish; other scalars provide their own overload.
 inline bool is_zero(double x) { return x == 0.0; }
 
 inline constexpr double inverse_log_ten = 0.43429448190325182765;
 
-/// A derivative that vanishes stays so whatever it is multiplied by: branches that min and max do
-/// not take may be infinite.
+/// A vanishing derivative stays zero whatever it is multiplied by: branches not taken by min and
+/// max may be infinite.
 template <typename T, typename Partial>
 void add_partial(const T* adjoint, std::size_t n, T* sum, Partial partial) {
   for (std::size_t l = 0; l < n; ++l) {
@@ -97,20 +97,20 @@ void apply_operation(const Expression::Node& node, const T* a, const T* b, std::
 /// Passes over the nodes of an expression, for blocks of up to n_lanes() places (a bin, or a node
 /// of its quadrature): `begin`, then for each block `forward` and, for derivatives, `backward`.
 /// Each step works on all lanes of the block; the lanes do not mix, so results do not depend on how
-/// places are cut into blocks. Belongs to one thread; its memory grows to what the largest
-/// expression needs, and stays.
+/// places are cut into blocks. For use from one thread; its memory grows to what the largest
+/// expression needs, and is kept.
 ///
 /// T is a number with arithmetic, comparison, exp, log, sqrt, sin, cos and constant_power, for
-/// `backward` also is_zero. What it carries besides its value gives higher derivatives.
+/// `backward` also is_zero. If it carries derivatives, the passes give higher ones.
 template <typename T>
 class ExpressionTape {
  public:
-  /// Lanes of a block: enough to hide the walk over the nodes, few enough for the first-level
-  /// cache.
+  /// Lanes of a block: enough to hide the cost of walking over the nodes, few enough for the
+  /// first-level cache.
   static constexpr std::size_t max_lanes = 64;
 
-  /// Evaluates what no variable enters. `n_places` is the largest number of places to come; the
-  /// expression must outlive the passes.
+  /// Evaluates all nodes that do not depend on variables. `n_places` is the largest number of
+  /// places to come; the expression must outlive the passes.
   void begin(const Expression& expression, const T* parameters, std::size_t n_places) {
     expression_ = &expression;
     n_lanes_ = std::min(max_lanes, n_places);
@@ -272,7 +272,7 @@ class ExpressionTape {
   std::vector<T> values_, adjoints_;  ///< [node][lane]
 };
 
-/// Value of an expression without variables, for any number that ExpressionTape takes.
+/// Value of an expression without variables, for any number type of ExpressionTape.
 template <typename T>
 T evaluate(const Expression& expression, const T* parameters) {
   ExpressionTape<T> tape;

@@ -83,7 +83,7 @@ void Formula::hessian(const double* parameters, FormulaScratch<HessianNumber>& s
       }
     }
   }
-  for (std::size_t i = 0; i < n; ++i) {  // equal but for rounding
+  for (std::size_t i = 0; i < n; ++i) {  // equal up to rounding
     for (std::size_t j = 0; j < i; ++j) {
       hessian[i * n + j] = hessian[j * n + i] = 0.5 * (hessian[i * n + j] + hessian[j * n + i]);
     }

@@ -17,27 +17,27 @@
 
 namespace nablafit::detail {
 
-/// What one thread needs for formulas; grows to the largest, then stays.
+/// Scratch memory of one thread for formulas; grows to what the largest needs, and is kept.
 template <typename T>
 struct FormulaScratch {
   ExpressionTape<T> tape;
   std::vector<T> seeds;                          ///< per lane
   std::vector<T> parameters, adjoints, rows;     ///< of a Hessian
   std::vector<double> arguments, first, second;  ///< of a function in C++
-  std::vector<T> shifts;                         ///< of its parameters from where it is expanded
+  std::vector<T> shifts;                         ///< of its parameters from the expansion point
 };
 
-/// Directions in which second derivatives are taken at once.
+/// Number of directions in which second derivatives are computed at once.
 using HessianNumber = Bundle<4>;
 
-/// What the expression of a factor is parsed to; throws SpecError as Expression does.
+/// The parsed expression of a factor; throws SpecError as Expression does.
 std::shared_ptr<const Expression> parse_expression(const FormulaFactor& factor);
 
 /// The factors of all bins of a sample, or the one that is the same for all: weighted sums of one
 /// expression, or of one function in C++, over the nodes of each bin. Immutable.
 ///
-/// T is a number as ExpressionTape takes them. Expressions have derivatives of any order; functions
-/// two: what they give is their second-order expansion about the point.
+/// T is a number type of ExpressionTape. Expressions have derivatives of any order; functions have
+/// two: they are replaced by their second-order expansion about the point.
 class Formula {
  public:
   /// Throws SpecError as Expression does.
@@ -53,7 +53,7 @@ class Formula {
   template <typename T>
   void evaluate(const T* parameters, FormulaScratch<T>& scratch, T* values) const;
 
-  /// The factor of one bin alone, with memory of its own.
+  /// The factor of a single bin, with its own memory.
   template <typename T>
   T evaluate_at(const T* parameters, std::size_t bin) const;
 

@@ -44,7 +44,7 @@ inline Quadrature gauss_legendre(std::size_t n) {
         mirrored < i ? rule.weights[mirrored] : 2.0 * (1.0 - x * x) / (product * product);
     sum += rule.weights[i];
   }
-  for (double& weight : rule.weights) weight *= 2.0 / sum;  // takes rounding away
+  for (double& weight : rule.weights) weight *= 2.0 / sum;  // corrects rounding
   return rule;
 }
 

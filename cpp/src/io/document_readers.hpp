@@ -1,5 +1,5 @@
 /// \file
-/// Readers that take a document which has been parsed already.
+/// Readers that take a parsed document.
 #ifndef NABLAFIT_SRC_IO_DOCUMENT_READERS_HPP
 #define NABLAFIT_SRC_IO_DOCUMENT_READERS_HPP
 

@@ -35,7 +35,7 @@ std::string content_of(const std::string& path) {
   return text;
 }
 
-/// Decides by the first key of the top level that only one of the formats has.
+/// Decides by the first top-level key that only one of the formats has.
 bool is_hs3(JsonValue root) {
   constexpr std::array<std::string_view, 7> hs3_keys = {
       "analyses",  "data",        "distributions",   "domains",
@@ -50,7 +50,7 @@ bool is_hs3(JsonValue root) {
   return false;
 }
 
-/// Position of `name`; 0 if it is empty and nothing is called so.
+/// Position of `name`; 0 if it is empty and nothing has an empty name.
 std::size_t position_of(const std::string& name, const std::vector<std::string>& known,
                         const std::string& source, const char* what) {
   if (known.empty()) {

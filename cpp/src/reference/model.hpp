@@ -1,5 +1,5 @@
 /// \file
-/// A ModelSpec with its names resolved: what the plain reference evaluator loops over.
+/// A ModelSpec with its names resolved, for the plain reference evaluator.
 #ifndef NABLAFIT_SRC_REFERENCE_MODEL_HPP
 #define NABLAFIT_SRC_REFERENCE_MODEL_HPP
 
@@ -31,7 +31,7 @@ struct ReferenceChannel {
   std::vector<ReferenceSample> samples;
 };
 
-/// Owns a copy of the specification that its parts point into; immutable.
+/// Owns a copy of the specification, to which its parts point; immutable.
 class ReferenceModel {
  public:
   /// Throws SpecError as `validate` does.

@@ -1,8 +1,8 @@
 /// \file
 /// The likelihood, written as plainly as its definition in nablafit/spec.hpp, for any scalar type.
 ///
-/// This is what every fast evaluator is checked against, so it shares nothing with them but the
-/// kernels, and nobody optimises it: it loops over the specification itself.
+/// Every fast evaluator is checked against this one, so it shares only the kernels with them and is
+/// deliberately not optimised: it loops over the specification itself.
 #ifndef NABLAFIT_SRC_REFERENCE_NLL_HPP
 #define NABLAFIT_SRC_REFERENCE_NLL_HPP
 
@@ -205,7 +205,7 @@ T reference_constraint(const Parameter& parameter, double observed, const T& x) 
   return std::visit(ReferenceConstraint<T>{observed, x}, parameter.constraint);
 }
 
-/// Why a point has no likelihood, or status ok.
+/// Why the likelihood is not defined at a point, or status ok.
 struct Offence {
   EvaluationStatus status = EvaluationStatus::ok;
   /// Every offending bin (negative_yield, not_finite) or parameter, ascending; empty only if ok.
@@ -213,13 +213,13 @@ struct Offence {
 };
 
 /// Looks, in this order, for parameters that are not finite, parameters outside the support of
-/// their constraint, and bins whose yield has no likelihood (negative, or zero where events were
+/// their constraint, and bins whose yield is not allowed (negative, or zero where events were
 /// observed, or not finite); reports the first kind found. A single yield that is not finite makes
 /// the status not_finite.
 Offence find_offence(const ReferenceModel& model, const Data& data, const double* x);
 
-/// -log [ L(x) / L_saturated ], as in nablafit/likelihood.hpp. `x` must have a likelihood: see
-/// find_offence. `data` is in the order of Model.
+/// -log [ L(x) / L_saturated ], as in nablafit/likelihood.hpp. The likelihood must be defined at
+/// `x`: see find_offence. `data` is in the order of Model.
 template <typename T>
 T reference_nll(const ReferenceModel& model, const Data& data, const T* x) {
   T sum = T(0.0);
@@ -236,7 +236,7 @@ T reference_nll(const ReferenceModel& model, const Data& data, const T* x) {
   return sum;
 }
 
-/// What leads out of a forbidden region when it is minimised: minus the yields of the offending
+/// A function whose minimisation leads out of a forbidden region: minus the yields of the offending
 /// bins, or minus the offending parameters; 0 for parameters that are not finite.
 template <typename T>
 T reference_penalty(const ReferenceModel& model, const Offence& offence, const T* x) {

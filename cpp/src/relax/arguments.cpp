@@ -16,7 +16,8 @@ std::size_t n_histogram_bins(std::size_t n_edges, OutsideBins outside) {
 namespace detail {
 namespace {
 
-/// Partial histograms are kept per chunk: few enough to be small, many enough for any machine.
+/// Number of chunks, each with its own partial histogram: few enough to save memory, many enough
+/// for any machine.
 constexpr std::size_t max_chunks = 64;
 constexpr std::size_t min_chunk_size = 2048;
 

@@ -1,5 +1,5 @@
 /// \file
-/// Checks of what relaxed histograms and cuts are given, and the layout of their bins.
+/// Checks of the arguments of relaxed histograms and cuts, and the layout of their bins.
 #ifndef NABLAFIT_SRC_RELAX_ARGUMENTS_HPP
 #define NABLAFIT_SRC_RELAX_ARGUMENTS_HPP
 
@@ -17,7 +17,7 @@ void require_widths(Span<const double> widths, std::size_t n, const char* argume
 void require_size(std::size_t found, std::size_t expected, const char* argument);
 
 /// Checked sizes of a call. Groups are the histograms that share a row of values: one group of all,
-/// or one per histogram. Events are worked through in chunks whose number depends on nothing else.
+/// or one per histogram. Events are processed in chunks whose number depends only on these sizes.
 struct HistogramShape {
   explicit HistogramShape(const HistogramInputs& inputs);
 
@@ -32,7 +32,7 @@ struct HistogramShape {
   std::size_t histograms_per_group() const { return n_histograms / n_groups; }
 };
 
-/// What one task works on.
+/// What one task processes.
 struct HistogramTask {
   HistogramTask(const HistogramShape& shape, std::size_t task);
 
@@ -43,8 +43,8 @@ struct HistogramTask {
   std::size_t last_histogram;  ///< exclusive
 };
 
-/// From rows of n_edges + 1 bins, outer ones included, to the bins that the caller wants; and the
-/// transpose.
+/// From rows of n_edges + 1 bins, outer ones included, to the bins that the caller requested; and
+/// the transpose.
 std::vector<double> reduce_outside(std::vector<double>&& full, std::size_t n_edges,
                                    OutsideBins outside);
 std::vector<double> expand_outside(Span<const double> bins, std::size_t n_edges,

@@ -16,7 +16,7 @@ using detail::HistogramTask;
 using detail::SpreadBlock;
 
 /// Runs `add(spread, event, task, partial)` for all events, where `partial` are the task's rows of
-/// n_edges + 1 bins, and adds what the chunks gave in ascending order.
+/// n_edges + 1 bins, and adds the results of the chunks in ascending order.
 template <typename Add>
 std::vector<double> accumulate(const HistogramInputs& inputs, const HistogramShape& shape,
                                const HistogramOptions& options, const Add& add) {
@@ -84,8 +84,8 @@ using detail::HistogramShape;
 using detail::HistogramTask;
 using detail::SpreadBlock;
 
-/// Where derivatives go. Those of an event are written by one task each; edges and a bandwidth of
-/// all events are summed per task.
+/// Accumulates derivatives. Those of an event are written by a single task; those of edges and of a
+/// bandwidth common to all events are summed per task.
 struct Adjoints {
   HistogramGradients gradients;
   std::vector<double> event_bandwidths;  ///< [group * n_events + event]
@@ -145,7 +145,7 @@ class Backward {
   std::vector<double> jumps_;
 };
 
-/// Sums over tasks, groups and, for one bandwidth of all, events: in ascending order.
+/// Sums over tasks, groups and, for a common bandwidth, events: in ascending order.
 HistogramGradients collect(Adjoints&& adjoints, const HistogramInputs& inputs,
                            const HistogramShape& shape) {
   HistogramGradients gradients = std::move(adjoints.gradients);

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t events_per_block = 256;
 constexpr std::size_t edges_per_block = 4096;
 
-/// Probability between two edges, from the tails beyond them: differences of small numbers only.
+/// Probability between two edges, from the tails beyond them, to subtract only small numbers.
 double share_between(double z_low, double tail_low, double z_high, double tail_high) {
   if (z_low >= 0.0) return std::max(0.0, tail_low - tail_high);
   if (z_high <= 0.0) return std::max(0.0, tail_high - tail_low);

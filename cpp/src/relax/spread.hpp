@@ -1,6 +1,5 @@
 /// \file
-/// How events are spread over bins, block by block, with the tails of the smoothing kernels, many
-/// at once.
+/// How events are spread over bins, block by block, with vectorised tails of the smoothing kernels.
 #ifndef NABLAFIT_SRC_RELAX_SPREAD_HPP
 #define NABLAFIT_SRC_RELAX_SPREAD_HPP
 
@@ -11,14 +10,14 @@
 
 namespace nablafit::detail {
 
-/// Beyond this many bandwidths the tail of a kernel is below 1e-17, and taken as zero.
+/// Beyond this many bandwidths the tail of a kernel is below 1e-17, and treated as zero.
 constexpr double reach_of(SmoothingKernel kernel) {
   return kernel == SmoothingKernel::gaussian ? 8.5 : 40.0;
 }
 
 /// tails[i] and densities[i] at the distances |z[i]| of at most the reach, for i < n rounded up to
-/// a multiple of `tail_lanes`: arrays must be that long. Bits do not depend on the place in the
-/// array.
+/// a multiple of `tail_lanes`: arrays must be that long. Results are bitwise independent of the
+/// position in the array.
 inline constexpr std::size_t tail_lanes = 16;
 void tails_and_densities(SmoothingKernel kernel, std::size_t n, const double* z, double* tails,
                          double* densities);
@@ -29,7 +28,7 @@ struct EventSpread {
   std::size_t first;
   std::size_t last;
   const double* shares;     ///< [last - first + 1], not negative, sum 1
-  const double* slopes;     ///< [last - first], K(z)/s: derivative of C(z) by the edge
+  const double* slopes;     ///< [last - first], K(z)/s: derivative of C(z) with respect to the edge
   const double* distances;  ///< [last - first], z = (edge - value)/s
 };
 
@@ -38,7 +37,7 @@ class SpreadBlock {
  public:
   SpreadBlock(Span<const double> edges, SmoothingKernel kernel);
 
-  /// Takes events from `begin` on, at most to `end`, as many as fit; returns their number.
+  /// Takes as many events from `begin` to `end` as fit; returns their number.
   /// `bandwidths` has one value, or one per event.
   std::size_t fill(const double* values, Span<const double> bandwidths, std::size_t begin,
                    std::size_t end);

@@ -1,4 +1,4 @@
-// The smoothed step of cuts and choices.
+// The smoothed step of cuts and selections.
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -13,7 +13,7 @@
 namespace nablafit {
 namespace {
 
-/// What a name stands for. Only a norm_sys and a histo_sys may share one.
+/// What a name is used for. Only a norm_sys and a histo_sys may share one.
 enum class Role { factor, systematic, stat_error, shape_sys, shape_factor, other };
 
 std::string_view to_string(Role role) {
@@ -31,7 +31,7 @@ std::string_view to_string(Role role) {
     case Role::other:
       break;
   }
-  return "parameter of its own";
+  return "formula or luminosity";
 }
 
 void expect_bins(const Sample& sample, std::size_t found, const std::string& what) {
@@ -47,7 +47,7 @@ void expect_bins(const Sample& sample, std::size_t found, const std::string& wha
 struct ModelBuilder::Contents {
   struct Use {
     Role role;
-    std::string channel;  ///< of a stat_error, which has gammas of its own in every channel
+    std::string channel;  ///< of a stat_error, which has separate gammas in every channel
   };
 
   ModelSpec spec;
@@ -55,10 +55,10 @@ struct ModelBuilder::Contents {
   std::unordered_map<std::string, std::size_t> index_of;  ///< of parameters
   std::unordered_map<std::string, Use> uses;              ///< of modifier names
 
-  /// Notes what a name is used for; false if it is in use for that already.
+  /// Records what a name is used for; false if it was already used for that.
   bool use(const std::string& name, Role role, const std::string& channel = {});
   void add(Parameter parameter);
-  /// Adds what is made for a name, unless it is there already.
+  /// Adds what is made for a name, unless it already exists.
   void add_scalar(const std::string& name, Role role, Parameter (*make)(std::string));
   template <typename Make>
   std::vector<std::string> add_bins(const std::string& name, std::size_t n_bins, bool is_new,
@@ -70,14 +70,14 @@ bool ModelBuilder::Contents::use(const std::string& name, Role role, const std::
   const auto [found, is_new] = uses.emplace(name, Use{role, channel});
   const Use& first = found->second;
   if (first.role != role) {
-    throw SpecError("found as " + std::string(to_string(role)) + " what is a " +
+    throw SpecError("found a " + std::string(to_string(role)) + " with the name of a " +
                         std::string(to_string(first.role)) +
-                        " already, expected different names; rename one of them",
+                        ", expected different names; rename one of them",
                     name);
   }
   if (first.channel != channel) {
-    throw SpecError("found in channel '" + channel + "' the stat_error of channel '" +
-                        first.channel + "', expected another name; gammas are not shared",
+    throw SpecError("found in channel '" + channel + "' a stat_error that channel '" +
+                        first.channel + "' has too, expected another name; gammas are not shared",
                     name);
   }
   return is_new;
@@ -183,7 +183,7 @@ SampleBuilder& SampleBuilder::shape_factor(const std::string& name) {
 SampleBuilder& SampleBuilder::lumi() {
   if (builder_->contents_->index_of.count("lumi") == 0) {
     throw SpecError(
-        "found a sample with lumi, expected the luminosity to be known; call "
+        "found a sample with lumi, but no luminosity is declared; call "
         "ModelBuilder::luminosity(value, sigma) first",
         "lumi");
   }
@@ -279,7 +279,7 @@ ModelBuilder& ModelBuilder::parameter_of_interest(std::string name) {
 
 namespace {
 
-/// One stat_error of a channel: sums over the samples that carry it, per bin.
+/// One stat_error of a channel: sums over the samples that have it, per bin.
 struct StatErrorSums {
   std::vector<double> totals;
   std::vector<double> squares;

@@ -43,11 +43,11 @@ class Writer {
     write(std::uint64_t{text.size()});
     characters(text);
   }
-  /// Code has no canonical form. Nothing is written for its absence.
+  /// Code has no canonical form. If there is none, nothing is written.
   void write(const std::shared_ptr<const Function>& function) {
     if (function == nullptr) return;
     throw ArgumentError(
-        "a model with functions in C++ has no digest; write them as expressions, if they can be");
+        "a model with functions in C++ has no digest; write them as expressions if possible");
   }
   template <typename T>
   void write(const std::vector<T>& items) {

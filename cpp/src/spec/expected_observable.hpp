@@ -1,5 +1,5 @@
 /// \file
-/// What a global observable is expected to be.
+/// Expected values of global observables.
 #ifndef NABLAFIT_SRC_SPEC_EXPECTED_OBSERVABLE_HPP
 #define NABLAFIT_SRC_SPEC_EXPECTED_OBSERVABLE_HPP
 

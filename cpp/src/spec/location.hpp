@@ -8,8 +8,8 @@
 
 namespace nablafit::detail {
 
-/// One step of a path such as `channels[0].samples[1].nominal`, linked to the step before it, so
-/// that no text is made until an error needs it. The parent and all names must outlive the step.
+/// One step of a path such as `channels[0].samples[1].nominal`, linked to its parent, so that text
+/// is only made when an error needs it. The parent and all names must outlive the step.
 class SpecLocation {
  public:
   /// The specification itself.
@@ -19,7 +19,7 @@ class SpecLocation {
   /// An element of a member: `parent.field[index]`.
   SpecLocation(const SpecLocation& parent, const char* field, std::size_t index)
       : parent_(&parent), field_(field), index_(index), has_index_(true) {}
-  /// An element with a name that people know it by: `kind` is what it is ("channel").
+  /// An element with a name: `kind` says what it is ("channel").
   SpecLocation(const SpecLocation& parent, const char* field, std::size_t index, const char* kind,
                const std::string& name)
       : parent_(&parent),
@@ -39,7 +39,7 @@ class SpecLocation {
     return text;
   }
 
-  /// "channel 'SR', sample 'signal'"; empty where nothing on the path has a name.
+  /// "channel 'SR', sample 'signal'"; empty if nothing on the path has a name.
   std::string names() const {
     if (parent_ == nullptr) return {};
     std::string text = parent_->names();

@@ -1,6 +1,6 @@
 /// \file
-/// The members of every specification type, for what treats all of them alike: equality, digests.
-/// A new member belongs here too.
+/// The members of every specification type, for code that treats all alike: equality, digests.
+/// A new member must be added here too.
 #ifndef NABLAFIT_SRC_SPEC_MEMBERS_HPP
 #define NABLAFIT_SRC_SPEC_MEMBERS_HPP
 

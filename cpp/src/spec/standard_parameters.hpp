@@ -1,5 +1,5 @@
 /// \file
-/// The parameters that modifiers of pyhf ask for (its src/pyhf/modifiers and parameters): start,
+/// The parameters of pyhf's modifiers (its src/pyhf/modifiers and parameters): initial value,
 /// bounds, constraint.
 #ifndef NABLAFIT_SRC_SPEC_STANDARD_PARAMETERS_HPP
 #define NABLAFIT_SRC_SPEC_STANDARD_PARAMETERS_HPP
@@ -18,7 +18,7 @@ inline std::string bin_name(const std::string& name, std::size_t bin) {
   return name + '[' + std::to_string(bin) + ']';
 }
 
-/// A norm factor, or a bin of a shape factor: free, from 1, in [0, 10].
+/// A norm factor, or a bin of a shape factor: free, starts at 1, in [0, 10].
 inline Parameter free_factor(std::string name) {
   Parameter parameter;
   parameter.name = std::move(name);
@@ -27,7 +27,7 @@ inline Parameter free_factor(std::string name) {
   return parameter;
 }
 
-/// The parameter of a systematic: from 0, in [-5, 5], N(0 | alpha, 1).
+/// The parameter of a systematic: starts at 0, in [-5, 5], N(0 | alpha, 1).
 inline Parameter systematic_parameter(std::string name) {
   Parameter parameter;
   parameter.name = std::move(name);
@@ -37,8 +37,8 @@ inline Parameter systematic_parameter(std::string name) {
   return parameter;
 }
 
-/// One bin of a staterror: from 1, in [1e-10, 10], N(1 | gamma, sigma); fixed where sigma is 0,
-/// with sigma 1 in the constraint.
+/// One bin of a staterror: starts at 1, in [1e-10, 10], N(1 | gamma, sigma); fixed where sigma is
+/// 0, with sigma 1 in the constraint.
 inline Parameter stat_gamma(std::string name, double sigma) {
   Parameter parameter = free_factor(std::move(name));
   parameter.lower = 1e-10;
@@ -47,8 +47,8 @@ inline Parameter stat_gamma(std::string name, double sigma) {
   return parameter;
 }
 
-/// One bin of a shapesys: from 1, in [1e-10, 10], Pois(tau | gamma tau); fixed where tau is 0, with
-/// tau 1 in the constraint.
+/// One bin of a shapesys: starts at 1, in [1e-10, 10], Pois(tau | gamma tau); fixed where tau is 0,
+/// with tau 1 in the constraint.
 inline Parameter shape_gamma(std::string name, double tau) {
   Parameter parameter = free_factor(std::move(name));
   parameter.lower = 1e-10;
@@ -58,7 +58,7 @@ inline Parameter shape_gamma(std::string name, double tau) {
   return parameter;
 }
 
-/// Where the bounds of a free parameter are equal, holds it there, as RooFit does; says whether.
+/// Fixes a free parameter whose bounds are equal, as RooFit does; returns whether it did.
 inline bool hold_at_equal_bounds(Parameter& parameter) {
   if (parameter.fixed || parameter.lower != parameter.upper) return false;
   parameter.initial = parameter.lower;
@@ -72,8 +72,8 @@ inline double shape_tau(double nominal, double uncertainty) {
   return nominal * nominal / (uncertainty * uncertainty);
 }
 
-/// sigma^2 = sum (uncertainty / total)^2 over the samples that carry a staterror, `total` the sum
-/// of their nominal yields: one term; 0 where the total is not positive.
+/// One term of sigma^2 = sum (uncertainty / total)^2 over the samples that have a staterror,
+/// `total` the sum of their nominal yields; 0 where the total is not positive.
 inline double relative_square(double uncertainty, double total) {
   const double relative = total > 0.0 ? uncertainty / total : 0.0;
   return relative * relative;

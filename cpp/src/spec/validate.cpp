@@ -24,7 +24,7 @@ using detail::fail;
 using detail::quoted;
 using Location = detail::SpecLocation;
 
-/// Parameter names with the question "is it known?".
+/// The known parameter names.
 class KnownParameters {
  public:
   explicit KnownParameters(const ModelSpec& spec) {
@@ -49,7 +49,7 @@ class KnownParameters {
   std::unordered_set<std::string_view> names_;
 };
 
-/// Names that must be present and different, seen one by one.
+/// Names that must be present and distinct, checked one by one.
 class UniqueNames {
  public:
   void add(const Location& at, const std::string& name) {

@@ -1,5 +1,5 @@
 /// \file
-/// Vectors whose data starts on a cache line, as the sweeps need.
+/// Vectors whose data start on a cache line, as the sweeps require.
 #ifndef NABLAFIT_SRC_UTIL_ALIGNED_HPP
 #define NABLAFIT_SRC_UTIL_ALIGNED_HPP
 

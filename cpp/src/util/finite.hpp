@@ -1,5 +1,5 @@
 /// \file
-/// Results that are finite, or say that they are not.
+/// Checks that results are finite.
 #ifndef NABLAFIT_SRC_UTIL_FINITE_HPP
 #define NABLAFIT_SRC_UTIL_FINITE_HPP
 
@@ -23,14 +23,14 @@ inline std::size_t first_not_finite(const double* values, std::size_t n) noexcep
   return n;
 }
 
-/// True if the floor of a channel takes the yield's place. A yield of -infinity is an overflow on
-/// the way, which no floor may hide.
+/// True if the floor of a channel replaces the yield. A yield of -infinity is an overflow in an
+/// intermediate result, which a floor must not hide.
 inline bool is_floored(double yield, double floor) noexcept {
   return yield < floor && yield >= -std::numeric_limits<double>::max();
 }
 
-/// `result` if it is not ok, or is finite with the `n` numbers computed for it, in rows of
-/// `n_parameters`. Otherwise the status overflow, and zeros.
+/// `result` if its status is not ok, or if it and the `n` numbers computed with it, in rows of
+/// `n_parameters`, are finite. Otherwise the status is overflow, and the numbers are set to zero.
 inline Evaluation unless_overflow(const Evaluation& result, double* numbers, std::size_t n,
                                   std::size_t n_parameters) noexcept {
   if (result.status != EvaluationStatus::ok) return result;

@@ -32,7 +32,7 @@ inline constexpr int register_lanes = 1;
 
 inline constexpr int n_registers = n_lanes / register_lanes;
 
-/// Value type; all operations are lane by lane.
+/// Value type; all operations act lane by lane.
 struct Lanes {
   Register part[n_registers];
 

@@ -27,9 +27,9 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-/// The name of `known` closest to `name`, or an empty string when none is close: at most two edits
-/// and half of the longer name. `known` is any range of strings; of equally close names the
-/// first wins.
+/// The name in `known` closest to `name`, or an empty string if none is within two edits and half
+/// the length of the longer name. `known` is any range of strings; of equally close names the first
+/// is returned.
 template <typename Names>
 std::string nearest_name(std::string_view name, const Names& known) {
   std::string nearest;
@@ -48,7 +48,7 @@ std::string nearest_name(std::string_view name, const Names& known) {
   return nearest;
 }
 
-/// "; did you mean 'name'?" or "", to end a message with.
+/// "; did you mean 'name'?" or "", the end of a message.
 template <typename Names>
 std::string did_you_mean(std::string_view name, const Names& known) {
   const std::string nearest = nearest_name(name, known);

@@ -1,5 +1,5 @@
 /// \file
-/// Overloads for the alternatives of a variant that have nothing to say.
+/// Overloads for the alternatives of a variant that need no action.
 #ifndef NABLAFIT_SRC_UTIL_ONE_OF_HPP
 #define NABLAFIT_SRC_UTIL_ONE_OF_HPP
 
@@ -7,8 +7,8 @@
 
 namespace nablafit::detail {
 
-/// Restricts an overload to the listed types: a new alternative of the variant does not compile
-/// until somebody has said what becomes of it.
+/// Restricts an overload to the listed types: with a new alternative of the variant the code does
+/// not compile until it is handled.
 ///
 ///     template <typename Other, typename = OneOf<Other, Unconstrained, UniformConstraint>>
 ///     double operator()(const Other&) const;

@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 /// Between two calls of RunOptions::poll.
 constexpr std::chrono::milliseconds poll_interval{25};
 
-/// Counts items, and polls now and then from the calling thread, which is worker 0.
+/// Counts items, and polls regularly from the calling thread, which is worker 0.
 class Progress {
  public:
   explicit Progress(const RunOptions& options) : options_(options), last_(Clock::now()) {}

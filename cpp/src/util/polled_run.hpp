@@ -1,5 +1,5 @@
 /// \file
-/// Work on many items in threads, with interruption.
+/// Processing of many items in threads, with interruption.
 #ifndef NABLAFIT_SRC_UTIL_POLLED_RUN_HPP
 #define NABLAFIT_SRC_UTIL_POLLED_RUN_HPP
 
@@ -14,8 +14,8 @@ namespace nablafit::detail {
 std::size_t n_workers(std::size_t n_items, std::size_t chunk_size, const RunOptions& options);
 
 /// Calls work(item, worker) for items below n_items, worker < n_workers(...). Each thread takes
-/// `chunk_size` items at a time, in ascending order. Returns false if the call was stopped: then
-/// some items are left out.
+/// `chunk_size` items at a time, in ascending order. Returns false if the call was stopped; some
+/// items are then not processed.
 bool run_items(std::size_t n_items, std::size_t chunk_size, const RunOptions& options,
                const std::function<void(std::size_t item, std::size_t worker)>& work);
 

@@ -9,7 +9,7 @@ namespace nablafit::detail {
 namespace {
 
 constexpr double two_pi = 6.28318530717958647693;
-/// From this mean on, transformed rejection; it is valid from 10 on.
+/// Transformed rejection is used from this mean; it is valid from 10.
 constexpr double smallest_rejection_mean = 10.0;
 /// The probability of more events at a mean below 10 is less than 1e-100.
 constexpr double most_by_inversion = 150.0;
@@ -69,7 +69,7 @@ double RandomStream::poisson_by_inversion(double mean) noexcept {
 
 /// Transformed rejection with squeeze: algorithm PTRS of W. Hörmann, Insurance: Mathematics and
 /// Economics 12 (1993) 39, doi:10.1016/0167-6687(93)90997-4. The logarithm of the probability is
-/// taken as deviance plus constant, which keeps its digits at means of 1e12 and above.
+/// computed as deviance plus constant, which stays precise at means of 1e12 and above.
 double RandomStream::poisson_by_rejection(double mean) noexcept {
   const double b = 0.931 + 2.53 * std::sqrt(mean);
   const double a = -0.059 + 0.02483 * b;

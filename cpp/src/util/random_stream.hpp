@@ -12,7 +12,7 @@ namespace nablafit::detail {
 /// What a stream is used for: streams of different purpose are independent for the same seed.
 enum class StreamPurpose : std::uint32_t { toys, starts };
 
-/// The stream of (seed, purpose, index): the same numbers on any thread of any job. Every draw
+/// The stream of (seed, purpose, index): the same numbers in any thread and process. Every draw
 /// advances it. The samplers are exact up to the 53 bits of a uniform number.
 class RandomStream {
  public:
@@ -37,7 +37,7 @@ class RandomStream {
   PhiloxKey key_;
   PhiloxCounter counter_;
   PhiloxCounter block_{};
-  bool half_used_ = false;  ///< the second half of block_ is the next to be returned
+  bool half_used_ = false;  ///< the second half of block_ is returned next
   bool has_spare_ = false;
   double spare_ = 0.0;  ///< second normal of a pair
 };

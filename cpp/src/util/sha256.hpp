@@ -10,11 +10,11 @@
 
 namespace nablafit::detail {
 
-/// Takes bytes in pieces, then gives the digest once.
+/// Takes bytes piece by piece, then gives the digest once.
 class Sha256 {
  public:
   void update(const unsigned char* bytes, std::size_t size) noexcept;
-  /// 64 hexadecimal digits. The object is used up.
+  /// 64 hexadecimal digits. The object cannot be used afterwards.
   std::string finish();
 
  private:

@@ -73,7 +73,7 @@ void parallel_for(std::size_t n_tasks, std::size_t n_threads,
   try {
     for (std::size_t worker = 1; worker < n_helpers; ++worker) threads.emplace_back(work, worker);
   } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
-    // The system gives no more threads; those that run do all the work.
+    // No more threads are available; those that run do all the work.
   }
   work(0);
   for (std::thread& thread : threads) thread.join();

@@ -23,7 +23,7 @@ constexpr std::array<JsonField, 3> sample_fields = {
 
 bool has_key(JsonValue value) { return value.exists() && !value.is(JsonKind::null); }
 
-/// The contents of the first sample decide how many bins a channel has.
+/// The contents of the first sample determine the number of bins of a channel.
 std::size_t count_bins(JsonValue samples) {
   const JsonValue first = *samples.elements().begin();
   expect_kind(first, JsonKind::object, "an object, a sample");
@@ -60,7 +60,7 @@ std::vector<T> Hs3ChannelReader::in_bin_order(const std::vector<T>& list) const 
 
 // --- gammas --------------------------------------------------------------------------------------
 
-/// Names in the order of the document; `fallback` + "0", "1", ... where it has none.
+/// Names in the order of the document, or if it has none `fallback` + "0", "1", ...
 std::vector<std::string> Hs3ChannelReader::gammas_of(const ModifierKeys& keys,
                                                      const std::string& fallback) {
   std::vector<std::string> names;
@@ -137,8 +137,8 @@ void Hs3ChannelReader::add_shapesys(const ModifierKeys& keys, Sample& sample) {
        source.type == Hs3ConstraintType::constant)) {
     if (vals.exists() && is_free) {
       notes_.add(
-          "A shapesys whose vals are all 0 has free parameters: ROOT writes a shapefactor "
-          "so (first: " +
+          "A shapesys whose vals are all 0 was read with free parameters: this is how ROOT writes "
+          "a shapefactor (first: " +
           quoted(source.name) + ").");
     }
     sample.modifiers.emplace_back(ShapeFactor{source.name, in_bin_order(source.parameters)});
@@ -176,10 +176,10 @@ void Hs3ChannelReader::sum_staterrors(const ModifierKeys& keys,
     if (method.exists() && method.is(JsonKind::string) && method.string() == "full") {
       fail(keys.value, "found a second sample with the parameters of " + group->where.pointer() +
                            " in a channel with 'barlow_beeston_method' 'full', expected "
-                           "parameters of its own for every sample");
+                           "separate parameters for every sample");
     }
     if (group->type != type) {
-      fail(keys.value, "found a staterror with another constraint type than that of " +
+      fail(keys.value, "found a staterror whose constraint type differs from that of " +
                            group->where.pointer() +
                            ", which has the same parameters, expected the same");
     }
@@ -224,7 +224,7 @@ void Hs3ChannelReader::add_staterror(const ModifierKeys& keys, Sample& sample, J
   sample.modifiers.emplace_back(std::move(result));
 }
 
-/// So that the uncertainties imply the constraints to all digits.
+/// Makes the uncertainties imply the constraints to all digits.
 void Hs3ChannelReader::scale_uncertainties(Channel& channel, const Hs3StatErrors& group,
                                            const std::vector<double>& ratios) const {
   const std::vector<std::string> parameters = in_bin_order(group.parameters);
@@ -280,8 +280,8 @@ void Hs3ChannelReader::read_sample_data(JsonValue data, Sample& sample) {
   expect_hs3_not_negative(errors, "uncertainties");
 }
 
-/// HistFactory's classes in ROOT: PiecewiseInterpolation is made positive definite by ROOT's
-/// reader, FlexibleInterpVar never goes below the smallest double.
+/// As in HistFactory's classes: ROOT's reader makes PiecewiseInterpolation positive definite, and
+/// FlexibleInterpVar never goes below the smallest double.
 void Hs3ChannelReader::set_floors(Sample& sample) const {
   if (!index_.has_root_floors) return;
   for (const Modifier& modifier : sample.modifiers) {
@@ -309,7 +309,8 @@ void Hs3ChannelReader::read_sample(JsonValue value, Sample& sample) {
   set_floors(sample);
 }
 
-/// ROOT leaves names of nodes of old workspaces as they are: ttbar_SR_overallSyst_x_StatUncert.
+/// From old workspaces, ROOT exports samples with names of nodes:
+/// ttbar_SR_overallSyst_x_StatUncert.
 void Hs3ChannelReader::shorten_sample_names(Channel& channel) const {
   if (index_.dialect != Hs3Dialect::root) return;
   std::vector<std::string> short_names;

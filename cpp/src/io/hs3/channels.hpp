@@ -15,10 +15,10 @@
 namespace nablafit::io {
 
 /// The axes of a distribution or data set with `n_bins` bins; empty if there are none. Throws if
-/// they do not have that many bins together.
+/// the number of their bins differs.
 std::vector<Axis> read_hs3_axes(JsonValue axes, std::size_t n_bins);
 
-/// Reads the channels of one model one after another.
+/// Reads the channels of one model, one by one.
 class Hs3ChannelReader {
  public:
   Hs3ChannelReader(const Hs3Index& index, Hs3Parameters& parameters, Hs3Constraints& constraints,
@@ -65,7 +65,7 @@ class Hs3ChannelReader {
                            const std::vector<double>& ratios) const;
   void set_floors(Sample& sample) const;
   void shorten_sample_names(Channel& channel) const;
-  /// Bin that the i-th entry of a list of parameters acts on.
+  /// Bin on which the i-th entry of a list of parameters acts.
   std::size_t bin_of(std::size_t i) const;
   template <typename T>
   std::vector<T> in_bin_order(const std::vector<T>& list) const;

@@ -70,7 +70,7 @@ double Hs3Constraints::constant(JsonValue value, std::string_view what) {
   const auto number = parameters_.value_in_any_point(value.string());
   if (!number) {
     fail(value, "found " + quoted(value.string()) + " as " + std::string(what) +
-                    ", which no parameter point gives a value, expected a number or a constant; "
+                    ", which has no value in any parameter point, expected a number or a constant; "
                     "state its value in the initial point");
   }
   constants_.push_back(value);
@@ -85,7 +85,7 @@ void Hs3Constraints::observe(JsonValue name, JsonValue value) {
                     ", expected the same value");
   }
   const JsonValue distribution = index_.distributions.get(name.string(), name);
-  for (const char* key : {"x", "mean"}) {  // one is the parameter, which nobody asks for
+  for (const char* key : {"x", "mean"}) {  // one of them is the parameter
     const JsonValue argument = find_member(distribution, key);
     if (argument.exists() && argument.is(JsonKind::string)) {
       parameters_.observe(argument.string(), value);
@@ -235,7 +235,7 @@ void Hs3Constraints::constrain_by_likelihood(JsonValue name) {
   const std::string parameter = constrained_parameter(distribution);
   if (parameter.empty()) {
     notes_.add("The distribution " + quoted(name.string()) +
-               " was ignored: it constrains no parameter of the channels.");
+               " was ignored, as it does not constrain a parameter of the channels.");
     return;
   }
   parameters_.constrain(parameter, read(distribution, parameter, name), name);
@@ -264,8 +264,8 @@ void Hs3Constraints::finish() {
   }
   if (first.empty()) return;
   notes_.add(
-      "Modifiers that state no constraint were given the Gaussian of unit width that ROOT and "
-      "pyhs3 give them (first: " +
+      "Modifiers without a stated constraint were given a Gaussian of unit width, as in ROOT and "
+      "pyhs3 (first: " +
       quoted(first) + ").");
 }
 

@@ -24,10 +24,10 @@ struct Hs3ConstraintKeys {
 
 enum class Hs3ConstraintType { none, constant, gauss, poisson };
 
-/// The type that the keys state, none without a statement. Throws for other types.
+/// The type that the keys state, or none. Throws for unknown types.
 std::optional<Hs3ConstraintType> stated_constraint_type(const Hs3ConstraintKeys& keys);
 Hs3ConstraintType read_constraint_type(JsonValue type);
-/// Throws if `distribution`, which a likelihood lists at `where`, is of a type that is no
+/// Throws if the type of `distribution`, which a likelihood lists at `where`, is not that of a
 /// constraint.
 void expect_constraint_type(JsonValue distribution, JsonValue where);
 
@@ -36,21 +36,21 @@ class Hs3Constraints {
   Hs3Constraints(const Hs3Index& index, Hs3Parameters& parameters, Hs3Notes& notes)
       : index_(index), parameters_(parameters), notes_(notes) {}
 
-  /// Constraint of the one parameter of a normsys, histosys or normfactor. With `is_implied` a
-  /// unit Gaussian is meant where nothing is said, unless a likelihood lists a distribution.
+  /// Constraint of the parameter of a normsys, histosys or normfactor. With `is_implied` the
+  /// default is a unit Gaussian, unless a likelihood lists a distribution.
   void constrain(const std::string& parameter, const Hs3ConstraintKeys& keys, bool is_implied,
                  JsonValue modifier);
-  /// The data that a likelihood gives a distribution: a number. To be called before any constraint
-  /// is read, since modifiers may name the same distribution.
+  /// The observed value that a likelihood gives for a distribution. Call before any constraint is
+  /// read, since modifiers may name the same distribution.
   void observe(JsonValue name, JsonValue value);
-  /// A distribution that a likelihood lists as a term of its own.
+  /// A distribution that a likelihood lists as a separate term.
   void constrain_by_likelihood(JsonValue name);
-  /// A constraint by distribution of one gamma.
+  /// The constraint of one gamma by a distribution.
   void constrain_gamma(const std::string& parameter, JsonValue distribution_name);
-  /// Unit Gaussians of parameters whose modifiers say nothing and no likelihood does either.
+  /// Unit Gaussians for parameters whose constraint neither modifiers nor a likelihood state.
   void finish();
 
-  /// Distribution `value` as a constraint of `parameter`; throws at `where` if it is none.
+  /// Distribution `value` as a constraint of `parameter`; throws at `where` if it is not one.
   Hs3Constraint read(JsonValue value, const std::string& parameter, JsonValue where);
 
  private:

@@ -30,12 +30,12 @@ std::vector<double> stated_edges(JsonValue edges, std::size_t n_limit) {
   }
   const std::vector<double> result = numbers(edges);
   if (std::adjacent_find(result.begin(), result.end(), std::greater_equal<>()) != result.end()) {
-    fail(edges, "found edges that do not ascend, expected every edge above the one before it");
+    fail(edges, "found edges that do not ascend, expected every edge above the previous one");
   }
   return result;
 }
 
-/// `n_limit` bins at most: as many as there are contents.
+/// At most `n_limit` bins, the number of contents.
 Axis read_axis(JsonValue value, std::size_t n_limit, bool is_only_axis) {
   const auto [name, min, max, nbins, edges, bounds, unused_value, unused_const, unused_title] =
       read_fields(value, "an axis", axis_fields);
@@ -49,7 +49,7 @@ Axis read_axis(JsonValue value, std::size_t n_limit, bool is_only_axis) {
   if (!has_key(min) || !has_key(max) || (!has_key(nbins) && !is_only_axis)) {
     fail(value,
          "found an axis with neither 'edges' nor 'min', 'max' and 'nbins', expected one "
-         "of the two");
+         "or the other");
   }
   const double lower = expect_number(min, "a number, the lower edge");
   const double upper = expect_number(max, "a number, the upper edge");

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<JsonField, 5> density_fields = {
     {{"name"}, {"type"}, {"x", false}, {"density"}, {"axes"}}};
-constexpr double most_bins = 1e6;  ///< of a channel that no contents belong to
+constexpr double most_bins = 1e6;  ///< of a channel without contents
 
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 bool is_name_part(char c) {
@@ -22,12 +22,12 @@ bool is_name_part(char c) {
          c == ':';
 }
 
-/// Names in an expression that are no functions and none of the standard's numbers, each once.
+/// Names in an expression that are neither functions nor constants of the standard, each once.
 std::vector<std::string> names_in(std::string_view expression) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < expression.size();) {
     if (!is_name_start(expression[i])) {
-      // Digits and the exponent of a number, so that the e of 1e5 is no name.
+      // Digits and the exponent of a number, so that the e of 1e5 is not a name.
       const bool is_number = std::isdigit(static_cast<unsigned char>(expression[i])) != 0;
       ++i;
       while (is_number && i < expression.size() && is_name_part(expression[i])) ++i;
@@ -83,7 +83,7 @@ void set_nodes(FormulaFactor& factor, const std::vector<double>& edges, std::siz
   }
 }
 
-/// What nablafit noted about a density; does not exist in documents of others.
+/// nablafit's entry for a density; does not exist in documents of other programs.
 JsonValue own_note(const Hs3Index& index, std::string_view distribution, std::string_view key) {
   if (index.dialect != Hs3Dialect::nablafit) return {};
   const JsonValue own = find_member(find_member(index.root, "misc"), "nablafit");
@@ -174,8 +174,8 @@ std::string why_no_channel(std::string_view type) {
   if (type != "generic_dist" && type != "bincounts_extended_dist" && type != "mixture_dist") {
     return {};
   }
-  return "; it is normalised by an integral that depends on parameters, which no factor of a "
-         "sample can hold: write the rate as the density of a '" +
+  return "; it is normalised by an integral that depends on parameters, which a factor of a sample "
+         "cannot represent: write the rate as the density of a '" +
          std::string(hs3_density_type) + "'";
 }
 

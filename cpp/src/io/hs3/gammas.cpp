@@ -40,7 +40,7 @@ bool all_vals_are(const Hs3ShapeSys& shapesys, const Predicate& predicate) {
   return true;
 }
 
-/// From the size of the numbers alone: the last resort.
+/// Judges by the size of the numbers: the last resort.
 Hs3Vals guess(const Hs3ShapeSys& shapesys) {
   const bool below_one = all_vals_are(shapesys, [](double v, double) { return v < 1.0; });
   if (below_one) return Hs3Vals::relative;
@@ -66,7 +66,7 @@ bool Hs3Gammas::fits_nominal_values(const Hs3ShapeSys& shapesys, Hs3Vals vals,
   return true;
 }
 
-/// HistFactory gives a gamma the range [0, 1 + 5 sigma].
+/// HistFactory sets the range of a gamma to [0, 1 + 5 sigma].
 bool Hs3Gammas::fits_ranges(const Hs3ShapeSys& shapesys, Hs3Vals vals, bool& has_evidence) const {
   for (std::size_t i = 0; i < shapesys.vals.size(); ++i) {
     const auto range = parameters_.range(shapesys.parameters[i]);
@@ -113,7 +113,7 @@ double Hs3Gammas::constrain_gamma(const std::string& name, Hs3ConstraintType typ
                                   JsonValue where) {
   if (!std::isfinite(relative * relative) || !std::isfinite(1.0 / (relative * relative))) {
     fail(where, "found a relative uncertainty of the parameter " + quoted(name) +
-                    " that is no usable number, expected one between 1e-150 and 1e150");
+                    " that cannot be used, expected a number between 1e-150 and 1e150");
   }
   Hs3Constraint result;
   double unrounded = relative;

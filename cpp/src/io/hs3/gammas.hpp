@@ -10,14 +10,14 @@
 
 namespace nablafit::io {
 
-/// What the numbers in `vals` of a shapesys are, where tau = 1 / sigma^2.
+/// Meaning of the numbers in `vals` of a shapesys, where tau = 1 / sigma^2.
 enum class Hs3Vals {
-  relative,  ///< relative uncertainties sigma: ROOT since 6.32, and Gaussian ones always
+  relative,  ///< relative uncertainties sigma: ROOT since 6.32, and always for Gaussian ones
   absolute,  ///< uncertainties in events: pyhs3
   tau        ///< expected auxiliary counts: ROOT before 6.32, Poisson only
 };
 
-/// A shapesys as it stands: one entry per parameter.
+/// A shapesys as it is in the document: one entry per parameter.
 struct Hs3ShapeSys {
   std::string name;
   std::vector<std::string> parameters;
@@ -43,8 +43,8 @@ class Hs3Gammas {
 
   /// Constrains the parameters and returns the relative uncertainties, 0 where there is none.
   std::vector<double> constrain(const Hs3ShapeSys& shapesys);
-  /// Constrains the parameters and returns by how much the uncertainties were off: 1, or the ratio
-  /// of the unrounded to the stated one.
+  /// Constrains the parameters and returns the corrections of the uncertainties: 1, or the ratio of
+  /// the unrounded to the stated one.
   std::vector<double> constrain(const Hs3StatErrors& staterrors);
 
  private:

@@ -42,7 +42,7 @@ bool is_channel(JsonValue distribution) {
   return has_type(distribution, "histfactory_dist") || has_type(distribution, hs3_density_type);
 }
 
-/// Of a channel or of data; empty if they are not stated as they should be.
+/// Of a channel or of data; empty if they are not valid.
 std::vector<std::string_view> axis_names(JsonValue value) {
   const JsonValue axes = find_member(value, "axes");
   std::vector<std::string_view> result;
@@ -55,13 +55,14 @@ std::vector<std::string_view> axis_names(JsonValue value) {
   return result;
 }
 
-/// "obsData" of obsData_SR for the channel SR; empty if the name does not end so.
+/// "obsData" for obsData_SR and the channel SR; empty if the name does not end in that of the
+/// channel.
 std::string_view before_channel(std::string_view data, const std::string& channel) {
   const std::string end = "_" + channel;
   return ends_with(data, end) ? data.substr(0, data.size() - end.size()) : std::string_view();
 }
 
-/// What nablafit says of the documents that it writes.
+/// Entries that nablafit adds to the documents that it writes.
 JsonValue own_settings(const Hs3Index& index) {
   if (index.dialect != Hs3Dialect::nablafit) return {};
   return find_member(find_member(index.root, "misc"), "nablafit");
@@ -74,7 +75,7 @@ void put_observed_first(std::vector<Observations>& datasets) {
   }
 }
 
-/// One likelihood, taken apart: channels with their data, and terms.
+/// The parts of one likelihood: channels with their data, and constraint terms.
 struct Likelihood {
   struct Term {
     JsonValue name;
@@ -192,7 +193,7 @@ Likelihood Reader::all_channels() const {
 
 // --- documents without likelihoods ---------------------------------------------------------------
 
-/// Names of data, one per channel, of every data set whose parts are called <data set>_<channel>.
+/// Names of data, one per channel, of every data set whose parts are named <data set>_<channel>.
 std::vector<std::vector<JsonValue>> Reader::data_by_name(const Likelihood& channels) const {
   const std::vector<std::string> names = channel_names(channels);
   std::vector<std::vector<JsonValue>> result;
@@ -209,7 +210,7 @@ std::vector<std::vector<JsonValue>> Reader::data_by_name(const Likelihood& chann
   return result;
 }
 
-/// Names of data, one per channel, where the axes leave no choice; else empty.
+/// Names of data, one per channel, if the axes identify them; else empty.
 std::vector<JsonValue> Reader::data_by_axes(const Likelihood& channels) const {
   std::vector<JsonValue> result;
   for (const JsonValue channel : channels.channels) {
@@ -229,7 +230,7 @@ std::vector<JsonValue> Reader::data_by_axes(const Likelihood& channels) const {
   return result;
 }
 
-/// All channels as one model, once per data set; without data where nothing says which belong to
+/// All channels as one model, once per data set; without data if it is not clear which belong to
 /// which channel.
 std::vector<Likelihood> Reader::without_likelihoods() {
   const Likelihood channels = all_channels();
@@ -238,8 +239,9 @@ std::vector<Likelihood> Reader::without_likelihoods() {
   if (found.empty()) found.push_back(data_by_axes(channels));
   if (found.front().empty()) {
     notes_.add(
-        "The data were left out: no likelihood says which belong to which channel, nor do "
-        "names of the form <data set>_<channel> or axes that one channel alone has.");
+        "The data were left out, because neither a likelihood, nor names of the form "
+        "<data set>_<channel>, nor axes that only one channel has say to which channel they "
+        "belong.");
   }
   std::vector<Likelihood> result(found.size(), channels);
   for (std::size_t i = 0; i < found.size(); ++i) result[i].data = std::move(found[i]);
@@ -279,7 +281,7 @@ void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
       auto& known = spec.parameters_of_interest;
       if (std::find(known.begin(), known.end(), text) != known.end() || text.empty()) {
         fail(name, "found " + quoted(text) +
-                       " as parameter of interest again, expected "
+                       " twice as parameter of interest, expected "
                        "different names");
       }
       known.push_back(std::move(text));
@@ -287,7 +289,7 @@ void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
   }
 }
 
-/// ROOT says which ModelConfig an analysis came from.
+/// ROOT stores the name of the ModelConfig of an analysis.
 std::string Reader::model_name(JsonValue analysis, const Likelihood& likelihood) const {
   const JsonValue named = analysis.exists() ? analysis : likelihood.value;
   if (!named.exists()) return "model";
@@ -300,7 +302,7 @@ std::string Reader::model_name(JsonValue analysis, const Likelihood& likelihood)
   return name;
 }
 
-/// Whether the uncertainties of samples are the same share of their yields in every bin.
+/// Whether the uncertainties of samples are the same fraction of their yields in every bin.
 bool are_shares(const std::vector<std::pair<const Sample*, StatError*>>& carriers) {
   if (carriers.size() < 2) return false;
   const auto& [first, its_error] = carriers.front();
@@ -315,8 +317,8 @@ bool are_shares(const std::vector<std::pair<const Sample*, StatError*>>& carrier
   return true;
 }
 
-/// Where only the uncertainty of the sum is known: ROOT shares it out in proportion to the yields
-/// when it writes HS3, and so does nablafit, which says so. Takes 0 for what stands for it.
+/// Where only the uncertainty of the sum is known, ROOT shares it out in proportion to the yields
+/// when it writes HS3, and so does nablafit, which states that. Treats the placeholder for 0 as 0.
 void Reader::restore_uncertainties(ModelSpec& spec) const {
   std::set<std::string_view> stated;
   const JsonValue list = find_member(own_settings(index_), "shared_out");
@@ -349,7 +351,7 @@ void Reader::restore_uncertainties(ModelSpec& spec) const {
   }
 }
 
-/// Names that ROOT does not accept, and for which nablafit wrote others.
+/// Names that ROOT does not accept and that nablafit replaced.
 void Reader::restore_names() {
   const Hs3NameMaps names = Hs3NameMaps::read(find_member(own_settings(index_), "names"));
   if (names.empty()) return;
@@ -460,7 +462,7 @@ void Reader::add_dataset(const Likelihood& likelihood, const ModelSpec& spec) {
   result_.datasets.push_back(std::move(data));
 }
 
-/// Analyses of the same model with other data are one measurement.
+/// Analyses that differ only in their data are one measurement.
 void Reader::add_measurement(ModelSpec spec, JsonValue analysis) {
   const auto is_name_taken = [&] {
     return std::any_of(result_.measurements.begin(), result_.measurements.end(),
@@ -510,11 +512,11 @@ Hs3Document Reader::read() {
   }
   if (index_.analyses.values().empty()) {
     for (const JsonValue likelihood : index_.likelihoods.values()) read_analysis({}, likelihood);
-    notes_.add("The document has no analyses, so that no parameter is of interest.");
+    notes_.add("The document has no analyses, and so no parameter of interest.");
   }
   if (result_.measurements.empty()) {
     for (const Likelihood& likelihood : without_likelihoods()) read_likelihood({}, likelihood);
-    notes_.add("The document has no likelihoods; all its channels were taken as one model.");
+    notes_.add("The document has no likelihoods; all its channels were read as one model.");
   }
   restore_names();
   put_observed_first(result_.datasets);

@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 10> top_level_keys = {
     "metadata", "distributions",    "functions", "data", "likelihoods",
     "domains",  "parameter_points", "analyses",  "misc", "product_domains"};
 
-/// "6.40.00" as 640, "6.28/04" as 628; 0 if it is no such version.
+/// "6.40.00" as 640, "6.28/04" as 628; 0 if it is not such a version.
 int root_version(std::string_view version) {
   const std::size_t dot = version.find('.');
   if (dot == std::string_view::npos) return 0;
@@ -82,18 +82,18 @@ void detect_dialect(Hs3Index& index, Hs3Notes& notes) {
     index.has_tau_vals = number > 0 && number < 632;
     notes.add("The document follows the conventions of ROOT" +
               (is_root ? " " + version + ", named in its metadata: " : ", whose misc it has: ") +
-              "interpolated histograms are raised to 0 and products of normsys factors to the "
-              "smallest positive number, as ROOT does when it reads HS3.");
+              "interpolated histograms are clipped at 0 and products of normsys factors at the "
+              "smallest positive number, as when ROOT reads HS3.");
     return;
   }
   index.dialect = is_pyhs3 ? Hs3Dialect::pyhs3 : Hs3Dialect::unstated;
   notes.add((is_pyhs3 ? "The document follows the conventions of pyhs3 " + pyhs3_version
-                      : "The metadata name no program whose conventions are known, so the text of "
-                        "the standard and the practice of pyhs3 were followed") +
+                      : "The metadata name no program with known conventions, so the text of the "
+                        "standard and the practice of pyhs3 were followed") +
             std::string(": negative yields are not clipped."));
 }
 
-/// What people mistake for an HS3 document, and what failed exports leave behind.
+/// Common mistakes for an HS3 document, and the results of failed exports.
 void reject_other_formats(JsonValue root) {
   const std::string expected =
       ", expected an HS3 document, an object with 'distributions' and 'likelihoods'; ";

@@ -16,7 +16,7 @@
 namespace nablafit::io {
 
 /// Sentences about what was assumed, each once, in the order of their first use. Those that end
-/// with an example, " (first: ...", are the same if they agree up to it.
+/// with an example, " (first: ...", are the same if they agree up to the example.
 class Hs3Notes {
  public:
   void add(const std::string& sentence) {
@@ -38,9 +38,9 @@ class Hs3Named {
   /// `what` names an entry: "a distribution". `array` need not exist.
   Hs3Named(JsonValue array, std::string_view what);
 
-  /// A value that does not exist if there is none of this name.
+  /// The entry with this name; a value that does not exist if there is none.
   JsonValue find(std::string_view name) const;
-  /// Throws at `where`, which refers to `name`, if there is none of this name.
+  /// The entry with this name; throws at `where`, which refers to `name`, if there is none.
   JsonValue get(std::string_view name, JsonValue where) const;
   const std::vector<JsonValue>& values() const noexcept { return values_; }
   const std::vector<std::string_view>& names() const noexcept { return names_; }
@@ -52,7 +52,7 @@ class Hs3Named {
   std::unordered_map<std::string_view, JsonValue> by_name_;
 };
 
-/// Whose conventions a document follows where the standard leaves them open.
+/// The conventions of a document where the standard leaves them open.
 enum class Hs3Dialect { root, pyhs3, nablafit, unstated };
 
 struct Hs3Index {
@@ -67,7 +67,7 @@ struct Hs3Index {
   bool has_root_floors = false;  ///< PiecewiseInterpolation and FlexibleInterpVar are clipped
 };
 
-/// The value of `key` in an object; does not exist if the object does not exist or has none.
+/// The value of `key` in an object; does not exist if the object or the key does not.
 JsonValue find_member(JsonValue object, std::string_view key);
 
 }  // namespace nablafit::io

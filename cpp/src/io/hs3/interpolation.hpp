@@ -15,10 +15,10 @@ enum class Hs3Interpolated { normsys, histosys };
 
 /// The code that `value` states. Numbers mean different things for the two kinds: 4 is
 /// polynomial_exponential for a normsys (FlexibleInterpVar), polynomial_linear for a histosys
-/// (PiecewiseInterpolation). Throws for anything else than a known code.
+/// (PiecewiseInterpolation). Throws for anything but a known code.
 Interpolation read_hs3_interpolation(JsonValue value, Hs3Interpolated kind);
 
-/// What a modifier means that states nothing: 4 in ROOT's numbers.
+/// The default for a modifier that states no code: 4 in ROOT's numbers.
 Interpolation default_hs3_interpolation(Hs3Interpolated kind) noexcept;
 
 /// The structured form of a code; `out` is empty for null.

@@ -1,4 +1,4 @@
-/// Modifiers of whole samples; those of single bins are in hs3_channels.cpp.
+/// Modifiers of whole samples; those of single bins are in channels.cpp.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -31,7 +31,7 @@ bool is_luminosity(std::string_view parameter) {
   return parameter == "Lumi" || parameter == "lumi";
 }
 
-/// Whether a variation reads like a difference to the nominal: one side negative in every bin.
+/// Whether a variation looks like a difference to the nominal: one side negative in every bin.
 bool are_differences(const std::vector<double>& low, const std::vector<double>& high) {
   for (std::size_t b = 0; b < low.size(); ++b) {
     if (!(low[b] * high[b] < 0.0)) return false;
@@ -110,13 +110,13 @@ void Hs3ChannelReader::add_normfactor(const ModifierKeys& keys, Sample& sample) 
   }
 }
 
-/// ROOT's reader replaces factors that have no logarithm by the machine epsilon.
+/// ROOT's reader replaces factors that have no logarithm with the machine epsilon.
 double Hs3ChannelReader::read_factor(JsonValue value, Interpolation code) {
   const double factor = expect_number(value, "a number, a factor on the yields of the sample");
   if (code == Interpolation::polynomial_exponential && factor <= 0.0 && index_.has_root_floors) {
     notes_.add(
-        "Factors of normsys modifiers that are not above 0 were raised to 2.2e-16, as ROOT "
-        "does when it reads HS3 (first: in channel " +
+        "Factors of normsys modifiers that are not above 0 were set to 2.2e-16, as when ROOT "
+        "reads HS3 (first: in channel " +
         quoted(channel_name_) + ").");
     return std::numeric_limits<double>::epsilon();
   }

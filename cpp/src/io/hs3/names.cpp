@@ -23,7 +23,7 @@ constexpr std::array<Kind, 7> kinds = {{{"parameters", &Hs3NameMaps::parameters}
                                         {"datasets", &Hs3NameMaps::datasets},
                                         {"points", &Hs3NameMaps::points}}};
 
-/// Whatever the locale says of letters.
+/// Independent of the locale.
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -65,7 +65,7 @@ void rename(std::vector<std::string>& names, const Map& map) {
   for (std::string& name : names) rename(name, map);
 }
 
-/// The parameters of a modifier, whichever kind it is.
+/// The parameters of a modifier of any type.
 struct ParametersOf {
   const Map& map;
 

@@ -1,5 +1,6 @@
 /// \file
-/// Names that ROOT's reader of HS3 accepts: letters, digits and underscores, no digit first.
+/// Names that ROOT's reader of HS3 accepts: letters, digits and underscores, not beginning with a
+/// digit.
 #ifndef NABLAFIT_SRC_IO_HS3_NAMES_HPP
 #define NABLAFIT_SRC_IO_HS3_NAMES_HPP
 
@@ -13,7 +14,7 @@
 
 namespace nablafit::io {
 
-/// Old to new names, by what they name; what has no entry keeps its name.
+/// Old to new names, by type; names without an entry do not change.
 struct Hs3NameMaps {
   using Map = std::map<std::string, std::string>;
 
@@ -25,19 +26,19 @@ struct Hs3NameMaps {
   Map datasets;
   Map points;
 
-  /// What ROOT would refuse, with other names: `stat[0]` becomes `stat_0`. New names are unlike
-  /// all others of their kind.
+  /// New names for those that ROOT would refuse: `stat[0]` becomes `stat_0`. New names differ from
+  /// all others of their type.
   static Hs3NameMaps valid_for_root(const ModelSpec& spec,
                                     const std::vector<Observations>& datasets);
-  /// From `misc.nablafit.names` of a document, which `written` made.
+  /// From `misc.nablafit.names` of a document, as made by `written`.
   static Hs3NameMaps read(JsonValue names);
 
   bool empty() const;
   ModelSpec apply(ModelSpec spec) const;
   Observations apply(Observations data) const;
-  /// New to old names by kind: what `read` reads.
+  /// New to old names by type, as read by `read`.
   nlohmann::ordered_json written() const;
-  /// A message about renamed things, with the old names.
+  /// A message with the old instead of the new names.
   std::string with_old_names(std::string message) const;
 };
 

@@ -43,7 +43,7 @@ double bound(JsonValue axis, std::string_view key, double absent) {
   return expect_number(value, "a number, a bound of a range");
 }
 
-/// ROOT writes a number that multiplies a sample as a norm factor of that name.
+/// ROOT writes a constant that multiplies a sample as a norm factor named like the number.
 std::optional<double> number_in(const std::string& name) {
   char* end = nullptr;
   const double value = std::strtod(name.c_str(), &end);
@@ -166,7 +166,7 @@ void Hs3Parameters::constrain(const std::string& name, const Hs3Constraint& cons
     fail(where, "found a second, different constraint of the parameter " + quoted(name) +
                     " (the first is " + used.constraint_where.pointer() +
                     "), expected one; give the modifiers that share a parameter the same "
-                    "constraint, or parameters of their own");
+                    "constraint, or separate parameters");
   }
   used.parameter.constraint = constraint.constraint;
   used.parameter.global_observable = constraint.global_observable;
@@ -259,14 +259,14 @@ void Hs3Parameters::complete_range(Used& used) {
     parameter.upper = 10.0;
     assumed = "range over HistFactory's [0, 10]";
   }
-  notes_.add("Parameters whose range no domain states " + assumed +
+  notes_.add("Parameters without a range in any domain " + assumed +
              " (first: " + quoted(parameter.name) + ").");
 }
 
-/// RooFit normalises the term over the range of its global observable. Where the range reaches at
-/// least five widths beyond every allowed value of the parameter, that changes the NLL by less than
-/// 3e-7 even at the bounds, and the term is left as it is; nablafit states a range only if it means
-/// it.
+/// RooFit normalises the term over the range of its global observable. If the range extends at
+/// least five widths beyond every allowed value of the parameter, this changes the NLL by less than
+/// 3e-7 even at the bounds, and the term is not truncated; documents of nablafit state a range only
+/// if it applies.
 void Hs3Parameters::truncate(Used& used) const {
   auto* gaussian = std::get_if<GaussianConstraint>(&used.parameter.constraint);
   if (gaussian == nullptr || used.parameter.global_observable.empty()) return;
@@ -297,7 +297,7 @@ void Hs3Parameters::complete(Used& used) {
     parameter.initial = *number;
     parameter.fixed = true;
   } else {
-    notes_.add("Parameters whose initial value no point states start at " +
+    notes_.add("Parameters without an initial value in any point start at " +
                std::string(used.role == Hs3Role::systematic ? "0" : "1") +
                " (first: " + quoted(parameter.name) + ").");
   }

@@ -1,6 +1,6 @@
 /// \file
-/// Parameters of one model of an HS3 document: which the channels use, and what points, domains and
-/// constraint distributions say of them.
+/// Parameters of one model in an HS3 document: which ones the channels use, and their properties
+/// from points, domains and constraint distributions.
 #ifndef NABLAFIT_SRC_IO_HS3_PARAMETERS_HPP
 #define NABLAFIT_SRC_IO_HS3_PARAMETERS_HPP
 
@@ -14,7 +14,7 @@
 
 namespace nablafit::io {
 
-/// What a modifier uses a parameter for; decides what is assumed where the document is silent.
+/// What a modifier uses a parameter for; determines the defaults for what the document omits.
 enum class Hs3Role { factor, systematic, gamma };
 
 /// A constraint term and the name of its global observable, empty if it is a number.
@@ -25,30 +25,30 @@ struct Hs3Constraint {
 
 class Hs3Parameters {
  public:
-  /// `analysis` need not exist. Throws for points and domains that are not what they should be.
+  /// `analysis` need not exist. Throws for invalid points and domains.
   Hs3Parameters(const Hs3Index& index, JsonValue analysis, Hs3Notes& notes);
 
   /// Registers a parameter at its first use; `where` names it.
   void use(std::string_view name, Hs3Role role, JsonValue where);
   bool is_used(std::string_view name) const { return position_.count(std::string(name)) != 0; }
-  /// Adds a constraint term; the same term again is the same term. Throws at `where` for a second,
-  /// different one.
+  /// Adds a constraint term; adding an equal term again has no effect. Throws at `where` for a
+  /// second, different one.
   void constrain(const std::string& name, const Hs3Constraint& constraint, JsonValue where);
   bool is_constrained(const std::string& name) const;
-  /// Holds a parameter constant whatever the initial point says.
+  /// Fixes a parameter whatever the initial point says.
   void fix(const std::string& name);
 
   /// Value in the initial point.
   std::optional<double> value(std::string_view name) const;
   /// Value in any parameter point, the initial one first.
   std::optional<double> value_in_any_point(std::string_view name) const;
-  /// A likelihood states the value of a global observable. Throws at `value`, a number, if it has
-  /// stated another one.
+  /// Sets the value of a global observable stated in a likelihood. Throws at `value`, a number, if
+  /// the likelihood also states another one.
   void observe(std::string_view name, JsonValue value);
   /// Value of a global observable: as a likelihood states it, else in the initial point.
   std::optional<double> observed(std::string_view name) const;
   bool is_constant(std::string_view name) const;
-  /// Bounds from the domains; infinite where a key is left out, none if the name is in no domain.
+  /// Bounds from the domains; infinite where a key is missing, none if the name is in no domain.
   std::optional<Range> range(std::string_view name) const;
   /// Names of the other points, with the values of parameters that are used.
   std::vector<ParameterPoint> points() const;

@@ -11,8 +11,8 @@
 
 namespace nablafit::io {
 
-/// Written for an uncertainty of 0 in the first bin: ROOT 6.40 takes sqrt(yield) for the
-/// uncertainty of all bins before the first that is not 0. The square of this is 0.
+/// Placeholder for an uncertainty of 0 in the first bin: ROOT 6.40 uses sqrt(yield) as the
+/// uncertainty of all bins before the first nonzero one. The square of this is 0.
 constexpr double hs3_no_uncertainty = 1e-200;
 
 /// `what` names the array: "'vals'".

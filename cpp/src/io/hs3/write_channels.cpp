@@ -11,7 +11,7 @@ namespace {
 
 std::string quote(const std::string& name) { return "'" + name + "'"; }
 
-/// ROOT's number for a code, or the structured form where there is none.
+/// ROOT's number for a code, or the structured form if there is none.
 OrderedJson interpolation(Interpolation code, Hs3Interpolated kind, bool& has_number) {
   const bool is_normsys = kind == Hs3Interpolated::normsys;
   has_number = !is_normsys || (code != Interpolation::polynomial_linear &&
@@ -53,7 +53,7 @@ std::string Hs3ChannelWriter::where(const std::string& what) const {
   return what + " in channel " + quote(channel_.name);
 }
 
-/// Lists of parameters run with the first axis fastest, as ROOT's ParamHistFunc does.
+/// Lists of parameters have the first axis fastest, as in ROOT's ParamHistFunc.
 std::size_t Hs3ChannelWriter::bin_of(std::size_t i) const {
   if (channel_.axes.size() < 2) return i;
   std::size_t bin = 0;
@@ -127,11 +127,11 @@ void Hs3ChannelWriter::collect_groups() {
   }
   if (groups_.size() > 1) {
     context_.note(where("ROOT gives all samples the staterror parameters of the first one") +
-                  ", where they differ here.");
+                  ", but here they differ.");
   }
 }
 
-/// Whether the modifiers of a group say the uncertainties of all samples.
+/// Whether the modifiers of a group state the uncertainties of all samples.
 bool Hs3ChannelWriter::is_stated(const StatGroup& group) const {
   return std::all_of(group.samples.begin(), group.samples.end(), [&](std::size_t s) {
     const auto& modifiers = channel_.samples[s].modifiers;
@@ -143,8 +143,8 @@ bool Hs3ChannelWriter::is_stated(const StatGroup& group) const {
   });
 }
 
-/// Whether the uncertainties that the modifiers carry imply the constraints; if so, `relative` is
-/// theirs already.
+/// Whether the uncertainties in the modifiers imply the constraints; if so, `relative` already
+/// follows from them.
 bool Hs3ChannelWriter::has_stated_errors(const StatGroup& group, std::vector<double>& relative) {
   if (channel_.axes.size() > 1) return false;
   std::vector<double> sum(n_bins_, 0.0);
@@ -238,7 +238,7 @@ OrderedJson Hs3ChannelWriter::write(const StatError& source) {
   return result;
 }
 
-/// As ROOT 6.40 writes it: its reader knows no shapefactor.
+/// As ROOT 6.40 writes it: its reader does not know shapefactors.
 OrderedJson Hs3ChannelWriter::write(const ShapeFactor& source) {
   OrderedJson result;
   result["name"] = source.name;
@@ -364,7 +364,7 @@ OrderedJson Hs3ChannelWriter::modifier(const Modifier& source, const Sample& sam
   if (stat != nullptr && !sample.uncertainties.empty() &&
       sample.uncertainties != stat->uncertainties) {
     context_.note(where("Uncertainties of the sample " + quote(sample.name)) +
-                  " are left out: HS3 has room for those of its staterror alone, and the "
+                  " are left out: HS3 stores only those of its staterror, and the "
                   "likelihood uses no others.");
   }
   return result;

@@ -17,7 +17,7 @@ std::string quote(const std::string& name) { return "'" + name + "'"; }
 /// Writes one model.
 class Writer {
  public:
-  /// The model and its data have names as `names` made them.
+  /// The model and its data have the names given by `names`.
   Writer(const ModelSpec& spec, const std::vector<Observations>& datasets, const Hs3NameMaps& names)
       : context_(spec), spec_(spec), datasets_(datasets), names_(names) {}
 
@@ -140,16 +140,16 @@ std::string Hs3WriterContext::unused(std::string name) const {
   return name;
 }
 
-/// Those of implied terms are found by their names and have no choice. The others keep away from
-/// them, from parameters, and from each other unless they are the same number.
+/// The names for implied terms are prescribed. The others must differ from them, from parameters,
+/// and from each other unless they have the same value.
 void Hs3WriterContext::name_observables() {
   for (const Parameter& p : spec.parameters) {
     const std::optional<double> observed = observed_value(p);
     if (!observed || implied.count(p.name) == 0) continue;
     const std::string name = "nom_" + p.name;
     if (by_name_.count(name) != 0) {
-      lose("the global observable of " + quote(p.name) + ": HS3 calls it " + quote(name) +
-           ", as a parameter is called");
+      lose("the global observable of " + quote(p.name) + ": its name in HS3 would be " +
+           quote(name) + ", which is that of a parameter");
     }
     observed_.emplace(name, *observed);
     observables_.emplace(p.name, name);
@@ -167,7 +167,7 @@ void Hs3WriterContext::name_observables() {
   }
 }
 
-/// As HistFactory calls them, with underscores where that is the name of something else.
+/// Named as in HistFactory, with underscores if that is the name of something else.
 void Hs3WriterContext::name_constraints() {
   std::unordered_set<std::string> taken;
   for (const Channel& channel : spec.channels) taken.insert("model_" + channel.name);
@@ -285,7 +285,7 @@ void Writer::add_likelihood(const std::string& name, const Observations* data) {
 
 // --- analyses ------------------------------------------------------------------------------------
 
-/// As ROOT sorts them, so that its ModelConfig is filled; all ranges are in default_domain too.
+/// Sorted as in ROOT, so that its ModelConfig is filled; all ranges are in default_domain too.
 void Writer::add_domains(const std::string& name, OrderedJson& names) {
   const auto& interests = spec_.parameters_of_interest;
   OrderedJson nuisances = product_domain(name + "_nuisance_parameters");
@@ -311,7 +311,7 @@ void Writer::add_domains(const std::string& name, OrderedJson& names) {
   }
 }
 
-/// ROOT crashes on those that no channel has.
+/// ROOT crashes on those that are in no channel.
 std::vector<std::string> Writer::known_interests() const {
   std::vector<std::string> result;
   for (const std::string& name : spec_.parameters_of_interest) {
@@ -396,7 +396,7 @@ std::string Writer::floors() {
   }
   if (!is_root) {
     context_.note(
-        "ROOT raises interpolated histograms to 0 and products of normsys factors to the "
+        "ROOT clips interpolated histograms at 0 and products of normsys factors at the "
         "smallest positive number when it reads HS3; this model does not.");
   }
   return is_none && !is_root ? "none" : "ROOT";
@@ -427,7 +427,7 @@ OrderedJson Writer::own_settings() {
   return result;
 }
 
-/// What ROOT needs to make a ModelConfig and data sets of several channels.
+/// What ROOT needs to create a ModelConfig and data sets with several channels.
 void Writer::add_root_internal() {
   OrderedJson labels = OrderedJson::array();
   OrderedJson names = OrderedJson::array();
@@ -485,8 +485,8 @@ Hs3Text Writer::write(const Hs3WriteOptions& options) {
     std::string list;
     for (const std::string& loss : context_.losses) list += "\n  - " + loss;
     throw WorkspaceError(
-        "found a model of which HS3 cannot hold the following, expected none of "
-        "it; allow losses to write the rest:" +
+        "found a model with features that HS3 cannot represent, expected none; allow losses to "
+        "write the rest:" +
             list,
         spec_.name);
   }

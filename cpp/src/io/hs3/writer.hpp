@@ -1,5 +1,5 @@
 /// \file
-/// What the parts of the HS3 writer share.
+/// Common parts of the HS3 writer.
 #ifndef NABLAFIT_SRC_IO_HS3_WRITER_HPP
 #define NABLAFIT_SRC_IO_HS3_WRITER_HPP
 
@@ -16,7 +16,7 @@ namespace nablafit::io {
 
 using OrderedJson = nlohmann::ordered_json;
 
-/// Parameters by name, and what was found that HS3 or its other readers cannot hold.
+/// Parameters by name, and what HS3 cannot represent or its other readers will misread.
 class Hs3WriterContext {
  public:
   explicit Hs3WriterContext(const ModelSpec& spec);
@@ -24,13 +24,13 @@ class Hs3WriterContext {
   const Parameter& parameter(const std::string& name) const { return *by_name_.at(name); }
   void lose(const std::string& what) { add(losses, what); }
   void note(const std::string& what) { add(notes, what); }
-  /// Of a constrained parameter. Not the name of a parameter, unless that is among the losses.
+  /// Of a constrained parameter. Not the name of a parameter, unless listed as a loss.
   const std::string& observable_name(const Parameter& parameter) const {
     return observables_.at(parameter.name);
   }
   /// `name`, or with underscores after it if a parameter or a global observable has it.
   std::string unused(std::string name) const;
-  /// Of the distribution that constrains a parameter; different parameters have different ones.
+  /// Of the distribution that constrains a parameter; distinct for different parameters.
   const std::string& constraint_name(const Parameter& parameter) const {
     return constraints_.at(parameter.name);
   }
@@ -42,7 +42,7 @@ class Hs3WriterContext {
   std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
   OrderedJson functions = OrderedJson::array();
   OrderedJson densities;  ///< by distribution: what HS3 has no key for
-  /// First gammas of staterrors whose samples have shares of the uncertainty of the bin.
+  /// First gammas of staterrors whose samples share the uncertainty of the bin in proportion.
   OrderedJson shared_out = OrderedJson::array();
 
  private:
@@ -86,7 +86,7 @@ class Hs3ChannelWriter {
   OrderedJson write(const ShapeFactor& source);
   OrderedJson write(const FormulaFactor& source);
   OrderedJson factor(const std::string& name, const std::string& parameter);
-  /// Whether HS3 can hold a formula; if not, it is lost.
+  /// Whether HS3 can represent a formula; if not, it is recorded as a loss.
   bool has_place(const FormulaFactor& source);
   void name_constraint(OrderedJson& modifier, const std::string& parameter);
 

@@ -1,9 +1,9 @@
 /// \file
-/// A parsed JSON text: flat, read-only, and built for readers that report where something is wrong.
+/// A parsed JSON text: flat, read-only, for readers that report where something is wrong.
 ///
 /// All values live in one array in the order of the text (a container is followed by its content),
-/// so that reading is a linear walk; strings live in one buffer. The JSON pointer of a value is not
-/// stored: it is found again, from the root, when an error asks for it.
+/// so that reading is a linear walk; strings are in one buffer. The JSON pointer of a value is not
+/// stored: it is found from the root when an error needs it.
 #ifndef NABLAFIT_SRC_IO_JSON_DOCUMENT_HPP
 #define NABLAFIT_SRC_IO_JSON_DOCUMENT_HPP
 
@@ -20,8 +20,8 @@ enum class JsonKind : std::uint8_t { null, boolean, number, string, array, objec
 
 class JsonDocument;
 
-/// One value of a document: two words, passed by value, valid as long as the document stays where
-/// it is. A default-constructed value stands for "not there". The accessors do not check the kind.
+/// One value of a document: two words, passed by value, valid as long as the document is not moved.
+/// A default-constructed value does not exist. The accessors do not check the kind.
 class JsonValue {
  public:
   struct Member;
@@ -49,7 +49,7 @@ class JsonValue {
   /// Member of an object; a value that does not exist if there is none.
   JsonValue find(std::string_view key) const noexcept;
 
-  /// Whether this value comes first in the text; both of one document.
+  /// Whether this value comes before the other in the text; both must be in the same document.
   bool is_before(const JsonValue& other) const noexcept { return index_ < other.index_; }
   /// RFC 6901 pointer from the root, such as `/channels/0/name`; empty for the root.
   std::string pointer() const;
@@ -89,7 +89,7 @@ class JsonDocument {
   struct Node {
     JsonKind kind;
     bool boolean;
-    std::uint32_t end;  ///< index of the node after this value and all it contains
+    std::uint32_t end;  ///< index of the node after this value and its content
     union {
       double number;
       Text text;

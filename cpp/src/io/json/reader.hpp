@@ -1,6 +1,6 @@
 /// \file
-/// What strict readers of JSON formats have in common: checks whose errors say where, what was
-/// found, what was expected and what to do.
+/// Checks for strict readers of JSON formats; their errors say where, what was found, what was
+/// expected and what to do.
 #ifndef NABLAFIT_SRC_IO_JSON_READER_HPP
 #define NABLAFIT_SRC_IO_JSON_READER_HPP
 
@@ -19,7 +19,7 @@ namespace nablafit::io {
 
 /// "the number 3", "the string 'a'", "an array of 2", "an object", "null", "true".
 std::string describe(JsonValue value);
-/// In single quotes; long texts are cut.
+/// In single quotes; long texts are truncated.
 std::string quoted(std::string_view text);
 /// "'a', 'b', 'c'"; at most twenty, then how many more.
 std::string quoted_list(const std::vector<std::string_view>& names);

@@ -1,5 +1,5 @@
 /// \file
-/// JsonDocument::parse: nlohmann_json reads the text, a handler of its events fills the document.
+/// JsonDocument::parse: nlohmann_json reads the text, an event handler fills the document.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +33,7 @@ std::string quoted_byte(char character) {
   return std::string("the byte ") + code;
 }
 
-/// What nlohmann_json says beyond "syntax error while parsing value - "; empty if nothing.
+/// nlohmann_json's message without "syntax error while parsing value - "; empty if there is none.
 std::string reason_of(const Json::exception& error) {
   const std::string text = error.what();
   const std::size_t dash = text.find(" - ");
@@ -46,8 +46,8 @@ bool starts_with(std::string_view text, std::string_view beginning) {
   return text.substr(0, beginning.size()) == beginning;
 }
 
-/// First byte of the complete token whose last byte is text[last]. For numbers and strings, and for
-/// these only, `token` is the text of the token and no more.
+/// First byte of the complete token whose last byte is text[last]. Only for numbers and strings,
+/// `token` is exactly the text of the token.
 std::size_t token_start(std::string_view text, std::size_t last, const std::string& token) {
   constexpr std::string_view structural = "{}[]:,";
   if (structural.find(text[last]) != std::string_view::npos) return last;
@@ -56,7 +56,7 @@ std::size_t token_start(std::string_view text, std::size_t last, const std::stri
   return before.size() - (before.substr(before.size() - 4) == "alse" ? 5 : 4);
 }
 
-/// First byte of the UTF-8 sequence that text[at] breaks, or `at` if it begins none.
+/// First byte of the UTF-8 sequence that text[at] interrupts, or `at` if there is none.
 std::size_t utf8_start(std::string_view text, std::size_t at) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, at); ++back) {
     const auto byte = static_cast<unsigned char>(text[at - back]);
@@ -82,9 +82,9 @@ std::size_t bracket_beyond(std::string_view text, std::size_t depth) {
 
 }  // namespace
 
-/// Called by nlohmann_json for every value; the contract of JsonDocument::parse is kept here. It
-/// holds a stack of open containers, and neither it nor the library recurses, so that deep input
-/// cannot overflow the call stack. Every fault is thrown, so that all events return true.
+/// Called by nlohmann_json for every value; implements the contract of JsonDocument::parse. It
+/// keeps a stack of open containers, and neither it nor the library recurses, so that deeply nested
+/// input cannot overflow the call stack. Every error is thrown, so all events return true.
 class JsonSaxHandler {
  public:
   JsonSaxHandler(std::string_view text, JsonDocument& document)
@@ -159,7 +159,7 @@ class JsonSaxHandler {
 
   Node& innermost() { return document_.nodes_[open_.back()]; }
 
-  /// The size of an open object counts its keys too.
+  /// The size of an open object includes its keys.
   Node& add(JsonKind kind) {
     if (!open_.empty()) ++innermost().size;
     Node node;
@@ -196,7 +196,7 @@ class JsonSaxHandler {
   [[noreturn]] void fail(std::size_t at, const std::string& problem);
 
   std::string_view text_;
-  std::size_t end_;  ///< the first zero byte, which nlohmann_json takes for the end of the text
+  std::size_t end_;  ///< the first zero byte, where nlohmann_json ends the text
   JsonDocument& document_;
   std::vector<std::uint32_t> open_;     ///< node indices
   std::vector<std::string_view> keys_;  ///< scratch of check_keys
@@ -225,7 +225,7 @@ void JsonSaxHandler::check_keys() {
                        document_.source() + (place.empty() ? "" : ": " + place));
 }
 
-/// What may stand at `at`, judged by what precedes it.
+/// What is allowed at `at`, judged by what precedes it.
 std::string JsonSaxHandler::expected_at(std::size_t at) {
   const bool is_empty = document_.nodes_.empty();
   if (is_empty) return at == text_.size() ? "a JSON object; the text is empty" : "a value";
@@ -253,7 +253,7 @@ void JsonSaxHandler::fail_inside_token(std::size_t at, const std::string& reason
        ": " + reason + (is_infinity ? "; JSON has no NaN or Infinity: write a finite number" : ""));
 }
 
-/// A byte that continues no literal, or begins no token.
+/// A byte that neither continues a literal nor begins a token.
 void JsonSaxHandler::fail_literal(std::size_t at) {
   const bool is_inside = at > 0 && text_[at - 1] >= 'a' && text_[at - 1] <= 'z';
   if (is_inside) fail(at, ", expected true, false or null");

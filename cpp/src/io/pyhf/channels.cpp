@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<std::string_view, n_pyhf_types> type_names = {
     "histosys", "lumi", "normfactor", "normsys", "shapefactor", "shapesys", "staterror"};
 
-/// Sorts by name; throws at the second of two items of the same name.
+/// Sorts by name; throws at the second of two items with the same name.
 template <typename Item>
 void sort_by_name(std::vector<Item>& items, const std::string& what) {
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
@@ -28,7 +28,7 @@ void sort_by_name(std::vector<Item>& items, const std::string& what) {
                                        "), expected different names; rename or merge them");
 }
 
-/// `owner` names what the length of the array has to follow: "sample", "channel".
+/// `owner` names what determines the length of the array: "sample", "channel".
 void expect_size(JsonValue array, std::size_t expected, std::string_view what,
                  std::string_view owner, std::string_view owner_name) {
   if (array.size() == expected) return;

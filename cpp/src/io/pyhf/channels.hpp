@@ -14,7 +14,7 @@
 
 namespace nablafit::io {
 
-/// In the order in which pyhf asks the types for their parameters.
+/// In the order in which pyhf collects their parameters.
 enum class PyhfType : std::uint8_t {
   histosys,
   lumi,
@@ -33,7 +33,7 @@ struct PyhfModifier {
   JsonValue value;  ///< the whole modifier
   JsonValue data;   ///< normsys: lo; histosys: lo_data; staterror, shapesys: uncertainties
   JsonValue high;   ///< normsys: hi; histosys: hi_data
-  /// Index of its ParameterSet, and where in the set the first bin of the channel is.
+  /// Index of its ParameterSet, and the position in the set of the first bin of the channel.
   std::uint32_t parameter_set = 0;
   std::uint32_t offset = 0;
 };
@@ -52,14 +52,14 @@ struct PyhfChannel {
   std::vector<PyhfSample> samples;  ///< by name
 };
 
-/// The string, not empty; `what` has the name: "a channel". Throws WorkspaceError.
+/// The nonempty string; `what` is named by it: "a channel". Throws WorkspaceError.
 std::string_view expect_name(JsonValue value, std::string_view what);
 
 /// Reads `/channels`; the result is sorted by name. Throws WorkspaceError.
 std::vector<PyhfChannel> read_pyhf_channels(JsonValue channels);
 
-/// Reads `/observations`; the result has the channels in the given order. Those of channels that
-/// do not exist are ignored, as pyhf does, which `notes` says. Throws WorkspaceError.
+/// Reads `/observations`; the result has the channels in the given order. Those of channels that do
+/// not exist are ignored, as in pyhf, which `notes` reports. Throws WorkspaceError.
 Observations read_pyhf_observations(JsonValue observations,
                                     const std::vector<PyhfChannel>& channels,
                                     std::vector<std::string>& notes);

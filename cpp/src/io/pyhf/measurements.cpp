@@ -14,7 +14,7 @@
 namespace nablafit::io {
 namespace {
 
-/// One entry of a measurement's `parameters`. What it does not give does not exist.
+/// One entry of a measurement's `parameters`. Values for missing keys do not exist.
 struct Override {
   JsonValue value;
   JsonValue inits;
@@ -125,7 +125,7 @@ class OverrideApplication {
   OverrideApplication(const ParameterSet& set, const Override& override, Parameter* parameters)
       : set_(set), override_(override), parameters_(parameters) {}
 
-  /// Adds the names of parameters that are held because their bounds are equal to `held`.
+  /// Adds to `held` the names of parameters that are fixed because their bounds are equal.
   void run(std::vector<std::string>& held) const {
     for_each(override_.inits, "inits", [](Parameter& p, JsonValue v) { p.initial = v.number(); });
     for_each(override_.bounds, "bounds", [](Parameter& p, JsonValue v) {
@@ -238,7 +238,7 @@ std::vector<Parameter> make_parameters(const std::vector<ParameterSet>& sets,
   return parameters;
 }
 
-/// A parameter of interest may be missing from the channels, but not be one of several bins.
+/// A parameter of interest may be missing from the channels, but may not have several components.
 void check_parameter_of_interest(JsonValue poi, const std::vector<ParameterSet>& sets) {
   for (const ParameterSet& set : sets) {
     if (set.name != poi.string() || set.size == 1) continue;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t index_of(PyhfType type) { return static_cast<std::size_t>(type); }
 
-/// normsys and histosys of the same name move together; nothing else may share a name.
+/// normsys and histosys of the same name share a parameter; no other types may share a name.
 bool may_share_name(PyhfType a, PyhfType b) {
   const auto is_alpha = [](PyhfType t) {
     return t == PyhfType::normsys || t == PyhfType::histosys;
@@ -21,7 +21,7 @@ bool may_share_name(PyhfType a, PyhfType b) {
   return a == b || (is_alpha(a) && is_alpha(b));
 }
 
-/// A sample that carries a staterror.
+/// A sample that has a staterror.
 struct Carrier {
   std::size_t channel;
   const PyhfSample* sample;
@@ -176,7 +176,7 @@ void ParameterSetCollector::check_bins(const NameUse& use, const PyhfSample& sam
 
 // --- staterror -----------------------------------------------------------------------------------
 
-/// Bins of several channels that carry the same name follow each other, as in pyhf.
+/// Bins of several channels with the same name are appended to each other, as in pyhf.
 void ParameterSetCollector::finish_staterror(NameUse& use) {
   use.set.size = 0;
   const std::size_t n = use.carriers.size();
@@ -194,7 +194,7 @@ void ParameterSetCollector::finish_staterror(NameUse& use) {
   }
 }
 
-/// A sigma of 0, also where the total is not positive, means: fixed.
+/// A sigma of 0, also if the total is not positive, means that the parameter is fixed.
 void ParameterSetCollector::finish_staterror_channel(ParameterSet& set, const Carrier* first,
                                                      const Carrier* last) const {
   const std::size_t n_bins = first->sample->data.size();
@@ -215,7 +215,7 @@ void ParameterSetCollector::finish_staterror_channel(ParameterSet& set, const Ca
   set.size += n_bins;
 }
 
-/// pyhf combines equal samples across channels first, and asks that they carry the name alike.
+/// pyhf first combines equal samples across channels, and requires that all of them have the name.
 void ParameterSetCollector::check_same_samples(const NameUse& use, std::size_t first,
                                                std::size_t last, std::size_t n_first) const {
   const auto begin = use.carriers.begin();

@@ -1,6 +1,5 @@
 /// \file
-/// Which parameters the modifiers of a pyhf workspace ask for, and what a measurement makes of
-/// them.
+/// The parameters that the modifiers of a pyhf workspace need, and their settings in a measurement.
 #ifndef NABLAFIT_SRC_IO_PYHF_PARAMETERS_HPP
 #define NABLAFIT_SRC_IO_PYHF_PARAMETERS_HPP
 
@@ -20,7 +19,7 @@ namespace nablafit::io {
 struct ParameterSet {
   std::string_view name;
   PyhfType type;     ///< histosys if a histosys and a normsys share the name
-  JsonValue origin;  ///< the first modifier that asks for it
+  JsonValue origin;  ///< the first modifier that needs it
   std::size_t size = 1;
   /// One entry per bin for staterror (sigma of the constraint) and shapesys (tau); else empty. 0
   /// means that the bin is fixed.
@@ -40,7 +39,7 @@ std::vector<ParameterSet> collect_parameter_sets(std::vector<PyhfChannel>& chann
 
 struct PyhfMeasurement {
   std::string name;
-  std::string parameter_of_interest;  ///< as the workspace says it; may be empty or unknown
+  std::string parameter_of_interest;  ///< as in the workspace; may be empty or unknown
   std::vector<Parameter> parameters;  ///< the sets one after the other, overrides applied
 };
 

@@ -13,12 +13,11 @@
 
 namespace nablafit::io {
 
-/// Views into the document everywhere, so it never moves.
+/// Contains views into the document, so it never moves.
 struct PyhfWorkspace::Contents {
   explicit Contents(JsonDocument parsed) : document(std::move(parsed)) {}
 
-  /// Empty: the one without a name, or the first. Throws ArgumentError for a name that is not
-  /// there.
+  /// Empty: the one without a name, or the first. Throws ArgumentError for an unknown name.
   const PyhfMeasurement& measurement(const std::string& name) const;
 
   JsonDocument document;
@@ -35,7 +34,7 @@ namespace {
 
 // --- recognition ---------------------------------------------------------------------------------
 
-/// Documents that people mistake for a workspace get an answer of their own.
+/// Documents that are often mistaken for a workspace get specific messages.
 void reject_other_formats(JsonValue root) {
   const std::string expected =
       ", expected a pyhf workspace, an object with 'channels', "
@@ -164,7 +163,7 @@ class ChannelBuilder {
   std::vector<std::size_t> first_of_set_;
 };
 
-/// `poi` as a parameter name: pyhf says `gamma` where a set has one bin, `gamma[0]`.
+/// `poi` as a parameter name: pyhf uses `gamma` for a set with one bin, `gamma[0]`.
 std::string component_name(const std::string& poi, const std::vector<ParameterSet>& sets) {
   for (const ParameterSet& set : sets) {
     if (set.name == poi && !set.is_scalar() && set.size == 1) return poi + "[0]";
