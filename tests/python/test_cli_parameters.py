@@ -97,7 +97,7 @@ def test_correlation(path: Path, model: nf.Model, data: nf.Data) -> None:
         (("ranking", "{path}", "--parameters", "nothing*"), "'nothing*' matches no parameter"),
         (("ranking", "{path}", "--method", "quick"), "'quick' is not one of 'refit'"),
         (("breakdown", "{path}", "--group", "gammas"), "--group: expected NAME=PATTERN"),
-        (("impacts", "{path}", "--measurement", "fixed_lumi"), "expected a parameter of interest"),
+        (("impacts", "{path}", "--measurement", "fixed_lumi"), "names no parameter of interest"),
     ],
 )
 def test_bad_input_has_exit_code_2(path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -6,7 +6,7 @@ from scipy.stats import poisson
 
 import nablafit as nf
 from nablafit.infer import FeldmanCousinsResult
-from nablafit.infer.profiles._belt import accepted_intervals
+from nablafit.infer.profiles.feldman_cousins import accepted_intervals
 from profile_models import counting
 
 # Feldman and Cousins, Phys. Rev. D 57 (1998) 3873, table IV: 90 % intervals for the signal mean
@@ -131,7 +131,7 @@ def test_interruption_loses_no_block(
 
 
 def test_failed_toys_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nablafit.infer.profiles import _feldman_cousins_toys as module
+    from nablafit.infer.profiles import feldman_cousins as module
 
     fit_many = module.fit_many
 

@@ -210,7 +210,7 @@ def test_rows_in_blocks_and_sparse_columns(monkeypatch: pytest.MonkeyPatch) -> N
     """All ways of splitting the work give the same numbers."""
     from scipy.sparse import csr_array
 
-    from nablafit.infer.predictions import _bands
+    from nablafit.infer.predictions import yields as _bands
 
     random = np.random.default_rng(3)
     dense = random.normal(size=(40, 12)) * (random.random((40, 12)) < np.linspace(0.02, 1.0, 12))

@@ -317,7 +317,7 @@ class Request:
             raise located(ArgumentError, message, "--fit")
         best = load_result(path)
         if not isinstance(best, FitResult):
-            message = f"expected the result of a fit, got {type(best).__name__}"
+            message = f"expected the result of a fit, got a {type(best).__name__}"
             raise located(ArgumentError, message, str(path))
         return best
 

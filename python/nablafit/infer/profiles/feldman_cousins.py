@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,13 @@ from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
+from ...batch import FitManyResult, fit_many
 from ...errors import ArgumentError, Interrupted, located
+from ...toys import Toys, toys
 from .._common import find_poi
-from ._belt import accepted_intervals, critical_values, p_values
+from .._starts import mirrored
 from ._best_fit import Reference, make_reference, rise_of_level
 from ._crossings import follow_rays
-from ._feldman_cousins_toys import ToyFits
 from ._grid import ProfileGrid
 
 if TYPE_CHECKING:
@@ -33,6 +35,233 @@ if TYPE_CHECKING:
     from ...result import FitResult
 
 __all__ = ["FeldmanCousinsResult", "feldman_cousins"]
+
+# Ratios closer than this are equal: data with few outcomes give the same ratio again and again, up
+# to the precision of fits.
+_TIE = 1e-6
+
+
+def p_values(toys: FloatArray, observed: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the fraction of toys at or above the observed ratio, and its standard deviation.
+
+    Parameters
+    ----------
+    toys : array, shape (n_values, n_toys)
+        Ratios; NaN is left out.
+    observed : array, shape (n_values,)
+        Observed ratios.
+
+    Returns
+    -------
+    tuple of array
+        Each of shape (n_values,). The deviation is binomial, at (k + 1/2) / (n + 1) so that it is
+        not zero for k = 0 or n; both are NaN without toys or observed ratio.
+    """
+    n = np.sum(np.isfinite(toys), axis=1).astype(float)
+    n[(n == 0) | np.isnan(observed)] = np.nan
+    above = np.sum(toys >= (observed - _TIE)[:, None], axis=1)
+    centre = (above + 0.5) / (n + 1.0)
+    return above / n, np.sqrt(centre * (1.0 - centre) / n)
+
+
+def critical_values(toys: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the quantile `level` of the ratios, and half the distance of those one deviation off.
+
+    Shapes as in `p_values`; NaN without toys.
+    """
+    values = np.full(len(toys), np.nan)
+    errors = np.full(len(toys), np.nan)
+    for i, row in enumerate(np.sort(toys, axis=1)):
+        n = int(np.sum(np.isfinite(row)))
+        if n == 0:
+            continue
+        wanted = level * n
+        spread = math.sqrt(n * level * (1.0 - level))
+        low, middle, high = (
+            row[min(max(math.ceil(k - 1e-9), 1), n) - 1]
+            for k in (wanted - spread, wanted, wanted + spread)
+        )
+        values[i], errors[i] = middle, 0.5 * (high - low)
+    return values, errors
+
+
+def accepted_intervals(
+    values: FloatArray, p: FloatArray, p_errors: FloatArray, alpha: float
+) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+    """Return the intervals where p > alpha, and the standard deviations of their ends.
+
+    Ends lie where the straight line between an accepted and a rejected value crosses alpha. At the
+    border of the range, and next to a value without p, the end is the accepted value itself, with
+    the deviation NaN. Deviations have two parts: that of p, and half the distance within which the
+    lines through the next two values inside and outside would put the end. It is up to half the
+    spacing where p jumps, and vanishes where p is straight.
+    """
+    accepted = p > alpha
+    intervals, errors = [], []
+    for first, last in _runs(accepted):
+        low, low_error = _end(values, p, p_errors, alpha, (first, first - 1))
+        high, high_error = _end(values, p, p_errors, alpha, (last, last + 1))
+        intervals.append((low, high))
+        errors.append((low_error, high_error))
+    return tuple(intervals), tuple(errors)
+
+
+def _runs(accepted: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and last index of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], accepted, [False]]).astype(int)))
+    return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
+
+
+def _end(
+    values: FloatArray, p: FloatArray, p_errors: FloatArray, alpha: float, pair: tuple[int, int]
+) -> tuple[float, float]:
+    inside, outside = pair
+    if not 0 <= outside < len(values) or np.isnan(p[outside]):
+        return float(values[inside]), math.nan
+    drop = p[inside] - p[outside]
+    step = values[outside] - values[inside]
+    part = (p[inside] - alpha) / drop
+    error = np.hypot((1.0 - part) * p_errors[inside], part * p_errors[outside]) / drop
+    ends = [_beyond(values, p, alpha, pair), _beyond(values, p, alpha, pair[::-1])]
+    spacing = 0.5 * (max(*ends, part) - min(*ends, part))
+    return float(values[inside] + part * step), float(abs(step) * np.hypot(error, spacing))
+
+
+def _beyond(values: FloatArray, p: FloatArray, alpha: float, pair: tuple[int, int]) -> float:
+    """Return where the line through a value and its neighbour away from the end crosses alpha.
+
+    As a part of the way from the inner value to the outer one; the far one of them where it does
+    not fall, or is not known. The pair is (inner, outer), or the reverse for the outer line.
+    """
+    near, far = pair
+    neighbour = 2 * near - far
+    is_inner = p[near] > alpha
+    if 0 <= neighbour < len(values) and not np.isnan(p[neighbour]):
+        fall = (p[neighbour] - p[near]) / (values[neighbour] - values[near])
+        step = values[far] - values[near]
+        if fall * step * (p[far] - p[near]) > 0.0:
+            part = min((alpha - p[near]) / (fall * step), 1.0)
+            return float(part if is_inner else 1.0 - part)
+    return 1.0 if is_inner else 0.0
+
+
+# Toys of tested value j have the numbers j * _STRIDE + start onwards in the sequence of the seed.
+_STRIDE = 2**40
+# Toys that are fitted at once: what takes about a second, so that little is lost at Ctrl-C.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 32, 4096
+_SECONDS_PER_BLOCK = 1.0
+# A toy whose free fit ended this much above its conditional one is fitted again from there.
+_MISSED = 1e-7
+
+
+class ToyFits:
+    """Draws toys at the conditional fits of a grid and fits each freely and conditionally.
+
+    Parameters
+    ----------
+    grid : ProfileGrid
+        Conditional fits to the observed data at the tested values.
+    seed, start, n_toys : int
+        Which toys.
+    """
+
+    def __init__(self, grid: ProfileGrid, seed: int, start: int, n_toys: int) -> None:
+        self._grid = grid
+        self._seed = seed
+        self._start = start
+        self._block = _SMALLEST_BLOCK
+        n = len(grid.points)
+        self.ratios: FloatArray = np.full((n, n_toys), np.nan)
+        self.n_done = np.zeros(n, dtype=np.int64)
+
+    def run(self, n_threads: int | None, progress: Callable[[int], object] | None) -> None:
+        """Do all that is not done, block by block; what was done before an exception stays."""
+        known = ~np.isnan(self._grid.value)
+        n_toys = self.ratios.shape[1]
+        for j in np.flatnonzero(known).tolist():
+            while self.n_done[j] < n_toys:
+                first = int(self.n_done[j])
+                n = min(self._block, n_toys - first)
+                self._do_block(j, first, n, n_threads, progress)
+
+    def _do_block(
+        self,
+        j: int,
+        first: int,
+        n: int,
+        n_threads: int | None,
+        progress: Callable[[int], object] | None,
+    ) -> None:
+        started = time.perf_counter()
+        before = int(np.sum(self.n_done))
+
+        def report(n_fits: int) -> None:
+            if progress is not None:
+                progress(before + n_fits // 2)
+
+        self.ratios[j, first : first + n] = self._fit_block(j, first, n, n_threads, report)
+        self.n_done[j] += n
+        report(2 * n)
+        quick = time.perf_counter() - started < _SECONDS_PER_BLOCK
+        size = 2 * self._block if quick else self._block // 2
+        self._block = min(max(size, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+
+    def _fit_block(
+        self, j: int, first: int, n: int, n_threads: int | None, report: Callable[[int], None]
+    ) -> FloatArray:
+        """Return the ratios of the toys from `first` on at value j; NaN where a fit fails."""
+        reference = self._grid.reference
+        names = reference.result.parameters
+        model = reference.likelihood.model
+        x = self._grid.x[j]
+        start = j * _STRIDE + self._start + first
+        drawn = toys(model, x, n, self._seed, start, n_threads=n_threads)
+        common: dict[str, Any] = {
+            "bounds": reference.bounds,
+            "errors": False,
+            "n_threads": n_threads,
+        }
+        poi = {names[int(self._grid.held[0])]: float(self._grid.points[j, 0])}
+        at: dict[str, float | bool] = {**reference.fixed, **poi}
+        held = fit_many(model, drawn, fixed=at, progress=report, **common)
+        free = fit_many(
+            model,
+            drawn,
+            fixed=reference.fixed,
+            parameters=(),
+            progress=lambda n_fits: report(n + n_fits),
+            **common,
+        )
+        lowest = [_minima(held), _minima(free)]
+        other = mirrored(model, x)
+        if other is not None:
+            for i, fixed in enumerate((at, dict[str, float | bool](reference.fixed))):
+                fits = fit_many(model, drawn, initial=other, fixed=fixed, parameters=(), **common)
+                lowest[i] = np.fmin(lowest[i], _minima(fits))
+        ratio = 2.0 * (lowest[0] - lowest[1])
+        missed = np.flatnonzero(held.valid & ~(ratio >= -_MISSED))
+        if missed.size:
+            again = fit_many(
+                model,
+                _chosen(drawn, missed),
+                initial=held.x[missed],
+                fixed=reference.fixed,
+                parameters=(),
+                **common,
+            )
+            lowest[1][missed] = np.fmin(lowest[1][missed], _minima(again))
+            ratio = 2.0 * (lowest[0] - lowest[1])
+        return np.maximum(ratio, 0.0)
+
+
+def _minima(fits: FitManyResult) -> FloatArray:
+    return np.where(fits.valid, fits.value, np.nan)
+
+
+def _chosen(drawn: Toys, where: np.ndarray[Any, np.dtype[np.intp]]) -> FloatArray:
+    """Return some of the data sets as rows of counts and global observables."""
+    return np.concatenate([drawn.counts[where], drawn.global_observables[where]], axis=1)
+
 
 # -2 log L below that of the best fit by more than this is another minimum.
 _NEW_MINIMUM = 1e-5
