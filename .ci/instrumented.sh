@@ -154,10 +154,11 @@ base_commit() {
   git rev-list --first-parent --max-count=11 HEAD | tail -n 1
 }
 
-# changed_sources COMMIT: sources of the library in which more than includes has changed since. A file
-# that was only moved is not listed.
+# changed_sources COMMIT: sources of the library in which more than includes and comments has changed
+# since. A file that was only moved is not listed.
 changed_sources() {
-  git diff -M -z --numstat --diff-filter=d -I '^#include' "$1" -- ':(glob)cpp/src/**/*.cpp' |
+  git diff -M -z --numstat --diff-filter=d -I '^#include' -I '^ *//' "$1" -- \
+    ':(glob)cpp/src/**/*.cpp' |
     python -c '
 import sys
 
