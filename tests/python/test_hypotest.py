@@ -488,3 +488,16 @@ def test_results_are_readable_and_saved(model: nf.Model, data: nf.Data, tmp_path
     toys = result.toys[0]
     assert "toys 0 to 19 of seed 0, 0 failed" in repr(toys)
     assert "<table>" in toys._repr_html_()
+
+
+def test_slope_of_cls_far_out() -> None:
+    u = np.array([0.5, 30.0, 999.0, 1001.0, 1e12])
+    zeros = np.zeros_like(u)
+    log_p, slope = log_cls(u, np.ones_like(u), zeros, zeros)
+    assert log_p == pytest.approx(stats.norm.logsf(u) - math.log(0.5), rel=1e-12)
+    # By the recursion of the continued fraction of Mills' ratio, which converges for u > 1.
+    mills = u.copy()
+    for k in range(400, 0, -1):
+        mills = u + k / mills
+    mills[0] = stats.norm.pdf(0.5) / stats.norm.sf(0.5)
+    assert -slope == pytest.approx(mills, rel=1e-9)

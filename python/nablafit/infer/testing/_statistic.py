@@ -31,6 +31,7 @@ __all__ = [
 NSIGMA = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
 """Fluctuations of -mu_hat / sigma in the expected results: the lowest limit first."""
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+_FAR_OUT = 1e3  # where two exponents of 5e5 cancel, and u + 1 / u is good to 1e-12
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,10 @@ def log_cls(
 
 
 def _hazard(u: FloatArray, log_tail: FloatArray) -> FloatArray:
-    """Density over tail probability of the normal distribution at u."""
-    return np.asarray(np.exp(-(u**2) / 2 - LOG_SQRT_2PI - log_tail))
+    """Density over tail probability of the normal distribution at u; far out, u + 1 / u."""
+    far = u > _FAR_OUT
+    exponent = np.where(far, 0.0, -(u**2) / 2 - LOG_SQRT_2PI - log_tail)
+    return np.where(far, u + 1.0 / np.where(far, u, 1.0), np.exp(exponent))
 
 
 def p_values(statistic: str, q: FloatArray, qa: FloatArray, n_poi: int = 1) -> PValues:
