@@ -14,7 +14,7 @@ from source_scan import Function, circles, functions, imports, sources, tracked_
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 80
 MAX_FILES = 25
-FOLDERS = ("python/", "benchmarks/", "examples/")
+FOLDERS = ("cpp/", "python/", "benchmarks/", "examples/")
 CPP = (".hpp", ".cpp")
 INSTALLED = nablafit.cmake_dir().parents[2]
 # Folders of cpp/src: each includes those before it only. The last are of the target io.
