@@ -193,7 +193,7 @@ TEST_CASE("extremes: arguments of interpolations that overflow") {
   for (const Transformation& transformation : std::vector<Transformation>{
            GammaTransformation{1e-12}, GammaTransformation{1e12}, LogNormalTransformation{1e-12},
            LogNormalTransformation{1e12}, LogNormalTransformation{1e300}}) {
-    CAPTURE(pull.index());
+    CAPTURE(transformation.index());
     Parameter alpha = nuisance();
     alpha.transformation = transformation;
     check_everywhere(one_bin(10.0, alpha, {NormSys{"a", "alpha", 0.9, 1.1}}), {10.0});

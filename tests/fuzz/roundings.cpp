@@ -56,7 +56,7 @@ class Decades {
   Decades(const ModelSpec& spec, const std::vector<double>& x) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       const Parameter& parameter = spec.parameters[i];
-      points_[parameter.name] = {x[i], detail::reference_pull(parameter, x[i])};
+      points_[parameter.name] = {x[i], detail::reference_transformed(parameter, x[i])};
     }
   }
 
@@ -71,7 +71,7 @@ class Decades {
 
  private:
   struct Point {
-    double value, pull;
+    double value, transformed;
   };
 
   static double of(double number) {
@@ -103,11 +103,11 @@ class Decades {
     return variation(m.interpolation, std::max(largest(m.low), largest(m.high)), m.parameter);
   }
 
-  /// Of a variation that has `decades` at the pulls -1 and +1: between them it can cancel to a
+  /// Of a variation that has `decades` at -1 and +1: between them it can cancel to a
   /// rounding, beyond them it is a power or a multiple.
   double variation(Interpolation code, double decades, const std::string& parameter) const {
-    const double pull = std::max(1.0, std::fabs(points_.at(parameter).pull));
-    const double beyond = is_additive(code) ? decades + of(pull) : decades * pull;
+    const double size = std::max(1.0, std::fabs(points_.at(parameter).transformed));
+    const double beyond = is_additive(code) ? decades + of(size) : decades * size;
     return beyond - std::log10(std::numeric_limits<double>::epsilon());
   }
 
