@@ -404,8 +404,8 @@ def fit_many(
         counts and global observables, n_bins + n_constrained columns as in `Data.to_pyhf`.
     initial : array_like or mapping, optional
         Start values: of shape (n_parameters,), the same for all, or (n_fits, n_parameters). By
-        default the model's or, for Toys, the values that the toys were drawn at. Values outside the
-        bounds are moved to them.
+        default those of the model or, for Toys, the values that the toys were drawn at. Values
+        outside the bounds are moved to them.
     bounds : mapping or sequence, optional
         As in `nablafit.fit`.
     fixed : str, iterable of str, mapping, sequence of mappings, or bool array, optional
@@ -421,7 +421,7 @@ def fit_many(
         As in `nablafit.fit`.
     n_threads : int, optional
         By default the environment variable NABLAFIT_NUM_THREADS, else the processors that this
-        process may run on. Results do not depend on it.
+        process may run on. Results are bitwise identical for any number of threads.
     progress : callable, optional
         Called with the number of fits done, about forty times a second.
 

@@ -72,12 +72,12 @@ def fit(
         HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".
     backend : str, optional
         How derivatives are obtained, see `Likelihood`; only with a Model. The native minimiser
-        takes the default alone.
+        takes only the default.
     initial : array_like or mapping, optional
         Start values: all in order, or some by name.
     bounds : mapping or sequence, optional
-        Pairs (lower, upper), None for no bound: some by name, or all in order. By default the
-        model's.
+        Pairs (lower, upper), None for no bound: some by name, or all in order. By default those of
+        the model.
     fixed : str, iterable of str or mapping, optional
         Parameters to hold, at their start value or, in a mapping, at the value given. They add to
         those that the model fixes; `{"name": False}` releases one.

@@ -36,7 +36,7 @@ __all__ = ["bin_factor", "bin_integral", "factor"]
 
 
 def factor(name: str, expression: str, parameters: Iterable[str]) -> FormulaFactor:
-    """Return a factor that multiplies all bins of a sample alike.
+    """Return a factor that is common to all bins of a sample.
 
     Parameters
     ----------

@@ -169,20 +169,20 @@ class Likelihood(_core.Likelihood):
         x : array_like or mapping
             Parameter values.
         of : {"nll", "deviance"}
-            Of -log L, the whole likelihood with the terms that depend on data and widths alone, or
-            of the value of this function, -log(L / L_saturated), whose derivative with respect to
-            a count is -infinity at a count of zero.
+            Whether to differentiate -log L, with the terms that depend on data and widths alone, or
+            the value of this function, -log(L / L_saturated), whose derivative with respect to a
+            count is -infinity at a count of zero.
 
         Returns
         -------
         InputGradient
             Exact derivatives, whatever the backend; see `Model.inputs` for their order. A bin
-            whose yield and count are both zero has derivative 0 by its count.
+            whose yield and count are both zero has derivative 0 with respect to its count.
 
         Raises
         ------
         ArgumentError
-            If there is no likelihood at `x`, see `status`.
+            If the likelihood is not defined at `x`, see `status`.
         """
         if of not in ("nll", "deviance"):
             raise located(ArgumentError, f'expected "nll" or "deviance", got {of!r}', "of")

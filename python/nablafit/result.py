@@ -161,8 +161,8 @@ class FitResult:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The `FitOptions`, and the backend of the derivatives."""
     inputs: Inputs | None = None
-    """Digests of model and data. With `initial`, `fixed`, bounds, `options` and `versions` they
-    say all that the result depends on."""
+    """Digests of model and data. Together with `initial`, `fixed`, bounds, `options` and `versions`
+    they are all that the result depends on."""
 
     def __post_init__(self) -> None:
         arrays = [getattr(self, name) for name in _VECTORS + _FLAGS]
@@ -183,7 +183,7 @@ class FitResult:
 
     @property
     def errors(self) -> NamedValues:
-        """Standard deviations: roots of the covariance's diagonal, NaN without one."""
+        """Standard deviations: square roots of the diagonal of the covariance, NaN without one."""
         if self.covariance is None:
             sigma = np.where(self.fixed, 0.0, np.nan)
         else:

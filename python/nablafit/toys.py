@@ -183,12 +183,12 @@ def toys(
     model : Model
         What to draw from.
     parameters : array_like or mapping, optional
-        Where: all values in order, or some by name; by default the model's initial values. The
-        `values` of a fit result do.
+        Parameter values: all in order, or some by name; by default the initial values of the
+        model. The `values` of a fit result can be passed.
     n : int
-        How many.
+        Number of toys.
     seed : int
-        From 0 to 2^64 - 1.
+        Random seed, from 0 to 2^64 - 1.
     start : int
         Number of the first toy. Toy number i depends on the parameters, the seed and i alone, so
         that jobs can make shards: `Toys.merge` joins them.

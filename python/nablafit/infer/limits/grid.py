@@ -211,7 +211,7 @@ def limit_grid(
     patches : PatchSet, path, mapping, bytes or file object
         The signals.
     measurement, poi : str, optional
-        As in `Workspace.model`; patches may change the measurement's parameter of interest.
+        As in `Workspace.model`; patches may change the parameter of interest of the measurement.
     level, statistic, criterion, tolerance, bounds, fixed, starts
         As in `upper_limit`.
     names : sequence of str, optional
@@ -226,7 +226,8 @@ def limit_grid(
     Returns
     -------
     LimitGridResult
-        Ordered by the values of the patches. A signal that fails has a status and costs no other.
+        Ordered by the values of the patches. A signal that fails has a status of its own and does
+        not affect the others.
 
     Raises
     ------

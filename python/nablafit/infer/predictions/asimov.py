@@ -40,7 +40,7 @@ def asimov_data(
     at : float or mapping, optional
         Value of the parameter of interest, or values of several by name.
     poi : str, optional
-        Parameter of interest, by default the model's.
+        Parameter of interest, by default that of the model.
     fit : FitResult, optional
         Post-fit: the parameters are those of this result, apart from `at`. Without `data` and `fit`
         they are the initial values of the model (pre-fit), apart from `at`.
@@ -68,7 +68,7 @@ def asimov_data(
     everything: dict[str, float | bool] = {**_fixed(fixed), **held}
     result = run_fit(model, data, bounds=bounds, fixed=everything)
     if not result.valid:
-        message = f"the fit that says where to expect failed: {result.message}"
+        message = f"the fit that gives the nuisance parameters failed: {result.message}"
         raise located(Error, message, "asimov_data")
     return model.asimov(result.x)
 

@@ -20,8 +20,8 @@ from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
 from ...model import Likelihood
 from .._common import EXACT
-from .._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
-from .._starts import random_starts
+from .._elsewhere import SAME, Origin, disagreement, fit_elsewhere
+from .._starts import check_starts, random_starts
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues
@@ -272,7 +272,7 @@ def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -
 
 
 def rebased(reference: Reference, x: FloatArray) -> Reference:
-    """Return the best fit that a lower point leads to, with a note that says so."""
+    """Return the best fit that a lower point leads to, with a note about it."""
     old = reference.result
     new = fit(
         reference.likelihood,

@@ -80,7 +80,7 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
     best: FloatArray
     """Best-fit values of both, shape (2,)."""
     covariance: FloatArray
-    """Of both at the best fit, shape (2, 2): for the ellipses of the Gaussian approximation."""
+    """Covariance of both at the best fit, shape (2, 2), e.g. for ellipses."""
     contours: tuple[Contour, ...]
     """One per level, in the order asked for."""
     twice_nll: float
@@ -173,36 +173,24 @@ def contour(
 
     Parameters
     ----------
-    model : Model or Likelihood
-        What was fitted.
-    data : Data, optional
-        What it is fitted to; only with a Model.
+    model, data, result, initial, bounds, fixed, starts, n_threads, progress
+        As in `nablafit.intervals`; progress counts directions.
     parameters : pair of str
         Names of the two; by default the first two parameters of interest.
     levels : float or sequence of float
         Confidence levels.
     n_points : int
         Directions per level to begin with, at least 4. Gaps are filled where points are far apart.
-    result, initial, bounds, fixed
-        As in `nablafit.intervals`.
-    starts, n_threads, progress
-        As in `nablafit.intervals`; progress counts directions.
 
     Returns
     -------
     ContourResult
-        Directions without a point are counted in `n_missing`: nothing is drawn across them
-        silently.
+        Directions without a point are counted in `n_missing`; the contour is open there.
 
     Raises
     ------
-    ArgumentError
-        For unknown, equal or fixed parameters, levels that are none, and results that do not
-        belong to model and data.
-    Error
-        If there is no best fit.
-    Interrupted
-        At Ctrl-C: its `result` has the points that were found.
+    ArgumentError, Error, Interrupted
+        As in `nablafit.intervals`; the `result` of Interrupted has the points that were found.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray
 from ...errors import ArgumentError, located
 from ...minimizers.problem import Bound, Bounds, Fixed, bounds_by_name, box, fixed_items
-from .._common import find_poi
+from .._common import check_choice, find_poi
 
 if TYPE_CHECKING:
     from ...model import Model
@@ -57,10 +57,6 @@ class Hypothesis:
         """Bounds of all parameters in free fits, two arrays of shape (1, n_parameters)."""
         lower, upper = box(self.model.parameters, self.model.bounds, self.bounds)
         return np.array(lower[np.newaxis]), np.array(upper[np.newaxis])
-
-    def at(self, values: FloatArray) -> dict[str, float | bool]:
-        """Return what a fit at these values of the parameters of interest holds."""
-        return {**self.fixed, **dict(zip(self.poi, map(float, values), strict=True))}
 
     @property
     def free(self) -> dict[str, float | bool]:
@@ -149,9 +145,7 @@ def make_hypothesis(
     fixed: Fixed | None = None,
 ) -> Hypothesis:
     """Check what the caller asks for and fill in what it leaves out."""
-    if statistic not in STATISTICS:
-        message = f"expected one of {', '.join(STATISTICS)}, got {statistic!r}"
-        raise located(ArgumentError, message, "statistic")
+    check_choice("statistic", statistic, STATISTICS)
     if value is None:
         value = 0.0 if statistic == "q0" else 1.0
     names = _names(model, value, poi)

@@ -17,9 +17,8 @@ import numpy as np
 from ..._arrays import FloatArray
 from ...batch import STATUSES, fit_arrays
 from ...data import check_data
-from ...errors import ArgumentError, located
 from ...minimizers.problem import FitOptions
-from .._starts import further_starts, random_starts
+from .._starts import check_starts, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -118,9 +117,7 @@ class Fits:
 
     def __post_init__(self) -> None:
         if self.starts is not None:
-            if not 0 <= self.starts < 2**31:
-                message = f"expected a number from 0 on, got {self.starts}"
-                raise located(ArgumentError, message, "starts")
+            check_starts(self.starts)
             self.thorough = self.starts > 0
 
     def make(

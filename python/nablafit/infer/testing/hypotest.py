@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..._results.origin import remembers_origin
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import Interrupted
+from .._common import check_choice
 from ._hypothesis import Values, make_hypothesis
 from ._profile import Fits, observe, until_settled
 from ._tests import asymptotic_test, test_jobs, toy_test
@@ -55,9 +56,9 @@ def hypotest(
     data : Data
         The observed data.
     value : float or mapping, optional
-        Tested value, or values by name; by default 1, for q0 0.
+        Tested value, or values by name. The default is 1, and 0 for q0.
     poi : str, optional
-        Parameter of interest, by default the model's. One that the model fixes is set free.
+        Parameter of interest, by default that of the model. If the model fixes it, it is released.
     statistic : {"qtilde", "q", "t", "ttilde", "q0"}
         q-tilde, Eq. (16), and q, Eq. (14), for upper limits; t, Eq. (8), and t-tilde, Eq. (11),
         two-sided; q0, Eq. (12), for discovery. The tilde means that the estimate is not below 0.
@@ -65,23 +66,24 @@ def hypotest(
     calculator : {"asymptotic", "toys"}
         How the distribution of the statistic is found.
     alternative : float or mapping, optional
-        For t and q0: what data the expected p-values are for, 0 and 1 by default. The statistics of
-        upper limits are defined against 0.
+        For t and q0: value that the expected p-values assume in the data, by default 0 and 1. The
+        statistics of upper limits are defined against 0.
     bounds : mapping or sequence, optional
-        As in `nablafit.fit`. By default the estimate of the parameter of interest is in the model's
-        range, apart from its lower bound: 0 with a tilde; none for q and t if the model's is 0 or
-        above, for then it would turn them into the ones with a tilde.
+        As in `nablafit.fit`. By default the estimate of the parameter of interest is in the range
+        of the model, except for the lower bound: it is 0 with a tilde, and there is none for q and
+        t if that of the model is 0 or above, which would turn them into those with a tilde.
     fixed : str, iterable or mapping, optional
         Nuisance parameters to hold, as in `nablafit.fit`.
     starts : int, optional
-        Number of further random starts of every fit; the lowest minimum counts. By default a few
-        starts are tried, and many where these end in different minima, which `notes` says; 0 means
-        none but the usual one.
+        Number of additional random starts of every fit; the lowest minimum counts. By default a few
+        starts are tried, and many if these end in different minima, in which case `notes` says so.
+        With 0 only the usual start is tried.
     n_toys : int
         Number of toys for each of the two hypotheses.
     seed, start : int
-        Of the toys, and number of the first: results of different starts join with
-        `HypotestResult.merge`. The toys of the alternative hypothesis have seed + 2^63 modulo 2^64.
+        Random seed of the toys, and number of the first toy: results with different `start` are
+        joined by `HypotestResult.merge`. Toys of the alternative hypothesis have the seed
+        seed + 2^63 modulo 2^64.
     n_threads, progress
         As in `nablafit.fit_many`; `progress` gets the number of toys of both hypotheses.
 
@@ -96,11 +98,9 @@ def hypotest(
     ArgumentError
         For a parameter that does not exist and other arguments that do not fit the model.
     Interrupted
-        At Ctrl-C while toys run: its `result` has the toys that are done.
+        At Ctrl-C while toys run: its `result` is made of the toys that are done.
     """
-    if calculator not in CALCULATORS:
-        message = f"expected one of {', '.join(CALCULATORS)}, got {calculator!r}"
-        raise located(ArgumentError, message, "calculator")
+    check_choice("calculator", calculator, CALCULATORS)
     hypothesis = make_hypothesis(
         model,
         value,

@@ -59,7 +59,7 @@ def to_cpp(
     Raises
     ------
     ArgumentError
-        If the data do not fit the model, or `namespace` is no C++ identifier.
+        If the data do not fit the model, or `namespace` is not a C++ identifier.
     SpecError
         If the specification is not valid.
     """
@@ -237,8 +237,8 @@ class _Header:
             "}",
             "",
             *documented(
-                "The same, and its derivatives by all parameters into gradient[n_parameters]; "
-                "they are zero where nll is infinity."
+                "The same, and its derivatives with respect to all parameters into "
+                "gradient[n_parameters]; they are zero where nll is infinity."
             ),
             "inline double nll_and_gradient(const double* x, double* gradient) {",
             "  for (int i = 0; i < n_parameters; ++i) gradient[i] = 0.0;",

@@ -183,7 +183,7 @@ class _Writer:
         self._bin_factors.append(parameter_term(f"{table}[bin]"))
 
     def _write_factor(self) -> Term | None:
-        """Write what multiplies all bins alike; none if nothing does."""
+        """Write the factor that is common to all bins, if there is one."""
         terms = list(self._factors)
         sums = [group for code, group in self._norms.items() if is_additive(code)]
         products = [group for code, group in self._norms.items() if not is_additive(code)]
@@ -206,7 +206,7 @@ class _Writer:
             return None
         if not products and all(term.pullback is None for term in terms):
             return Term(" * ".join(term.value for term in terms))
-        what = "What multiplies all bins alike."
+        what = "Factor that is common to all bins."
         self._lines += product_functions("factor", what, self._whole, terms, products, pulls)
         return function_term("factor", self._whole)
 
