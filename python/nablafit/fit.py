@@ -108,7 +108,7 @@ def fit(
     )
     minimize, package = _minimizer(minimizer)
     started = time.perf_counter()
-    problem = make_problem(_likelihood(model, data, backend), initial, bounds, fixed)
+    problem = make_problem(likelihood_of(model, data, backend), initial, bounds, fixed)
     if check_gradients:
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
@@ -151,7 +151,10 @@ def _minimizer(name: str) -> tuple[_Minimize, str]:
     return _MINIMIZERS[family]
 
 
-def _likelihood(model: Model | Likelihood, data: Data | None, backend: str | None) -> Likelihood:
+def likelihood_of(
+    model: Model | Likelihood, data: Data | None, backend: str | None = None
+) -> Likelihood:
+    """Return the likelihood to fit; raise ArgumentError unless it has data exactly once."""
     if isinstance(model, Likelihood):
         if data is not None:
             message = "a Likelihood has its data already; pass its model with other data"

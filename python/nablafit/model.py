@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from iminuit.cost import Cost, CostSum
     from scipy.sparse import csr_array
 
-    from .data import Data
     from .inputs import InputValues
     from .spec import ModelSpec, Observations
 

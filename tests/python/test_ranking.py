@@ -383,10 +383,10 @@ def test_fits_of_something_else_are_refused(
     model: nf.Model, data: nf.Data, best: nf.FitResult, document: dict[str, Any]
 ) -> None:
     other = nf.Data(data.counts + 1.0, data.global_observables)
-    with pytest.raises(nf.ArgumentError, match="result: is not a fit to these data"):
+    with pytest.raises(nf.ArgumentError, match="result: belongs to other data"):
         nf.ranking(model, other, result=best)
     del document["channels"][1]["samples"][0]["modifiers"][1]
-    with pytest.raises(nf.ArgumentError, match="result: is not a fit of this model"):
+    with pytest.raises(nf.ArgumentError, match="result: belongs to another model"):
         nf.ranking(*build(document), result=best)
     fixed = nf.fit(model, data, fixed="mu")
     with pytest.raises(nf.ArgumentError, match="poi: mu is fixed"):

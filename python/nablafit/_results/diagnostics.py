@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,40 +77,28 @@ class Diagnostics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
-        return {
-            "iterations": self.iterations,
-            "n_hessians": self.n_hessians,
-            "condition": self.condition if math.isfinite(self.condition) else None,
+        members = dataclasses.asdict(self).items()
+        return {name: list(item) if isinstance(item, tuple) else item for name, item in members} | {
+            "condition": _finite(self.condition),
             "singular": math.isinf(self.condition),
             "projected_gradient": _finite(self.projected_gradient),
-            "active_bounds": [
-                {"parameter": b.parameter, "side": b.side, "multiplier": b.multiplier}
-                for b in self.active_bounds
-            ],
-            "weak_directions": [
-                {"curvature": d.curvature, "weights": dict(d.weights)} for d in self.weak_directions
-            ],
-            "without_effect": list(self.without_effect),
-            "at_kink": list(self.at_kink),
         }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Diagnostics:
         """Inverse of `to_dict`."""
-        condition = document["condition"]
-        if condition is None:
-            condition = math.inf if document["singular"] else math.nan
-        gradient = document["projected_gradient"]
-        return cls(
-            iterations=document["iterations"],
-            n_hessians=document["n_hessians"],
-            condition=condition,
-            projected_gradient=math.nan if gradient is None else gradient,
-            active_bounds=tuple(ActiveBound(**bound) for bound in document["active_bounds"]),
-            weak_directions=tuple(WeakDirection(**item) for item in document["weak_directions"]),
-            without_effect=tuple(document["without_effect"]),
-            at_kink=tuple(document["at_kink"]),
+        members = dict(document)
+        unknown = math.inf if members.pop("singular") else math.nan
+        condition, gradient = members["condition"], members["projected_gradient"]
+        members["condition"] = unknown if condition is None else condition
+        members["projected_gradient"] = math.nan if gradient is None else gradient
+        members["active_bounds"] = tuple(ActiveBound(**item) for item in members["active_bounds"])
+        members["weak_directions"] = tuple(
+            WeakDirection(**item) for item in members["weak_directions"]
         )
+        for name in ("without_effect", "at_kink"):
+            members[name] = tuple(members[name])
+        return cls(**members)
 
 
 def _finite(value: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,7 @@ class LocalMinimum:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings."""
-        return {
-            "x": self.x.tolist(),
-            "twice_delta_nll": self.twice_delta_nll,
-            "n_starts": self.n_starts,
-            "from_default": self.from_default,
-            "differs_in": dict(self.differs_in),
-        }
+        return {**asdict(self), "x": self.x.tolist()}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> LocalMinimum:

@@ -15,13 +15,14 @@ from ..fit import fit
 
 if TYPE_CHECKING:
     from ..data import Data
-    from ..model import Model
+    from ..model import Likelihood, Model
     from ..result import FitResult
 
 __all__ = [
     "EXACT",
     "ParameterWarning",
     "check_choice",
+    "check_fit",
     "choose_pois",
     "failure_warnings",
     "find_poi",
@@ -76,16 +77,22 @@ def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
     """
     if result is None:
         return fit(model, data, tolerance=EXACT)
-    if result.parameters != model.parameters:
-        raise located(ArgumentError, "is not a fit of this model: parameters differ", "result")
-    value = model.likelihood(data)(result.x)
-    if not abs(value - result.value) <= 1e-6 * (1.0 + abs(result.value)):
+    check_fit(model.likelihood(data), result, 1e-6)
+    return result
+
+
+def check_fit(likelihood: Likelihood, result: FitResult, tolerance: float) -> None:
+    """Raise ArgumentError for a fit of something else; `tolerance` is that of its value."""
+    if result.parameters != likelihood.parameters:
+        message = "belongs to another model: its parameters differ"
+        raise located(ArgumentError, message, "result")
+    value = likelihood(result.x)
+    if value != result.value and not abs(value - result.value) <= tolerance * max(1.0, abs(value)):
         message = (
-            f"is not a fit to these data: -log(L / L_saturated) at its values is {value:.8g}, "
-            f"but the result has {result.value:.8g}"
+            f"belongs to other data: its -log L is {result.value + result.constant:.10g}, here it "
+            f"is {value + likelihood.constant:.10g} at the same point"
         )
         raise located(ArgumentError, message, "result")
-    return result
 
 
 def find_poi(model: Model, poi: str | None = None, *, argument: str = "poi") -> str:

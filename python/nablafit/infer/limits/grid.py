@@ -29,9 +29,8 @@ from .results import LimitGridResult
 from .upper_limit import check_choices
 
 if TYPE_CHECKING:
-    from ...io.patchset import Patch, PatchSet, Source
+    from ...io.patchset import Patch, Source
     from ...minimizers.problem import Bounds, Fixed
-    from ...workspace import Workspace
     from .results import LimitResult
 
 __all__ = [

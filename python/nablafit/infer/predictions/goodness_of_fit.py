@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from ...data import Data
     from ...model import Likelihood, Model
-    from ...result import FitResult
 
 __all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fit"]
 

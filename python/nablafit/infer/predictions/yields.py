@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from ..._arrays import FloatArray
     from ...data import Data
     from ...model import Model
     from ...result import FitResult

@@ -26,7 +26,7 @@ from ._crossings import follow_rays
 from ._grid import ProfileGrid
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from ..._arrays import ParameterValues
     from ...data import Data

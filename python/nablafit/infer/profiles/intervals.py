@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-    from ._best_fit import LowerMinimum
 
 __all__ = ["Interval", "IntervalsResult", "intervals"]
 
