@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,9 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number, thread_count
-from ._results.files import read_archive, write_archive
-from ._results.inputs import batch_origin, merged_origin, origin_array, read_origin
-from ._results.record import document_format
+from ._results.inputs import batch_origin, merged_origin, read_origin
+from ._results.record import Archive
 from .data import Data
 from .errors import ArgumentError, Interrupted, located
 from .minimizers.newton import minimize_options, status_name
@@ -201,9 +199,8 @@ STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
 _VALID = np.array([name.startswith("converged") for name in STATUSES])
 
 
-@document_format(FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class FitManyResult:
+class FitManyResult(Archive, format=FORMAT):
     """Outcome of many fits, as arrays with one entry or row per fit; frozen.
 
     `result["mu"]` is the array of the fitted values of one parameter. Numbers of fits that could
@@ -284,17 +281,6 @@ class FitManyResult:
         """-2 log L at the minima."""
         return 2.0 * self.nll
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FitManyResult):
-            return NotImplemented
-        mine, theirs = self._members(), other._members()
-        return mine.keys() == theirs.keys() and all(
-            np.array_equal(mine[key], theirs[key], equal_nan=mine[key].dtype.kind == "f")
-            for key in mine
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.status_counts.items())
         end = "" if self.complete else "; interrupted"
@@ -308,37 +294,7 @@ class FitManyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
-        document = {name: _plain(array) for name, array in self._members().items()}
-        origin = None if self.origin is None else dict(self.origin)
-        return {"format": FORMAT, **document, "status": list(self.status), "origin": origin}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> FitManyResult:
-        """Inverse of `to_dict`; numbers that are not finite come back as NaN."""
-        if document.get("format") != FORMAT:
-            message = f"expected format {FORMAT!r}, got {document.get('format')!r}"
-            raise located(ArgumentError, message, "document")
-        derived = ("format", "status", "origin")
-        members = {key: np.array(value) for key, value in document.items() if key not in derived}
-        return replace(cls._from_members(members), origin=document.get("origin"))
-
-    def save(self, path: str | Path, notes: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Write a compressed .npz file, at once or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-            Where to.
-        notes : mapping, optional
-            More arrays for the file, which `load` passes over.
-        """
-        members = {**(notes or {}), **self._members(), **origin_array(self.origin)}
-        write_archive(path, FORMAT, members)
-
-    @classmethod
-    def load(cls, path: str | Path) -> FitManyResult:
-        """Read what `save` wrote; raise ArgumentError for other files."""
-        return cls._from_members(read_archive(path, FORMAT))
+        return super().to_dict() | {"status": list(self.status)}
 
     @classmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> FitManyResult:
@@ -480,11 +436,3 @@ def fit_arrays(
         n_threads=thread_count(n_threads),
         progress=progress,
     )
-
-
-def _plain(array: NDArray[Any]) -> object:
-    if array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        array = array.astype(object)
-        array[~finite] = None
-    return array.tolist()
