@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._arrays import FloatArray, ParameterValues
-    from ._results.minima import LocalMinimum
+    from ._results.diagnostics import LocalMinimum
     from .data import Data
     from .minimizers.problem import Bounds, Fixed
 

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ._arrays import FloatArray, index_of
-from ._results.diagnostics import Diagnostics
+from ._results.diagnostics import Diagnostics, LocalMinimum
 from ._results.files import write_text
 from ._results.inputs import Inputs
-from ._results.minima import LocalMinimum
 from ._results.record import document_format
 from ._results.rounding import pdg_round
 from ._results.text import Page

@@ -22,8 +22,8 @@ from ..testing._profile import (
 )
 from ..testing._statistic import expected_p_values, p_values
 from ._curves import Table, interpolate_limits
-from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch, Profile
+from .results import LimitParts, make_limit
 
 if TYPE_CHECKING:
     from ...data import Data

@@ -16,8 +16,8 @@ from ..testing._profile import Fits, until_settled
 from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
 from ._asymptotic import Preparation, limit_from, prepare
 from ._curves import interpolate_limits, toy_table
-from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch
+from .results import LimitParts, make_limit
 
 if TYPE_CHECKING:
     from ...data import Data

@@ -17,11 +17,9 @@ from .._common import check_choice
 from ._hypothesis import Hypothesis, make_hypothesis
 from ._profile import Fits, observe, until_settled
 from ._statistic import NSIGMA
-from ._tests import asymptotic_test, test_jobs, toy_test
-from ._toy_numbers import significance_members
 from ._toy_runs import run_jobs
-from .hypotest import CALCULATORS
-from .results import HypotestResult, SignificanceResult
+from .hypotest import CALCULATORS, asymptotic_test, test_jobs, toy_test
+from .results import HypotestResult, SignificanceResult, significance_members
 
 if TYPE_CHECKING:
     from ...data import Data
