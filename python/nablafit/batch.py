@@ -195,7 +195,7 @@ DataSets: TypeAlias = "Data | Toys | Sequence[Data] | ArrayLike"
 FORMAT = "nablafit.FitManyResult/1"
 _PER_FIT = ("value", "constant", "edm", "status_codes", "iterations", "n_gradients")
 STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
-"""What the codes of outcomes stand for, in order."""
+"""Names of the status codes, in order."""
 _VALID = np.array([name.startswith("converged") for name in STATUSES])
 
 

@@ -1,4 +1,4 @@
-"""Factors of your own: expressions in parameters and in numbers of the bin.
+"""User-defined factors: expressions in parameters and in numbers of the bin.
 
 The core parses an expression against a grammar of its own (nothing is executed as Python) and
 differentiates it exactly, twice: `+ - * / ^ **`, parentheses, numbers, names, and `exp log log10

@@ -109,7 +109,7 @@ def prune(
     modifiers: Names = (),
     modifier_types: Names = (),
 ) -> ModelSpec:
-    """Remove channels, samples and modifiers, and the parameters that nothing uses any more.
+    """Remove channels, samples and modifiers, and the parameters that are no longer used.
 
     The width of a staterror becomes that of the samples that are left, unless it was stated by
     itself (`sigmas` of a pyhf measurement); a bin that has none any more is fixed.
@@ -119,7 +119,7 @@ def prune(
     spec : ModelSpec
         The model.
     channels, samples, modifiers : iterable of str
-        Names; patterns allowed. A modifier also goes by the name of its parameter.
+        Names; patterns allowed. A modifier can also be named by its parameter.
     modifier_types : iterable of str
         E.g. "staterror".
 

@@ -189,8 +189,7 @@ class Workspace:
         interpolation : mapping, optional
             Codes of the modifier types "normsys" (code1, code4) and "histosys" (code0, code2,
             code4p), by pyhf's names or as `Interpolation`; by default code4 and code4p. This and
-            the following arguments are for pyhf JSON only: the other formats say how they are
-            meant.
+            the following arguments are for pyhf JSON only: the other formats define them.
         clip_sample_data : bool
             Raise negative interpolated histograms to zero (pyhf's clip_sample_data=0).
         clip_bin_data : float, optional

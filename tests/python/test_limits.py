@@ -240,7 +240,7 @@ def test_search_where_everything_fails_beyond(
     assert limits.curve_status[:4] == ("fit_failed", *["converged"] * 3)
     assert np.isfinite(limits.expected[:3]).all()
     assert math.isnan(limits.observed)
-    assert "`point_status` says where" in limits.message
+    assert "see `point_status`" in limits.message
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ class Diagnostics:
     iterations: int
     n_hessians: int
     condition: float
-    """Of the Hessian scaled to unit diagonal; infinite if singular, NaN without a minimum."""
+    """Condition number of the Hessian scaled to unit diagonal; infinite if singular, NaN without a
+    minimum."""
     projected_gradient: float
     """Largest |gradient| of a free parameter in units of its conditional standard deviation."""
     active_bounds: tuple[ActiveBound, ...] = ()

@@ -47,7 +47,7 @@ __all__ = ["to_pyhf"]
 ScalarModifier = NormFactor | Lumi | NormSys | HistoSys
 BinModifier = StatError | ShapeSys | ShapeFactor
 
-#: initial value and bounds that pyhf gives to a parameter without being told
+#: initial value and bounds that pyhf gives to a parameter by default
 DEFAULTS = {
     "normfactor": (1.0, 0.0, 10.0),
     "alpha": (0.0, -5.0, 5.0),
@@ -91,7 +91,7 @@ def to_pyhf(
     -----
     Poisson constraints that several samples share are a shapefactor and an auxiliary channel whose
     counts are the auxiliary measurement, which is the same likelihood. What the likelihood does
-    not depend on is left out without a word: bin edges, parameter points, further parameters of
+    not depend on is left out silently: bin edges, parameter points, further parameters of
     interest, uncertainties that no modifier uses.
     """
     validate(spec)

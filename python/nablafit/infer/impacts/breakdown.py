@@ -77,7 +77,7 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
     systematic: float
     """What all constrained parameters contribute together."""
     groups: tuple[UncertaintyGroup, ...]
-    """In the order in which they were asked for."""
+    """Groups in the order of the request."""
     fit_status: str
     """Status of the fit that the numbers refer to."""
     warnings: tuple[ParameterWarning, ...] = ()

@@ -49,9 +49,9 @@ class Shifts:
     """Four shifts for each of n parameters, in the order of `VARIATIONS`."""
 
     deltas: FloatArray
-    """What is shifted by how much, shape (4, n); NaN where there is no shift."""
+    """Size of each shift, shape (4, n); NaN where there is no shift."""
     coefficients: FloatArray
-    """What to multiply the column of the covariance with; NaN where that is not known."""
+    """Factor of the column of the covariance; NaN where it is not known."""
     reasons: NDArray[np.str_]
     """Why there is no shift, shape (4, n); empty where there is one."""
 

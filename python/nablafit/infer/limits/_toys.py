@@ -92,7 +92,7 @@ def _default_grid(search: LimitSearch) -> FloatArray:
     """Return values about the asymptotic limits."""
     found = [value for value, _ in search.solve() if math.isfinite(value) and value > 0]
     if not found:
-        message = "no asymptotic limit was found that says where to look; give values"
+        message = "no asymptotic limit was found to derive the default values from; give `values`"
         raise located(ArgumentError, message, "values")
     return np.linspace(_MARGINS[0] * min(found), _MARGINS[1] * max(found), N_VALUES)
 

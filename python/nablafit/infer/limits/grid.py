@@ -126,7 +126,7 @@ def background_values(workspace: Workspace, settings: GridSettings) -> dict[str,
 def signal_point(
     text: bytes, source: str, settings: GridSettings, start: Mapping[str, float]
 ) -> SignalPoint:
-    """Return the limit of one signal; whatever goes wrong is a status.
+    """Return the limit of one signal; errors become a status.
 
     Parameters
     ----------

@@ -232,8 +232,8 @@ def goodness_of_fit(
     data : Data
         What was measured.
     n_toys : int
-        Toys for a p-value that needs no large counts: drawn at the best fit, main counts and global
-        observables of free parameters, and fitted in threads.
+        Number of toys for a p-value that does not assume large counts: drawn at the best fit, main
+        counts and global observables of free parameters, and fitted in threads.
     seed, start : int
         The toys are number `start` to `start + n_toys - 1` of the sequence of `seed`: jobs with
         different numbers are joined by `GoodnessOfFitResult.merge`.

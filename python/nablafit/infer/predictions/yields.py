@@ -369,7 +369,7 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
     model: str
     """Name of the model."""
     message: str
-    """What to know about the bands, in sentences; empty if there is nothing."""
+    """Remarks on the bands, in sentences; empty if there are none."""
     parameters: tuple[str, ...]
     x: FloatArray
     """Parameter values that the yields belong to, shape (n_parameters,)."""
@@ -514,7 +514,7 @@ def yields(
     -------
     YieldsResult
         Errors are sqrt(diag(J C J^T)): J are the exact derivatives of the yields at that point,
-        C is the covariance of the parameters. To first order in the parameters' errors, as usual.
+        C is the covariance of the parameters. This is the usual first-order propagation.
 
     Raises
     ------

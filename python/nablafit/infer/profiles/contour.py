@@ -51,8 +51,8 @@ class Contour(Record):
     """Corners of the polygon in the order of their angle about the best fit, shape (n, 2); the
     first is not repeated at the end."""
     status: tuple[str, ...]
-    """Of each point: "found", or "at_bound" and "at_edge" where a bound of the parameters or the
-    end of the likelihood cuts the region off."""
+    """Status of each point: "found", or "at_bound" and "at_edge" where a bound of the parameters or
+    the end of the likelihood cuts the region off."""
     angles: FloatArray
     """Direction of each point in the frame where the covariance is the unit matrix, in radian."""
     n_missing: int

@@ -33,12 +33,13 @@ class Hypothesis:
     poi: tuple[str, ...]
     statistic: str
     tested: FloatArray
-    """Shape (n_poi,); likewise the next."""
+    """Tested values, shape (n_poi,)."""
     alternative: FloatArray
+    """Values in the alternative hypothesis, shape (n_poi,)."""
     ranges: tuple[tuple[float, float], ...]
-    """Of the parameters of interest in free fits."""
+    """Ranges of the parameters of interest in free fits."""
     others: dict[str, Bound]
-    """Ranges of other parameters where the caller wants other ones than the model."""
+    """Ranges of other parameters that the caller has changed."""
     fixed: dict[str, float | bool]
     """Other parameters that the caller holds."""
 
@@ -89,7 +90,7 @@ class Hypothesis:
 
     @cached_property
     def _held_by_caller(self) -> tuple[NDArray[np.bool_], list[int], list[float]]:
-        """Which parameters model and caller hold, and the positions of those that have values."""
+        """Parameters that model and caller hold, and positions and values where those are given."""
         mask = np.array(self.model.fixed)
         numbers: dict[int, float] = {}
         for name, value in self.fixed.items():

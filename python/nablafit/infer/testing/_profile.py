@@ -92,7 +92,7 @@ class Fit:
     status: str
     poi_error: float = math.nan
     """Standard deviation of the first parameter of interest, where it was asked for; at the border
-    of zero yields it is that along the border, and says nothing."""
+    of zero yields it is that along the border, which is meaningless."""
 
     @property
     def valid(self) -> bool:
@@ -292,7 +292,7 @@ class Observation:
     """The fits that every test makes to one data set."""
 
     hypothesis: Hypothesis
-    """As it was or, where a value beyond the upper bound is tested, without that bound."""
+    """As given or, where a value beyond the upper bound is tested, without that bound."""
     data: Data
     free: Fit
     tested: Fit
@@ -300,7 +300,7 @@ class Observation:
     fits: Fits
     """What made them, and makes the fits that follow."""
     scale: float
-    """Of the parameter of interest, see `poi_scale`."""
+    """Scale of the parameter of interest, see `poi_scale`."""
 
     @property
     def poi_hat(self) -> tuple[float, ...]:
@@ -342,7 +342,7 @@ def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit, to: str = "") 
             f"{what} failed: the likelihood is zero there, e.g. because events were observed where "
             "none are expected, whatever the nuisance parameters."
         )
-    return f"{what} failed ({fit.status}); nablafit.fit(model, data, fixed=...) says why."
+    return f"{what} failed ({fit.status}); see the message of nablafit.fit(model, data, fixed=...)."
 
 
 def observe(

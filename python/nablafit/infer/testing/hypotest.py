@@ -194,7 +194,7 @@ def _outcome(
     if failure:
         return "fit_failed", failure
     if not seen.has_effect():
-        message = f"{names} changes no expected yield: the data say nothing about it."
+        message = f"{names} changes no expected yield: the data do not constrain it."
         return "no_effect", message
     tested = tuple(hypothesis.tested.tolist())
     about = (hypothesis.statistic, hypothesis.poi, tested, seen.poi_hat, hypothesis.ranges)

@@ -178,7 +178,7 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
     cls: float
     """CLs = CLs+b / CLb."""
     clsb_error: float
-    """Statistical uncertainty from the number of toys; likewise the next two."""
+    """Statistical uncertainty from the number of toys, as for the next two."""
     clb_error: float
     cls_error: float
     expected_clsb: FloatArray
@@ -206,7 +206,7 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
 
     @property
     def valid(self) -> bool:
-        """True if the p-values mean what they say, be it with fewer toys than asked for."""
+        """True if the p-values can be used, possibly with fewer toys than requested."""
         return self.status in ("ok", "no_effect", "interrupted")
 
     @property
@@ -294,7 +294,7 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
     p0_error: float
     """Statistical uncertainty from the number of toys; NaN if asymptotic."""
     z_error: float
-    """The same of z."""
+    """Statistical uncertainty of z."""
     expected_at: float
     """Signal strength of the expected significance."""
     asimov: str
@@ -316,7 +316,7 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
 
     @property
     def valid(self) -> bool:
-        """True if the numbers mean what they say, be it with fewer toys than asked for."""
+        """True if the numbers can be used, possibly with fewer toys than requested."""
         return self.status in ("ok", "no_effect", "interrupted")
 
     @classmethod

@@ -46,7 +46,7 @@ def to_cpp(
         C++ namespace of everything in the header.
     clad : bool
         Add the request that makes clang with the Clad plugin write the gradient of `nll`, as
-        `clad_nll_and_gradient`. Such a header needs Clad's headers; others need nothing.
+        `clad_nll_and_gradient`. Such a header needs those of Clad; others have no dependencies.
 
     Returns
     -------

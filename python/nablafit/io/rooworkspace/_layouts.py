@@ -263,7 +263,8 @@ _INLINE, _POINTER = (61, 62), (63, 64, 68, 69)
 _NOT_NEEDED = frozenset(
     ("_clientList", "_clientListShape", "_clientListValue", "_proxyList", "_stringAttrib")
 )
-"""Members that say nothing about the model, or say it twice: skipped by their byte count."""
+"""Members without information on the model, or with redundant information: skipped by their byte
+count."""
 
 _SKIPPED_CLASSES = frozenset(("RooWorkspace::CodeRepo", "RooRefArray", "RooExpensiveObjectCache"))
 """Source code of user classes, which is never looked at, and things that refer to a process."""
