@@ -15,7 +15,7 @@ from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_nu
 from ._results.inputs import batch_origin, merged_origin, read_origin
 from ._results.record import Archive
 from .data import Data
-from .errors import ArgumentError, Interrupted, located
+from .errors import ArgumentError, finished, located
 from .minimizers.newton import minimize_options, status_name
 from .minimizers.problem import Bounds, FitOptions, box
 from .toys import Toys
@@ -406,9 +406,7 @@ def fit_many(
     origin = batch_origin(model, sets, {**vars(options), "errors": errors})
     codes = found.pop("status")
     result = FitManyResult(parameters=names, status_codes=codes, origin=origin, **found)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def fit_arrays(

@@ -208,7 +208,7 @@ def _lower_minimum(minima: tuple[LocalMinimum, ...]) -> str:
 
 
 def _held(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
-    """Say which free parameters have no error because a bound holds them."""
+    """Return which free parameters have no error because a bound holds them."""
     if minimum.covariance is None:
         return np.zeros(problem.fixed.size, dtype=bool)
     held: NDArray[np.bool_] = ~problem.fixed & (minimum.covariance.diagonal() == 0.0)

@@ -167,7 +167,7 @@ def _formula(
 
 
 def _names(expression: str, name: str) -> bool:
-    """Tell whether an expression contains a name."""
+    """Whether an expression contains a name."""
     return re.search(rf"(?<![\w.:]){re.escape(name)}(?![\w.:\[])", expression) is not None
 
 

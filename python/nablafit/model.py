@@ -73,7 +73,7 @@ class PrefitTable:
         return centers, widths
 
     def fluctuations(self, observed: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Say how far global observables fluctuate, and how that pulls at the parameters.
+        """Return how far global observables fluctuate, and how that pulls at the parameters.
 
         Parameters
         ----------
@@ -268,7 +268,7 @@ class Likelihood(_core.Likelihood):
         return self._model.prefit(self._data)
 
     def status(self, x: ParameterValues) -> PointStatus:
-        """Say whether the likelihood is defined at `x`."""
+        """Return whether the likelihood is defined at `x`, and if not, why and where."""
         _, status, index = self._evaluation(x)
         if status is EvaluationStatus.ok:
             return PointStatus(status, "", "The likelihood is defined here.")

@@ -325,7 +325,7 @@ def result_page(result: FitResult) -> Page:
 
 
 def _outcome_lines(result: FitResult) -> list[str]:
-    """Say in a few lines how the fit ended."""
+    """Summarise the outcome of the fit in a few lines."""
     verdict = "valid" if result.valid else f"NOT VALID ({result.status})"
     seconds = result.timings.get("total", math.nan)
     relative = f"-2 log L/L_saturated = {2 * result.value:.6g}"

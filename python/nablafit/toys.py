@@ -15,7 +15,7 @@ from ._core import __version__
 from ._results.inputs import Origin, merged_origin, read_origin
 from ._results.record import Archive
 from .data import Data
-from .errors import ArgumentError, Interrupted, located
+from .errors import ArgumentError, finished, located
 
 if TYPE_CHECKING:
     from .model import Model
@@ -202,9 +202,7 @@ def toys(
         randomized=randomize,
         origin=Origin(model=model, versions={"nablafit": __version__}),
     )
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def _observables(model: Model, choice: str | ArrayLike) -> tuple[bool, FloatArray | None]:

@@ -59,7 +59,7 @@ class Diagnostics:
 
     @classmethod
     def from_summary(cls, summary: _core.MinimizeSummary, names: tuple[str, ...]) -> Diagnostics:
-        """Put names to the indices of the core."""
+        """Replace the indices of the core by names."""
         return cls(
             iterations=summary.iterations,
             n_hessians=summary.n_hessians,

@@ -50,7 +50,7 @@ def write_archive(path: str | Path, format_name: str, members: Mapping[str, NDAr
 
 
 def is_archive(path: str | Path) -> bool:
-    """Say whether a file begins as .npz files do."""
+    """Whether a file begins as .npz files do."""
     with Path(path).open("rb") as file:
         return file.read(2) == b"PK"
 

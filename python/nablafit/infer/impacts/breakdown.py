@@ -383,7 +383,7 @@ class _Job:
         warnings: list[ParameterWarning] | None = None,
         complete: bool = True,
     ) -> BreakdownResult:
-        """Give names to arrays."""
+        """Make the result from arrays."""
         parameters = self.model.parameters
         if systematic is None:
             square = self.total**2 - statistical**2

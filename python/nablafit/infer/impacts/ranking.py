@@ -570,7 +570,7 @@ class _Job:
         *,
         complete: bool = True,
     ) -> RankingResult:
-        """Give names to arrays, largest impacts first."""
+        """Make the result from arrays, largest impacts first."""
         best, names = self.best, self.model.parameters
         after = np.fmax(np.abs(impacts[0, 0]), np.abs(impacts[0, 1]))
         order = decreasing(after)

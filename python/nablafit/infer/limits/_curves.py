@@ -141,7 +141,7 @@ def _remedy(name: str, criterion: Criterion, table: Table, kinds: Sequence[str])
 
 
 def toy_notes(toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
-    """Say how many toys failed, if any did."""
+    """Return a note on the number of failed toys, if there are any."""
     n_failed = sum(distribution.n_failed for distribution in toys)
     if n_failed == 0:
         return ()

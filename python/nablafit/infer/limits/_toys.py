@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._arrays import FloatArray
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import Fits, until_settled
 from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
@@ -63,9 +63,7 @@ def toy_limit(
     jobs = _jobs(ready, search, grid, plan)
     exception = run_jobs(jobs, n_threads=plan.n_threads, progress=plan.progress)
     result = _collect(ready, search, criterion, grid, jobs, interpolation, exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def _fit_grid(

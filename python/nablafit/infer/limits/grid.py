@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._arrays import FloatArray, thread_count
 from ..._results.origin import digest_of, origin_of
-from ...errors import Error, Interrupted, WorkspaceError, located
+from ...errors import Error, WorkspaceError, finished, located
 from ...fit import fit as run_fit
 from ...io.patchset import PatchSet
 from ...io.pyhf_json import PyhfDocument
@@ -272,9 +272,7 @@ def limit_grid(
         patches=partial(digest_of, [[*patch.values, patch.operations] for patch in chosen]),
     )
     result = replace(_collect(found, chosen, points, settings), origin=origin)
-    if interruption is not None:
-        raise Interrupted.or_original(interruption, result)
-    return result
+    return finished(result, interruption)
 
 
 def _document(workspace: Workspace) -> Mapping[str, Any]:

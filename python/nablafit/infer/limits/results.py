@@ -262,7 +262,7 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         ]
 
     def _reasons(self) -> list[str]:
-        """Say what went wrong, once for all signals of which it is true."""
+        """Return every problem once, with the signals that have it."""
         names: dict[str, list[str]] = {}
         for name, status, message in zip(self.names, self.status, self.messages, strict=True):
             if status not in ("ok", "not_done"):

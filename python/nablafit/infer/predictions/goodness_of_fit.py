@@ -66,7 +66,7 @@ class ToyRange(Record):
     n: int
 
     def overlaps(self, other: ToyRange) -> bool:
-        """Say whether some toys are in both."""
+        """Whether some toys are in both."""
         last = max(self.start, other.start)
         return self.seed == other.seed and last < min(self.start + self.n, other.start + other.n)
 
@@ -329,7 +329,7 @@ def _asymptotic(best: FitResult, statistic: float, dof: int) -> tuple[str, str, 
 
 
 def _possible_bins(model: Model, x: FloatArray, expected: FloatArray) -> NDArray[np.bool_]:
-    """Say in which bins the expectation is not zero, or a parameter changes it."""
+    """Return in which bins the expectation is not zero, or a parameter changes it."""
     of_rows = abs(model.yield_jacobian(x)).sum(axis=1)
     changes = np.bincount(row_bins(model), weights=of_rows, minlength=model.n_bins)
     possible: NDArray[np.bool_] = (expected != 0.0) | (changes != 0.0)

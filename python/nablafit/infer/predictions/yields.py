@@ -117,7 +117,7 @@ def _mark(result: FloatArray, jacobian: csr_array, undetermined: NDArray[np.bool
 
 
 def _depends_on(jacobian: csr_array, parameters: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Say which rows have a derivative that is not zero with respect to any of `parameters`."""
+    """Return which rows have a derivative that is not zero with respect to any of `parameters`."""
     dependent: NDArray[np.bool_] = abs(jacobian) @ parameters.astype(float) > 0
     return dependent
 

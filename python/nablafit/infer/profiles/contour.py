@@ -12,7 +12,7 @@ from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -114,7 +114,7 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "rrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was computed and what went wrong."""
+        """Summarise the result and its problems in a few lines."""
         errors = np.sqrt(np.diag(self.covariance))
         pairs = zip(self.parameters, self.best, errors, strict=True)
         best = ", ".join(f"{name} = {value:.6g} ± {error:.3g}" for name, value, error in pairs)
@@ -214,9 +214,7 @@ def contour(
         best = rebased(best, search.minimum[1])
     outcome = _result(search, names, levels, complete=exception is None)
     warn_of(best, outcome.new_minimum)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _pair(reference: Reference, parameters: Sequence[str] | None) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...batch import FitManyResult, fit_many
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, Interrupted, finished, located
 from ...toys import Toys, toys
 from .._common import find_poi
 from .._starts import mirrored
@@ -406,7 +406,7 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "rrrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was found."""
+        """Summarise the result in a few lines."""
         parts = [
             f"[{low:.4g} ± {dlow:.2g}, {high:.4g} ± {dhigh:.2g}]".replace(" ± nan", "")
             for (low, high), (dlow, dhigh) in zip(self.intervals, self.interval_errors, strict=True)
@@ -556,9 +556,7 @@ def feldman_cousins(
     except Interrupted as interrupted:
         exception = interrupted
     outcome = empty.with_toys(fits.ratios, fits.n_done, complete=exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _check(level: float, n_toys: int, seed: int, start: int) -> None:

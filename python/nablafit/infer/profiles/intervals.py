@@ -16,7 +16,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -130,7 +130,7 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "lrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was computed and what went wrong."""
+        """Summarise the result and its problems in a few lines."""
         size = f"{self.sigma:.4g} sigma, {100 * self.level:.4g} %"
         rise = f"-2 log L rises by {self.twice_delta_nll:.4g}"
         lines = [f"Profile-likelihood intervals: {size}, {rise}"]
@@ -259,9 +259,7 @@ def intervals(
         best = rebased(best, minimum.x)
     outcome = _result(best, names, rise, crossings, minimum)
     warn_of(best, outcome.new_minimum)
-    if crossings.exception is not None:
-        raise Interrupted.or_original(crossings.exception, outcome)
-    return outcome
+    return finished(outcome, crossings.exception)
 
 
 def _rise(level: float | None, sigma: float) -> float:

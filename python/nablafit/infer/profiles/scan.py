@@ -15,7 +15,7 @@ from ..._arrays import FloatArray, float_array, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, Interrupted, finished, located
 from .._common import find_poi
 from ._best_fit import MOST_MINIMA, LowerMinimum, Reference, make_reference, rebased, warn_of
 from ._grid import ProfileGrid
@@ -95,7 +95,7 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
         return (Page(self.outcome_lines(), *self.table(), align, self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was scanned and how it went."""
+        """Summarise the scan in a few lines."""
         names = " and ".join(self.parameters)
         counts = Counter(self.status).most_common()
         pairs = zip(self.parameters, self.best, self.errors, strict=True)
@@ -207,9 +207,7 @@ def scan(
         best = rebased(best, minimum.x)
     outcome = _result(grid, names, axes, kept, minimum, complete=exception is None)
     warn_of(best, outcome.new_minimum)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _names(reference: Reference, parameters: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -264,7 +264,7 @@ class Fits:
         return best, differ
 
     def notes(self) -> tuple[str, ...]:
-        """Say where starts disagreed."""
+        """Describe where starts disagreed."""
         if not self.apart:
             return ()
         what, most = max(self.apart.items(), key=lambda item: item[1])
@@ -331,7 +331,7 @@ def until_settled(fits: Fits, work: Callable[[], ResultT]) -> ResultT:
 
 
 def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit, to: str = "") -> str:
-    """Say which fit failed, how, and what can be done."""
+    """Describe which fit failed, how, and what can be done."""
     values = {"tested": hypothesis.tested, "alternative": hypothesis.alternative}.get(name)
     what = f"The free fit{to}"
     if values is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
-from ...errors import Interrupted
+from ...errors import finished
 from .._common import check_choice
 from ._hypothesis import Hypothesis, Values, make_hypothesis
 from ._profile import (
@@ -304,6 +304,4 @@ def hypotest(
     exception = run_jobs(jobs, n_threads=n_threads, progress=progress)
     drawn = tuple(toys for job in jobs for toys in job.distributions())
     result = toy_test(seen, drawn, complete=exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)

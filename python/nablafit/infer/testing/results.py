@@ -61,7 +61,7 @@ def sentences(
     bounds: tuple[tuple[float, float], ...],
     toys: Sequence[ToyDistribution] = (),
 ) -> list[str]:
-    """Say what the estimate means, where it is at a bound other than 0, and which toys failed."""
+    """Describe the meaning of the estimate, bounds other than 0 that it is at, and failed toys."""
     name, hat = poi[0], poi_hat[0]
     first = "All fits converged."
     if statistic in ("q", "qtilde") and hat >= tested[0]:

@@ -11,7 +11,7 @@ import scipy
 
 from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ...result import FitResult
 from .._common import check_choice
 from ._hypothesis import Hypothesis, make_hypothesis
@@ -104,9 +104,7 @@ def significance(
     drawn = [toys for job in jobs for toys in job.distributions()]
     test = toy_test(seen, drawn, complete=exception is None)
     result = _result(test, name, significance_members(test.q, test.toys))
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def _signal_point(hypothesis: Hypothesis, asimov: str | FitResult) -> tuple[str, FloatArray | None]:
