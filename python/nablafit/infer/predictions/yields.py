@@ -148,13 +148,6 @@ def _channel_page(channel: ChannelYields) -> Page:
     return _page([f"{channel.name}: {total} events expected"], "bin", _bin_columns(channel))
 
 
-def _to_text(result: YieldsResult, by: str) -> str:
-    """Return one table of channels, or one table of bins for each channel."""
-    if _check(by) == "channel":
-        return _page([], "channel", _channel_columns(result)).text()
-    return "\n\n".join(_channel_page(channel).text() for channel in result.channels)
-
-
 def _head(result: YieldsResult) -> list[str]:
     name = {"prefit": "Pre-fit", "postfit": "Post-fit"}.get(result.kind, result.kind)
     lines = [f"{name} yields of {result.model or 'the model'}"]
@@ -213,13 +206,6 @@ def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------
-
-
-def _to_latex(result: YieldsResult, by: str) -> str:
-    """Return a tabular with samples as rows: all channels, or one tabular of bins for each."""
-    if _check(by) == "channel":
-        return _tabular("", _channel_columns(result))
-    return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in result.channels)
 
 
 def _tabular(title: str, columns: Sequence[Column]) -> str:
@@ -395,7 +381,9 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
 
     def to_text(self, *, by: str = "bin") -> str:
         """Return a plain table: `by` "channel" (totals) or "bin"."""
-        return _to_text(self, by)
+        if _check(by) == "channel":
+            return _page([], "channel", _channel_columns(self)).text()
+        return "\n\n".join(_channel_page(channel).text() for channel in self.channels)
 
     def to_csv(self, *, by: str = "bin") -> str:
         """Return comma-separated values with a header, numbers at full precision.
@@ -407,7 +395,9 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
 
     def to_latex(self, *, by: str = "channel") -> str:
         """Return a LaTeX `tabular` with one column per channel or bin."""
-        return _to_latex(self, by)
+        if _check(by) == "channel":
+            return _tabular("", _channel_columns(self))
+        return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in self.channels)
 
 
 def _divide(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -526,6 +516,7 @@ def yields(
     point = _prefit(model, data) if result is None else _postfit(model, result)
     observed = None if data is None else data.counts
     estimates, bins = _estimates(model, point)
+    covariance = np.diag(point.errors**2) if point.covariance is None else point.covariance
     return YieldsResult(
         kind=point.kind,
         model=model.spec.name,
@@ -536,7 +527,7 @@ def yields(
         channels=tuple(_channels(model, estimates, observed)),
         total=float(estimates.total[0][0]),
         total_error=float(estimates.total[1][0]),
-        bin_covariance=_covariance(bins, point) if bin_covariance else None,
+        bin_covariance=covariance_matrix(bins, covariance) if bin_covariance else None,
     )
 
 
@@ -608,12 +599,6 @@ def _errors(jacobian: csr_array, point: _Point) -> FloatArray:
     if np.any(np.isnan(point.errors)):
         return np.full(jacobian.shape[0], np.nan)
     return np.sqrt(diagonal_variances(jacobian, point.errors))
-
-
-def _covariance(jacobian: csr_array, point: _Point) -> FloatArray:
-    if point.covariance is not None:
-        return covariance_matrix(jacobian, point.covariance)
-    return covariance_matrix(jacobian, np.diag(point.errors**2))
 
 
 def _channels(

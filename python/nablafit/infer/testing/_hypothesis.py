@@ -164,7 +164,7 @@ def make_hypothesis(
         raise located(ArgumentError, message, "alternative")
     against = _vector(names, alternative, "alternative")
     _check_values(statistic, names, tested)
-    chosen = _bounds_by_name(model, bounds)
+    chosen = dict(bounds_by_name(model.parameters, bounds))
     return Hypothesis(
         model=model,
         poi=names,
@@ -214,10 +214,6 @@ def _check_values(statistic: str, names: tuple[str, ...], tested: FloatArray) ->
     if statistic in ("q", "qtilde", "ttilde") and tested[0] < 0:
         message = f"{statistic} is defined for values from 0 on, got {tested[0]:g}; use statistic t"
         raise located(ArgumentError, message, "value")
-
-
-def _bounds_by_name(model: Model, bounds: Bounds | None) -> dict[str, Bound]:
-    return dict(bounds_by_name(model.parameters, bounds))
 
 
 def _range(

@@ -12,6 +12,8 @@ from ._records import DecodeError, Record
 from ._stream import MAX_NESTING, Stream, int32, uint32
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._file import ClassDescription, Element
     from ._stream import Reader, Step
 
@@ -304,11 +306,11 @@ def _described(owner: str, element: Element, kind: int) -> Step:
     if kind in _INLINE:
         return _inline(element.name, element.type_name)
     if kind in _POINTER:
-        return _pointer(element.name)
+        return _value(element.name, Stream.pointer)
     if kind in _STL:
         return _standard_container(element.name, element.type_name)
     if kind == 65:
-        return _string(element.name)
+        return _value(element.name, Stream.string)
     if kind in (66, 67):
         return _base("TObject" if kind == 66 else "TNamed")
     message = f"member {owner}::{element.name} is of type {kind} ({element.type_name})"
@@ -373,17 +375,11 @@ def _member(name: str, type_name: str, read: Reader) -> Step:
     return step
 
 
-def _pointer(name: str) -> Step:
+def _value(name: str, read: Callable[[Stream, int], tuple[object, int]]) -> Step:
+    """Return the step of a member without byte count: a pointer or a string."""
+
     def step(stream: Stream, position: int, record: Record, _nesting: int) -> int:
-        record[name], position = stream.pointer(position)
-        return position
-
-    return step
-
-
-def _string(name: str) -> Step:
-    def step(stream: Stream, position: int, record: Record, _nesting: int) -> int:
-        record[name], position = stream.string(position)
+        record[name], position = read(stream, position)
         return position
 
     return step
