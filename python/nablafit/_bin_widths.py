@@ -190,7 +190,7 @@ def _is_held(
     new: float,
     others: Sequence[tuple[Parameter, float | None]],
 ) -> bool:
-    """Whether the bin is fixed: as before, unless empty bins or a threshold of widths say so."""
+    """Whether the bin is fixed: as before, except by empty bins or a threshold of widths."""
     if new == 0.0:
         return parameter.fixed or not any(width == 0.0 and not p.fixed for p, width in others)
     real = [(p, width) for p, width in others if width]

@@ -29,7 +29,7 @@ MOVED = {
     "nablafit.infer.toy_distribution": "nablafit.infer.testing.toy_distribution",
     "nablafit.interop.scipy": "nablafit.minimizers.scipy",
     "nablafit.likelihood": "nablafit.model",
-    "nablafit.minima": "nablafit._results.minima",
+    "nablafit.minima": "nablafit._results.diagnostics",
 }
 """Former paths of modules and the present ones."""
 

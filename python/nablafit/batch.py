@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,11 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number, thread_count
-from ._results.files import read_archive, write_archive
-from ._results.inputs import batch_origin, merged_origin, origin_array, read_origin
-from ._results.record import document_format
+from ._results.inputs import batch_origin, merged_origin, read_origin
+from ._results.record import Archive
 from .data import Data
-from .errors import ArgumentError, Interrupted, located
+from .errors import ArgumentError, finished, located
 from .minimizers.newton import minimize_options, status_name
 from .minimizers.problem import Bounds, FitOptions, box
 from .toys import Toys
@@ -197,13 +195,12 @@ DataSets: TypeAlias = "Data | Toys | Sequence[Data] | ArrayLike"
 FORMAT = "nablafit.FitManyResult/1"
 _PER_FIT = ("value", "constant", "edm", "status_codes", "iterations", "n_gradients")
 STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
-"""What the codes of outcomes stand for, in order."""
+"""Names of the status codes, in order."""
 _VALID = np.array([name.startswith("converged") for name in STATUSES])
 
 
-@document_format(FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class FitManyResult:
+class FitManyResult(Archive, format=FORMAT):
     """Outcome of many fits, as arrays with one entry or row per fit; frozen.
 
     `result["mu"]` is the array of the fitted values of one parameter. Numbers of fits that could
@@ -284,17 +281,6 @@ class FitManyResult:
         """-2 log L at the minima."""
         return 2.0 * self.nll
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FitManyResult):
-            return NotImplemented
-        mine, theirs = self._members(), other._members()
-        return mine.keys() == theirs.keys() and all(
-            np.array_equal(mine[key], theirs[key], equal_nan=mine[key].dtype.kind == "f")
-            for key in mine
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.status_counts.items())
         end = "" if self.complete else "; interrupted"
@@ -308,37 +294,7 @@ class FitManyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
-        document = {name: _plain(array) for name, array in self._members().items()}
-        origin = None if self.origin is None else dict(self.origin)
-        return {"format": FORMAT, **document, "status": list(self.status), "origin": origin}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> FitManyResult:
-        """Inverse of `to_dict`; numbers that are not finite come back as NaN."""
-        if document.get("format") != FORMAT:
-            message = f"expected format {FORMAT!r}, got {document.get('format')!r}"
-            raise located(ArgumentError, message, "document")
-        derived = ("format", "status", "origin")
-        members = {key: np.array(value) for key, value in document.items() if key not in derived}
-        return replace(cls._from_members(members), origin=document.get("origin"))
-
-    def save(self, path: str | Path, notes: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Write a compressed .npz file, at once or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-            Where to.
-        notes : mapping, optional
-            More arrays for the file, which `load` passes over.
-        """
-        members = {**(notes or {}), **self._members(), **origin_array(self.origin)}
-        write_archive(path, FORMAT, members)
-
-    @classmethod
-    def load(cls, path: str | Path) -> FitManyResult:
-        """Read what `save` wrote; raise ArgumentError for other files."""
-        return cls._from_members(read_archive(path, FORMAT))
+        return super().to_dict() | {"status": list(self.status)}
 
     @classmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> FitManyResult:
@@ -404,8 +360,8 @@ def fit_many(
         counts and global observables, n_bins + n_constrained columns as in `Data.to_pyhf`.
     initial : array_like or mapping, optional
         Start values: of shape (n_parameters,), the same for all, or (n_fits, n_parameters). By
-        default the model's or, for Toys, the values that the toys were drawn at. Values outside the
-        bounds are moved to them.
+        default those of the model or, for Toys, the values that the toys were drawn at. Values
+        outside the bounds are moved to them.
     bounds : mapping or sequence, optional
         As in `nablafit.fit`.
     fixed : str, iterable of str, mapping, sequence of mappings, or bool array, optional
@@ -421,7 +377,7 @@ def fit_many(
         As in `nablafit.fit`.
     n_threads : int, optional
         By default the environment variable NABLAFIT_NUM_THREADS, else the processors that this
-        process may run on. Results do not depend on it.
+        process may run on. Results are bitwise identical for any number of threads.
     progress : callable, optional
         Called with the number of fits done, about forty times a second.
 
@@ -450,9 +406,7 @@ def fit_many(
     origin = batch_origin(model, sets, {**vars(options), "errors": errors})
     codes = found.pop("status")
     result = FitManyResult(parameters=names, status_codes=codes, origin=origin, **found)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def fit_arrays(
@@ -480,11 +434,3 @@ def fit_arrays(
         n_threads=thread_count(n_threads),
         progress=progress,
     )
-
-
-def _plain(array: NDArray[Any]) -> object:
-    if array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        array = array.astype(object)
-        array[~finite] = None
-    return array.tolist()

@@ -20,7 +20,7 @@ __all__ = ["Data", "check_data"]
 
 
 class Sizes(Protocol):
-    """How many numbers the data of a model are; a `Model` says it."""
+    """Sizes of the data of a model; every `Model` has them."""
 
     @property
     def n_bins(self) -> int:

@@ -14,6 +14,7 @@ __all__ = [
     "ModelWarning",
     "SpecError",
     "WorkspaceError",
+    "finished",
     "located",
 ]
 
@@ -25,6 +26,9 @@ class PartialResult(Protocol):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings."""
+
+
+ResultT = TypeVar("ResultT", bound=PartialResult)
 
 
 class ModelWarning(UserWarning):
@@ -42,14 +46,15 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
 
-    @classmethod
-    def or_original(cls, exception: BaseException, result: PartialResult) -> BaseException:
-        """Return an Interrupted for a KeyboardInterrupt; any other exception as it is."""
-        if not isinstance(exception, KeyboardInterrupt):
-            return exception
-        interrupted = cls(f"interrupted; what was done is in .result: {result!r}", result)
-        interrupted.__cause__ = exception
-        return interrupted
+
+def finished(result: ResultT, exception: BaseException | None) -> ResultT:
+    """Return a result, or raise what stopped it: for a KeyboardInterrupt Interrupted with it."""
+    if exception is None:
+        return result
+    if not isinstance(exception, KeyboardInterrupt):
+        raise exception
+    message = f"interrupted; what was done is in .result: {result!r}"
+    raise Interrupted(message, result) from exception
 
 
 def located(error_class: type[ErrorT], message: str, location: str) -> ErrorT:

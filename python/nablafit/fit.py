@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._arrays import FloatArray, ParameterValues
-    from ._results.minima import LocalMinimum
+    from ._results.diagnostics import LocalMinimum
     from .data import Data
     from .minimizers.problem import Bounds, Fixed
 
@@ -72,12 +72,12 @@ def fit(
         HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".
     backend : str, optional
         How derivatives are obtained, see `Likelihood`; only with a Model. The native minimiser
-        takes the default alone.
+        takes only the default.
     initial : array_like or mapping, optional
         Start values: all in order, or some by name.
     bounds : mapping or sequence, optional
-        Pairs (lower, upper), None for no bound: some by name, or all in order. By default the
-        model's.
+        Pairs (lower, upper), None for no bound: some by name, or all in order. By default those of
+        the model.
     fixed : str, iterable of str or mapping, optional
         Parameters to hold, at their start value or, in a mapping, at the value given. They add to
         those that the model fixes; `{"name": False}` releases one.
@@ -108,7 +108,7 @@ def fit(
     )
     minimize, package = _minimizer(minimizer)
     started = time.perf_counter()
-    problem = make_problem(_likelihood(model, data, backend), initial, bounds, fixed)
+    problem = make_problem(likelihood_of(model, data, backend), initial, bounds, fixed)
     if check_gradients:
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
@@ -151,7 +151,10 @@ def _minimizer(name: str) -> tuple[_Minimize, str]:
     return _MINIMIZERS[family]
 
 
-def _likelihood(model: Model | Likelihood, data: Data | None, backend: str | None) -> Likelihood:
+def likelihood_of(
+    model: Model | Likelihood, data: Data | None, backend: str | None = None
+) -> Likelihood:
+    """Return the likelihood to fit; raise ArgumentError unless it has data exactly once."""
     if isinstance(model, Likelihood):
         if data is not None:
             message = "a Likelihood has its data already; pass its model with other data"
@@ -205,7 +208,7 @@ def _lower_minimum(minima: tuple[LocalMinimum, ...]) -> str:
 
 
 def _held(problem: FitProblem, minimum: Minimum) -> NDArray[np.bool_]:
-    """Say which free parameters have no error because a bound holds them."""
+    """Return which free parameters have no error because a bound holds them."""
     if minimum.covariance is None:
         return np.zeros(problem.fixed.size, dtype=bool)
     held: NDArray[np.bool_] = ~problem.fixed & (minimum.covariance.diagonal() == 0.0)

@@ -1,4 +1,4 @@
-"""Factors of your own: expressions in parameters and in numbers of the bin.
+"""User-defined factors: expressions in parameters and in numbers of the bin.
 
 The core parses an expression against a grammar of its own (nothing is executed as Python) and
 differentiates it exactly, twice: `+ - * / ^ **`, parentheses, numbers, names, and `exp log log10
@@ -36,7 +36,7 @@ __all__ = ["bin_factor", "bin_integral", "factor"]
 
 
 def factor(name: str, expression: str, parameters: Iterable[str]) -> FormulaFactor:
-    """Return a factor that multiplies all bins of a sample alike.
+    """Return a factor that is common to all bins of a sample.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _formula(
 
 
 def _names(expression: str, name: str) -> bool:
-    """Tell whether an expression contains a name."""
+    """Whether an expression contains a name."""
     return re.search(rf"(?<![\w.:]){re.escape(name)}(?![\w.:\[])", expression) is not None
 
 

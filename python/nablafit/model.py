@@ -2,31 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _core, _diff
 from ._arrays import FloatArray, ParameterValues, float_vector, index_of, real_number
-from ._constraints import PrefitTable
 from ._core import EvaluationStatus
 from .data import Data, check_data
 from .errors import ArgumentError, Error, located
 from .inputs import InputGradient, InputLayout
+from .spec import (
+    Constraint,
+    GammaConstraint,
+    GaussianConstraint,
+    LogNormalConstraint,
+    Parameter,
+    PoissonConstraint,
+)
 
 if TYPE_CHECKING:
     from iminuit.cost import Cost, CostSum
     from scipy.sparse import csr_array
 
-    from .data import Data
     from .inputs import InputValues
     from .spec import ModelSpec, Observations
 
 __all__ = ["DEFAULT_BACKEND", "Likelihood", "Model", "PointStatus"]
+
+
+IntArray: TypeAlias = NDArray[np.intp]
+
+
+class PrefitTable:
+    """Constraint terms of a model, arranged so that all estimates take microseconds.
+
+    Gaussian and Poisson terms, of which there may be thousands, are arrays; the rest is a list.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], constrained: Sequence[int]) -> None:
+        self._size = len(parameters)
+        terms = [(i, p, parameters[p].constraint) for i, p in enumerate(constrained)]
+        stored = [parameters[p].observed_value for p in constrained]
+        self._stored = np.array([math.nan if value is None else value for value in stored])
+        gaussians = [(i, p, c.sigma) for i, p, c in terms if isinstance(c, GaussianConstraint)]
+        poissons = [(i, p, c.tau) for i, p, c in terms if isinstance(c, PoissonConstraint)]
+        self._gaussians = _columns(gaussians)
+        self._poissons = _columns(poissons)
+        arranged = {i for i, _, _ in gaussians + poissons}
+        self._others = [term for term in terms if term[0] not in arranged]
+
+    def estimates(self, observed: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+        """Return centre and width by parameter, NaN where there is no term."""
+        values = self._stored if observed is None else observed
+        centers, widths = np.full((2, self._size), np.nan)
+        position, parameter, sigma = self._gaussians
+        centers[parameter], widths[parameter] = values[position], sigma
+        position, parameter, tau = self._poissons
+        counts = values[position]
+        centers[parameter] = counts / tau
+        widths[parameter] = np.where(counts > 0, np.sqrt(np.abs(counts)) / tau, np.nan)
+        for i, p, constraint in self._others:
+            centers[p], widths[p] = prefit_estimate(constraint, float(values[i]))
+        return centers, widths
+
+    def fluctuations(self, observed: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return how far global observables fluctuate, and how that pulls at the parameters.
+
+        Parameters
+        ----------
+        observed : array, shape (n_constrained,)
+            Global observables; their variance is estimated by themselves.
+        x : array, shape (n_parameters,)
+            Where the likelihood has its minimum.
+
+        Returns
+        -------
+        deviations : array, shape (n_parameters,)
+            Standard deviation of the global observable, in its units: sigma, sqrt(observed) of a
+            count, observed log(kappa). NaN where there is no term.
+        widths : array, shape (n_parameters,)
+            1 / |d2(-log L)/(dx d observed)| / deviation: a shift of the observable by a deviation
+            changes the gradient of -log L by -1 / width.
+        """
+        deviations, widths = np.full((2, self._size), np.nan)
+        position, parameter, sigma = self._gaussians
+        deviations[parameter] = widths[parameter] = sigma
+        position, parameter, _ = self._poissons
+        deviations[parameter] = np.sqrt(observed[position])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            widths[parameter] = x[parameter] / deviations[parameter]
+        for i, p, constraint in self._others:
+            value = float(observed[i])
+            if isinstance(constraint, LogNormalConstraint):
+                deviations[p] = value * math.log(constraint.kappa)
+                widths[p] = x[p] * math.log(constraint.kappa)
+            elif isinstance(constraint, GammaConstraint):
+                deviations[p] = math.sqrt(value)
+                widths[p] = x[p] / deviations[p] if value > 0 else math.inf
+        return deviations, widths
+
+
+def _columns(terms: Sequence[tuple[int, int, float]]) -> tuple[IntArray, IntArray, FloatArray]:
+    table = np.array(terms, dtype=float).reshape(-1, 3).T
+    return table[0].astype(np.intp), table[1].astype(np.intp), table[2]
+
+
+def prefit_estimate(constraint: Constraint, observed: float) -> tuple[float, float]:
+    """Maximum and width of a constraint term as a function of its parameter.
+
+    Parameters
+    ----------
+    constraint : Constraint
+        Shape of the term.
+    observed : float
+        Value of its global observable.
+
+    Returns
+    -------
+    tuple of float
+        Position of the maximum, and 1/sqrt of minus the second derivative of the logarithm there
+        (for LogNormal: of the logarithm of the parameter, times the parameter). NaN where there is
+        no term, or no width because nothing was observed.
+    """
+    match constraint:
+        case GaussianConstraint(sigma=sigma):
+            return observed, sigma
+        case PoissonConstraint(tau=tau):
+            return observed / tau, math.sqrt(observed) / tau if observed > 0 else math.nan
+        case LogNormalConstraint(kappa=kappa):
+            return observed, observed * math.log(kappa)
+        case GammaConstraint(scale=scale):
+            width = math.sqrt(observed) * scale if observed > 0 else math.nan
+            return observed * scale, width
+    return math.nan, math.nan
+
 
 DEFAULT_BACKEND = str(_core.build_info()["backends"][0])
 """How derivatives are obtained unless something else is asked for: "clad" in usual builds."""
@@ -61,8 +177,8 @@ class Likelihood(_core.Likelihood):
     `likelihood(x)` is -log[L(x) / L_saturated], which is small near the minimum and keeps its
     digits there; -log L(x) = likelihood(x) + constant. Twice its value is the goodness-of-fit
     statistic of the saturated model. Where an expected yield is negative, or a constraint term has
-    no density, it is +infinity and `status(x)` says why. No method gives a NaN but `hessian` and
-    `hvp`, which are filled with it where they do not exist.
+    no density, it is +infinity and `status(x)` says why. Only `hessian` and `hvp` can be NaN:
+    they are filled with it where they do not exist.
 
     Parameters
     ----------
@@ -152,7 +268,7 @@ class Likelihood(_core.Likelihood):
         return self._model.prefit(self._data)
 
     def status(self, x: ParameterValues) -> PointStatus:
-        """Say whether the likelihood is defined at `x`."""
+        """Return whether the likelihood is defined at `x`, and if not, why and where."""
         _, status, index = self._evaluation(x)
         if status is EvaluationStatus.ok:
             return PointStatus(status, "", "The likelihood is defined here.")
@@ -169,20 +285,20 @@ class Likelihood(_core.Likelihood):
         x : array_like or mapping
             Parameter values.
         of : {"nll", "deviance"}
-            Of -log L, the whole likelihood with the terms that depend on data and widths alone, or
-            of the value of this function, -log(L / L_saturated), whose derivative with respect to
-            a count is -infinity at a count of zero.
+            Whether to differentiate -log L, with the terms that depend on data and widths alone, or
+            the value of this function, -log(L / L_saturated), whose derivative with respect to a
+            count is -infinity at a count of zero.
 
         Returns
         -------
         InputGradient
             Exact derivatives, whatever the backend; see `Model.inputs` for their order. A bin
-            whose yield and count are both zero has derivative 0 by its count.
+            whose yield and count are both zero has derivative 0 with respect to its count.
 
         Raises
         ------
         ArgumentError
-            If there is no likelihood at `x`, see `status`.
+            If the likelihood is not defined at `x`, see `status`.
         """
         if of not in ("nll", "deviance"):
             raise located(ArgumentError, f'expected "nll" or "deviance", got {of!r}', "of")

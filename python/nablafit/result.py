@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ._arrays import FloatArray, index_of
-from ._results.diagnostics import Diagnostics
+from ._results.diagnostics import Diagnostics, LocalMinimum
 from ._results.files import write_text
 from ._results.inputs import Inputs
-from ._results.minima import LocalMinimum
 from ._results.record import document_format
 from ._results.rounding import pdg_round
 from ._results.text import Page
@@ -161,8 +160,8 @@ class FitResult:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The `FitOptions`, and the backend of the derivatives."""
     inputs: Inputs | None = None
-    """Digests of model and data. With `initial`, `fixed`, bounds, `options` and `versions` they
-    say all that the result depends on."""
+    """Digests of model and data. Together with `initial`, `fixed`, bounds, `options` and `versions`
+    they are all that the result depends on."""
 
     def __post_init__(self) -> None:
         arrays = [getattr(self, name) for name in _VECTORS + _FLAGS]
@@ -183,7 +182,7 @@ class FitResult:
 
     @property
     def errors(self) -> NamedValues:
-        """Standard deviations: roots of the covariance's diagonal, NaN without one."""
+        """Standard deviations: square roots of the diagonal of the covariance, NaN without one."""
         if self.covariance is None:
             sigma = np.where(self.fixed, 0.0, np.nan)
         else:
@@ -326,7 +325,7 @@ def result_page(result: FitResult) -> Page:
 
 
 def _outcome_lines(result: FitResult) -> list[str]:
-    """Say in a few lines how the fit ended."""
+    """Summarise the outcome of the fit in a few lines."""
     verdict = "valid" if result.valid else f"NOT VALID ({result.status})"
     seconds = result.timings.get("total", math.nan)
     relative = f"-2 log L/L_saturated = {2 * result.value:.6g}"

@@ -1,7 +1,7 @@
-"""Changes of specifications and their data: every function takes some and returns new ones.
+"""Changes of specifications and their data; every function returns new ones.
 
-Names may be patterns with `*` and `?` where a function says so. A name that matches nothing is an
-error. Observations follow with `matching`, or with the function of the same purpose.
+Names may be patterns with `*` and `?` where a function allows them. A name that matches nothing is
+an error. Observations follow with `matching`, or with the function of the same purpose.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def prune(
     modifiers: Names = (),
     modifier_types: Names = (),
 ) -> ModelSpec:
-    """Remove channels, samples and modifiers, and the parameters that nothing uses any more.
+    """Remove channels, samples and modifiers, and the parameters that are no longer used.
 
     The width of a staterror becomes that of the samples that are left, unless it was stated by
     itself (`sigmas` of a pyhf measurement); a bin that has none any more is fixed.
@@ -119,7 +119,7 @@ def prune(
     spec : ModelSpec
         The model.
     channels, samples, modifiers : iterable of str
-        Names; patterns allowed. A modifier also goes by the name of its parameter.
+        Names; patterns allowed. A modifier can also be named by its parameter.
     modifier_types : iterable of str
         E.g. "staterror".
 
@@ -190,7 +190,7 @@ def matching(
     Raises
     ------
     SpecError
-        If such counts are not the old tau.
+        If such counts differ from the old tau.
     """
     channels = {channel.name for channel in spec.channels}
     taus = _taus(spec)
@@ -464,7 +464,7 @@ def _new_bin_names(specs: Sequence[ModelSpec]) -> list[dict[str, str]]:
 
 
 def _differences(first: Parameter, second: Parameter) -> list[str]:
-    fields = ("initial", "lower", "upper", "fixed", "constraint", "pull")
+    fields = ("initial", "lower", "upper", "fixed", "constraint", "transformation")
     return [
         f"parameter {first.name}: {field} is {getattr(first, field)} and {getattr(second, field)}"
         for field in fields

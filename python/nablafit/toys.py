@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,23 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_vector, thread_count
 from ._core import __version__
-from ._results.files import read_archive, write_archive
-from ._results.inputs import Origin, merged_origin, origin_array, read_origin
-from ._results.record import document_format
+from ._results.inputs import Origin, merged_origin, read_origin
+from ._results.record import Archive
 from .data import Data
-from .errors import ArgumentError, Interrupted, located
+from .errors import ArgumentError, finished, located
 
 if TYPE_CHECKING:
     from .model import Model
 
 __all__ = ["Toys", "toys"]
 
-_FORMAT = "nablafit.Toys/1"
 
-
-@document_format(_FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Toys:
+class Toys(Archive, format="nablafit.Toys/1"):
     """Data sets number `start` to `start + len(self) - 1` of the sequence of one seed; frozen.
 
     `nablafit.fit_many(model, toys)` fits all of them, `toys[i]` is the `Data` of one. Equal
@@ -69,14 +64,6 @@ class Toys:
         kind = "drawn" if self.randomized else "fixed"
         return f"<Toys {self.start} to {last} of seed {self.seed}, global observables {kind}>"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Toys):
-            return NotImplemented
-        mine, theirs = self._members(), other._members()
-        return all(np.array_equal(mine[key], theirs[key]) for key in mine)
-
-    __hash__ = None  # type: ignore[assignment]
-
     def _members(self) -> dict[str, NDArray[Any]]:
         return {
             "counts": self.counts,
@@ -87,30 +74,6 @@ class Toys:
             "start": np.array(self.start, dtype=np.uint64),
             "randomized": np.array(self.randomized),
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings."""
-        document = {key: array.tolist() for key, array in self._members().items()}
-        origin = None if self.origin is None else dict(self.origin)
-        return {"format": _FORMAT, **document, "origin": origin}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Toys:
-        """Inverse of `to_dict`."""
-        if document.get("format") != _FORMAT:
-            message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
-            raise located(ArgumentError, message, "document")
-        members = {key: np.array(value) for key, value in document.items() if key != "origin"}
-        return replace(cls._from_members(members), origin=document.get("origin"))
-
-    def save(self, path: str | Path) -> None:
-        """Write a compressed .npz file, at once or not at all."""
-        write_archive(path, _FORMAT, {**self._members(), **origin_array(self.origin)})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Toys:
-        """Read what `save` wrote; raise ArgumentError for other files."""
-        return cls._from_members(read_archive(path, _FORMAT))
 
     @classmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> Toys:
@@ -183,12 +146,12 @@ def toys(
     model : Model
         What to draw from.
     parameters : array_like or mapping, optional
-        Where: all values in order, or some by name; by default the model's initial values. The
-        `values` of a fit result do.
+        Parameter values: all in order, or some by name; by default the initial values of the
+        model. The `values` of a fit result can be passed.
     n : int
-        How many.
+        Number of toys.
     seed : int
-        From 0 to 2^64 - 1.
+        Random seed, from 0 to 2^64 - 1.
     start : int
         Number of the first toy. Toy number i depends on the parameters, the seed and i alone, so
         that jobs can make shards: `Toys.merge` joins them.
@@ -239,9 +202,7 @@ def toys(
         randomized=randomize,
         origin=Origin(model=model, versions={"nablafit": __version__}),
     )
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def _observables(model: Model, choice: str | ArrayLike) -> tuple[bool, FloatArray | None]:

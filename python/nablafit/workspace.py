@@ -124,7 +124,7 @@ class Workspace:
 
     @property
     def has_bad_data(self) -> bool:
-        """Whether the document holds data that are wrong, which `dataset` says."""
+        """Whether the data in the document are wrong; `dataset` raises the error."""
         return self._document.data_problem is not None
 
     @property
@@ -185,12 +185,11 @@ class Workspace:
         measurement : str, optional
             Its name; the first one by default.
         poi : str, optional
-            Parameter of interest instead of the measurement's; an empty string for none.
+            Parameter of interest, by default that of the measurement; an empty string for none.
         interpolation : mapping, optional
             Codes of the modifier types "normsys" (code1, code4) and "histosys" (code0, code2,
             code4p), by pyhf's names or as `Interpolation`; by default code4 and code4p. This and
-            the following arguments are for pyhf JSON only: the other formats say how they are
-            meant.
+            the following arguments are for pyhf JSON only: the other formats define them.
         clip_sample_data : bool
             Raise negative interpolated histograms to zero (pyhf's clip_sample_data=0).
         clip_bin_data : float, optional

@@ -127,7 +127,7 @@ def test_signal_grid(document: dict[str, Any], path: Path, tmp_path: Path) -> No
         (("limit", "{path}", "--csv", "x.csv"), "--csv: needs --patchset"),
         (("limit", "{path}", "--patchset", "{path}", "--toys", "5"), "--toys: is not for signal"),
         (("limit", "{path}", "--patchset", "missing.json"), "missing.json: no such file"),
-        (("limit", "{path}", "--statistic", "t"), "statistic: expected qtilde or q"),
+        (("limit", "{path}", "--statistic", "t"), "statistic: expected one of qtilde, q"),
         (("limit", "{path}", "--measurement", "fixed_lumi"), "no parameter of interest"),
         (("hypotest", "{path}", "--value", "x"), "--value: expected a number"),
         (("hypotest", "{path}", "--value", "1", "--value", "2"), "--value: expected NAME=VALUE"),

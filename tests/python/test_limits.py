@@ -240,17 +240,17 @@ def test_search_where_everything_fails_beyond(
     assert limits.curve_status[:4] == ("fit_failed", *["converged"] * 3)
     assert np.isfinite(limits.expected[:3]).all()
     assert math.isnan(limits.observed)
-    assert "`point_status` says where" in limits.message
+    assert "see `point_status`" in limits.message
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"level": 1.0}, "level: expected a number between 0 and 1"),
-        ({"statistic": "t"}, "statistic: expected qtilde or q"),
-        ({"criterion": "CLb"}, "criterion: expected CLs or"),
-        ({"calculator": "x"}, "calculator: expected asymptotic or toys"),
-        ({"interpolation": "cubic"}, "interpolation: expected log or linear"),
+        ({"statistic": "t"}, "statistic: expected one of qtilde, q"),
+        ({"criterion": "CLb"}, "criterion: expected one of CLs,"),
+        ({"calculator": "x"}, "calculator: expected one of asymptotic, toys"),
+        ({"interpolation": "cubic"}, "interpolation: expected one of log, linear"),
         ({"tolerance": 0.0}, "tolerance: expected a number between"),
         ({"values": [1.0]}, "values: expected at least two"),
         ({"values": [-1.0, 1.0]}, "values: expected at least two"),

@@ -122,7 +122,7 @@ def test_choices_are_checked(document: dict[str, Any], patches: dict[str, Any]) 
         ({"path": "/version"}, "does not fit|not an operation"),
         ({"op": "copy", "path": "/version"}, "not an operation"),
         ("remove", "not an operation"),
-        ({"op": "replace", "path": "", "value": []}, "no JSON object"),
+        ({"op": "replace", "path": "", "value": []}, "not a JSON object"),
     ],
 )
 def test_patches_that_do_not_fit(

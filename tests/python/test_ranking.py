@@ -368,7 +368,7 @@ def test_round_trip(ranked: nf.infer.RankingResult, tmp_path: Path) -> None:
         ({"poi": ["mu", "mu"]}, "poi: mu is named twice"),
         ({"poi": ()}, "poi: expected a parameter of interest, got none"),
         ({"parameters": "scal"}, r"parameters: 'scal' matches no parameter.*scale"),
-        ({"exclude": "re:("}, "no regular expression"),
+        ({"exclude": "re:("}, "not a regular expression"),
         ({"parameters": [3]}, "expected strings or compiled regular expressions, got int"),
     ],
 )
@@ -383,10 +383,10 @@ def test_fits_of_something_else_are_refused(
     model: nf.Model, data: nf.Data, best: nf.FitResult, document: dict[str, Any]
 ) -> None:
     other = nf.Data(data.counts + 1.0, data.global_observables)
-    with pytest.raises(nf.ArgumentError, match="result: is no fit to these data"):
+    with pytest.raises(nf.ArgumentError, match="result: belongs to other data"):
         nf.ranking(model, other, result=best)
     del document["channels"][1]["samples"][0]["modifiers"][1]
-    with pytest.raises(nf.ArgumentError, match="result: is no fit of this model"):
+    with pytest.raises(nf.ArgumentError, match="result: belongs to another model"):
         nf.ranking(*build(document), result=best)
     fixed = nf.fit(model, data, fixed="mu")
     with pytest.raises(nf.ArgumentError, match="poi: mu is fixed"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
-from nablafit.interop.pyhf import _in_order
+from nablafit.interop._pyhf_model import _in_order
 from nablafit.io.recognise import recognise
 
 pyhf = pytest.importorskip("pyhf")

@@ -371,7 +371,7 @@ def test_text_and_html(postfit: nf.infer.YieldsResult, model: nf.Model) -> None:
     assert "data/total" in lines[-4]
     assert postfit.to_text(by="bin").count("events expected") == 2
     assert ">signal_region</td>" in postfit._repr_html_()
-    assert "<th>bin</th>" in postfit["signal_region"]._repr_html_()
+    assert ">bin</th>" in postfit["signal_region"]._repr_html_()
     assert "data" not in repr(nf.yields(model))
 
 

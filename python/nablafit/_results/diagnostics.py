@@ -1,15 +1,20 @@
-"""What the native minimiser says about the point where it ended."""
+"""Diagnostics of a minimum by the native minimiser, and the minima of a fit with `starts`."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._arrays import FloatArray
 
 if TYPE_CHECKING:
     from .. import _core
 
-__all__ = ["ActiveBound", "Diagnostics", "WeakDirection"]
+__all__ = ["ActiveBound", "Diagnostics", "LocalMinimum", "WeakDirection"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Diagnostics:
     iterations: int
     n_hessians: int
     condition: float
-    """Of the Hessian scaled to unit diagonal; infinite if singular, NaN without a minimum."""
+    """Condition number of the Hessian scaled to unit diagonal; infinite if singular, NaN without a
+    minimum."""
     projected_gradient: float
     """Largest |gradient| of a free parameter in units of its conditional standard deviation."""
     active_bounds: tuple[ActiveBound, ...] = ()
@@ -53,7 +59,7 @@ class Diagnostics:
 
     @classmethod
     def from_summary(cls, summary: _core.MinimizeSummary, names: tuple[str, ...]) -> Diagnostics:
-        """Put names to the indices of the core."""
+        """Replace the indices of the core by names."""
         return cls(
             iterations=summary.iterations,
             n_hessians=summary.n_hessians,
@@ -76,41 +82,62 @@ class Diagnostics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
-        return {
-            "iterations": self.iterations,
-            "n_hessians": self.n_hessians,
-            "condition": self.condition if math.isfinite(self.condition) else None,
+        members = asdict(self).items()
+        return {name: list(item) if isinstance(item, tuple) else item for name, item in members} | {
+            "condition": _finite(self.condition),
             "singular": math.isinf(self.condition),
             "projected_gradient": _finite(self.projected_gradient),
-            "active_bounds": [
-                {"parameter": b.parameter, "side": b.side, "multiplier": b.multiplier}
-                for b in self.active_bounds
-            ],
-            "weak_directions": [
-                {"curvature": d.curvature, "weights": dict(d.weights)} for d in self.weak_directions
-            ],
-            "without_effect": list(self.without_effect),
-            "at_kink": list(self.at_kink),
         }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Diagnostics:
         """Inverse of `to_dict`."""
-        condition = document["condition"]
-        if condition is None:
-            condition = math.inf if document["singular"] else math.nan
-        gradient = document["projected_gradient"]
-        return cls(
-            iterations=document["iterations"],
-            n_hessians=document["n_hessians"],
-            condition=condition,
-            projected_gradient=math.nan if gradient is None else gradient,
-            active_bounds=tuple(ActiveBound(**bound) for bound in document["active_bounds"]),
-            weak_directions=tuple(WeakDirection(**item) for item in document["weak_directions"]),
-            without_effect=tuple(document["without_effect"]),
-            at_kink=tuple(document["at_kink"]),
+        members = dict(document)
+        unknown = math.inf if members.pop("singular") else math.nan
+        condition, gradient = members["condition"], members["projected_gradient"]
+        members["condition"] = unknown if condition is None else condition
+        members["projected_gradient"] = math.nan if gradient is None else gradient
+        members["active_bounds"] = tuple(ActiveBound(**item) for item in members["active_bounds"])
+        members["weak_directions"] = tuple(
+            WeakDirection(**item) for item in members["weak_directions"]
         )
+        for name in ("without_effect", "at_kink"):
+            members[name] = tuple(members[name])
+        return cls(**members)
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, eq=False)
+class LocalMinimum:
+    """One of the distinct minima that a fit with `starts` found."""
+
+    x: FloatArray
+    """Parameter values, shape (n_parameters,)."""
+    twice_delta_nll: float
+    """-2 log L above the lowest minimum found."""
+    n_starts: int
+    """How many of the starts led here."""
+    from_default: bool
+    """Whether the start that a plain fit takes leads here."""
+    differs_in: dict[str, float]
+    """The parameters that tell it from the lowest minimum, with their values here: the largest
+    difference in units of their errors first."""
+
+    def __post_init__(self) -> None:
+        self.x.setflags(write=False)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.differs_in.items())
+        return f"<LocalMinimum {self.twice_delta_nll:.4g} above the lowest: {values or 'lowest'}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings."""
+        return {**asdict(self), "x": self.x.tolist()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> LocalMinimum:
+        """Inverse of `to_dict`."""
+        return cls(**{**document, "x": np.array(document["x"], dtype=float)})

@@ -19,7 +19,7 @@ __all__ = ["is_archive", "read_archive", "write_archive", "write_file", "write_t
 def write_file(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write next to the target and rename: readers never see half a file.
 
-    A file that is replaced keeps its mode; what is no file, such as a pipe, is written to as it is.
+    A file that is replaced keeps its mode; anything else, such as a pipe, is written to directly.
     """
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
@@ -50,7 +50,7 @@ def write_archive(path: str | Path, format_name: str, members: Mapping[str, NDAr
 
 
 def is_archive(path: str | Path) -> bool:
-    """Say whether a file begins as .npz files do."""
+    """Whether a file begins as .npz files do."""
     with Path(path).open("rb") as file:
         return file.read(2) == b"PK"
 

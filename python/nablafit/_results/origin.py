@@ -1,4 +1,4 @@
-"""Results say what they were made from."""
+"""Provenance of results: function, options, versions, digests of model and data."""
 
 from __future__ import annotations
 

@@ -11,19 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, located
-from .files import is_archive, read_archive, write_text
+from .files import is_archive, read_archive, write_archive, write_text
+from .inputs import origin_array
 from .text import Page
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Record", "SavedResult", "document_format", "load_result"]
+__all__ = ["Archive", "Record", "SavedResult", "document_format", "load_result"]
 
 
 class SavedResult(Protocol):
@@ -48,7 +49,7 @@ _AS_IN_JSON = (str, int, bool, Any)
 
 
 def document_format(name: str) -> Callable[[ResultT], ResultT]:
-    """Decorate a class whose documents, or archives if it has `load`, are of this format."""
+    """Decorate a class whose documents are of this format."""
 
     def register(cls: ResultT) -> ResultT:
         _FORMATS[name] = cls
@@ -143,6 +144,83 @@ class Record:
     def save(self, path: str | Path) -> None:
         """Write `to_json` to a file, at once or not at all; `nablafit.load_result` reads it."""
         write_text(path, self.to_json(indent=1) + "\n")
+
+
+class Archive:
+    """Base of frozen dataclasses of arrays that are saved as compressed .npz files.
+
+    A subclass names its files with `class Toys(Archive, format="nablafit.Toys/1")`.
+    """
+
+    document_format: ClassVar[str]
+    origin: Mapping[str, Any] | None
+
+    def __init_subclass__(cls, *, format: str, **arguments: Any) -> None:  # noqa: A002
+        super().__init_subclass__(**arguments)
+        cls.document_format = format
+        _FORMATS[format] = cls
+
+    def _members(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the file by name, without the origin."""
+        raise NotImplementedError
+
+    @classmethod
+    def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> Self:
+        """Inverse of `_members`; may find an origin in a file."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Archive) or type(other) is not type(self):
+            return NotImplemented
+        mine, theirs = self._members(), other._members()
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(mine[key], theirs[key], equal_nan=mine[key].dtype.kind == "f")
+            for key in mine
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings; None for numbers that are not finite."""
+        members = {name: _plain(array) for name, array in self._members().items()}
+        origin = None if self.origin is None else dict(self.origin)
+        return {"format": self.document_format, **members, "origin": origin}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Inverse of `to_dict`; numbers that are not finite come back as NaN."""
+        if document.get("format") != cls.document_format:
+            message = f"expected format {cls.document_format!r}, got {document.get('format')!r}"
+            raise located(ArgumentError, message, "document")
+        members = {k: np.array(v) for k, v in document.items() if k not in ("format", "origin")}
+        result: Any = cls._from_members(members)
+        return cast("Self", dataclasses.replace(result, origin=document.get("origin")))
+
+    def save(self, path: str | Path, notes: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Write a compressed .npz file, at once or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            Name of the file.
+        notes : mapping, optional
+            More arrays for the file, which `load` passes over.
+        """
+        members = {**(notes or {}), **self._members(), **origin_array(self.origin)}
+        write_archive(path, self.document_format, members)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; raise ArgumentError for other files."""
+        return cls._from_members(read_archive(path, cls.document_format))
+
+
+def _plain(array: NDArray[Any]) -> object:
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        array = array.astype(object)
+        array[~finite] = None
+    return array.tolist()
 
 
 def load_result(path: str | Path) -> SavedResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from ..fit import fit
 
 if TYPE_CHECKING:
     from ..data import Data
-    from ..model import Model
+    from ..model import Likelihood, Model
     from ..result import FitResult
 
 __all__ = [
     "EXACT",
     "ParameterWarning",
+    "check_choice",
+    "check_fit",
     "choose_pois",
     "failure_warnings",
     "find_poi",
@@ -58,6 +60,13 @@ def warning_lines(warnings: Sequence[ParameterWarning]) -> list[str]:
     return [*lines, f"  and {more} more in .warnings"] if more > 0 else lines
 
 
+def check_choice(where: str, found: str, known: Collection[str]) -> None:
+    """Raise ArgumentError for a word that is not one of those known."""
+    if found not in known:
+        message = f"expected one of {', '.join(known)}, got {found!r}"
+        raise located(ArgumentError, message, where)
+
+
 def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
     """Return the fit of a model to data: `result` after checks, or a new one.
 
@@ -68,20 +77,26 @@ def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:
     """
     if result is None:
         return fit(model, data, tolerance=EXACT)
-    if result.parameters != model.parameters:
-        raise located(ArgumentError, "is no fit of this model: parameters differ", "result")
-    value = model.likelihood(data)(result.x)
-    if not abs(value - result.value) <= 1e-6 * (1.0 + abs(result.value)):
-        message = (
-            f"is no fit to these data: -log(L / L_saturated) at its values is {value:.8g}, in it "
-            f"{result.value:.8g}"
-        )
-        raise located(ArgumentError, message, "result")
+    check_fit(model.likelihood(data), result, 1e-6)
     return result
 
 
+def check_fit(likelihood: Likelihood, result: FitResult, tolerance: float) -> None:
+    """Raise ArgumentError for a fit of something else; `tolerance` is that of its value."""
+    if result.parameters != likelihood.parameters:
+        message = "belongs to another model: its parameters differ"
+        raise located(ArgumentError, message, "result")
+    value = likelihood(result.x)
+    if value != result.value and not abs(value - result.value) <= tolerance * max(1.0, abs(value)):
+        message = (
+            f"belongs to other data: its -log L is {result.value + result.constant:.10g}, here it "
+            f"is {value + likelihood.constant:.10g} at the same point"
+        )
+        raise located(ArgumentError, message, "result")
+
+
 def find_poi(model: Model, poi: str | None = None, *, argument: str = "poi") -> str:
-    """Return the parameter of interest, by default the model's first.
+    """Return the parameter of interest, by default the first of the model.
 
     Raises
     ------
@@ -104,7 +119,7 @@ def find_poi(model: Model, poi: str | None = None, *, argument: str = "poi") -> 
 
 
 def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult) -> list[int]:
-    """Return the positions of the parameters of interest, by default the model's first.
+    """Return the positions of the parameters of interest, by default the first of the model.
 
     Raises
     ------
@@ -126,7 +141,7 @@ def choose_pois(model: Model, poi: str | Sequence[str] | None, result: FitResult
 
 
 def failure_warnings(result: FitResult, poi: int) -> tuple[ParameterWarning, ...]:
-    """Warn of a fit that is not valid, or whose error of the parameter of interest is none."""
+    """Warn of a fit that is not valid, or gave no error of the parameter of interest."""
     name = result.parameters[poi]
     if not result.valid:
         kind, message = "invalid_fit", f"the fit is not valid: {result.message}"

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from ..batch import fit_many
 from ..data import Data
-from ..errors import ArgumentError, located
 from ._starts import bends, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ..minimizers.problem import Bounds
     from ..model import Model
 
-__all__ = ["Elsewhere", "Origin", "check_starts", "disagreement", "fit_elsewhere", "has_others"]
+__all__ = ["Elsewhere", "Origin", "disagreement", "fit_elsewhere", "has_others"]
 
 # Minima of -log L whose values are closer are the same.
 SAME = 5e-6
@@ -72,12 +71,6 @@ class Origin:
         with np.errstate(all="ignore"):
             change = model.expected(x) - self.expected
             return bool(np.sum(change**2 / np.abs(self.expected)) < _SMALL_CHANGE)
-
-
-def check_starts(starts: int) -> None:
-    """Raise ArgumentError unless this is a number of starts."""
-    if not 0 <= starts < 2**32:
-        raise located(ArgumentError, f"expected a number from 0 on, got {starts}", "starts")
 
 
 def has_others(model: Model, starts: int) -> bool:

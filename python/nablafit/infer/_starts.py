@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .._arrays import FloatArray
+from ..errors import ArgumentError, located
 from ..spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Bends", "bends", "further_starts", "mirrored", "random_starts"]
+__all__ = ["Bends", "bends", "check_starts", "further_starts", "mirrored", "random_starts"]
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
@@ -120,6 +121,12 @@ def further_starts(
 def random_starts(n_parameters: int) -> int:
     """Return a number of random starts that costs little: small models have the rarer minima."""
     return min(_PARAMETERS_PER_START // n_parameters, _MOST_RANDOM)
+
+
+def check_starts(starts: int) -> None:
+    """Raise ArgumentError unless this is a number of random starts."""
+    if not 0 <= starts < 2**31:
+        raise located(ArgumentError, f"expected a number from 0 on, got {starts}", "starts")
 
 
 def mirrored(model: Model, x: FloatArray) -> FloatArray | None:

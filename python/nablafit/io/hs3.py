@@ -1,6 +1,6 @@
 """HS3 JSON (HEP Statistics Serialization Standard): documents in, documents out.
 
-The core reads and writes; its notes say which dialect a document follows and what that decided.
+The core reads and writes; its notes name the dialect of a document and what follows from it.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def apply_operations(
             message = f"not an operation of a JSON patch: {error}"
             raise located(WorkspaceError, message, where) from error
     if not isinstance(patched, dict):
-        raise located(WorkspaceError, "the patched document is no JSON object", name)
+        raise located(WorkspaceError, "the patched document is not a JSON object", name)
     return patched
 
 

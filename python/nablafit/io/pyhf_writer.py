@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ModelWarning, SpecError, located
+from ..model import Model
 from ..spec import (
+    Channel,
     FormulaFactor,
     GaussianConstraint,
     HistoSys,
     IdentityTransformation,
     Interpolation,
     Lumi,
+    ModelSpec,
     NormFactor,
     NormSys,
+    Parameter,
     PoissonConstraint,
     Range,
+    Sample,
     ShapeFactor,
     ShapeSys,
     StatError,
@@ -28,18 +34,12 @@ from ..spec import (
     validate,
 )
 from .pyhf_writer_bins import BinFactors, are_one_staterror, set_name, width_of
-from .pyhf_writer_limits import (
-    factor_at_start,
-    floor_can_act,
-    normsys_can_vanish,
-    truncation_matters,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from .._arrays import FloatArray
-    from ..spec import Channel, ModelSpec, Modifier, Observations, Parameter, Sample
+    from ..spec import Modifier, Observations
     from .pyhf_writer_bins import BinFactor
 
 __all__ = ["to_pyhf"]
@@ -47,7 +47,7 @@ __all__ = ["to_pyhf"]
 ScalarModifier = NormFactor | Lumi | NormSys | HistoSys
 BinModifier = StatError | ShapeSys | ShapeFactor
 
-#: initial value and bounds that pyhf gives to a parameter without being told
+#: initial value and bounds that pyhf gives to a parameter by default
 DEFAULTS = {
     "normfactor": (1.0, 0.0, 10.0),
     "alpha": (0.0, -5.0, 5.0),
@@ -58,6 +58,9 @@ DEFAULTS = {
 LUMI = "lumi"
 #: what ROOT calls infinite
 LARGEST = 1e30
+WIDTHS_CONSIDERED = 5.0
+NEGLIGIBLE_MASS = 1e-6
+STEPS = 81
 
 
 def to_pyhf(
@@ -88,7 +91,7 @@ def to_pyhf(
     -----
     Poisson constraints that several samples share are a shapefactor and an auxiliary channel whose
     counts are the auxiliary measurement, which is the same likelihood. What the likelihood does
-    not depend on is left out without a word: bin edges, parameter points, further parameters of
+    not depend on is left out silently: bin edges, parameter points, further parameters of
     interest, uncertainties that no modifier uses.
     """
     validate(spec)
@@ -312,8 +315,6 @@ class _Writer:
 
     def _observed(self) -> list[dict[str, Any]]:
         if self._observations is None:
-            from ..model import Model
-
             expected = Model(self._spec).expected_by_channel({})
             return [{"name": name, "data": data.tolist()} for name, data in expected.items()]
         counts = {entry.channel: entry.counts for entry in self._observations.channels}
@@ -464,3 +465,81 @@ def _rescale(modifiers: list[dict[str, Any]], scale: FloatArray) -> None:
             modifier["data"] = {k: (scale * v).tolist() for k, v in modifier["data"].items()}
         elif modifier["type"] in ("staterror", "shapesys"):
             modifier["data"] = (scale * modifier["data"]).tolist()
+
+
+# --- whether what pyhf does not have would change the likelihood ----------------------------------
+
+
+def truncation_matters(parameter: Parameter) -> bool:
+    """Whether the range of the global observable cuts the density, within 5 sigma of its centre."""
+    constraint = parameter.constraint
+    if not isinstance(constraint, GaussianConstraint) or constraint.observable_range is None:
+        return False
+    cut, sigma = constraint.observable_range, constraint.sigma
+    reach = WIDTHS_CONSIDERED * sigma
+    points = (
+        max(parameter.lower, constraint.observed - reach),
+        min(parameter.upper, constraint.observed + reach),
+    )
+
+    def mass_outside(center: float) -> float:
+        below = math.erfc((center - cut.lower) / sigma / math.sqrt(2.0)) / 2.0
+        return below + math.erfc((cut.upper - center) / sigma / math.sqrt(2.0)) / 2.0
+
+    return max(map(mass_outside, points)) > NEGLIGIBLE_MASS
+
+
+def _response(modifier: NormSys | HistoSys, nominal: FloatArray, ends: FloatArray) -> FloatArray:
+    """Return the yields of one modifier alone along its parameter, shape (points, bins)."""
+    name = "pull"
+    sample = Sample("sample", nominal, [modifier.replace(parameter=name)])
+    bound = float(np.abs(ends).max()) + 1.0
+    parameter = Parameter(name, 0.0, -bound, bound)
+    model = Model(ModelSpec("response", [Channel("channel", [sample])], [parameter]))
+    return np.array([model.expected([point]) for point in ends])
+
+
+@lru_cache(maxsize=4096)
+def _lowest_factor(low: float, high: float, code: int, lower: float, upper: float) -> float:
+    points = np.linspace(max(lower, -1.0), min(upper, 1.0), STEPS)
+    modifier = NormSys("factor", "pull", low, high, Interpolation(code))
+    return float(_response(modifier, np.ones(1), points).min())
+
+
+def normsys_can_vanish(modifier: NormSys, parameter: Parameter) -> bool:
+    """Whether the factor can reach zero: beyond +-1 it is an exponential, inside a polynomial."""
+    code = int(modifier.interpolation)
+    lowest = _lowest_factor(
+        modifier.low, modifier.high, code, float(parameter.lower), float(parameter.upper)
+    )
+    return lowest <= 0.0
+
+
+def floor_can_act(sample: Sample, parameters: Mapping[str, Parameter]) -> bool:
+    """Whether some choice of parameters inside their ranges takes the histogram below its floor."""
+    if sample.yield_floor is None:
+        return False
+    nominal = np.asarray(sample.nominal)
+    lowest = nominal.copy()
+    for modifier in sample.modifiers:
+        if isinstance(modifier, HistoSys):
+            parameter = parameters[modifier.parameter]
+            ends = np.array([parameter.lower, parameter.upper])
+            if parameter.fixed:
+                ends = np.array([parameter.initial])
+            inside = np.linspace(-1.0, 1.0, STEPS)
+            inside = inside[(inside > ends.min()) & (inside < ends.max())]
+            points = np.concatenate([ends, inside])
+            lowest += np.minimum(_response(modifier, nominal, points) - nominal, 0.0).min(axis=0)
+    tolerance = 1e-9 * np.abs(nominal).max(initial=0.0)
+    return bool((lowest < sample.yield_floor - tolerance).any())
+
+
+def factor_at_start(
+    modifier: FormulaFactor, parameters: Mapping[str, Parameter], n_bins: int
+) -> FloatArray:
+    """Return the value of a formula at the initial values, shape (n_bins,)."""
+    used = [parameters[name] for name in modifier.parameters]
+    sample = Sample("sample", np.ones(n_bins), [modifier])
+    model = Model(ModelSpec("formula", [Channel("channel", [sample])], used))
+    return model.expected(model.initial)

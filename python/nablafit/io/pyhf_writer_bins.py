@@ -57,7 +57,7 @@ class BinFactor:
     uncertainties: list[FloatArray] = field(default_factory=list)
     #: tau of Poisson terms that get a channel of their own
     auxiliary: FloatArray | None = None
-    #: what a measurement may say of all bins so that those are fixed that are; None for nothing
+    #: settings `fixed` of a measurement that fix exactly the bins that are fixed; None for none
     allowed: frozenset[bool | None] = frozenset([None])
     #: sigmas or factors of the measurement, where the uncertainties do not give the terms
     stated: FloatArray | None = None
@@ -70,7 +70,7 @@ class BinFactor:
 
     @property
     def fixed(self) -> bool | None:
-        """What the measurement says: nothing where pyhf fixes by itself what is fixed."""
+        """The setting of the measurement; None where pyhf fixes the right bins by itself."""
         return next(choice for choice in CHOICES if choice in self.allowed)
 
     @property
@@ -85,7 +85,7 @@ class BinFactor:
 
 
 class BinFactors:
-    """Decides for every set of factors which modifier of pyhf says the same."""
+    """Decides for every set of factors which modifier of pyhf is equivalent."""
 
     def __init__(self, channels: tuple[Channel, ...], parameters: Mapping[str, Parameter]) -> None:
         self._parameters = parameters
@@ -104,7 +104,7 @@ class BinFactors:
         self._check_sharing()
 
     def _check_sharing(self) -> None:
-        """Find parameters that several sets have: pyhf knows it of shapefactors alone."""
+        """Find parameters that several sets share, which pyhf supports for shapefactors only."""
         owners: dict[str, BinFactor] = {}
         for factor in sorted(self.by_keys.values(), key=lambda f: -len(f.keys)):
             if len(set(factor.keys)) < len(factor.keys):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _core
-from .._results.diagnostics import Diagnostics
-from .._results.minima import LocalMinimum
+from .._results.diagnostics import Diagnostics, LocalMinimum
 from ..errors import ArgumentError, located
 from ..model import DEFAULT_BACKEND
 from .problem import Minimum

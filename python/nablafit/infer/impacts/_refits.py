@@ -176,6 +176,6 @@ def _look_elsewhere(refit: Refit, outcome: Outcome, where: NDArray[np.intp], sta
 
 
 def _bounds(model: Model, result: FitResult) -> list[tuple[float, float]] | None:
-    """Return the bounds of the fit where they are not the model's."""
+    """Return the bounds of the fit where they differ from those of the model."""
     bounds = list(zip(result.lower.tolist(), result.upper.tolist(), strict=True))
     return None if tuple(bounds) == model.bounds else bounds

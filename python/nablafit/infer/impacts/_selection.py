@@ -39,7 +39,7 @@ def select(
     Raises
     ------
     ArgumentError
-        If a pattern matches no name, or is no pattern.
+        If a pattern matches no name, or is not a pattern.
     """
     if patterns is None:
         return list(range(len(names)))
@@ -68,7 +68,7 @@ def as_patterns(patterns: Patterns, where: str) -> list[Pattern]:
             try:
                 re.compile(pattern.removeprefix(_REGEX_PREFIX))
             except re.error as error:
-                message = f"{pattern!r} is no regular expression: {error}"
+                message = f"{pattern!r} is not a regular expression: {error}"
                 raise located(ArgumentError, message, where) from error
         result.append(pattern)
     return result

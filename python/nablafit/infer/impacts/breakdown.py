@@ -15,10 +15,17 @@ from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import Interrupted
 from ...spec import HistoSys, Lumi, NormSys, ShapeSys, StatError
 from ...surgery import parameters_of
-from .._common import ParameterWarning, choose_pois, failure_warnings, fit_of, warning_lines
+from .._common import (
+    ParameterWarning,
+    check_choice,
+    choose_pois,
+    failure_warnings,
+    fit_of,
+    warning_lines,
+)
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
 
@@ -70,7 +77,7 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
     systematic: float
     """What all constrained parameters contribute together."""
     groups: tuple[UncertaintyGroup, ...]
-    """In the order in which they were asked for."""
+    """Groups in the order of the request."""
     fit_status: str
     """Status of the fit that the numbers refer to."""
     warnings: tuple[ParameterWarning, ...] = ()
@@ -151,28 +158,22 @@ def breakdown(
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> BreakdownResult:
-    """Say how much groups of parameters contribute to the uncertainty of the one of interest.
+    """Compute what groups of parameters contribute to the uncertainty of the one of interest.
 
     Parameters
     ----------
-    model : Model
-        What was fitted.
-    data : Data
-        What it was fitted to.
+    model, data, result, n_threads
+        As in `ranking`.
     poi : str, optional
-        Parameter of interest, by default the model's first.
+        Parameter of interest, by default the first of the model.
     groups : mapping, optional
-        Name of the group: its parameters, as patterns like those of `pulls`. Groups may overlap.
+        Parameters of each group by its name, as patterns like those of `pulls`. Groups may overlap.
         Fixed parameters and the one of interest do not count. By default `default_groups`.
-    result : FitResult, optional
-        The fit of the model to the data, if there is one already. By default `nablafit.fit`.
     method : str
         "linear" and "refit": a group contributes the quadratic difference between the uncertainty
         and that which is left with the group held at its fitted values; "linear" takes the latter
         from the covariance, "refit" from fits. "global_observables": what the fluctuations of the
         global observables of the group contribute.
-    n_threads : int, optional
-        As in `nablafit.fit_many`; results do not depend on it.
     progress : callable, optional
         Called with the number of refits done, one per group and one more.
 
@@ -183,10 +184,8 @@ def breakdown(
 
     Raises
     ------
-    ArgumentError
-        For arguments that do not fit the model, no parameter of interest, or one that is fixed.
-    Interrupted
-        At Ctrl-C; its `result` is a BreakdownResult with what was done.
+    ArgumentError, Interrupted
+        As in `ranking`.
 
     Notes
     -----
@@ -207,9 +206,7 @@ def breakdown(
     along C[:, poi]. Both together are the total, exactly where the expected events are linear in
     the parameters or the data are Asimov data.
     """
-    if method not in METHODS:
-        message = f"expected one of {', '.join(METHODS)}, got {method!r}"
-        raise located(ArgumentError, message, "method")
+    check_choice("method", method, METHODS)
     best = fit_of(model, data, result)
     position = choose_pois(model, poi, best)[0]
     chosen = default_groups(model) if groups is None else groups
@@ -283,7 +280,7 @@ class _Job:
 
     @property
     def covariance(self) -> FloatArray:
-        """Of the fit; zero without one."""
+        """Covariance of the fit; zero without one."""
         covariance = self.best.covariance
         return np.zeros((self.best.x.size,) * 2) if covariance is None else covariance
 
@@ -386,7 +383,7 @@ class _Job:
         warnings: list[ParameterWarning] | None = None,
         complete: bool = True,
     ) -> BreakdownResult:
-        """Give names to arrays."""
+        """Make the result from arrays."""
         parameters = self.model.parameters
         if systematic is None:
             square = self.total**2 - statistical**2

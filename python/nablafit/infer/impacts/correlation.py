@@ -14,6 +14,7 @@ from ..._results.record import Record
 from ..._results.text import Page
 from ...errors import ArgumentError, located
 from ...result import FitResult
+from .._common import check_choice
 from ._selection import Patterns, select
 
 __all__ = ["CorrelationResult", "correlation"]
@@ -32,7 +33,7 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
     matrix: FloatArray
     """Shape (n_parameters, n_parameters), 1 on the diagonal."""
     threshold: float
-    """Kept are parameters with a correlation of at least this size with another one."""
+    """Parameters with a correlation of at least this size with another one are kept."""
     order: str
     """How they are ordered: "model", "strength", "cluster" or "name"."""
     n_pruned: int
@@ -101,8 +102,8 @@ def correlation(
     result : FitResult
         A fit with a covariance.
     parameters, exclude : str, re.Pattern or iterable of them, optional
-        Which parameters to keep and to leave out; patterns as in `pulls`. Fixed parameters, and
-        those that the fit does not determine, are left out always.
+        Parameters to keep and to leave out; patterns as in `pulls`. Fixed parameters, and those
+        that the fit does not determine, are always left out.
     threshold : float
         Keep the parameters that have a correlation of at least this size with another one that was
         chosen; 0 keeps all.
@@ -123,8 +124,7 @@ def correlation(
     if not 0.0 <= threshold <= 1.0:
         message = f"expected a number from 0 to 1, got {threshold}"
         raise located(ArgumentError, message, "threshold")
-    if order not in ORDERS:
-        raise located(ArgumentError, f"expected one of {', '.join(ORDERS)}, got {order!r}", "order")
+    check_choice("order", order, ORDERS)
     names = result.parameters
     omitted = set() if exclude is None else set(select(names, exclude, "exclude"))
     variances = np.diag(np.zeros((len(names),) * 2) if (c := result.covariance) is None else c)

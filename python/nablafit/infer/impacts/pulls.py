@@ -33,8 +33,8 @@ _ALIGN = "lrrrrrl"
 class PullsResult(Record, format="nablafit.PullsResult/1"):
     """How far a fit moved the constrained parameters, and how much it constrained them; frozen.
 
-    All arrays have shape (n_parameters,), in the order of the model. Numbers that there are not,
-    as the error after a failed fit, are NaN.
+    All arrays have shape (n_parameters,), in the order of the model. Numbers that do
+    not exist, such as the error after a failed fit, are NaN.
     """
 
     parameters: tuple[str, ...]
@@ -170,7 +170,7 @@ def pulls(
     pulled: float = 2.0,
     one_sided: float = 0.5,
 ) -> PullsResult:
-    """Say how far a fit moved every constrained parameter, and how much it constrained it.
+    """Return how far a fit moved every constrained parameter, and how much it constrained it.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def pulls(
     model : Model, optional
         What was fitted: with it, one-sided systematic variations are warned of.
     parameters, exclude : str, re.Pattern or iterable of them, optional
-        Which of the constrained parameters to show and to leave out; by default all are shown. A
+        Constrained parameters to show and to leave out; by default all are shown. A
         string is a name, else a wildcard pattern with `*`, `?` and `[...]` as in `fnmatch`, or
         after the prefix "re:" a regular expression for the whole name. A compiled regular
         expression may match anywhere in the name.
@@ -259,7 +259,7 @@ def pulls(
 def _warnings(
     found: PullsResult, over_constrained: float, inflated: float, pulled: float
 ) -> list[ParameterWarning]:
-    """Look at the free parameters only."""
+    """Return warnings about the free parameters."""
     kinds = (
         ("no_error", ~np.isfinite(found.errors), found.errors, "the fit gave no error"),
         (
@@ -272,7 +272,7 @@ def _warnings(
             "inflated",
             np.isfinite(found.constraints) & (found.constraints > inflated),
             found.constraints,
-            "its error is {:.2f} of its prefit error, so the likelihood is no parabola: see a scan",
+            "its error is {:.2f} of its prefit error, the likelihood is not parabolic: see a scan",
         ),
         ("pulled", np.abs(found.pulls) > pulled, found.pulls, "its pull is {:+.2f}"),
         ("at_bound", found.at_bound, found.values, "it is at its bound {:g}"),

@@ -13,10 +13,17 @@ from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page, signed
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import Interrupted
 from ...spec import GaussianConstraint, LogNormalConstraint
-from .._common import ParameterWarning, choose_pois, failure_warnings, fit_of, warning_lines
-from .._elsewhere import check_starts
+from .._common import (
+    ParameterWarning,
+    check_choice,
+    choose_pois,
+    failure_warnings,
+    fit_of,
+    warning_lines,
+)
+from .._starts import check_starts
 from ..profiles._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
@@ -42,9 +49,9 @@ class Shifts:
     """Four shifts for each of n parameters, in the order of `VARIATIONS`."""
 
     deltas: FloatArray
-    """What is shifted by how much, shape (4, n); NaN where there is no shift."""
+    """Size of each shift, shape (4, n); NaN where there is no shift."""
     coefficients: FloatArray
-    """What to multiply the column of the covariance with; NaN where that is not known."""
+    """Factor of the column of the covariance; NaN where it is not known."""
     reasons: NDArray[np.str_]
     """Why there is no shift, shape (4, n); empty where there is one."""
 
@@ -308,13 +315,13 @@ def ranking(
     data : Data
         What it was fitted to.
     poi : str or sequence of str, optional
-        Parameters of interest, by default the model's first. Several share the refits.
+        Parameters of interest, by default the first of the model. Several share the refits.
     parameters, exclude : str, re.Pattern or iterable of them, optional
-        Which parameters to rank and to leave out; patterns as in `pulls`. By default all that the
-        fit varied, except those of interest.
+        Parameters to rank and to leave out; patterns as in `pulls`. By default all that the fit
+        varied, except those of interest.
     result : FitResult, optional
         The fit of the model to the data, if there is one already: its fixed parameters and bounds
-        hold for the refits. By default `nablafit.fit` with the model's.
+        hold for the refits. By default it is made by `nablafit.fit`.
     method : str
         "refit": each parameter is held at its fitted value plus and minus its error ("post-fit")
         and plus and minus the width of its constraint term ("pre-fit"), everything else is fitted
@@ -323,8 +330,9 @@ def ranking(
         of a parameter moves by plus and minus one standard deviation, from the covariance;
         "global_observables_refit": the same with refits.
     starts : int
-        Random starts of every refit, besides those that always are tried where the model may have
-        several minima: the initial values, and other sides of parameters that act alike on both.
+        Random starts of every refit, in addition to those that are always tried where the model may
+        have several minima: the initial values, and the other sides of parameters that act the same
+        way on both.
     n_threads : int, optional
         As in `nablafit.fit_many`; results do not depend on it.
     progress : callable, optional
@@ -333,7 +341,7 @@ def ranking(
     Returns
     -------
     RankingResult
-        A refit that fails leaves NaN, a status and a warning, and disturbs no other.
+        A refit that fails leaves NaN, a status and a warning, and does not affect the others.
 
     Raises
     ------
@@ -358,15 +366,12 @@ def ranking(
     uncertainty, exactly where the expected events are linear in the parameters.
 
     A shift by refit ends at the bound of the parameter, as in RooFit, or at 0 for a global
-    observable that is a count, and a warning says so: beyond it there may be no likelihood, e.g.
-    for a negative gamma. Refits start from the linear
-    prediction; those that find no minimum start once more from the fit. Where other starts end
-    lower, the lowest counts, and a warning says so.
+    observable that is a count, with a warning: beyond it there may be no likelihood, e.g. for a
+    negative gamma. Refits start from the linear prediction; those that find no minimum start once
+    more from the fit. Where other starts end lower, the lowest minimum counts, with a warning.
     """
     check_starts(starts)
-    if method not in METHODS:
-        message = f"expected one of {', '.join(METHODS)}, got {method!r}"
-        raise located(ArgumentError, message, "method")
+    check_choice("method", method, METHODS)
     reference = Reference(model.likelihood(data), fit_of(model, data, result), result is not None)
     if reference.result.valid and method.endswith("refit"):
         reference = lowest_reference(reference, starts, n_threads)
@@ -519,7 +524,7 @@ class _Job:
             message = f"{name}: {shift} would be {value:.4g}; held at its bound {end:.4g}"
             if self.method != "refit":
                 message = f"{name}: {shift} would make its global observable {value:.4g}, which "
-                message += f"it cannot be; it ends at {end:.4g}"
+                message += f"is impossible; it ends at {end:.4g}"
             warnings.append(
                 ParameterWarning(kind="at_bound", parameter=name, value=value, message=message)
             )
@@ -565,7 +570,7 @@ class _Job:
         *,
         complete: bool = True,
     ) -> RankingResult:
-        """Give names to arrays, largest impacts first."""
+        """Make the result from arrays, largest impacts first."""
         best, names = self.best, self.model.parameters
         after = np.fmax(np.abs(impacts[0, 0]), np.abs(impacts[0, 1]))
         order = decreasing(after)

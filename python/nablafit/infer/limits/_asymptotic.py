@@ -22,8 +22,8 @@ from ..testing._profile import (
 )
 from ..testing._statistic import expected_p_values, p_values
 from ._curves import Table, interpolate_limits
-from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch, Profile
+from .results import LimitParts, make_limit
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -104,9 +104,9 @@ def prepare(
 def _scale(hypothesis: Hypothesis, asimov: Profile, x: FloatArray, fits: Fits) -> float:
     """Return about the standard deviation of the estimate without signal.
 
-    That of the curvature without signal says nothing where hardly any background is expected, or
-    the parameter of interest enters quadratically: then it is what the likelihood with all other
-    parameters held says.
+    That of the curvature without signal is meaningless where hardly any background is expected, or
+    the parameter of interest enters quadratically: then the scale is that of the likelihood with
+    all other parameters held.
     """
     alone = poi_scale(hypothesis, asimov.likelihood, x)
     unbounded = replace(hypothesis, ranges=((-math.inf, math.inf),))

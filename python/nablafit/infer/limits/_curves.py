@@ -136,12 +136,12 @@ def _remedy(name: str, criterion: Criterion, table: Table, kinds: Sequence[str])
             "`starts`."
         )
     if "fit_failed" in kinds:
-        return "Fits failed near the limit; `point_status` says where and how."
-    return "The search did not converge; test values of your own with `values`."
+        return "Fits failed near the limit; see `point_status`."
+    return "The search did not converge; choose the tested `values`."
 
 
 def toy_notes(toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
-    """Say how many toys failed, if any did."""
+    """Return a note on the number of failed toys, if there are any."""
     n_failed = sum(distribution.n_failed for distribution in toys)
     if n_failed == 0:
         return ()

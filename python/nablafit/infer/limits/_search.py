@@ -391,7 +391,7 @@ class LimitSearch:
     def _advance(
         self, curve: int, root: _Root, table: Sequence[tuple[float, FloatArray, FloatArray]]
     ) -> None:
-        """Take what the fits say, and find the next guess or the limit.
+        """Find the next guess, or the limit, from the fits.
 
         The limit is above the last value that is not excluded: where p-values rise again, a lower
         crossing is none.

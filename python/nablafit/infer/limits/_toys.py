@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._arrays import FloatArray
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import Fits, until_settled
 from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
 from ._asymptotic import Preparation, limit_from, prepare
 from ._curves import interpolate_limits, toy_table
-from ._report import LimitParts, make_limit
 from ._search import Criterion, LimitSearch
+from .results import LimitParts, make_limit
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -63,9 +63,7 @@ def toy_limit(
     jobs = _jobs(ready, search, grid, plan)
     exception = run_jobs(jobs, n_threads=plan.n_threads, progress=plan.progress)
     result = _collect(ready, search, criterion, grid, jobs, interpolation, exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    return finished(result, exception)
 
 
 def _fit_grid(
@@ -92,7 +90,7 @@ def _default_grid(search: LimitSearch) -> FloatArray:
     """Return values about the asymptotic limits."""
     found = [value for value, _ in search.solve() if math.isfinite(value) and value > 0]
     if not found:
-        message = "no asymptotic limit was found that says where to look; give values"
+        message = "no asymptotic limit was found to derive the default values from; give `values`"
         raise located(ArgumentError, message, "values")
     return np.linspace(_MARGINS[0] * min(found), _MARGINS[1] * max(found), N_VALUES)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._arrays import FloatArray, thread_count
 from ..._results.origin import digest_of, origin_of
-from ...errors import Error, Interrupted, WorkspaceError, located
+from ...errors import Error, WorkspaceError, finished, located
 from ...fit import fit as run_fit
 from ...io.patchset import PatchSet
 from ...io.pyhf_json import PyhfDocument
@@ -29,9 +29,8 @@ from .results import LimitGridResult
 from .upper_limit import check_choices
 
 if TYPE_CHECKING:
-    from ...io.patchset import Patch, PatchSet, Source
+    from ...io.patchset import Patch, Source
     from ...minimizers.problem import Bounds, Fixed
-    from ...workspace import Workspace
     from .results import LimitResult
 
 __all__ = [
@@ -127,7 +126,7 @@ def background_values(workspace: Workspace, settings: GridSettings) -> dict[str,
 def signal_point(
     text: bytes, source: str, settings: GridSettings, start: Mapping[str, float]
 ) -> SignalPoint:
-    """Return the limit of one signal; whatever goes wrong is a status.
+    """Return the limit of one signal; errors become a status.
 
     Parameters
     ----------
@@ -211,7 +210,7 @@ def limit_grid(
     patches : PatchSet, path, mapping, bytes or file object
         The signals.
     measurement, poi : str, optional
-        As in `Workspace.model`; patches may change the measurement's parameter of interest.
+        As in `Workspace.model`; patches may change the parameter of interest of the measurement.
     level, statistic, criterion, tolerance, bounds, fixed, starts
         As in `upper_limit`.
     names : sequence of str, optional
@@ -226,7 +225,8 @@ def limit_grid(
     Returns
     -------
     LimitGridResult
-        Ordered by the values of the patches. A signal that fails has a status and costs no other.
+        Ordered by the values of the patches. A signal that fails has a status of its own and does
+        not affect the others.
 
     Raises
     ------
@@ -272,9 +272,7 @@ def limit_grid(
         patches=partial(digest_of, [[*patch.values, patch.operations] for patch in chosen]),
     )
     result = replace(_collect(found, chosen, points, settings), origin=origin)
-    if interruption is not None:
-        raise Interrupted.or_original(interruption, result)
-    return result
+    return finished(result, interruption)
 
 
 def _document(workspace: Workspace) -> Mapping[str, Any]:

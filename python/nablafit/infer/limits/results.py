@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +17,18 @@ from ..._results.files import write_text
 from ..._results.inputs import merged_origin
 from ..._results.record import Record
 from ..._results.text import BANDS, Page, number, with_error
-from ..testing._toy_numbers import check_same, merge_toys
+from ..testing._hypothesis import Hypothesis
+from ..testing._profile import Fits
+from ..testing.results import check_same, merge_toys
 from ..testing.toy_distribution import ToyDistribution
-from ._curves import interpolate_limits, merged_notes, outcome, toy_table
+from ._curves import Table, interpolate_limits, merged_notes, outcome, toy_notes, toy_table
 from ._search import Criterion
 
-__all__ = ["LimitGridResult", "LimitResult"]
+__all__ = ["LimitGridResult", "LimitParts", "LimitResult", "make_limit"]
 
 _SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 
 _CURVES = ("observed", *(f"expected {band}" for band in BANDS))
-
-
 REASONS_SHOWN = 10
 
 
@@ -121,15 +123,7 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
         return replace(
             first,
             toys=toys,
-            observed=limits[0][0],
-            expected=np.array([limit for limit, _ in limits[1:]]),
-            observed_error=errors[0],
-            expected_error=np.array(errors[1:]),
-            curve_status=tuple(kind for _, kind in limits),
-            cls_observed=table.p[:, 0].copy(),
-            cls_expected=table.p[:, 1:].copy(),
-            cls_observed_error=table.errors[:, 0].copy(),
-            cls_expected_error=table.errors[:, 1:].copy(),
+            **_curve_members(table, limits, errors),
             notes=merged_notes(first.notes, toys),
             origin=merged_origin([shard.origin for shard in shards], "shards"),
             status=status,
@@ -268,7 +262,7 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         ]
 
     def _reasons(self) -> list[str]:
-        """Say what went wrong, once for all signals of which it is true."""
+        """Return every problem once, with the signals that have it."""
         names: dict[str, list[str]] = {}
         for name, status, message in zip(self.names, self.status, self.messages, strict=True):
             if status not in ("ok", "not_done"):
@@ -297,3 +291,101 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         align = "l" + "r" * (len(header) - 2) + "l"
         good = all(status == "ok" for status in self.status)
         return (Page(self._head(), header, rows, align, good),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitParts:
+    """What a result is made of."""
+
+    hypothesis: Hypothesis
+    criterion: Criterion
+    calculator: str
+    method: str
+    poi_hat: float
+    table: Table
+    limits: Sequence[tuple[float, str]]
+    """Limit and status of each of the six curves."""
+    errors: Sequence[float]
+    fits: Fits
+    failure: str | None = None
+    toys: tuple[ToyDistribution, ...] = ()
+    complete: bool = True
+
+
+def make_limit(parts: LimitParts) -> LimitResult:
+    """Return the result."""
+    hypothesis, table = parts.hypothesis, parts.table
+    status, message = outcome(
+        hypothesis.poi[0],
+        parts.criterion,
+        table,
+        parts.limits,
+        parts.failure,
+        complete=parts.complete,
+    )
+    return LimitResult(
+        poi=hypothesis.poi[0],
+        level=parts.criterion.level,
+        statistic=hypothesis.statistic,
+        criterion=parts.criterion.name,
+        calculator=parts.calculator,
+        method=parts.method,
+        poi_hat=parts.poi_hat,
+        bounds=hypothesis.ranges[0],
+        values=table.values,
+        **_curve_members(table, parts.limits, parts.errors),
+        q=table.q,
+        q_asimov=table.q_asimov,
+        point_status=table.status,
+        n_fits=parts.fits.n_fits,
+        toys=parts.toys,
+        notes=_notes(parts),
+        status=status,
+        message=message,
+    )
+
+
+def _curve_members(
+    table: Table, limits: Sequence[tuple[float, str]], errors: Sequence[float]
+) -> dict[str, Any]:
+    """Return what differs between the six curves by the names of the members of a result."""
+    values = [value for value, _ in limits]
+    return {
+        "observed": values[0],
+        "expected": np.array(values[1:]),
+        "observed_error": errors[0],
+        "expected_error": np.array(errors[1:]),
+        "curve_status": tuple(status for _, status in limits),
+        "cls_observed": table.p[:, 0].copy(),
+        "cls_expected": table.p[:, 1:].copy(),
+        "cls_observed_error": table.errors[:, 0].copy(),
+        "cls_expected_error": table.errors[:, 1:].copy(),
+    }
+
+
+def _notes(parts: LimitParts) -> tuple[str, ...]:
+    hypothesis, table = parts.hypothesis, parts.table
+    name, notes = hypothesis.poi[0], []
+    upper = hypothesis.model.bounds[hypothesis.indices[0]][1]
+    found = [value for value, _ in parts.limits if math.isfinite(value)]
+    if found and max(found) > upper:
+        notes.append(
+            f"limits lie above the upper bound {upper:g} of {name} in the model, which was extended"
+        )
+    if parts.poi_hat >= upper:
+        notes.append(
+            f"the best fit has {name} = {parts.poi_hat:.4g}, not below its upper bound {upper:g} "
+            "in the model, which was extended"
+        )
+    low = hypothesis.ranges[0][0]
+    if parts.poi_hat == low and low != 0:
+        notes.append(
+            f"the best fit of {name} is at its bound {parts.poi_hat:g}: the data prefer a value "
+            "beyond it"
+        )
+    if any(kind == "below_zero" for _, kind in parts.limits):
+        notes.append(f"{parts.criterion.name} excludes every value of {name}: such limits are 0")
+    failed = sum(status != "ok" for status in table.status)
+    if failed:
+        notes.append(f"fits failed at {failed} of {len(table.values)} tested values")
+    return (*notes, *parts.fits.notes(), *toy_notes(parts.toys))

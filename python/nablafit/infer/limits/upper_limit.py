@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
 from ..._results.origin import remembers_origin
 from ...errors import ArgumentError, located
+from .._common import check_choice
 from ..testing._hypothesis import make_hypothesis
 from ..testing._profile import Fits
 from ..testing.hypotest import CALCULATORS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
 
-__all__ = ["check_choice", "check_choices", "upper_limit"]
+__all__ = ["check_choices", "upper_limit"]
 
 
 @remembers_origin
@@ -52,16 +53,12 @@ def upper_limit(
 
     The limit is the value at which CLs, see `hypotest`, falls to 1 - level. Without `values`, all
     six limits are found together by Newton's method along the profile likelihoods of observed and
-    Asimov data; the search may leave the range of the parameter, and the result says so.
+    Asimov data. The search may leave the range of the parameter, which is noted in the result.
 
     Parameters
     ----------
-    model : Model
-        The model.
-    data : Data
-        The observed data.
-    poi : str, optional
-        Parameter of interest, by default the model's.
+    model, data, poi, calculator, bounds, fixed, starts
+        As in `hypotest`.
     level : float
         Confidence level.
     values : array_like, optional
@@ -70,31 +67,24 @@ def upper_limit(
     statistic : {"qtilde", "q"}
         As in `hypotest`.
     criterion : {"CLs", "CLs+b"}
-        What falls to 1 - level.
-    calculator : {"asymptotic", "toys"}
-        As in `hypotest`.
+        Which p-value falls to 1 - level.
     interpolation : {"log", "linear"}
         Between `values`: linear in the logarithm of the p-value, or in itself as in pyhf.
     tolerance : float
         Accepted relative error of the search.
-    bounds, fixed, starts
-        As in `hypotest`.
-    n_toys, seed, start
+    n_toys, seed, start, n_threads, progress
         As in `hypotest`, for each value; all values share the toys without signal.
-    n_threads, progress
-        As in `nablafit.fit_many`; `progress` gets the number of toys.
 
     Returns
     -------
     LimitResult
-        A value whose fit failed has a status and costs no other; so has a limit that was not found.
+        A failed fit at one value, or a limit that was not found, has a status of its own and does
+        not affect the others.
 
     Raises
     ------
-    ArgumentError
-        For a parameter that does not exist and other arguments that do not fit the model.
-    Interrupted
-        At Ctrl-C while toys run: its `result` is made of the toys that are done.
+    ArgumentError, Interrupted
+        As in `hypotest`.
     """
     check_choices(statistic, criterion, level, tolerance)
     check_choice("calculator", calculator, CALCULATORS)
@@ -119,17 +109,10 @@ def upper_limit(
 
 
 def check_choices(statistic: str, criterion: str, level: float, tolerance: float) -> None:
-    """Raise ArgumentError for what is no limit."""
+    """Raise ArgumentError for arguments that do not define a limit."""
     check_choice("statistic", statistic, ("qtilde", "q"))
     check_choice("criterion", criterion, ("CLs", "CLs+b"))
     for name, value in (("level", level), ("tolerance", tolerance)):
         if not 0 < value < 1:
             message = f"expected a number between 0 and 1, got {value}"
             raise located(ArgumentError, message, name)
-
-
-def check_choice(name: str, found: str, known: Sequence[str]) -> None:
-    """Raise ArgumentError for a word that is not known."""
-    if found not in known:
-        message = f"expected {' or '.join(known)}, got {found!r}"
-        raise located(ArgumentError, message, name)

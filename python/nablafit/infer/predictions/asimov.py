@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ArgumentError, Error, located
 from ...fit import fit as run_fit
+from ...minimizers.problem import fixed_items
 from .._common import find_poi
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def asimov_data(
     at : float or mapping, optional
         Value of the parameter of interest, or values of several by name.
     poi : str, optional
-        Parameter of interest, by default the model's.
+        Parameter of interest, by default that of the model.
     fit : FitResult, optional
         Post-fit: the parameters are those of this result, apart from `at`. Without `data` and `fit`
         they are the initial values of the model (pre-fit), apart from `at`.
@@ -65,10 +66,10 @@ def asimov_data(
     if not held:
         message = "profiled Asimov data need the value of the parameter of interest"
         raise located(ArgumentError, message, "at")
-    everything: dict[str, float | bool] = {**_fixed(fixed), **held}
+    everything: dict[str, float | bool] = {**dict(fixed_items(fixed)), **held}
     result = run_fit(model, data, bounds=bounds, fixed=everything)
     if not result.valid:
-        message = f"the fit that says where to expect failed: {result.message}"
+        message = f"the fit that gives the nuisance parameters failed: {result.message}"
         raise located(Error, message, "asimov_data")
     return model.asimov(result.x)
 
@@ -83,9 +84,3 @@ def _values(
             model.index(name)
         return {name: float(value) for name, value in at.items()}
     return {find_poi(model, poi): float(at)}
-
-
-def _fixed(fixed: Fixed | None) -> dict[str, float | bool]:
-    from ...minimizers.problem import fixed_items
-
-    return dict(fixed_items(fixed))

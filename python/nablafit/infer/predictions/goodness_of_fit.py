@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from ...data import Data
     from ...model import Likelihood, Model
-    from ...result import FitResult
 
 __all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fit"]
 
@@ -67,7 +66,7 @@ class ToyRange(Record):
     n: int
 
     def overlaps(self, other: ToyRange) -> bool:
-        """Say whether some toys are in both."""
+        """Whether some toys are in both."""
         last = max(self.start, other.start)
         return self.seed == other.seed and last < min(self.start + self.n, other.start + other.n)
 
@@ -233,8 +232,8 @@ def goodness_of_fit(
     data : Data
         What was measured.
     n_toys : int
-        Toys for a p-value that needs no large counts: drawn at the best fit, main counts and global
-        observables of free parameters, and fitted in threads.
+        Number of toys for a p-value that does not assume large counts: drawn at the best fit, main
+        counts and global observables of free parameters, and fitted in threads.
     seed, start : int
         The toys are number `start` to `start + n_toys - 1` of the sequence of `seed`: jobs with
         different numbers are joined by `GoodnessOfFitResult.merge`.
@@ -330,7 +329,7 @@ def _asymptotic(best: FitResult, statistic: float, dof: int) -> tuple[str, str, 
 
 
 def _possible_bins(model: Model, x: FloatArray, expected: FloatArray) -> NDArray[np.bool_]:
-    """Say in which bins the expectation is not zero, or a parameter changes it."""
+    """Return in which bins the expectation is not zero, or a parameter changes it."""
     of_rows = abs(model.yield_jacobian(x)).sum(axis=1)
     changes = np.bincount(row_bins(model), weights=of_rows, minlength=model.n_bins)
     possible: NDArray[np.bool_] = (expected != 0.0) | (changes != 0.0)

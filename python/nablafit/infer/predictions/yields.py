@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from ..._arrays import FloatArray
     from ...data import Data
     from ...model import Model
     from ...result import FitResult
@@ -118,7 +117,7 @@ def _mark(result: FloatArray, jacobian: csr_array, undetermined: NDArray[np.bool
 
 
 def _depends_on(jacobian: csr_array, parameters: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Say which rows have a derivative that is not zero with respect to any of `parameters`."""
+    """Return which rows have a derivative that is not zero with respect to any of `parameters`."""
     dependent: NDArray[np.bool_] = abs(jacobian) @ parameters.astype(float) > 0
     return dependent
 
@@ -147,13 +146,6 @@ def _channel_page(channel: ChannelYields) -> Page:
     """Return the bins of one channel."""
     total = _pair(channel.total, channel.total_error)
     return _page([f"{channel.name}: {total} events expected"], "bin", _bin_columns(channel))
-
-
-def _to_text(result: YieldsResult, by: str) -> str:
-    """Return one table of channels, or one table of bins for each channel."""
-    if _check(by) == "channel":
-        return _page([], "channel", _channel_columns(result)).text()
-    return "\n\n".join(_channel_page(channel).text() for channel in result.channels)
 
 
 def _head(result: YieldsResult) -> list[str]:
@@ -214,13 +206,6 @@ def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------
-
-
-def _to_latex(result: YieldsResult, by: str) -> str:
-    """Return a tabular with samples as rows: all channels, or one tabular of bins for each."""
-    if _check(by) == "channel":
-        return _tabular("", _channel_columns(result))
-    return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in result.channels)
 
 
 def _tabular(title: str, columns: Sequence[Column]) -> str:
@@ -370,7 +355,7 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
     model: str
     """Name of the model."""
     message: str
-    """What to know about the bands, in sentences; empty if there is nothing."""
+    """Remarks on the bands, in sentences; empty if there are none."""
     parameters: tuple[str, ...]
     x: FloatArray
     """Parameter values that the yields belong to, shape (n_parameters,)."""
@@ -396,7 +381,9 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
 
     def to_text(self, *, by: str = "bin") -> str:
         """Return a plain table: `by` "channel" (totals) or "bin"."""
-        return _to_text(self, by)
+        if _check(by) == "channel":
+            return _page([], "channel", _channel_columns(self)).text()
+        return "\n\n".join(_channel_page(channel).text() for channel in self.channels)
 
     def to_csv(self, *, by: str = "bin") -> str:
         """Return comma-separated values with a header, numbers at full precision.
@@ -408,7 +395,9 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
 
     def to_latex(self, *, by: str = "channel") -> str:
         """Return a LaTeX `tabular` with one column per channel or bin."""
-        return _to_latex(self, by)
+        if _check(by) == "channel":
+            return _tabular("", _channel_columns(self))
+        return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in self.channels)
 
 
 def _divide(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -515,7 +504,7 @@ def yields(
     -------
     YieldsResult
         Errors are sqrt(diag(J C J^T)): J are the exact derivatives of the yields at that point,
-        C is the covariance of the parameters. To first order in the parameters' errors, as usual.
+        C is the covariance of the parameters. This is the usual first-order propagation.
 
     Raises
     ------
@@ -527,6 +516,7 @@ def yields(
     point = _prefit(model, data) if result is None else _postfit(model, result)
     observed = None if data is None else data.counts
     estimates, bins = _estimates(model, point)
+    covariance = np.diag(point.errors**2) if point.covariance is None else point.covariance
     return YieldsResult(
         kind=point.kind,
         model=model.spec.name,
@@ -537,7 +527,7 @@ def yields(
         channels=tuple(_channels(model, estimates, observed)),
         total=float(estimates.total[0][0]),
         total_error=float(estimates.total[1][0]),
-        bin_covariance=_covariance(bins, point) if bin_covariance else None,
+        bin_covariance=covariance_matrix(bins, covariance) if bin_covariance else None,
     )
 
 
@@ -609,12 +599,6 @@ def _errors(jacobian: csr_array, point: _Point) -> FloatArray:
     if np.any(np.isnan(point.errors)):
         return np.full(jacobian.shape[0], np.nan)
     return np.sqrt(diagonal_variances(jacobian, point.errors))
-
-
-def _covariance(jacobian: csr_array, point: _Point) -> FloatArray:
-    if point.covariance is not None:
-        return covariance_matrix(jacobian, point.covariance)
-    return covariance_matrix(jacobian, np.diag(point.errors**2))
 
 
 def _channels(

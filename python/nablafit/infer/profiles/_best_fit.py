@@ -15,19 +15,18 @@ from ... import _core
 from ..._arrays import FloatArray, index_of, thread_count
 from ..._results.record import Record
 from ...errors import ArgumentError, Error, FitWarning, located
-from ...fit import fit
+from ...fit import fit, likelihood_of
 from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
-from ...model import Likelihood
-from .._common import EXACT
-from .._elsewhere import SAME, Origin, check_starts, disagreement, fit_elsewhere
-from .._starts import random_starts
+from .._common import EXACT, check_fit
+from .._elsewhere import SAME, Origin, disagreement, fit_elsewhere
+from .._starts import check_starts, random_starts
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues
     from ...data import Data
     from ...minimizers.problem import Bounds, Fixed
-    from ...model import Model
+    from ...model import Likelihood, Model
     from ...result import FitResult
 
 __all__ = ["LowerMinimum"]
@@ -99,13 +98,15 @@ class Reference:
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """The box of the fit, as fits take it."""
-        return bounds_of(self.result)
+        """Bounds of the fit by name, without those that are a single value."""
+        best = self.result
+        rows = zip(best.parameters, best.lower.tolist(), best.upper.tolist(), strict=True)
+        return {name: (low, high) for name, low, high in rows if low < high}
 
     @property
     def fixed(self) -> dict[str, bool]:
-        """Which parameters the fit held, as fits take it."""
-        return fixed_of(self.result)
+        """Whether the fit held each parameter."""
+        return dict(zip(self.result.parameters, self.result.fixed.tolist(), strict=True))
 
     @property
     def covariance(self) -> FloatArray:
@@ -150,9 +151,15 @@ class Reference:
             differs_in={names[i]: float(x[i]) for i in order[:_MOST_NAMES]},
         )
 
+    def fit_from(self, x: FloatArray, tolerance: float | None = EXACT) -> FitResult:
+        """Fit again from another start, with the same bounds and fixed parameters."""
+        return fit(
+            self.likelihood, initial=x, bounds=self.bounds, fixed=self.fixed, tolerance=tolerance
+        )
+
     def released(self, x: FloatArray, twice_delta_nll: float) -> LowerMinimum:
         """Describe the minimum that a conditional one leads to when nothing is held."""
-        free = fit(self.likelihood, initial=x, bounds=self.bounds, fixed=self.fixed)
+        free = self.fit_from(x, tolerance=None)
         height = 2.0 * (free.value - self.result.value)
         if not free.valid or height > twice_delta_nll:
             return self.lower_minimum(x, twice_delta_nll)
@@ -222,26 +229,21 @@ def make_reference(
         If there is no minimum.
     """
     check_starts(starts)
-    likelihood = model if isinstance(model, Likelihood) else None
     is_given = result is not None
+    likelihood = likelihood_of(model, data)
+    require_native(likelihood)
     if result is None:
-        result = fit(model, data, initial=initial, bounds=bounds, fixed=fixed, tolerance=EXACT)
+        result = fit(likelihood, initial=initial, bounds=bounds, fixed=fixed, tolerance=EXACT)
     elif initial is not None or bounds is not None or fixed is not None:
         message = "a result has start, bounds and fixed parameters of its own: pass either"
         raise located(ArgumentError, message, "result")
-    if likelihood is None:
-        if data is None:
-            message = "a Model needs data; get them from workspace.data(model)"
-            raise located(ArgumentError, message, "data")
-        likelihood = model.likelihood(data)  # type: ignore[union-attr]
-    require_native(likelihood)
-    _check_result(likelihood, result)
-    if result.minimizer != "newton" or result.covariance is None:
-        result = _continue(likelihood, result)
-    if not result.valid:
-        message = f"there is no best fit to start from: {result.message}"
-        raise located(Error, message, "fit")
+    check_fit(likelihood, result, 1e-8)
     reference = Reference(likelihood, result, is_given)
+    if result.minimizer != "newton" or result.covariance is None:
+        reference = replace(reference, result=reference.fit_from(result.x))
+    if not reference.result.valid:
+        message = f"there is no best fit to start from: {reference.result.message}"
+        raise located(Error, message, "fit")
     return lowest_reference(reference, starts, n_threads)
 
 
@@ -272,15 +274,9 @@ def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -
 
 
 def rebased(reference: Reference, x: FloatArray) -> Reference:
-    """Return the best fit that a lower point leads to, with a note that says so."""
+    """Return the best fit that a lower point leads to, with a note about it."""
     old = reference.result
-    new = fit(
-        reference.likelihood,
-        initial=x,
-        bounds=reference.bounds,
-        fixed=reference.fixed,
-        tolerance=EXACT,
-    )
+    new = reference.fit_from(x)
     gain = 2.0 * (old.value - new.value)
     if not new.valid or not gain > NEW_MINIMUM:
         return reference
@@ -288,40 +284,6 @@ def rebased(reference: Reference, x: FloatArray) -> Reference:
     note = f"the best fit is {gain:.3g} lower in -2 log L than where the first start led{where}"
     minima = old.x[None, :] if reference.minima is None else [*reference.minima, old.x]
     return replace(reference, result=new, notes=(*reference.notes, note), minima=np.array(minima))
-
-
-def _check_result(likelihood: Likelihood, result: FitResult) -> None:
-    if result.parameters != likelihood.parameters:
-        message = "belongs to another model: its parameters differ"
-        raise located(ArgumentError, message, "result")
-    value = likelihood(result.x)
-    if value != result.value and not abs(value - result.value) <= 1e-8 * max(1.0, abs(value)):
-        message = (
-            f"belongs to other data: its -log L is {result.value + result.constant:.10g}, here it "
-            f"is {value + likelihood.constant:.10g} at the same point"
-        )
-        raise located(ArgumentError, message, "result")
-
-
-def _continue(likelihood: Likelihood, result: FitResult) -> FitResult:
-    return fit(
-        likelihood,
-        initial=result.x,
-        bounds=bounds_of(result),
-        fixed=fixed_of(result),
-        tolerance=EXACT,
-    )
-
-
-def bounds_of(result: FitResult) -> dict[str, tuple[float, float]]:
-    """Return the bounds of a fit by name, without those that are a single value."""
-    rows = zip(result.parameters, result.lower.tolist(), result.upper.tolist(), strict=True)
-    return {name: (low, high) for name, low, high in rows if low < high}
-
-
-def fixed_of(result: FitResult) -> dict[str, bool]:
-    """Return whether each parameter was held."""
-    return dict(zip(result.parameters, result.fixed.tolist(), strict=True))
 
 
 def is_positive_definite(matrix: FloatArray) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,27 +73,18 @@ def follow_rays(
     return search.run(progress)
 
 
+@dataclass(eq=False)
 class _Search:
-    def __init__(
-        self,
-        reference: Reference,
-        held: NDArray[np.int64],
-        directions: FloatArray,
-        rises: FloatArray,
-        starts: int,
-        n_threads: int | None,
-    ) -> None:
-        self.reference = reference
-        self.held = held
-        self.directions = directions
-        self.rises = rises
-        self.starts = starts
-        self.n_threads = n_threads
-        self.branches: list[FloatArray] = []
-        self.owners: list[int] = []
-        self.gains: dict[int, tuple[float, str]] = {}
-        self.found: dict[str, Any] = {}
-        self.slopes = self._slopes()
+    reference: Reference
+    held: NDArray[np.int64]
+    directions: FloatArray
+    rises: FloatArray
+    starts: int
+    n_threads: int | None
+    branches: list[FloatArray] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    gains: dict[int, tuple[float, str]] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
 
     def run(self, progress: Callable[[int], object] | None) -> Crossings:
         everything = np.arange(len(self.held))
@@ -143,7 +135,8 @@ class _Search:
             if i in found["lower_minima"]:
                 self.found["lower_minima"][ray] = found["lower_minima"][i]
 
-    def _slopes(self) -> FloatArray:
+    @cached_property
+    def slopes(self) -> FloatArray:
         """Return the change of all parameters per unit of distance, shape (n_rays, n)."""
         responses: dict[tuple[int, ...], FloatArray] = {}
         slopes = np.zeros((len(self.held), len(self.reference.x)))

@@ -217,7 +217,7 @@ class ProfileGrid:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say where other starts ended lower than those that follow the best fit."""
+        """Describe where other starts ended lower than those that follow the best fit."""
         x, value = self._followed
         gain = np.nan_to_num(2.0 * (value - self.value))
         lower = np.flatnonzero(gain > NEW_MINIMUM)

@@ -12,7 +12,7 @@ from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-    from ._best_fit import LowerMinimum
 
 __all__ = ["Contour", "ContourResult", "contour"]
 
@@ -52,8 +51,8 @@ class Contour(Record):
     """Corners of the polygon in the order of their angle about the best fit, shape (n, 2); the
     first is not repeated at the end."""
     status: tuple[str, ...]
-    """Of each point: "found", or "at_bound" and "at_edge" where a bound of the parameters or the
-    end of the likelihood cuts the region off."""
+    """Status of each point: "found", or "at_bound" and "at_edge" where a bound of the parameters or
+    the end of the likelihood cuts the region off."""
     angles: FloatArray
     """Direction of each point in the frame where the covariance is the unit matrix, in radian."""
     n_missing: int
@@ -80,7 +79,7 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
     best: FloatArray
     """Best-fit values of both, shape (2,)."""
     covariance: FloatArray
-    """Of both at the best fit, shape (2, 2): for the ellipses of the Gaussian approximation."""
+    """Covariance of both at the best fit, shape (2, 2), e.g. for ellipses."""
     contours: tuple[Contour, ...]
     """One per level, in the order asked for."""
     twice_nll: float
@@ -115,7 +114,7 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "rrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was computed and what went wrong."""
+        """Summarise the result and its problems in a few lines."""
         errors = np.sqrt(np.diag(self.covariance))
         pairs = zip(self.parameters, self.best, errors, strict=True)
         best = ", ".join(f"{name} = {value:.6g} ± {error:.3g}" for name, value, error in pairs)
@@ -173,36 +172,24 @@ def contour(
 
     Parameters
     ----------
-    model : Model or Likelihood
-        What was fitted.
-    data : Data, optional
-        What it is fitted to; only with a Model.
+    model, data, result, initial, bounds, fixed, starts, n_threads, progress
+        As in `nablafit.intervals`; progress counts directions.
     parameters : pair of str
         Names of the two; by default the first two parameters of interest.
     levels : float or sequence of float
         Confidence levels.
     n_points : int
         Directions per level to begin with, at least 4. Gaps are filled where points are far apart.
-    result, initial, bounds, fixed
-        As in `nablafit.intervals`.
-    starts, n_threads, progress
-        As in `nablafit.intervals`; progress counts directions.
 
     Returns
     -------
     ContourResult
-        Directions without a point are counted in `n_missing`: nothing is drawn across them
-        silently.
+        Directions without a point are counted in `n_missing`; the contour is open there.
 
     Raises
     ------
-    ArgumentError
-        For unknown, equal or fixed parameters, levels that are none, and results that do not
-        belong to model and data.
-    Error
-        If there is no best fit.
-    Interrupted
-        At Ctrl-C: its `result` has the points that were found.
+    ArgumentError, Error, Interrupted
+        As in `nablafit.intervals`; the `result` of Interrupted has the points that were found.
 
     Notes
     -----
@@ -227,9 +214,7 @@ def contour(
         best = rebased(best, search.minimum[1])
     outcome = _result(search, names, levels, complete=exception is None)
     warn_of(best, outcome.new_minimum)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _pair(reference: Reference, parameters: Sequence[str] | None) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...batch import FitManyResult, fit_many
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, Interrupted, finished, located
 from ...toys import Toys, toys
 from .._common import find_poi
 from .._starts import mirrored
@@ -26,7 +26,7 @@ from ._crossings import follow_rays
 from ._grid import ProfileGrid
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from ..._arrays import ParameterValues
     from ...data import Data
@@ -406,7 +406,7 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "rrrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was found."""
+        """Summarise the result in a few lines."""
         parts = [
             f"[{low:.4g} ± {dlow:.2g}, {high:.4g} ± {dhigh:.2g}]".replace(" ± nan", "")
             for (low, high), (dlow, dhigh) in zip(self.intervals, self.interval_errors, strict=True)
@@ -494,46 +494,39 @@ def feldman_cousins(
 
     Parameters
     ----------
-    model : Model or Likelihood
-        What was fitted.
-    data : Data, optional
-        What was measured; only with a Model.
+    model, data, result, initial, bounds, fixed, n_threads, progress
+        As in `nablafit.intervals`; the bounds of the parameter are the physical region, and
+        progress counts toys of all values.
     poi : str, optional
-        Parameter of interest; by default the model's.
+        Parameter of interest, by default that of the model.
     values : array_like, optional
         Values to test; by default 21 over 1.4 times the profile-likelihood interval of this level,
         within the bounds. Ends of the interval are interpolated linearly between them; their errors
-        say how much the spacing leaves open.
+        include the spacing.
     level : float
         Confidence level.
     n_toys : int
         Toys per tested value.
     seed, start : int
         Toys of each value have the numbers `start` to `start + n_toys - 1`: shards with other
-        numbers join in `FeldmanCousinsResult.merge`.
+        numbers are joined by `FeldmanCousinsResult.merge`.
     resume : FeldmanCousinsResult, optional
-        An interrupted result, or one with fewer toys, of the same data: its toys are not made
+        An interrupted result of the same data, or one with fewer toys: its toys are not made
         again. It sets `values`, `seed` and `start`.
-    result, initial, bounds, fixed
-        As in `nablafit.intervals`. The bounds of the parameter are the physical region.
     starts : int
         Random starts of the fits to the observed data, as in `nablafit.scan`. Toys start from the
         values that they are drawn at, and from those with bent parameters mirrored.
-    n_threads, progress
-        As in `nablafit.fit_many`; progress counts toys of all values.
 
     Returns
     -------
     FeldmanCousinsResult
-        Failed toys are data: see `n_failed`. The same for any number of threads.
+        Failed toys are counted in `n_failed`. Results are bitwise identical for any number of
+        threads.
 
     Raises
     ------
-    ArgumentError
-        For an unknown or fixed parameter, values outside its bounds, and results that do not belong
-        to model and data.
-    Error
-        If there is no best fit.
+    ArgumentError, Error
+        As in `nablafit.intervals`, and for values outside the bounds.
     Interrupted
         At Ctrl-C: its `result` has the toys that were done; pass it on as `resume`. (Before the
         first toy it is a plain KeyboardInterrupt.)
@@ -563,9 +556,7 @@ def feldman_cousins(
     except Interrupted as interrupted:
         exception = interrupted
     outcome = empty.with_toys(fits.ratios, fits.n_done, complete=exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _check(level: float, n_toys: int, seed: int, start: int) -> None:
@@ -625,7 +616,7 @@ def _range(
     low = max(value - down, float(best.lower[parameter]))
     high = min(value + up, float(best.upper[parameter]))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        message = "the profile likelihood suggests no range to test: give `values`"
+        message = "the profile likelihood does not give a range to test: give `values`"
         raise located(ArgumentError, message, best.parameters[parameter])
     return low, high
 

@@ -16,7 +16,7 @@ from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ._best_fit import (
     MOST_MINIMA,
     LowerMinimum,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-    from ._best_fit import LowerMinimum
 
 __all__ = ["Interval", "IntervalsResult", "intervals"]
 
@@ -88,7 +87,7 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
     interrupted."""
     upper_status: tuple[str, ...]
     sigma: float
-    """Size in standard deviations of a Gaussian: the root of `twice_delta_nll`."""
+    """Width in standard deviations of a Gaussian: the root of `twice_delta_nll`."""
     level: float
     """Asymptotic confidence level: chi-square with one degree of freedom."""
     twice_delta_nll: float
@@ -131,7 +130,7 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         return (Page(self.outcome_lines(), *self.table(), "lrrrrl", self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was computed and what went wrong."""
+        """Summarise the result and its problems in a few lines."""
         size = f"{self.sigma:.4g} sigma, {100 * self.level:.4g} %"
         rise = f"-2 log L rises by {self.twice_delta_nll:.4g}"
         lines = [f"Profile-likelihood intervals: {size}, {rise}"]
@@ -189,20 +188,20 @@ def intervals(
     data : Data, optional
         What it is fitted to; only with a Model.
     parameters : str or sequence of str, optional
-        Which; by default all that are free in the fit.
+        Which parameters, by default all that are free in the fit.
     level : float, optional
         Confidence level, instead of `sigma`: the rise is the quantile of chi-square with one degree
         of freedom.
     sigma : float
-        Size in standard deviations: the rise is its square.
+        Width in standard deviations: -2 log L rises by its square.
     result : FitResult, optional
-        The best fit of the same model and data, to save one; its bounds and fixed parameters hold.
-        A fit of MINUIT or SciPy is continued with the native minimiser.
+        The best fit of the same model and data, if there is one already; its bounds and fixed
+        parameters hold. A fit of MINUIT or SciPy is continued with the native minimiser.
     initial, bounds, fixed
         As in `nablafit.fit`, without `result`.
     starts : int
-        Random starts of the best fit and at every end, besides those that always are tried where
-        the model may have several minima, see Notes.
+        Random starts of the best fit and at every end, in addition to those that are always tried
+        where the model may have several minima, see Notes.
     n_threads, progress
         As in `nablafit.fit_many`; progress counts sides, two per parameter.
 
@@ -214,8 +213,8 @@ def intervals(
     Raises
     ------
     ArgumentError
-        For unknown, repeated or fixed parameters, a level that is none, and results that do not
-        belong to model and data.
+        For unknown, repeated or fixed parameters, a level outside (0, 1), and a result that does
+        not belong to model and data.
     Error
         If there is no best fit.
     Interrupted
@@ -224,13 +223,13 @@ def intervals(
     Notes
     -----
     Newton's method on the root of the rise, with the exact slope, starts from the error that the
-    covariance gives; each constrained fit starts from the one before. Where values and slopes tell
+    covariance gives; each constrained fit starts from the one before. Where values and slopes show
     that the profile may cross the target earlier, or dip below the best fit, fits look there.
     Bounds of all parameters hold, and no transformation of bounded parameters disturbs the ends.
 
-    Where parameters act alike on both sides, such as a histosys with both variations above nominal,
-    the best fit and the ends are fitted from the initial values and from the other sides too. Where
-    that is lower, the search is repeated with what it found, and `notes` say so.
+    Where a parameter acts the same way on both sides, such as a histosys with both variations above
+    nominal, the best fit and the ends are fitted from the initial values and from the other sides
+    too. Where that is lower, the search is repeated from there, with a note in `notes`.
 
     Examples
     --------
@@ -260,9 +259,7 @@ def intervals(
         best = rebased(best, minimum.x)
     outcome = _result(best, names, rise, crossings, minimum)
     warn_of(best, outcome.new_minimum)
-    if crossings.exception is not None:
-        raise Interrupted.or_original(crossings.exception, outcome)
-    return outcome
+    return finished(outcome, crossings.exception)
 
 
 def _rise(level: float | None, sigma: float) -> float:

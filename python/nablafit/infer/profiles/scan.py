@@ -15,7 +15,7 @@ from ..._arrays import FloatArray, float_array, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, Interrupted, finished, located
 from .._common import find_poi
 from ._best_fit import MOST_MINIMA, LowerMinimum, Reference, make_reference, rebased, warn_of
 from ._grid import ProfileGrid
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-    from ._best_fit import LowerMinimum
 
 __all__ = ["ScanResult", "scan"]
 
@@ -42,7 +41,7 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
     """
 
     parameters: tuple[str, ...]
-    """What was scanned: one or two names."""
+    """Names of the scanned parameters, one or two."""
     axes: tuple[FloatArray, ...]
     """The values of each scanned parameter."""
     best: FloatArray
@@ -96,7 +95,7 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
         return (Page(self.outcome_lines(), *self.table(), align, self.valid),)
 
     def outcome_lines(self) -> list[str]:
-        """Say in a few lines what was scanned and how it went."""
+        """Summarise the scan in a few lines."""
         names = " and ".join(self.parameters)
         counts = Counter(self.status).most_common()
         pairs = zip(self.parameters, self.best, self.errors, strict=True)
@@ -152,28 +151,21 @@ def scan(
 
     Parameters
     ----------
-    model : Model or Likelihood
-        What was fitted.
-    data : Data, optional
-        What it is fitted to; only with a Model.
+    model, data, result, initial, bounds, fixed, starts, n_threads, progress
+        As in `nablafit.intervals`; `starts` are those of the best fit and of every point, and
+        progress counts points.
     parameters : str or sequence of str, optional
         One or two names; by default the parameter of interest.
     values : array_like or pair of array_like, optional
-        Where, ascending or not; for two parameters the values of each.
+        Values of the parameter, in any order; for two parameters the values of each.
     n : int or pair of int, optional
-        Instead of `values`: how many, equally spaced; 41, or 25 in each of two parameters.
+        Instead of `values`: number of equally spaced values, by default 41, or 25 in each of two
+        parameters.
     range : pair, or pair of pairs, optional
-        Instead of `values`: from where to where; by default 3 errors about the best fit, within the
-        bounds.
+        Instead of `values`: first and last value; by default 3 errors around the best fit, within
+        the bounds.
     keep : sequence of str, optional
-        Parameters whose fitted values to keep: by default all in one dimension, none in two.
-    result, initial, bounds, fixed
-        As in `nablafit.intervals`.
-    starts : int
-        Random starts of the best fit and of every point, besides those that always are tried where
-        the model may have several minima, see Notes.
-    n_threads, progress
-        As in `nablafit.fit_many`; progress counts points.
+        Parameters whose fitted values are kept: by default all in one dimension, none in two.
 
     Returns
     -------
@@ -182,13 +174,8 @@ def scan(
 
     Raises
     ------
-    ArgumentError
-        For unknown or fixed parameters, values outside the bounds or not finite, and results that
-        do not belong to model and data.
-    Error
-        If there is no best fit.
-    Interrupted
-        At Ctrl-C: its `result` has the points that were done.
+    ArgumentError, Error, Interrupted
+        As in `nablafit.intervals`, and for values outside the bounds or not finite.
 
     Notes
     -----
@@ -196,9 +183,9 @@ def scan(
     compared with what its neighbours' minima give there; where that is lower, the fit is repeated
     from it. So the scan follows the lowest branch that any point has found.
 
-    Where parameters act alike on both sides, such as a histosys with both variations above nominal,
-    some points start from the initial values and from the other sides too, and the points around
-    follow all minima that this finds. `notes` say where that led lower.
+    Where a parameter acts the same way on both sides, such as a histosys with both variations above
+    nominal, some points start from the initial values and from the other sides too, and the points
+    around follow all minima that this finds. `notes` say where that led lower.
     """
     best = make_reference(
         model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads
@@ -220,9 +207,7 @@ def scan(
         best = rebased(best, minimum.x)
     outcome = _result(grid, names, axes, kept, minimum, complete=exception is None)
     warn_of(best, outcome.new_minimum)
-    if exception is not None:
-        raise Interrupted.or_original(exception, outcome)
-    return outcome
+    return finished(outcome, exception)
 
 
 def _names(reference: Reference, parameters: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -293,7 +278,7 @@ def _equally_spaced(
     low = max(value - _REACH * error, float(best.lower[parameter]))
     high = min(value + _REACH * error, float(best.upper[parameter]))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        message = "its error says no range to scan: give values or range"
+        message = "its error does not give a range to scan: give values or range"
         raise located(ArgumentError, message, best.parameters[parameter])
     return np.linspace(low, high, n)
 

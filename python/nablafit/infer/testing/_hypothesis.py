@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray
 from ...errors import ArgumentError, located
 from ...minimizers.problem import Bound, Bounds, Fixed, bounds_by_name, box, fixed_items
-from .._common import find_poi
+from .._common import check_choice, find_poi
 
 if TYPE_CHECKING:
     from ...model import Model
@@ -33,12 +33,13 @@ class Hypothesis:
     poi: tuple[str, ...]
     statistic: str
     tested: FloatArray
-    """Shape (n_poi,); likewise the next."""
+    """Tested values, shape (n_poi,)."""
     alternative: FloatArray
+    """Values in the alternative hypothesis, shape (n_poi,)."""
     ranges: tuple[tuple[float, float], ...]
-    """Of the parameters of interest in free fits."""
+    """Ranges of the parameters of interest in free fits."""
     others: dict[str, Bound]
-    """Ranges of other parameters where the caller wants other ones than the model."""
+    """Ranges of other parameters that the caller has changed."""
     fixed: dict[str, float | bool]
     """Other parameters that the caller holds."""
 
@@ -57,10 +58,6 @@ class Hypothesis:
         """Bounds of all parameters in free fits, two arrays of shape (1, n_parameters)."""
         lower, upper = box(self.model.parameters, self.model.bounds, self.bounds)
         return np.array(lower[np.newaxis]), np.array(upper[np.newaxis])
-
-    def at(self, values: FloatArray) -> dict[str, float | bool]:
-        """Return what a fit at these values of the parameters of interest holds."""
-        return {**self.fixed, **dict(zip(self.poi, map(float, values), strict=True))}
 
     @property
     def free(self) -> dict[str, float | bool]:
@@ -93,7 +90,7 @@ class Hypothesis:
 
     @cached_property
     def _held_by_caller(self) -> tuple[NDArray[np.bool_], list[int], list[float]]:
-        """Which parameters model and caller hold, and the positions of those that have values."""
+        """Parameters that model and caller hold, and positions and values where those are given."""
         mask = np.array(self.model.fixed)
         numbers: dict[int, float] = {}
         for name, value in self.fixed.items():
@@ -149,9 +146,7 @@ def make_hypothesis(
     fixed: Fixed | None = None,
 ) -> Hypothesis:
     """Check what the caller asks for and fill in what it leaves out."""
-    if statistic not in STATISTICS:
-        message = f"expected one of {', '.join(STATISTICS)}, got {statistic!r}"
-        raise located(ArgumentError, message, "statistic")
+    check_choice("statistic", statistic, STATISTICS)
     if value is None:
         value = 0.0 if statistic == "q0" else 1.0
     names = _names(model, value, poi)
@@ -169,7 +164,7 @@ def make_hypothesis(
         raise located(ArgumentError, message, "alternative")
     against = _vector(names, alternative, "alternative")
     _check_values(statistic, names, tested)
-    chosen = _bounds_by_name(model, bounds)
+    chosen = dict(bounds_by_name(model.parameters, bounds))
     return Hypothesis(
         model=model,
         poi=names,
@@ -219,10 +214,6 @@ def _check_values(statistic: str, names: tuple[str, ...], tested: FloatArray) ->
     if statistic in ("q", "qtilde", "ttilde") and tested[0] < 0:
         message = f"{statistic} is defined for values from 0 on, got {tested[0]:g}; use statistic t"
         raise located(ArgumentError, message, "value")
-
-
-def _bounds_by_name(model: Model, bounds: Bounds | None) -> dict[str, Bound]:
-    return dict(bounds_by_name(model.parameters, bounds))
 
 
 def _range(

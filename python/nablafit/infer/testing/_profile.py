@@ -17,9 +17,8 @@ import numpy as np
 from ..._arrays import FloatArray
 from ...batch import STATUSES, fit_arrays
 from ...data import check_data
-from ...errors import ArgumentError, located
 from ...minimizers.problem import FitOptions
-from .._starts import further_starts, random_starts
+from .._starts import check_starts, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -93,7 +92,7 @@ class Fit:
     status: str
     poi_error: float = math.nan
     """Standard deviation of the first parameter of interest, where it was asked for; at the border
-    of zero yields it is that along the border, and says nothing."""
+    of zero yields it is that along the border, which is meaningless."""
 
     @property
     def valid(self) -> bool:
@@ -118,9 +117,7 @@ class Fits:
 
     def __post_init__(self) -> None:
         if self.starts is not None:
-            if not 0 <= self.starts < 2**31:
-                message = f"expected a number from 0 on, got {self.starts}"
-                raise located(ArgumentError, message, "starts")
+            check_starts(self.starts)
             self.thorough = self.starts > 0
 
     def make(
@@ -267,7 +264,7 @@ class Fits:
         return best, differ
 
     def notes(self) -> tuple[str, ...]:
-        """Say where starts disagreed."""
+        """Describe where starts disagreed."""
         if not self.apart:
             return ()
         what, most = max(self.apart.items(), key=lambda item: item[1])
@@ -295,7 +292,7 @@ class Observation:
     """The fits that every test makes to one data set."""
 
     hypothesis: Hypothesis
-    """As it was or, where a value beyond the upper bound is tested, without that bound."""
+    """As given or, where a value beyond the upper bound is tested, without that bound."""
     data: Data
     free: Fit
     tested: Fit
@@ -303,7 +300,7 @@ class Observation:
     fits: Fits
     """What made them, and makes the fits that follow."""
     scale: float
-    """Of the parameter of interest, see `poi_scale`."""
+    """Scale of the parameter of interest, see `poi_scale`."""
 
     @property
     def poi_hat(self) -> tuple[float, ...]:
@@ -334,7 +331,7 @@ def until_settled(fits: Fits, work: Callable[[], ResultT]) -> ResultT:
 
 
 def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit, to: str = "") -> str:
-    """Say which fit failed, how, and what can be done."""
+    """Describe which fit failed, how, and what can be done."""
     values = {"tested": hypothesis.tested, "alternative": hypothesis.alternative}.get(name)
     what = f"The free fit{to}"
     if values is not None:
@@ -345,7 +342,7 @@ def failure_sentence(hypothesis: Hypothesis, name: str, fit: Fit, to: str = "") 
             f"{what} failed: the likelihood is zero there, e.g. because events were observed where "
             "none are expected, whatever the nuisance parameters."
         )
-    return f"{what} failed ({fit.status}); nablafit.fit(model, data, fixed=...) says why."
+    return f"{what} failed ({fit.status}); see the message of nablafit.fit(model, data, fixed=...)."
 
 
 def observe(

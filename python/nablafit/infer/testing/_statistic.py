@@ -121,7 +121,7 @@ def p_values(statistic: str, q: FloatArray, qa: FloatArray, n_poi: int = 1) -> P
 def expected_p_values(statistic: str, qa: FloatArray, n_poi: int = 1) -> PValues:
     """Return the p-values in data of the alternative hypothesis, a last axis of NSIGMA.
 
-    q, q-tilde, q0: where the estimate fluctuates by so many of its standard deviations, Eq. (89).
+    q, q-tilde, q0: where the estimate fluctuates by that many standard deviations, Eq. (89).
     Two-sided statistics: at the quantiles of the statistic itself under the alternative hypothesis.
     """
     qa = np.asarray(qa, float)[..., np.newaxis]

@@ -199,12 +199,14 @@ def _fit(
     for initial in (starts, *job.others):
         if len(data) == 0:
             break
+        initial = np.array(initial)
+        hypothesis.put_held(initial, tested)
         fits = fit_many(
             hypothesis.model,
             data,
             initial=initial,
             bounds=hypothesis.bounds,
-            fixed=hypothesis.free if tested is None else hypothesis.at(tested),
+            fixed=hypothesis.held(tested),
             errors=False,
             n_threads=n_threads,
         )

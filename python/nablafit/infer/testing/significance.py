@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
 from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
-from ...errors import ArgumentError, Interrupted, located
+from ...errors import ArgumentError, finished, located
 from ...result import FitResult
+from .._common import check_choice
 from ._hypothesis import Hypothesis, make_hypothesis
-from ._profile import Fits, Observation, observe, until_settled
+from ._profile import Fits, observe, until_settled
 from ._statistic import NSIGMA
-from ._tests import (
-    asymptotic_test,
-    test_jobs,
-    toy_test,
-)
-from ._toy_numbers import significance_members
 from ._toy_runs import run_jobs
-from .hypotest import CALCULATORS
-from .results import HypotestResult, SignificanceResult
+from .hypotest import CALCULATORS, asymptotic_test, test_jobs, toy_test
+from .results import HypotestResult, SignificanceResult, significance_members
 
 if TYPE_CHECKING:
     from ...data import Data
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
-    from .toy_distribution import ToyDistribution
 
 __all__ = ["significance"]
 
@@ -53,33 +47,25 @@ def significance(
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> SignificanceResult:
-    """Find how significantly the data exclude the absence of a signal.
+    """Compute the discovery significance: how much the data disfavour the absence of a signal.
 
     The statistic is q0, Eq. (12) of arXiv:1007.1727; asymptotically p0 = 1 - Phi(sqrt(q0)) and
     Z = sqrt(q0), Eqs. (52) and (53). Expected values are those of data with a signal.
 
     Parameters
     ----------
-    model : Model
-        The model.
-    data : Data
-        The observed data.
+    model, data, calculator, bounds, fixed, starts
+        As in `hypotest`.
     poi : str, optional
-        The signal strength, by default the model's parameter of interest.
+        The signal strength, by default the parameter of interest of the model.
     expected_at : float
         Signal strength of the expected significance.
     asimov : {"profiled", "prefit"} or FitResult
         Nuisance parameters of the expected significance: fitted to the data at `expected_at` as in
         pyhf, the initial values of the model, or those of a fit (post-fit).
-    calculator : {"asymptotic", "toys"}
-        How the distribution of q0 is found.
-    bounds, fixed, starts
-        As in `hypotest`.
-    n_toys, seed, start
+    n_toys, seed, start, n_threads, progress
         As in `hypotest`: toys without signal and, for the expected significance, with signal.
         5 standard deviations are one toy in 3.5 million.
-    n_threads, progress
-        As in `nablafit.fit_many`; `progress` gets the number of toys of both kinds.
 
     Returns
     -------
@@ -88,14 +74,10 @@ def significance(
 
     Raises
     ------
-    ArgumentError
-        For a parameter that does not exist and other arguments that do not fit the model.
-    Interrupted
-        At Ctrl-C while toys run: its `result` has the toys that are done.
+    ArgumentError, Interrupted
+        As in `hypotest`.
     """
-    if calculator not in CALCULATORS:
-        message = f"expected one of {', '.join(CALCULATORS)}, got {calculator!r}"
-        raise located(ArgumentError, message, "calculator")
+    check_choice("calculator", calculator, CALCULATORS)
     if not expected_at > 0:
         message = f"expected a positive signal strength, got {expected_at}"
         raise located(ArgumentError, message, "expected_at")
@@ -113,17 +95,16 @@ def significance(
     if calculator == "asymptotic":
         chosen = None if point is None else (model.asimov(point), point)
         test = until_settled(fits, lambda: asymptotic_test(observe(hypothesis, data, fits), chosen))
-        return _asymptotic_result(test, name)
+        return _result(test, name, _asymptotic_members(test))
     seen = observe(hypothesis, data, fits)
     jobs = [] if seen.failure() else test_jobs(seen, n_toys, seed, start)
     if jobs and point is not None:
         jobs[1].x = point
     exception = run_jobs(jobs, n_threads=n_threads, progress=progress)
     drawn = [toys for job in jobs for toys in job.distributions()]
-    result = _toy_result(seen, drawn, name, complete=exception is None)
-    if exception is not None:
-        raise Interrupted.or_original(exception, result)
-    return result
+    test = toy_test(seen, drawn, complete=exception is None)
+    result = _result(test, name, significance_members(test.q, test.toys))
+    return finished(result, exception)
 
 
 def _signal_point(hypothesis: Hypothesis, asimov: str | FitResult) -> tuple[str, FloatArray | None]:
@@ -140,45 +121,32 @@ def _signal_point(hypothesis: Hypothesis, asimov: str | FitResult) -> tuple[str,
     raise located(ArgumentError, message, "asimov")
 
 
-def _asymptotic_result(test: HypotestResult, asimov: str) -> SignificanceResult:
-    nothing = math.nan
-    z_expected = math.sqrt(test.q_asimov) if test.q_asimov >= 0 else nothing
-    z = z_expected - NSIGMA
-    return SignificanceResult(
-        poi=test.poi[0],
-        poi_hat=test.poi_hat[0],
-        q0=test.q,
-        p0=test.clsb,
-        z=math.sqrt(test.q) if test.q >= 0 else nothing,
-        p0_error=nothing,
-        z_error=nothing,
-        expected_at=test.alternative[0],
-        asimov=asimov,
-        expected_p0=scipy.special.ndtr(-z),
-        expected_z=z,
-        expected_z_error=np.full(5, nothing),
-        calculator="asymptotic",
-        toys=(),
-        notes=test.notes,
-        status=test.status,
-        message=test.message,
-    )
-
-
-def _toy_result(
-    seen: Observation, toys: Sequence[ToyDistribution], asimov: str, *, complete: bool
-) -> SignificanceResult:
-    test = toy_test(seen, toys, complete=complete)
+def _result(test: HypotestResult, asimov: str, numbers: dict[str, Any]) -> SignificanceResult:
     return SignificanceResult(
         poi=test.poi[0],
         poi_hat=test.poi_hat[0],
         q0=test.q,
         expected_at=test.alternative[0],
         asimov=asimov,
-        calculator="toys",
+        calculator=test.calculator,
         toys=test.toys,
         notes=test.notes,
         status=test.status,
         message=test.message,
-        **significance_members(test.q, test.toys),
+        **numbers,
     )
+
+
+def _asymptotic_members(test: HypotestResult) -> dict[str, Any]:
+    """Return p-values and significances by the names of the members of a result."""
+    z_expected = math.sqrt(test.q_asimov) if test.q_asimov >= 0 else math.nan
+    z = z_expected - NSIGMA
+    return {
+        "p0": test.clsb,
+        "p0_error": math.nan,
+        "z": math.sqrt(test.q) if test.q >= 0 else math.nan,
+        "z_error": math.nan,
+        "expected_p0": scipy.special.ndtr(-z),
+        "expected_z": z,
+        "expected_z_error": np.full(5, math.nan),
+    }

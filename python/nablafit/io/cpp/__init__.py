@@ -13,12 +13,10 @@ from ...data import Data
 from ...errors import ArgumentError, located
 from ...model import Model
 from ...spec import FormulaFactor, IdentityTransformation
-from ._channels import write_channel
+from ._channels import Names, write_channel
 from ._constraints import write_constraints, write_pulls
-from ._example import clad_lines, example_lines
 from ._expression import FormulaKey, formula_functions
 from ._functions import Pulls
-from ._samples import Names
 from ._text import Identifiers, array, comment, documented, formulas_for, identifier_of, number
 from ._text import string as quoted
 
@@ -48,7 +46,7 @@ def to_cpp(
         C++ namespace of everything in the header.
     clad : bool
         Add the request that makes clang with the Clad plugin write the gradient of `nll`, as
-        `clad_nll_and_gradient`. Such a header needs Clad's headers; others need nothing.
+        `clad_nll_and_gradient`. Such a header needs those of Clad; others have no dependencies.
 
     Returns
     -------
@@ -61,7 +59,7 @@ def to_cpp(
     Raises
     ------
     ArgumentError
-        If the data do not fit the model, or `namespace` is no C++ identifier.
+        If the data do not fit the model, or `namespace` is not a C++ identifier.
     SpecError
         If the specification is not valid.
     """
@@ -239,8 +237,8 @@ class _Header:
             "}",
             "",
             *documented(
-                "The same, and its derivatives by all parameters into gradient[n_parameters]; "
-                "they are zero where nll is infinity."
+                "The same, and its derivatives with respect to all parameters into "
+                "gradient[n_parameters]; they are zero where nll is infinity."
             ),
             "inline double nll_and_gradient(const double* x, double* gradient) {",
             "  for (int i = 0; i < n_parameters; ++i) gradient[i] = 0.0;",
@@ -251,3 +249,51 @@ class _Header:
             "  return infinity;",
             "}",
         ]
+
+
+def clad_lines(namespace: str) -> list[str]:
+    """Return the request to Clad."""
+    return [
+        "",
+        "// ---- Clad ".ljust(100, "-"),
+        "",
+        '#include "clad/Differentiator/Differentiator.h"',
+        "",
+        f"namespace {namespace} {{",
+        "",
+        "/// nll and the gradient that Clad writes for it, by reverse mode; the same numbers as",
+        "/// nll_and_gradient. Needs clang with the Clad plugin.",
+        "inline double clad_nll_and_gradient(const double* x, double* gradient) {",
+        "  for (int i = 0; i < n_parameters; ++i) gradient[i] = 0.0;",
+        "  auto nll_gradient = clad::gradient(nll);",
+        "  nll_gradient.execute(x, gradient);",
+        "  return nll(x);",
+        "}",
+        "",
+        f"}}  // namespace {namespace}",
+    ]
+
+
+def example_lines(namespace: str, *, clad: bool) -> list[str]:
+    """Return a main() that prints nll and gradient at the initial values and checks nll."""
+    function = "clad_nll_and_gradient" if clad else "nll_and_gradient"
+    return [
+        "",
+        "// ---- example ".ljust(100, "-"),
+        "",
+        "#ifdef NABLAFIT_EXAMPLE",
+        "#include <cstdio>",
+        "",
+        "int main() {",
+        f"  using namespace {namespace};",
+        "  double gradient[n_parameters + 1];",
+        f"  const double value = {function}(initial, gradient);",
+        '  std::printf("nll %.17g\\n", value);',
+        "  for (int i = 0; i < n_parameters; ++i) {",
+        '    std::printf("%s %.17g %.17g\\n", names[i], initial[i], gradient[i]);',
+        "  }",
+        "  const double scale = std::abs(nll_at_initial) + 1.0;",
+        "  return std::abs(value - nll_at_initial) <= 1e-12 * scale ? 0 : 1;",
+        "}",
+        "#endif  // NABLAFIT_EXAMPLE",
+    ]

@@ -124,7 +124,7 @@ def formula_functions(name: str, key: FormulaKey, par: Identifiers) -> list[str]
 
 
 def varies(key: FormulaKey) -> bool:
-    """Tell whether the value of an expression depends on parameters."""
+    """Whether the value of an expression depends on parameters."""
     return _parse(key)[-1].varies
 
 

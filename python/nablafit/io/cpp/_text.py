@@ -53,7 +53,7 @@ class Identifiers:
 
 
 def identifier_of(name: str) -> str:
-    """Turn any text into an identifier that is no keyword, macro or reserved name."""
+    """Turn any text into an identifier that is not a keyword, macro or reserved name."""
     identifier = re.sub(r"\W+|_+", "_", name, flags=re.ASCII).strip("_")
     if not identifier or identifier[0].isdigit():
         identifier = f"n{identifier}"

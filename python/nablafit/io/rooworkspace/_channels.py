@@ -148,7 +148,7 @@ def channel_pdfs(graph: Graph, pdf: Record) -> list[ChannelPdf]:
     Raises
     ------
     WorkspaceError
-        If a channel is no sum of samples times constraint terms.
+        If a channel is not a sum of samples times constraint terms.
     """
     if pdf.class_name != "RooSimultaneous":
         return [_channel(graph, pdf.name.removeprefix("model_"), pdf, None)]
@@ -157,7 +157,7 @@ def channel_pdfs(graph: Graph, pdf: Record) -> list[ChannelPdf]:
     for proxy in graph.objects(pdf, "_pdfProxyList"):
         channel = graph.object(graph.guard(proxy.reference, "_arg"))
         if proxy.name not in states:
-            message = f"its channel {proxy.name!r} is no state of its category"
+            message = f"its channel {proxy.name!r} is not a state of its category"
             raise graph.refuse(pdf, message)
         channels.append(_channel(graph, proxy.name, channel, states[proxy.name]))
     return channels

@@ -180,7 +180,9 @@ class Graph:
             n_bins = int(binning.number("_nbins"))
             lower, upper = binning.number("_xlo"), binning.number("_xhi")
             if not (1 <= n_bins <= MAX_BINS and math.isfinite(upper - lower)):
-                message = f"{n_bins} bins from {lower} to {upper} are no binning of an observable"
+                message = (
+                    f"{n_bins} bins from {lower} to {upper} are not a binning of an observable"
+                )
                 raise self.refuse(record, message)
             return self._uniform_edges(lower, upper, n_bins)
         if binning.class_name != "RooBinning":
@@ -249,7 +251,7 @@ class Graph:
         }
 
     def generic_objects(self) -> dict[str, Record]:
-        """Return objects that are no nodes (ModelConfig, fit results) by name."""
+        """Return objects that are not nodes (ModelConfig, fit results) by name."""
         if "_genObjects" not in self._top:
             return {}
         found: dict[str, Record] = {}

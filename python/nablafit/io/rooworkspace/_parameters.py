@@ -104,7 +104,9 @@ class Parameters:
         self._seen[term.name] = term
         reader = _READERS.get(term.class_name)
         if reader is None:
-            message = f"a factor of class {term.class_name} is no constraint term that can be read"
+            message = (
+                f"a factor of class {term.class_name} is not a constraint term that can be read"
+            )
             raise self._graph.refuse(term, f"{message}; expected {', '.join(_READERS)}")
         reader(self, term)
 

@@ -159,7 +159,7 @@ class Stream:
                 name = self._class_name_at(position + 4)
                 return name, position + 9 + len(name.encode("latin-1")), end
             if not tag & _CLASS_TAG:
-                raise DecodeError(f"{tag:#x} is no tag of a class")
+                raise DecodeError(f"{tag:#x} is not the tag of a class")
             return self._class_name_at((tag & ~_CLASS_TAG) - self._displacement), position + 8, end
         except _READ_ERRORS as error:
             where = f"{self._location}:pointer to byte {position}"
