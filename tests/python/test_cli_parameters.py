@@ -52,7 +52,7 @@ def test_a_saved_fit_saves_the_fit(
     assert run("pulls", path, "-o", saved).returncode == 0
     finished = run("impacts", path, "--fit", saved)
     assert finished.returncode == 2
-    assert "expected the result of a fit, got PullsResult" in finished.stderr
+    assert "expected the result of a fit, got a PullsResult" in finished.stderr
 
 
 @pytest.mark.parametrize(

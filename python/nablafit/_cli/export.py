@@ -20,14 +20,14 @@ __all__ = ["export"]
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help='The header to write, "-" for the terminal.',
+    help='Header file to write, "-" for the terminal.',
 )
 @measurement_option
 @poi_option
 @click.option(
-    "--namespace", default="model", show_default=True, help="C++ namespace of all that it holds."
+    "--namespace", default="model", show_default=True, help="C++ namespace of the functions."
 )
-@click.option("--clad", is_flag=True, help="Add what lets Clad write the gradient of nll.")
+@click.option("--clad", is_flag=True, help="Prepare nll for differentiation by Clad.")
 def export(
     workspace: Source,
     output: Path,
