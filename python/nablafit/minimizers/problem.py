@@ -34,12 +34,12 @@ class FitOptions:
         MINUIT's strategy, 0 to 2; others ignore it. Default 0: it trusts the exact gradient, and
         HESSE follows anyway.
     tolerance : float, optional
-        Accepted estimated vertical distance to the minimum (EDM) in units of 0.001 in -log L, as in
-        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4. The native
-        minimiser goes on to 1e-10 unless told otherwise.
+        Tolerance of the estimated vertical distance to the minimum (EDM), as in iminuit: a fit is
+        valid if EDM < 0.001 x tolerance in -log L. Default: 0.1, as in iminuit; the native
+        minimiser goes on to an EDM of 1e-10 unless a tolerance is given.
     max_calls : int, optional
-        Stop after about this many evaluations, for the native minimiser iterations; by default the
-        minimiser's own choice.
+        Stop after about this many evaluations (iterations of the native minimiser); default: that
+        of the minimiser.
     check_gradients : bool
         Compare the gradient at the start with an independent derivative first; raise Error if they
         differ.
@@ -50,7 +50,7 @@ class FitOptions:
         native minimiser in threads. The result is the lowest minimum found, `minima` has all that
         are distinct; a FitWarning says if the default start does not lead to the lowest.
     seed : int
-        Of these starts.
+        Random seed for these starts.
     """
 
     minimizer: str = "newton"
@@ -103,7 +103,7 @@ class FitProblem:
         return np.where(np.isfinite(width) & (width > 0), width, guess)
 
     def at_bound(self, x: FloatArray) -> NDArray[np.bool_]:
-        """Which free parameters are at a bound (within 1e-6 of their typical change)."""
+        """Whether free parameters are at a bound (within 1e-6 of their typical change)."""
         near = 1e-6 * self.step
         return ~self.fixed & ((x <= self.lower + near) | (x >= self.upper - near))
 
@@ -135,15 +135,22 @@ def make_problem(
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
-    for name, value in fixed_items(fixed):
-        index = index_of(model.parameters, name)
-        constant[index] = value is not False
-        if not isinstance(value, bool):
-            start[index] = value
+    hold(model.parameters, start, constant, fixed)
     _check_released(model.parameters, lower, upper, constant)
     _check_start(model.parameters, start, lower, upper, constant, given=initial)
     start = np.where(constant, start, np.clip(start, lower, upper))
     return FitProblem(likelihood, start, lower, upper, constant)
+
+
+def hold(
+    names: Sequence[str], start: FloatArray, constant: NDArray[np.bool_], fixed: Fixed | None
+) -> None:
+    """Write into start values and constness what `fixed` says of them."""
+    for name, value in fixed_items(fixed):
+        index = index_of(names, name)
+        constant[index] = value is not False
+        if not isinstance(value, bool):
+            start[index] = value
 
 
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
