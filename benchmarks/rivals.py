@@ -220,7 +220,7 @@ def print_workspace(name: str, found: Mapping[str, Any]) -> None:
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--toys", type=int, default=200, help="of nablafit and NextStat")
+    parser.add_argument("--toys", type=int, default=200, help="toys of nablafit and NextStat")
     parser.add_argument("--few-toys", type=int, default=3, help="of the others, which are slow")
     arguments = parser.parse_args()
     run = Run(arguments)
