@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved timing, tables, and a record of versions and machine."""
+"""Shared by all benchmarks: interleaved timing, tables, and a record of versions and machine."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 class Stopwatch:
-    """Times tasks in turns, so that whatever disturbs the machine disturbs all alike.
+    """Times tasks in turns, so that disturbances affect all of them alike.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Stopwatch:
         self._now = CLOCKS[clock]
 
     def measure(self, tasks: Mapping[str, Task]) -> dict[str, Result]:
-        """Time every task; one that raises in its first call is absent, with what it said."""
+        """Time every task; one that raises in its first call is absent, with its message."""
         results: dict[str, Result] = {}
         for name, task in tasks.items():
             task.enter()
@@ -225,7 +225,7 @@ def print_columns(
 
 
 def environment(clock: str) -> dict[str, Any]:
-    """Versions, kind of machine and date: what a number means without them nobody knows."""
+    """Versions, kind of machine and date, without which a number means nothing."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "clock": clock,

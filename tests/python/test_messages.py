@@ -169,7 +169,12 @@ def test_whole_number_out_of_range(
     [
         *((name, "--toys") for name in ("limit", "hypotest", "significance")),
         *(("feldman-cousins", option) for option in ("--toys", "--threads")),
-        *(("scan", "--points"), ("toys", "--toys"), ("gof", "--threads"), ("breakdown", "--threads")),
+        *(
+            ("scan", "--points"),
+            ("toys", "--toys"),
+            ("gof", "--threads"),
+            ("breakdown", "--threads"),
+        ),
     ],
 )
 def test_count_of_zero(command: str, option: str, folder: Path, capsys: Capture) -> None:

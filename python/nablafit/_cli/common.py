@@ -1,4 +1,4 @@
-"""What the commands share: options, opening a workspace, tables, progress, warnings."""
+"""Shared by all commands: options, opening a workspace, tables, progress, warnings."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def starts_option(default: int | None) -> Callable[[CommandT], CommandT]:
 
 @dataclass(frozen=True)
 class Source:
-    """The workspace that a command reads, and what to do to it.
+    """The workspace that a command reads, with its patches and folders.
 
     `patches` are FILE or FILE:NAME, `mounts` are HERE:INSIDE.
     """
@@ -204,7 +204,7 @@ workspace_argument = source_argument("workspace")
 
 @dataclass(frozen=True)
 class Held:
-    """What --fix and --release say; false if that is nothing."""
+    """Values of --fix and --release; false if both are empty."""
 
     fix: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
@@ -350,7 +350,7 @@ def print_page(
 
 @dataclass(frozen=True)
 class Request:
-    """What the options ask for that all commands of results have."""
+    """Options that all commands with a result have."""
 
     workspace: Source
     measurement: str | None
@@ -384,7 +384,7 @@ class Request:
 
     @contextmanager
     def saved_if_interrupted(self) -> Iterator[None]:
-        """Write what was done until Ctrl-C."""
+        """Write the results so far on Ctrl-C."""
         try:
             yield
         except Interrupted as interrupted:
@@ -395,7 +395,7 @@ class Request:
 
     @contextmanager
     def running(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
-        """Give progress to a long call, print its warnings, and write what it did until Ctrl-C."""
+        """Show progress of a long call and its warnings; write the results so far on Ctrl-C."""
         with (
             self.saved_if_interrupted(),
             warnings_on_stderr(FitWarning),

@@ -67,7 +67,7 @@ def _names_options(verb: str, metavar: str, *kinds: str) -> Callable[[CommandT],
 
 @dataclass(frozen=True)
 class _Writing:
-    """What all these commands are told about their input and output."""
+    """Options about input and output that all these commands have."""
 
     output: Path
     measurement: str | None

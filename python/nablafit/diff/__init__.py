@@ -1,4 +1,4 @@
-"""Differentiable inference: fits and what is made of them, with exact derivatives.
+"""Differentiable inference: fits and quantities derived from them, with exact derivatives.
 
 Derivatives are with respect to the inputs of a model (`Model.inputs`: nominal yields, variations,
 uncertainties, widths), to counts and global observables, and to the values of fixed parameters.

@@ -1,4 +1,4 @@
-"""Where fits start, how far they may go, and what they hold."""
+"""Start values, ranges and fixed parameters of fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every minimiser gets and gives: the border between `fit` and its minimisers."""
+"""Input and output of every minimiser: the interface between `fit` and the minimisers."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def make_problem(
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
 ) -> FitProblem:
-    """Combine the model's start values, ranges and constness with what the caller wants instead."""
+    """Combine start values, ranges and constness of the model with those of the caller."""
     model = likelihood.model
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
@@ -145,7 +145,7 @@ def make_problem(
 def hold(
     names: Sequence[str], start: FloatArray, constant: NDArray[np.bool_], fixed: Fixed | None
 ) -> None:
-    """Write into start values and constness what `fixed` says of them."""
+    """Apply `fixed` to start values and constness, in place."""
     for name, value in fixed_items(fixed):
         index = index_of(names, name)
         constant[index] = value is not False
@@ -154,7 +154,7 @@ def hold(
 
 
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
-    """Return the names that `fixed` has, and what it says of each."""
+    """Return the names in `fixed`, and the value or flag of each."""
     if fixed is None:
         return ()
     if isinstance(fixed, str):
@@ -182,7 +182,7 @@ def _plain(name: str, value: float | bool) -> float | bool:
 
 
 def bounds_by_name(names: Sequence[str], bounds: Bounds | None) -> dict[str, tuple[float, float]]:
-    """Return the ranges that the caller wants, infinite where they are None."""
+    """Return the ranges given by the caller, infinite where they are None."""
     if bounds is None:
         return {}
     if isinstance(bounds, Mapping):
@@ -222,7 +222,7 @@ def box(
     limits = np.array(ranges, dtype=float).reshape(len(names), 2)
     for name, pair in bounds_by_name(names, changes).items():
         if not pair[0] < pair[1]:
-            message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
+            message = f"expected lower < upper, got {pair}; to fix a parameter use `fixed`"
             raise located(ArgumentError, message, f"bounds[{name!r}]")
         limits[index_of(names, name)] = pair
     return limits[:, 0], limits[:, 1]
@@ -231,7 +231,7 @@ def box(
 def _check_released(
     names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: NDArray[np.bool_]
 ) -> None:
-    """Refuse to fit a parameter whose bounds are equal: the file holds it there."""
+    """Refuse to fit a parameter whose bounds are equal: the file fixes it there."""
     equal = lower == upper
     if not equal.any():
         return
@@ -249,7 +249,7 @@ def _check_start(
     *,
     given: ParameterValues | None,
 ) -> None:
-    """Refuse values that are not finite, and start values outside the range that somebody chose."""
+    """Refuse values that are not finite, and given start values outside the range."""
     for index in np.flatnonzero(~np.isfinite(start)).tolist():
         message = f"expected a finite start value, got {start[index]}"
         raise located(ArgumentError, message, names[index])

@@ -126,7 +126,7 @@ def _draw_bands(axes: Axes, x: FloatArray, expected: FloatArray) -> None:
 
 
 def _order_legend(axes: Axes, expected: str) -> Legend:
-    """Put observed before expected, and say how large the latter is."""
+    """Put observed before expected, and give the value of the latter."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     texts = sorted(found, key=lambda text: (not text.startswith("observed"), len(text), text))
     handles = [found[text] for text in texts]
