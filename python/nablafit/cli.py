@@ -40,13 +40,12 @@ from ._cli.common import (
     warnings_on_stderr,
     workspace_argument,
 )
-from ._cli.export import export
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
 from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
-from ._cli.workspaces import combine, convert, prune, rename, show_graph
+from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 from .report._summary import summarise

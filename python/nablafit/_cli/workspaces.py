@@ -1,4 +1,4 @@
-"""Commands that turn workspaces into others: convert, combine, prune, rename."""
+"""Commands that turn workspaces into others or into C++: convert, combine, prune, rename, export."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import click
 from .. import surgery
 from .._results.files import write_text
 from ..errors import ArgumentError, ModelWarning, located
+from ..io.cpp import to_cpp
 from .common import (
     NamedPath,
     Option,
     Source,
     measurement_option,
+    open_workspace,
+    poi_option,
     source_argument,
     warnings_on_stderr,
     with_options,
+    workspace_argument,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from ..spec import ModelSpec, Observations
     from .common import CommandT
 
-__all__ = ["combine", "convert", "prune", "rename", "show_graph"]
+__all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
 _input = source_argument("source")
 _output = click.argument("output", type=click.Path(path_type=Path))
@@ -97,10 +101,15 @@ class _Writing:
             else:
                 document = spec.to_pyhf(observations, lossy=self.lossy)
                 text = json.dumps(document, indent=1, allow_nan=False)
-        if str(self.output) == "-":
-            click.echo(text)
-        else:
-            write_text(self.output, text + "\n")
+        _write(self.output, text + "\n")
+
+
+def _write(output: Path, text: str) -> None:
+    """Write text to a file, or to the terminal for "-"."""
+    if str(output) == "-":
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
 
 
 @click.command("convert")
@@ -190,6 +199,37 @@ def rename(
             observations, channels=channels, modifiers=modifiers, parameters=parameters
         )
     writing.write(renamed, observations)
+
+
+@click.command("export")
+@workspace_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help='Header file to write, "-" for the terminal.',
+)
+@measurement_option
+@poi_option
+@click.option(
+    "--namespace", default="model", show_default=True, help="C++ namespace of the functions."
+)
+@click.option("--clad", is_flag=True, help="Prepare nll for differentiation by Clad.")
+def export(
+    workspace: Source,
+    output: Path,
+    measurement: str | None,
+    poi: str | None,
+    namespace: str,
+    clad: bool,
+) -> None:
+    """Write the likelihood of WORKSPACE as one self-contained C++17 header.
+
+    It holds nll, its gradient and the expected events as plain functions, and needs no nablafit.
+    """
+    _, model, data = open_workspace(workspace, measurement, poi)
+    _write(output, to_cpp(model.spec, data, namespace=namespace, clad=clad))
 
 
 def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
