@@ -24,6 +24,7 @@ from common.run import (
     Run,
     Stopwatch,
     Task,
+    add_sizes,
     argument_parser,
     first_line,
     print_table,
@@ -222,19 +223,14 @@ def print_steps(
 
 def parse() -> argparse.Namespace:
     parser = argument_parser(__doc__)
-    parser.add_argument(
-        "--sizes",
-        type=lambda text: [int(word) for word in text.split(",") if word],
-        default=[],
-        help="parameters of synthetic models to add",
-    )
+    add_sizes(parser)
     parser.add_argument(
         "--no-staterror",
         action="store_true",
-        help="leave out what pyhf cannot build in a traced program",
+        help="leave out staterrors, which pyhf cannot build in a traced program",
     )
     parser.add_argument(
-        "--largest-jax", type=int, default=150, help="parameters up to which pyhf is tried"
+        "--largest-jax", type=int, default=150, help="largest number of parameters with pyhf"
     )
     return parser.parse_args()
 

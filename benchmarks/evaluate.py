@@ -8,7 +8,6 @@ benchmarks/README.md says what each number is.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from common.rivals import Nablafit, Point, Tool, open_tools
 from common.run import (
     Absent,
     Result,
-    Run,
     Stopwatch,
     Task,
-    argument_parser,
+    compare,
     print_table,
     ratio,
     ratio_text,
@@ -97,20 +95,6 @@ def print_ratios(found: dict[str, dict[str, Any]]) -> None:
     print_table("Ratios of medians; above 1 the other tool is slower", header, rows)
 
 
-def main() -> None:
-    arguments = argument_parser(__doc__).parse_args()
-    run = Run(arguments)
-    stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
-    print_ratios(
-        run.add_each(
-            arguments.workspaces,
-            lambda path: measure(path, stopwatch, arguments.skip),
-            print_workspace,
-            to_document,
-        )
-    )
-
-
 def to_document(found: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers of one workspace for JSON."""
     results = {
@@ -121,4 +105,4 @@ def to_document(found: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    compare(__doc__, measure, print_workspace, print_ratios, to_document)

@@ -8,7 +8,6 @@ the values that each tool found. benchmarks/README.md says what each number is.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from common.rivals import FitOutcome, Nablafit, open_tools
 from common.run import (
     Absent,
     Result,
-    Run,
     Stopwatch,
     Task,
-    argument_parser,
+    compare,
     print_table,
     ratio,
     ratio_text,
@@ -128,19 +126,5 @@ def to_document(found: dict[str, Any]) -> dict[str, Any]:
     return {"sizes": found["sizes"], "fits": fits, "ratios": found["ratios"]}
 
 
-def main() -> None:
-    arguments = argument_parser(__doc__).parse_args()
-    run = Run(arguments)
-    stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
-    print_ratios(
-        run.add_each(
-            arguments.workspaces,
-            lambda path: measure(path, stopwatch, arguments.skip),
-            print_workspace,
-            to_document,
-        )
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    compare(__doc__, measure, print_workspace, print_ratios, to_document)

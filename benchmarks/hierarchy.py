@@ -29,6 +29,7 @@ from common.run import (
     Stopwatch,
     Task,
     Timing,
+    add_sizes,
     argument_parser,
     print_table,
     seconds_text,
@@ -167,21 +168,26 @@ def clad_command(options: argparse.Namespace) -> list[str] | None:
 
 def parse() -> argparse.Namespace:
     parser = argument_parser(__doc__, workspaces="*", seconds=0.2)
+    add_sizes(parser, (10, 30, 100, 300, 1000, 2000, 5000))
     parser.add_argument(
-        "--sizes",
-        type=lambda text: [int(word) for word in text.split(",") if word],
-        default=[10, 30, 100, 300, 1000, 2000, 5000],
-        help="parameters of the synthetic models (default: 10 to 5000)",
+        "--fit-seconds", type=float, default=10.0, help="seconds after which a fit is stopped"
     )
-    parser.add_argument("--fit-seconds", type=float, default=10.0, help="a fit ends after these")
-    parser.add_argument("--no-fits", action="store_true", help="gradients alone")
-    parser.add_argument("--compiler", default=shutil.which("c++"), help="for the exported header")
-    parser.add_argument("--compile-seconds", type=float, default=60.0, help="limit of compilations")
+    parser.add_argument("--no-fits", action="store_true", help="time only gradients")
     parser.add_argument(
-        "--largest-export", type=float, default=2.0, metavar="MB", help="limit of exported headers"
+        "--compiler", default=shutil.which("c++"), help="compiler of the exported header"
     )
     parser.add_argument(
-        "--largest-jax", type=int, default=300, help="parameters up to which pyhf is tried"
+        "--compile-seconds", type=float, default=60.0, help="time limit of a compilation"
+    )
+    parser.add_argument(
+        "--largest-export",
+        type=float,
+        default=2.0,
+        metavar="MB",
+        help="size limit of exported headers",
+    )
+    parser.add_argument(
+        "--largest-jax", type=int, default=300, help="largest number of parameters with pyhf"
     )
     parser.add_argument("--clad", type=Path, help="Clad's plugin")
     parser.add_argument("--clad-include", type=Path, help="folder of Clad's headers")

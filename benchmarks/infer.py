@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common.run import Run, argument_parser, print_table, seconds_text
+from common.run import Run, argument_parser, print_columns, seconds_text
 from common.signals import with_signal
 
 import nablafit as nf
@@ -105,46 +105,38 @@ def measure_pyhf(document: dict[str, Any], ours: Mapping[str, Any], n_toys: int)
     return found
 
 
-def optional(found: Mapping[str, Any], key: str, text: Callable[[float], str]) -> str:
-    return text(found[key]) if key in found else "-"
+def optional(key: str, text: Callable[[Any], str]) -> Callable[[dict[str, Any]], str]:
+    return lambda f: text(f[key]) if key in f else "-"
 
 
-def print_workspaces(found: Mapping[str, Mapping[str, Any]]) -> None:
-    header = ("limits", "fits", "nablafit", "pyhf", "pyhf / ours", "largest difference")
-    rows = [
-        (
-            name,
-            str(f["fits"]),
-            seconds_text(f["limit"]),
-            f.get("pyhf_limit_failed") or optional(f, "pyhf_limit", seconds_text),
-            optional(f, "limit_ratio", lambda value: f"{value:.0f}"),
-            optional(f, "largest_difference", lambda value: f"{value:.1e}"),
-        )
-        for name, f in found.items()
-    ]
-    print_table("Observed and expected upper limits", header, rows)
-    header = ("toys", "toys", "per toy", "pyhf per toy", "pyhf / ours", "CLs", "failed")
-    rows = [
-        (
-            name,
-            f"2 x {f['toys']}",
-            seconds_text(f["toy"]),
-            optional(f, "pyhf_toy", seconds_text),
-            optional(f, "toy_ratio", lambda value: f"{value:.0f}"),
-            f"{f['cls']:.4f} ± {f['cls_error']:.4f}",
-            str(f["failed_toys"]),
-        )
-        for name, f in found.items()
-    ]
-    print_table("CLs at 1 by toys", header, rows)
+def print_workspaces(found: Mapping[str, dict[str, Any]]) -> None:
+    limits: dict[str, Callable[[dict[str, Any]], str]] = {
+        "fits": lambda f: str(f["fits"]),
+        "nablafit": lambda f: seconds_text(f["limit"]),
+        "pyhf": lambda f: f.get("pyhf_limit_failed") or optional("pyhf_limit", seconds_text)(f),
+        "pyhf / ours": optional("limit_ratio", "{:.0f}".format),
+        "largest difference": optional("largest_difference", "{:.1e}".format),
+    }
+    print_columns("Observed and expected upper limits", "limits", found, limits)
+    toys: dict[str, Callable[[dict[str, Any]], str]] = {
+        "toys": lambda f: f"2 x {f['toys']}",
+        "per toy": lambda f: seconds_text(f["toy"]),
+        "pyhf per toy": optional("pyhf_toy", seconds_text),
+        "pyhf / ours": optional("toy_ratio", "{:.0f}".format),
+        "CLs": lambda f: f"{f['cls']:.4f} ± {f['cls_error']:.4f}",
+        "failed": lambda f: str(f["failed_toys"]),
+    }
+    print_columns("CLs at 1 by toys", "toys", found, toys)
 
 
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--toys", type=int, default=10_000, help="of each hypothesis (default: 10000)"
+        "--toys", type=int, default=10_000, help="toys of each hypothesis (default: 10000)"
     )
-    parser.add_argument("--pyhf-toys", type=int, default=3, help="the same (default: 3)")
+    parser.add_argument(
+        "--pyhf-toys", type=int, default=3, help="toys of each hypothesis with pyhf (default: 3)"
+    )
     arguments = parser.parse_args()
     counts = (arguments.toys, arguments.pyhf_toys)
     run = Run(arguments, "cpu")

@@ -11,25 +11,17 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common.run import Run, argument_parser, print_table, seconds_text
+from common.run import Run, argument_parser, clocked, print_columns, seconds_text
 
 import nablafit as nf
 from nablafit.infer.impacts.ranking import VARIATIONS
 
 REPEATS = 5
-
-
-def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Return what a call returns, its wall time and the processor time of all its threads."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    value = call()
-    return value, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def with_parameter_of_interest(document: dict[str, Any]) -> dict[str, Any]:
@@ -126,41 +118,34 @@ def difference(theirs: Any, ours: nf.infer.RankingResult, names: Sequence[str]) 
 
 
 def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
-    header = (
-        "ranking", "parameters", "refits", "failed", "1 thread", "CPU", "2 threads", "linear, CPU",
-        "cabinetry per refit, CPU", "all, scaled", "cabinetry / ours (CPU)", "largest difference",
-    )  # fmt: skip
-    rows = []
-    for name, f in found.items():
-        theirs = ("skipped", "-", "-", "-")
-        if "cabinetry_cpu_per_refit" in f:
-            scaled = f["cabinetry_cpu_per_refit"] * f["refits"]
-            theirs = (
-                seconds_text(f["cabinetry_cpu_per_refit"]),
-                seconds_text(scaled),
-                f"{scaled / f['cpu_1']:.0f}",
-                f"{f['largest_difference']:.1e} errors",
-            )
-        rows.append(
-            (
-                name,
-                str(f["parameters"]),
-                str(f["refits"]),
-                str(f["failed"]),
-                seconds_text(f["wall_1"]),
-                seconds_text(f["cpu_1"]),
-                seconds_text(f["wall_2"]),
-                seconds_text(f["linear_cpu"]),
-                *theirs,
-            )
-        )
-    print_table("Rankings by refits", header, rows)
+    def rival(text: Callable[[dict[str, Any]], str], skipped: str = "-") -> Any:  # noqa: ANN401
+        return lambda f: text(f) if "cabinetry_cpu_per_refit" in f else skipped
+
+    def scaled(f: dict[str, Any]) -> float:
+        return float(f["cabinetry_cpu_per_refit"] * f["refits"])
+
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "parameters": lambda f: str(f["parameters"]),
+        "refits": lambda f: str(f["refits"]),
+        "failed": lambda f: str(f["failed"]),
+        "1 thread": lambda f: seconds_text(f["wall_1"]),
+        "CPU": lambda f: seconds_text(f["cpu_1"]),
+        "2 threads": lambda f: seconds_text(f["wall_2"]),
+        "linear, CPU": lambda f: seconds_text(f["linear_cpu"]),
+        "cabinetry per refit, CPU": rival(
+            lambda f: seconds_text(f["cabinetry_cpu_per_refit"]), "skipped"
+        ),
+        "all, scaled": rival(lambda f: seconds_text(scaled(f))),
+        "cabinetry / ours (CPU)": rival(lambda f: f"{scaled(f) / f['cpu_1']:.0f}"),
+        "largest difference": rival(lambda f: f"{f['largest_difference']:.1e} errors"),
+    }
+    print_columns("Rankings by refits", "ranking", found, columns)
 
 
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--parameters", type=int, default=5, help="to rank with cabinetry (default: 5)"
+        "--parameters", type=int, default=5, help="parameters to rank with cabinetry (default: 5)"
     )
     arguments = parser.parse_args()
     n_rival = 0 if "cabinetry" in arguments.skip else arguments.parameters

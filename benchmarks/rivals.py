@@ -39,7 +39,7 @@ from common.templates import measure_templates
 QUANTITIES = ("load", "value", "gradient", "fit with covariance", "CLs", "toy")
 LOAD, VALUE, GRADIENT, FIT, CLS, TOY = QUANTITIES
 OURS = "nablafit"
-# Fits without errors are no rivals of those with.
+# Fits without errors are not comparable with those with errors.
 FITS = {
     "nablafit newton": OURS,
     "pyhf NumPy+MINUIT": "pyhf NumPy",
@@ -220,8 +220,10 @@ def print_workspace(name: str, found: Mapping[str, Any]) -> None:
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--toys", type=int, default=200, help="of nablafit and NextStat")
-    parser.add_argument("--few-toys", type=int, default=3, help="of the others, which are slow")
+    parser.add_argument("--toys", type=int, default=200, help="toys of nablafit and NextStat")
+    parser.add_argument(
+        "--few-toys", type=int, default=3, help="toys of the other tools, which are slow"
+    )
     arguments = parser.parse_args()
     run = Run(arguments)
     # Few batches: before each, pyhf's backend changes, which takes 0.1 s with JAX.

@@ -185,8 +185,10 @@ def series(largest: int) -> dict[str, list[Shape]]:
 
 def main() -> None:
     parser = argument_parser(__doc__, workspaces="", seconds=0.5)
-    parser.add_argument("--largest", type=int, default=16000, help="number of gammas")
-    parser.add_argument("--megabytes", type=int, nargs="*", default=[64, 256], help="of templates")
+    parser.add_argument("--largest", type=int, default=16000, help="largest number of gammas")
+    parser.add_argument(
+        "--megabytes", type=int, nargs="*", default=[64, 256], help="sizes of templates"
+    )
     arguments = parser.parse_args()
     run = Run(arguments)
     stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)

@@ -8,25 +8,17 @@ Toys are drawn at the best fit of the observed data. benchmarks/README.md says w
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common.rivals import Nablafit, Pyhf
-from common.run import Run, argument_parser, print_table, seconds_text
+from common.run import Run, argument_parser, clocked, print_columns, seconds_text
 
 import nablafit as nf
 
 WARM_UP = 10  # fits before the clock runs
-
-
-def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Return what a call returns, its wall time and the processor time of all its threads."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    value = call()
-    return value, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def measure(path: Path, n: int, n_pyhf: int) -> dict[str, Any]:
@@ -78,42 +70,28 @@ def fit_with_pyhf(
 
 
 def print_workspaces(found: dict[str, dict[str, Any]]) -> None:
-    header = (
-        "per toy",
-        "generate",
-        "fit, 1 thread",
-        "CPU",
-        "fit, 2 threads",
-        "speed-up",
-        "iterations",
-        "valid",
-        "pyhf",
-        "pyhf / ours (CPU)",
-    )
-    rows = []
-    for name, f in found.items():
-        has_pyhf = f["pyhf_cpu"] is not None
-        rows.append(
-            (
-                name,
-                seconds_text(f["generate"]),
-                seconds_text(f["wall_1"]),
-                seconds_text(f["cpu_1"]),
-                seconds_text(f["wall_2"]),
-                f"{f['speedup']:.2f}",
-                f"{f['iterations']:.1f}",
-                f"{100 * f['valid']:.1f} %",
-                seconds_text(f["pyhf_wall"]) if has_pyhf else "-",
-                f"{f['pyhf_cpu'] / f['cpu_1']:.0f}" if has_pyhf else "-",
-            )
-        )
-    print_table("Toys", header, rows)
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "generate": lambda f: seconds_text(f["generate"]),
+        "fit, 1 thread": lambda f: seconds_text(f["wall_1"]),
+        "CPU": lambda f: seconds_text(f["cpu_1"]),
+        "fit, 2 threads": lambda f: seconds_text(f["wall_2"]),
+        "speed-up": lambda f: f"{f['speedup']:.2f}",
+        "iterations": lambda f: f"{f['iterations']:.1f}",
+        "valid": lambda f: f"{100 * f['valid']:.1f} %",
+        "pyhf": lambda f: "-" if f["pyhf_cpu"] is None else seconds_text(f["pyhf_wall"]),
+        "pyhf / ours (CPU)": lambda f: (
+            "-" if f["pyhf_cpu"] is None else f"{f['pyhf_cpu'] / f['cpu_1']:.0f}"
+        ),
+    }
+    print_columns("Toys", "per toy", found, columns)
 
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--toys", type=int, default=1000, help="to fit (default: 1000)")
-    parser.add_argument("--pyhf-toys", type=int, default=3, help="to fit with pyhf (default: 3)")
+    parser.add_argument("--toys", type=int, default=1000, help="toys to fit (default: 1000)")
+    parser.add_argument(
+        "--pyhf-toys", type=int, default=3, help="toys to fit with pyhf (default: 3)"
+    )
     arguments = parser.parse_args()
     n_pyhf = 0 if "pyhf" in arguments.skip else arguments.pyhf_toys
     run = Run(arguments, "wall and cpu")

@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved timing, tables, and a record of versions and machine."""
+"""Shared by all benchmarks: interleaved timing, tables, and a record of versions and machine."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 class Stopwatch:
-    """Times tasks in turns, so that whatever disturbs the machine disturbs all alike.
+    """Times tasks in turns, so that disturbances affect all of them alike.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Stopwatch:
         self._now = CLOCKS[clock]
 
     def measure(self, tasks: Mapping[str, Task]) -> dict[str, Result]:
-        """Time every task; one that raises in its first call is absent, with what it said."""
+        """Time every task; one that raises in its first call is absent, with its message."""
         results: dict[str, Result] = {}
         for name, task in tasks.items():
             task.enter()
@@ -152,6 +152,13 @@ class Stopwatch:
             return n > 0
         least = 1 if max(timing.seconds) > SLOW_SECONDS else self._least
         return n >= least and spent >= self._budget
+
+
+def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Return what a call returns, its wall time and the processor time of all its threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    value = call()
+    return value, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def first_line(error: BaseException) -> str:
@@ -203,11 +210,22 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     Console(width=None if os.isatty(1) else 200, highlight=False).print(table)
 
 
+def print_columns(
+    title: str,
+    name: str,
+    found: Mapping[str, dict[str, Any]],
+    columns: Mapping[str, Callable[[dict[str, Any]], str]],
+) -> None:
+    """Print a table with a row per item of `found`, and a column per function of the item."""
+    rows = [(key, *(text(item) for text in columns.values())) for key, item in found.items()]
+    print_table(title, (name, *columns), rows)
+
+
 # --- the record ----------------------------------------------------------------------------------
 
 
 def environment(clock: str) -> dict[str, Any]:
-    """Versions, kind of machine and date: what a number means without them nobody knows."""
+    """Versions, kind of machine and date, without which a number means nothing."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "clock": clock,
@@ -259,19 +277,56 @@ def argument_parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all numbers as JSON")
-    parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+    parser.add_argument(
+        "--clock", choices=sorted(CLOCKS), default="wall", help="clock to use (default: wall)"
+    )
     parser.add_argument(
         "--seconds",
         type=float,
         default=seconds,
-        help=f"to spend on each task (default: {seconds:g})",
+        help=f"seconds to spend on each task (default: {seconds:g})",
     )
     if workspaces:
         parser.add_argument("workspaces", nargs=workspaces, type=Path, metavar="WORKSPACE")
         parser.add_argument(
-            "--skip", action="append", default=[], metavar="TOOL", help="may be repeated"
+            "--skip",
+            action="append",
+            default=[],
+            metavar="TOOL",
+            help="tool to omit; may be repeated",
         )
     return parser
+
+
+def add_sizes(parser: argparse.ArgumentParser, default: Sequence[int] = ()) -> None:
+    """Add the option for synthetic models."""
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(word) for word in text.split(",") if word],
+        default=list(default),
+        help="numbers of parameters of the synthetic models, e.g. 100,1000 (default: "
+        f"{', '.join(map(str, default)) or 'none'})",
+    )
+
+
+def compare(
+    description: str | None,
+    measure: Callable[[Path, Stopwatch, list[str]], dict[str, Any]],
+    print_workspace: Callable[[str, dict[str, Any]], object],
+    print_ratios: Callable[[dict[str, dict[str, Any]]], object],
+    to_document: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """Run a benchmark that compares tools on the workspaces of the command line."""
+    arguments = argument_parser(description).parse_args()
+    run = Run(arguments)
+    stopwatch = Stopwatch(arguments.seconds, clock=arguments.clock)
+    found = run.add_each(
+        arguments.workspaces,
+        lambda path: measure(path, stopwatch, arguments.skip),
+        print_workspace,
+        to_document,
+    )
+    print_ratios(found)
 
 
 class Run:

@@ -51,38 +51,34 @@ class EvaluationStatus(enum.Enum):
     invalid_parameter = 4
     overflow = 5
 
-@final
-class NormFactor(_Struct):
-    def __init__(self, name: str, parameter: str) -> None: ...
-    __match_args__: Final = ("name", "parameter")
-    @property
-    def type(self) -> str: ...
+class _Named(_Struct):
     @property
     def name(self) -> str: ...
+
+class _Modifies(_Named):
+    @property
+    def type(self) -> str: ...
+
+@final
+class NormFactor(_Modifies):
+    def __init__(self, name: str, parameter: str) -> None: ...
+    __match_args__: Final = ("name", "parameter")
     @property
     def parameter(self) -> str: ...
 
 @final
-class Lumi(_Struct):
+class Lumi(_Modifies):
     def __init__(self, name: str, parameter: str) -> None: ...
     __match_args__: Final = ("name", "parameter")
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def parameter(self) -> str: ...
 
 @final
-class NormSys(_Struct):
+class NormSys(_Modifies):
     def __init__(
         self, name: str, parameter: str, low: float, high: float, interpolation: Interpolation = ...
     ) -> None: ...
     __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def parameter(self) -> str: ...
     @property
@@ -93,7 +89,7 @@ class NormSys(_Struct):
     def interpolation(self) -> Interpolation: ...
 
 @final
-class HistoSys(_Struct):
+class HistoSys(_Modifies):
     def __init__(
         self,
         name: str,
@@ -104,10 +100,6 @@ class HistoSys(_Struct):
     ) -> None: ...
     __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
     @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
     def parameter(self) -> str: ...
     @property
     def low(self) -> _Array: ...
@@ -117,53 +109,39 @@ class HistoSys(_Struct):
     def interpolation(self) -> Interpolation: ...
 
 @final
-class StatError(_Struct):
+class StatError(_Modifies):
     def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
     __match_args__: Final = ("name", "parameters", "uncertainties")
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def parameters(self) -> tuple[str, ...]: ...
     @property
     def uncertainties(self) -> _Array: ...
 
 @final
-class ShapeSys(_Struct):
+class ShapeSys(_Modifies):
     def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
     __match_args__: Final = ("name", "parameters", "uncertainties")
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def parameters(self) -> tuple[str, ...]: ...
     @property
     def uncertainties(self) -> _Array: ...
 
 @final
-class ShapeFactor(_Struct):
+class ShapeFactor(_Modifies):
     def __init__(self, name: str, parameters: Iterable[str]) -> None: ...
     __match_args__: Final = ("name", "parameters")
     @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
     def parameters(self) -> tuple[str, ...]: ...
 
 @final
-class BinVariable(_Struct):
+class BinVariable(_Named):
     def __init__(self, name: str, values: _Vector) -> None: ...
     __match_args__: Final = ("name", "values")
-    @property
-    def name(self) -> str: ...
     @property
     def values(self) -> _Array: ...
 
 @final
-class FormulaFactor(_Struct):
+class FormulaFactor(_Modifies):
     def __init__(
         self,
         name: str,
@@ -173,10 +151,6 @@ class FormulaFactor(_Struct):
         weights: _Vector = ...,
     ) -> None: ...
     __match_args__: Final = ("name", "expression", "parameters", "variables", "weights")
-    @property
-    def type(self) -> str: ...
-    @property
-    def name(self) -> str: ...
     @property
     def expression(self) -> str: ...
     @property
@@ -269,7 +243,7 @@ GammaPull = GammaTransformation
 LogNormalPull = LogNormalTransformation
 
 @final
-class Parameter(_Struct):
+class Parameter(_Named):
     def __init__(
         self,
         name: str,
@@ -292,8 +266,6 @@ class Parameter(_Struct):
         "global_observable",
     )
     @property
-    def name(self) -> str: ...
-    @property
     def initial(self) -> float: ...
     @property
     def lower(self) -> float: ...
@@ -315,7 +287,7 @@ class Parameter(_Struct):
     def observed_value(self) -> float | None: ...
 
 @final
-class Sample(_Struct):
+class Sample(_Named):
     def __init__(
         self,
         name: str,
@@ -334,8 +306,6 @@ class Sample(_Struct):
         "factor_floor",
     )
     @property
-    def name(self) -> str: ...
-    @property
     def nominal(self) -> _Array: ...
     @property
     def modifiers(self) -> tuple[_Modifier, ...]: ...
@@ -347,16 +317,14 @@ class Sample(_Struct):
     def factor_floor(self) -> float | None: ...
 
 @final
-class Axis(_Struct):
+class Axis(_Named):
     def __init__(self, name: str, edges: _Vector) -> None: ...
     __match_args__: Final = ("name", "edges")
-    @property
-    def name(self) -> str: ...
     @property
     def edges(self) -> _Array: ...
 
 @final
-class Channel(_Struct):
+class Channel(_Named):
     def __init__(
         self,
         name: str,
@@ -365,8 +333,6 @@ class Channel(_Struct):
         yield_floor: float | None = ...,
     ) -> None: ...
     __match_args__: Final = ("name", "samples", "axes", "yield_floor")
-    @property
-    def name(self) -> str: ...
     @property
     def samples(self) -> tuple[Sample, ...]: ...
     @property
@@ -395,7 +361,7 @@ class GlobalObservable(_Struct):
     def value(self) -> float: ...
 
 @final
-class Observations(_Struct):
+class Observations(_Named):
     def __init__(
         self,
         name: str,
@@ -403,8 +369,6 @@ class Observations(_Struct):
         global_observables: Iterable[GlobalObservable] = ...,
     ) -> None: ...
     __match_args__: Final = ("name", "channels", "global_observables")
-    @property
-    def name(self) -> str: ...
     @property
     def channels(self) -> tuple[ChannelCounts, ...]: ...
     @property
@@ -420,16 +384,14 @@ class ParameterValue(_Struct):
     def value(self) -> float: ...
 
 @final
-class ParameterPoint(_Struct):
+class ParameterPoint(_Named):
     def __init__(self, name: str, values: Iterable[ParameterValue]) -> None: ...
     __match_args__: Final = ("name", "values")
-    @property
-    def name(self) -> str: ...
     @property
     def values(self) -> tuple[ParameterValue, ...]: ...
 
 @final
-class ModelSpec(_Struct):
+class ModelSpec(_Named):
     def __init__(
         self,
         name: str,
@@ -445,8 +407,6 @@ class ModelSpec(_Struct):
         "parameters_of_interest",
         "parameter_points",
     )
-    @property
-    def name(self) -> str: ...
     @property
     def channels(self) -> tuple[Channel, ...]: ...
     @property

@@ -20,38 +20,39 @@ from ._cli.common import (
     COUNT,
     COUNT_OR_NONE,
     SEED,
-    Held,
+    Option,
+    RenamedOption,
+    Request,
     Source,
-    fix_options,
     json_option,
     make_console,
     make_model,
     make_table,
     measurement_option,
     open_workspace,
-    output_option,
-    parse_fixed,
     parse_values,
     poi_option,
+    print_page,
     progress_bar,
+    request_options,
+    seed_option,
     threads_option,
     warnings_on_stderr,
     workspace_argument,
 )
-from ._cli.export import export
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
 from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
-from ._cli.workspaces import combine, convert, prune, rename, show_graph
+from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 from .report._summary import summarise
 from .result import result_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     from ._arrays import FloatArray
     from .data import Data
     from .model import Model
-    from .result import FitResult
     from .workspace import Workspace
 
 __all__ = ["main"]
@@ -89,35 +89,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _print_cmake_dir(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        click.echo(cmake_dir())
-        context.exit()
+def _printing_option(name: str, directory: Callable[[], object], text: str) -> Callable[..., Any]:
+    """Return an option that prints a directory of the installation and ends the program."""
 
+    def print_and_exit(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            click.echo(directory())
+            context.exit()
 
-def _print_pkgconfig_dir(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        click.echo(pkgconfig_dir())
-        context.exit()
+    return click.option(
+        name, is_flag=True, is_eager=True, expose_value=False, callback=print_and_exit, help=text
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="nablafit %(version)s")
-@click.option(
-    "--cmake-dir",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_cmake_dir,
-    help="Print the directory of nablafitConfig.cmake, for C++ projects.",
+@_printing_option(
+    "--cmake-dir", cmake_dir, "Print the directory of nablafitConfig.cmake, for C++ projects."
 )
-@click.option(
-    "--pkgconfig-dir",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_pkgconfig_dir,
-    help="Print the directory of the files for pkg-config.",
+@_printing_option(
+    "--pkgconfig-dir", pkgconfig_dir, "Print the directory of the files for pkg-config."
 )
 def _cli() -> None:
     """Fit binned HistFactory likelihoods with exact gradients."""
@@ -136,9 +127,7 @@ for _command in _COMMANDS:
 
 
 @_cli.command("fit")
-@workspace_argument
-@measurement_option
-@poi_option
+@request_options
 @click.option(
     "--minimizer",
     default="newton",
@@ -146,46 +135,33 @@ for _command in _COMMANDS:
     help='"newton", "minuit" or "scipy:<method>".',
 )
 @click.option(
-    "--backend", metavar="NAME", help="How derivatives are obtained; see nablafit.build_info()."
+    "--backend", metavar="NAME", help="How derivatives are computed; see nablafit.build_info()."
 )
-@fix_options
-@click.option("--tolerance", type=float, help="Accepted EDM in units of 0.001; 0.1 by default.")
-@click.option("--starts", type=COUNT_OR_NONE, default=0, help="Number of further random starts.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random starts.")
-@json_option
-@output_option
-def _fit(
-    workspace: Source,
-    measurement: str | None,
-    poi: str | None,
-    minimizer: str,
-    backend: str | None,
-    fix: Held,
-    tolerance: float | None,
-    starts: int,
-    seed: int,
-    as_json: bool,
-    output: Path | None,
-) -> int:
+@click.option(
+    "--tolerance",
+    type=float,
+    help="EDM tolerance as in iminuit: EDM < 0.001 x tolerance; default: 0.1, "
+    "while newton goes on to an EDM of 1e-10.",
+)
+@click.option(
+    "--starts", type=COUNT_OR_NONE, default=0, metavar="N", help="Number of random starts."
+)
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Random seed for the random starts."
+)
+def _fit(request: Request, /, **options: Option) -> int:
     """Fit the observed data of WORKSPACE."""
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = request.open()
     with warnings_on_stderr(FitWarning):
-        result = run_fit(
-            model,
-            data,
-            minimizer=minimizer,
-            backend=backend,
-            fixed=parse_fixed(fix, model),
-            tolerance=tolerance,
-            starts=starts,
-            seed=seed,
-        )
-    if output is not None:
-        result.save(output)
-    if as_json:
+        result = run_fit(model, data, fixed=request.fixed(model), **options)
+    if request.output is not None:
+        result.save(request.output)
+    if request.as_json:
         click.echo(result.to_json(indent=1))
     else:
-        _print_result(make_console(), result, model.poi)
+        page = result_page(result)
+        left = ("name",)
+        print_page(page.head, page.header, page.rows, valid=result.valid, left=left, bold=model.poi)
     return 0 if result.valid else 1
 
 
@@ -194,30 +170,45 @@ def _fit(
 @measurement_option
 @poi_option
 @click.option(
-    "--n", type=COUNT, default=1000, show_default=True, help="Toys of all shards together."
+    "--toys",
+    "n_toys",
+    cls=RenamedOption,
+    former="--n",
+    type=COUNT,
+    default=1000,
+    show_default=True,
+    help="Number of toys of all shards together.",
 )
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
-@click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
+@seed_option
+@click.option(
+    "--shard", default="1/1", show_default=True, metavar="I/K", help="Make only part I of K."
+)
 @threads_option
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Draw at this value of a parameter: held in the fit to the data that gives the others.",
+    help="Draw at this value of a parameter; it is fixed in the fit that gives the others.",
 )
-@click.option("--initial", is_flag=True, help="Draw at the initial values, not at a fit.")
+@click.option("--initial", is_flag=True, help="Draw at the initial values, not at the best fit.")
 @click.option("--keep", multiple=True, metavar="NAME", help="Parameters to keep; default: all.")
 @click.option("--no-fit", is_flag=True, help="Write the toys themselves instead of fits to them.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .npz file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write or to continue: .npz.",
+)
 def _toys(
     workspace: Source,
     measurement: str | None,
     poi: str | None,
-    n: int,
+    n_toys: int,
     seed: int,
     shard: str,
-    threads: int | None,
+    n_threads: int | None,
     settings: tuple[str, ...],
     initial: bool,
     keep: tuple[str, ...],
@@ -229,7 +220,7 @@ def _toys(
     If the file exists already, the run continues where it was interrupted.
     """
     _, model, data = open_workspace(workspace, measurement, poi)
-    first, count = parse_shard(shard, n)
+    first, count = parse_shard(shard, n_toys)
     run = ToyRun(
         model=model,
         x=_toy_point(model, data, parse_values(settings, model, "--set"), initial=initial),
@@ -239,7 +230,7 @@ def _toys(
         path=output,
         fit=not no_fit,
         parameters=keep or None,
-        n_threads=threads,
+        n_threads=n_threads,
     )
     with progress_bar(count, "toys") as progress:
         result = run_toys(run, progress)
@@ -270,7 +261,7 @@ def _toy_point(
 @poi_option
 @json_option
 def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_json: bool) -> int:
-    """Show what is in WORKSPACE: also the model where the data are wrong."""
+    """Show the contents of WORKSPACE; the model is shown even if the data are wrong."""
     try:
         opened = workspace.load(bad_data=True)
         model = make_model(opened, measurement, poi)
@@ -294,18 +285,6 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
     except Error as error:
         return None, str(error) if workspace.datasets or workspace.has_bad_data else ""
     return data, ""
-
-
-def _print_result(console: Console, result: FitResult, poi: str | None) -> None:
-    page = result_page(result)
-    verdict, *details = page.head
-    console.print(Text(verdict, style="bold green" if result.valid else "bold red"))
-    for line in details:
-        console.print(Text(line))
-    table = make_table(*page.header, right=("", "value", "error", "pull", "constraint", "bounds"))
-    for row in page.rows:
-        table.add_row(*map(Text, row), style="bold" if row[1] == poi else None)
-    console.print(table)
 
 
 def _print_summary(console: Console, summary: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import nablafit as nf
 from nablafit._cli import common as _cli_common
-from nablafit.cli import main
+from nablafit.cli import _cli, main
 from nablafit.infer import ContourResult, FeldmanCousinsResult, IntervalsResult, ScanResult
 
 
@@ -47,11 +47,11 @@ def test_intervals(
 def test_scan(
     path: Path, capsys: pytest.CaptureFixture[str], model: nf.Model, data: nf.Data
 ) -> None:
-    code, out, _ = run(capsys, "scan", path, "--n", 5, "--range", "0:2", "--json")
+    code, out, _ = run(capsys, "scan", path, "--points", 5, "--range", "0:2", "--json")
     assert code == 0
     assert ScanResult.from_json(out) == nf.scan(model, data, "mu", n=5, range=(0.0, 2.0))
     code, out, _ = run(
-        capsys, "scan", path, "mu", "scale", "--n", 3, "--range", "0:2", "--range", "-1:1"
+        capsys, "scan", path, "mu", "scale", "--points", 3, "--range", "0:2", "--range", "-1:1"
     )
     assert code == 0
     assert "9 points" in out
@@ -61,11 +61,13 @@ def test_scan(
 def test_contour(
     path: Path, capsys: pytest.CaptureFixture[str], model: nf.Model, data: nf.Data
 ) -> None:
-    code, out, _ = run(capsys, "contour", path, "mu", "scale", "--level", 0.5, "--n", 10, "--json")
+    code, out, _ = run(
+        capsys, "contour", path, "mu", "scale", "--level", 0.5, "--points", 10, "--json"
+    )
     assert code == 0
     expected = nf.contour(model, data, ("mu", "scale"), levels=(0.5,), n_points=10)
     assert ContourResult.from_json(out) == expected
-    assert run(capsys, "contour", path, "mu", "scale", "--n", 10)[1].count("closed") == 2
+    assert run(capsys, "contour", path, "mu", "scale", "--points", 10)[1].count("closed") == 2
 
 
 def test_feldman_cousins_continues_its_file(
@@ -73,12 +75,12 @@ def test_feldman_cousins_continues_its_file(
 ) -> None:
     output = tmp_path / "fc.json"
     arguments = ("feldman-cousins", path, "-o", output)
-    code, out, _ = run(capsys, *arguments, "--values", "0:4:3", "--n-toys", 20)
+    code, out, _ = run(capsys, *arguments, "--values", "0:4:3", "--toys", 20)
     assert code == 0
     assert out.startswith("Feldman-Cousins interval of mu at 95 %")
     first = nf.load_result(output)
     assert isinstance(first, FeldmanCousinsResult)
-    code, out, _ = run(capsys, *arguments, "--n-toys", 50, "--json")
+    code, out, _ = run(capsys, *arguments, "--toys", 50, "--json")
     assert code == 0
     expected = nf.feldman_cousins(model, data, values=[0.0, 2.0, 4.0], n_toys=50)
     assert nf.load_result(output) == FeldmanCousinsResult.from_json(out) == expected
@@ -100,7 +102,7 @@ def test_an_interrupted_run_keeps_its_toys(
         yield stop
 
     output = tmp_path / "fc.json"
-    arguments = ("feldman-cousins", path, "-o", output, "--n-toys", 100, "--json")
+    arguments = ("feldman-cousins", path, "-o", output, "--toys", 100, "--json")
     with monkeypatch.context() as patch:
         patch.setattr(_cli_common, "progress_bar", stopping)
         code, _, err = run(capsys, *arguments)
@@ -157,3 +159,25 @@ def test_a_bound_is_no_failure(
     code, out, _ = run(capsys, "intervals", path, "mu")
     assert code == 0
     assert "the bound 10 comes first" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "former", "name", "rest"),
+    [
+        ("scan", "--n", "--points", []),
+        ("contour", "--n", "--points", ["mu", "scale"]),
+        ("feldman-cousins", "--n-toys", "--toys", []),
+        ("toys", "--n", "--toys", ["-o", "toys.npz"]),
+    ],
+)
+def test_former_names_of_options(command: str, former: str, name: str, rest: list[str]) -> None:
+    found = _cli.commands[command]
+    contexts = [
+        found.make_context(command, ["workspace.json", *rest, option, "7"])
+        for option in (former, name)
+    ]
+    assert contexts[0].params == contexts[1].params
+    assert 7 in contexts[0].params.values()
+    helped = found.get_help(contexts[0])
+    assert f"{name} " in helped
+    assert f"{former} " not in helped

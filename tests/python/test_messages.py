@@ -16,7 +16,7 @@ Capture = pytest.CaptureFixture[str]
 
 OUTPUT = {
     "export": ["-o", "{folder}/x.hpp"],
-    "toys": ["-o", "{folder}/t.npz", "--n", "2"],
+    "toys": ["-o", "{folder}/t.npz", "--toys", "2"],
     "report": ["-o", "{folder}/r.html", "--no-ranking"],
     "plot": ["-o", "{folder}/p.png"],
 }
@@ -168,8 +168,13 @@ def test_whole_number_out_of_range(
     ("command", "option"),
     [
         *((name, "--toys") for name in ("limit", "hypotest", "significance")),
-        *(("feldman-cousins", option) for option in ("--n-toys", "--threads")),
-        *(("scan", "--n"), ("toys", "--n"), ("gof", "--threads"), ("breakdown", "--threads")),
+        *(("feldman-cousins", option) for option in ("--toys", "--threads")),
+        *(
+            ("scan", "--points"),
+            ("toys", "--toys"),
+            ("gof", "--threads"),
+            ("breakdown", "--threads"),
+        ),
     ],
 )
 def test_count_of_zero(command: str, option: str, folder: Path, capsys: Capture) -> None:
@@ -201,7 +206,7 @@ def test_release(folder: Path, capsys: Capture) -> None:
     path = str(folder / "w.json")
     remedy = "k: is fixed, so it has no profile; release it: fixed={'k': False}, on the command "
     assert remedy in refused(["scan", path, "k"], capsys)
-    assert main(["scan", path, "k", "--release", "k", "--n", "3"]) == 0
+    assert main(["scan", path, "k", "--release", "k", "--points", "3"]) == 0
     assert main(["fit", path, "--release", "k", "--json"]) == 0
     printed = capsys.readouterr().out
     assert not nf.FitResult.from_json(printed[printed.index("{") :])["k"].fixed

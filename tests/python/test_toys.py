@@ -161,11 +161,11 @@ def path(document: dict[str, object], tmp_path: Path) -> Path:
 
 def test_command_line_makes_shards_that_merge(path: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
-    assert main(["toys", str(path), "--n", "700", "--seed", "5", "-o", str(whole)]) == 0
+    assert main(["toys", str(path), "--toys", "700", "--seed", "5", "-o", str(whole)]) == 0
     shards = []
     for i in (1, 2, 3):
         target = tmp_path / f"{i}.npz"
-        options = ["--n", "700", "--seed", "5", "--shard", f"{i}/3", "--threads", "2"]
+        options = ["--toys", "700", "--seed", "5", "--shard", f"{i}/3", "--threads", "2"]
         assert main(["toys", str(path), *options, "-o", str(target)]) == 0
         shards.append(nf.FitManyResult.load(target))
     assert nf.FitManyResult.merge(shards) == nf.FitManyResult.load(whole)
@@ -177,7 +177,7 @@ def test_command_line_continues_where_it_was_interrupted(
     from nablafit._cli import toys as _toys_command
 
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
-    command = ["toys", str(path), "--n", "1500", "--keep", "mu", "--set", "mu=1", "-o"]
+    command = ["toys", str(path), "--toys", "1500", "--keep", "mu", "--set", "mu=1", "-o"]
     assert main([*command, str(whole)]) == 0
     fit_many = _toys_command.fit_many
     blocks: list[int] = []
@@ -202,9 +202,9 @@ def test_command_line_continues_where_it_was_interrupted(
 def test_command_line_writes_toys_without_fits(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "toys.npz"
     command = ["toys", str(path), "--no-fit", "--initial", "--seed", "4", "-o", str(target)]
-    assert main([*command, "--n", "30"]) == 0
-    assert main([*command, "--n", "50"]) == 0
+    assert main([*command, "--toys", "30"]) == 0
+    assert main([*command, "--toys", "50"]) == 0
     model = nf.Workspace.load(path).model()
     assert nf.Toys.load(target) == nf.toys(model, n=50, seed=4)
-    assert main([*command, "--n", "40"]) == 2
+    assert main([*command, "--toys", "40"]) == 2
     assert main(["toys", str(path), "--shard", "3/2", "-o", str(target)]) == 2

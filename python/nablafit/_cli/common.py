@@ -1,4 +1,4 @@
-"""What the commands share: options, opening a workspace, tables, progress, warnings."""
+"""Shared by all commands: options, opening a workspace, tables, progress, warnings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 from rich import box
@@ -23,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from .._results.record import Record, load_result
 from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, located
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from ..model import Model
 
 ResultT = TypeVar("ResultT")
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+Option: TypeAlias = Any
+"""Value of an option whose name is that of an argument, to which the command passes it on."""
 
 _WIDTH_OF_FILES = 200
 
@@ -46,24 +51,53 @@ SEED = click.IntRange(0, 2**64 - 1)
 START = click.IntRange(0, 2**40)
 _SECONDS_BETWEEN_LINES = 10.0
 
+
+class RenamedOption(click.Option):
+    """An option that still has its former name, which the help text does not show."""
+
+    def __init__(self, *names: Any, former: str, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*names, **settings)
+        self.former = former
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ANN401
+        """Make the parser know both names."""
+        super().add_to_parser(parser, ctx)
+        parser.add_option(obj=self, opts=[self.former], dest=self.name, action="store", nargs=1)
+
+
+def with_options(*options: Callable[[CommandT], CommandT]) -> Callable[[CommandT], CommandT]:
+    """Return the decorator that adds several options, in the order of the help text."""
+
+    def add(command: CommandT) -> CommandT:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def none_if_empty(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+    """Turn an option that was not given into None."""
+    return value or None
+
+
 measurement_option = click.option(
     "--measurement", metavar="NAME", help="Measurement; the first by default."
 )
 poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 threads_option = click.option(
-    "--threads", type=COUNT, help="Default: NABLAFIT_NUM_THREADS, else all processors."
-)
-starts_option = click.option(
-    "--starts",
-    type=COUNT_OR_NONE,
-    metavar="N",
-    help="Make every fit from N random starts too; by default from others where that may matter.",
+    "--threads",
+    "n_threads",
+    type=COUNT,
+    help="Number of threads; default: NABLAFIT_NUM_THREADS, else all processors.",
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
 )
-seed_option = click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+seed_option = click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Random seed for the toys."
+)
 start_option = click.option(
     "--start", type=START, default=0, show_default=True, help="Number of the first toy."
 )
@@ -74,13 +108,24 @@ fit_option = click.option(
     "--fit",
     "fit_path",
     type=click.Path(path_type=Path),
-    help="Result of `nablafit fit -o`, in place of a fit.",
+    help="Result of `nablafit fit -o` to use instead of a new fit.",
 )
+
+
+def starts_option(default: int | None) -> Callable[[CommandT], CommandT]:
+    """Return the option for random starts."""
+    return click.option(
+        "--starts",
+        type=COUNT_OR_NONE,
+        default=default,
+        metavar="N",
+        help="Number of random starts of every fit, besides those tried by default.",
+    )
 
 
 @dataclass(frozen=True)
 class Source:
-    """The workspace that a command reads, and what to do to it.
+    """The workspace that a command reads, with its patches and folders.
 
     `patches` are FILE or FILE:NAME, `mounts` are HERE:INSIDE.
     """
@@ -136,10 +181,8 @@ def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..
             arguments[name] = Source(arguments[name], patch, mount)
             return command(**arguments)
 
-        decorated: Callable[..., ResultT] = run
-        for option in (_patch_option, _mount_option):
-            decorated = option(decorated)
-        return click.argument(name, type=NamedPath(path_type=Path))(decorated)
+        argument = click.argument(name, type=NamedPath(path_type=Path))
+        return with_options(argument, _mount_option, _patch_option)(run)
 
     return add
 
@@ -154,14 +197,14 @@ _mount_option = click.option(
     "--mount",
     multiple=True,
     metavar="HERE:INSIDE",
-    help="Folder where HistFactory XML says INSIDE; may be repeated.",
+    help="Folder HERE to use where HistFactory XML says INSIDE; may be repeated.",
 )
 workspace_argument = source_argument("workspace")
 
 
 @dataclass(frozen=True)
 class Held:
-    """What --fix and --release say; false if that is nothing."""
+    """Values of --fix and --release; false if both are empty."""
 
     fix: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
@@ -177,20 +220,17 @@ def fix_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
     def run(fix: tuple[str, ...], release: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
         return command(fix=Held(fix, release), **arguments)
 
-    decorated: Callable[..., ResultT] = run
-    for option in (_release_option, _fix_option):
-        decorated = option(decorated)
-    return decorated
+    return with_options(_fix_option, _release_option)(run)
 
 
 _fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Hold a parameter; may be repeated."
+    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Fix a parameter; may be repeated."
 )
 _release_option = click.option(
     "--release",
     multiple=True,
     metavar="NAME",
-    help="Fit a parameter that the workspace holds; may be repeated.",
+    help="Let a parameter float that the workspace fixes; may be repeated.",
 )
 
 
@@ -287,9 +327,30 @@ def make_table(*columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
+def print_page(
+    lines: Sequence[str],
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    valid: bool,
+    left: Sequence[str] = ("", "name"),
+    bold: str | None = None,
+) -> None:
+    """Print a verdict, details and a table; `left` are columns of words, `bold` is a row's name."""
+    console = make_console()
+    verdict, *details = lines
+    console.print(Text(verdict, style="bold green" if valid else "bold red"))
+    for line in details:
+        console.print(Text(line))
+    table = make_table(*header, right=[name for name in header if name not in left])
+    for row in rows:
+        table.add_row(*map(Text, row), style="bold" if bold in row[:2] else None)
+    console.print(table)
+
+
 @dataclass(frozen=True)
 class Request:
-    """What the options ask for that all commands of results have."""
+    """Options that all commands with a result have."""
 
     workspace: Source
     measurement: str | None
@@ -323,7 +384,7 @@ class Request:
 
     @contextmanager
     def saved_if_interrupted(self) -> Iterator[None]:
-        """Write what was done until Ctrl-C."""
+        """Write the results so far on Ctrl-C."""
         try:
             yield
         except Interrupted as interrupted:
@@ -334,7 +395,7 @@ class Request:
 
     @contextmanager
     def running(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
-        """Give progress to a long call, print its warnings, and write what it did until Ctrl-C."""
+        """Show progress of a long call and its warnings; write the results so far on Ctrl-C."""
         with (
             self.saved_if_interrupted(),
             warnings_on_stderr(FitWarning),
@@ -360,7 +421,4 @@ def request_options(command: Callable[..., int]) -> Callable[..., int]:
         return command(Request(**common), **arguments)
 
     options = (workspace_argument, measurement_option, poi_option, fix_options)
-    decorated: Callable[..., int] = run
-    for option in reversed((*options, json_option, output_option)):
-        decorated = option(decorated)
-    return decorated
+    return with_options(*options, json_option, output_option)(run)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
 from .._results.record import load_result
 from ..errors import ArgumentError, located
@@ -17,10 +16,11 @@ from ..infer import scan as run_scan
 from ..infer._common import find_poi
 from .common import (
     COUNT,
+    Option,
+    RenamedOption,
     Request,
     level_option,
-    make_console,
-    make_table,
+    print_page,
     request_options,
     seed_option,
     start_option,
@@ -29,8 +29,6 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..infer import ContourResult, IntervalsResult, ScanResult
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
@@ -39,50 +37,44 @@ __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 @click.command("intervals")
 @request_options
 @click.argument("parameters", nargs=-1)
-@click.option("--sigma", type=float, default=1.0, show_default=True, help="Size of the interval.")
+@click.option(
+    "--sigma", type=float, default=1.0, show_default=True, help="Width in standard deviations."
+)
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
-@starts_option
+@starts_option(0)
 @threads_option
-def intervals(
-    request: Request,
-    /,
-    parameters: tuple[str, ...],
-    sigma: float,
-    level: float | None,
-    starts: int | None,
-    threads: int | None,
-) -> int:
+def intervals(request: Request, /, parameters: tuple[str, ...], **options: Option) -> int:
     """Find profile-likelihood intervals (MINOS errors) of PARAMETERS, by default of all."""
     model, data = request.open()
+    options |= {"fixed": request.fixed(model)}
     count = 2 * (len(parameters) or model.fixed.count(False))
     with request.running(count, "sides") as progress:
-        result = find_intervals(
-            model,
-            data,
-            parameters or None,
-            sigma=sigma,
-            level=level,
-            fixed=request.fixed(model),
-            starts=starts or 0,
-            n_threads=threads,
-            progress=progress,
-        )
+        result = find_intervals(model, data, parameters or None, progress=progress, **options)
     return _finish(request, result)
 
 
 @click.command("scan")
 @request_options
 @click.argument("parameters", nargs=-1)
-@click.option("--n", type=COUNT, help="Values of each parameter; by default 41, or 25 each of two.")
+@click.option(
+    "--points",
+    "n",
+    cls=RenamedOption,
+    former="--n",
+    type=COUNT,
+    help="Number of values of each parameter; default: 41 for one parameter, 25 for two.",
+)
 @click.option(
     "--range",
     "ranges",
     multiple=True,
     metavar="LOW:HIGH",
-    help="Of the first parameter, then of the second; by default 3 errors about the best fit.",
+    help="Range of the first parameter, then of the second; default: 3 errors about the best fit.",
 )
-@click.option("--keep", multiple=True, metavar="NAME", help="Keep fitted values of these.")
-@starts_option
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="Keep the fitted values of this parameter."
+)
+@starts_option(0)
 @threads_option
 def scan(
     request: Request,
@@ -91,8 +83,7 @@ def scan(
     n: int | None,
     ranges: tuple[str, ...],
     keep: tuple[str, ...],
-    starts: int | None,
-    threads: int | None,
+    **options: Option,
 ) -> int:
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
     model, data = request.open()
@@ -104,20 +95,11 @@ def scan(
     if limits and len(limits) != len(names):
         message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
         raise located(ArgumentError, message, "--range")
+    options |= {"n": n, "keep": keep or None, "fixed": request.fixed(model)}
+    options["range"] = None if not limits else limits[0] if len(names) == 1 else limits
     total = (n or (41, 25)[len(names) - 1]) ** len(names)
     with request.running(total, "points") as progress:
-        result = run_scan(
-            model,
-            data,
-            names,
-            n=n,
-            range=None if not limits else limits[0] if len(names) == 1 else limits,
-            keep=keep or None,
-            fixed=request.fixed(model),
-            starts=starts or 0,
-            n_threads=threads,
-            progress=progress,
-        )
+        result = run_scan(model, data, names, progress=progress, **options)
     return _finish(request, result)
 
 
@@ -143,32 +125,31 @@ def _parse_range(text: str) -> tuple[float, float]:
     show_default=True,
     help="Confidence level; may be repeated.",
 )
-@click.option("--n", type=COUNT, default=60, show_default=True, help="Directions per level.")
-@starts_option
+@click.option(
+    "--points",
+    "n_points",
+    cls=RenamedOption,
+    former="--n",
+    type=COUNT,
+    default=60,
+    show_default=True,
+    help="Number of points on each contour.",
+)
+@starts_option(0)
 @threads_option
 def contour(
     request: Request,
     /,
     parameters: tuple[str, str],
     levels: tuple[float, ...],
-    n: int,
-    starts: int | None,
-    threads: int | None,
+    n_points: int,
+    **options: Option,
 ) -> int:
     """Find contours of the profile likelihood in two PARAMETERS."""
     model, data = request.open()
-    with request.running(n * len(levels), "directions") as progress:
-        result = find_contour(
-            model,
-            data,
-            parameters,
-            levels=levels,
-            n_points=n,
-            fixed=request.fixed(model),
-            starts=starts or 0,
-            n_threads=threads,
-            progress=progress,
-        )
+    options |= {"levels": levels, "n_points": n_points, "fixed": request.fixed(model)}
+    with request.running(n_points * len(levels), "directions") as progress:
+        result = find_contour(model, data, parameters, progress=progress, **options)
     return _finish(request, result)
 
 
@@ -176,43 +157,33 @@ def contour(
 @request_options
 @click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
 @level_option
-@click.option("--n-toys", type=COUNT, default=1000, show_default=True, help="Toys per value.")
+@click.option(
+    "--toys",
+    "n_toys",
+    cls=RenamedOption,
+    former="--n-toys",
+    type=COUNT,
+    default=1000,
+    show_default=True,
+    help="Number of toys per value.",
+)
 @seed_option
 @start_option
 @threads_option
 def feldman_cousins_command(
-    request: Request,
-    /,
-    values: str | None,
-    level: float,
-    n_toys: int,
-    seed: int,
-    start: int,
-    threads: int | None,
+    request: Request, /, values: str | None, n_toys: int, **options: Option
 ) -> int:
     """Find the Feldman-Cousins interval of the parameter of interest, from toys.
 
-    If the file of -o exists already, its toys are taken over: an interrupted run continues.
+    If the file of -o exists already, its toys are reused: an interrupted run continues.
     """
     model, data = request.open()
     resume = _load(request.output)
     tested = None if resume is not None or values is None else _parse_values(values)
+    options |= {"n_toys": n_toys, "resume": resume, "fixed": request.fixed(model)}
     total = n_toys * (21 if tested is None else len(tested))
     with request.running(total, "toys") as progress:
-        result = feldman_cousins(
-            model,
-            data,
-            request.poi,
-            tested,
-            level=level,
-            n_toys=n_toys,
-            seed=seed,
-            start=start,
-            resume=resume,
-            fixed=request.fixed(model),
-            n_threads=threads,
-            progress=progress,
-        )
+        result = feldman_cousins(model, data, request.poi, tested, progress=progress, **options)
     return _finish(request, result)
 
 
@@ -247,23 +218,5 @@ def _finish(
     else:
         if request.output is not None:
             result.save(request.output)
-        _print(result.outcome_lines(), *result.table(), valid=result.valid)
+        print_page(result.outcome_lines(), *result.table(), valid=result.valid)
     return 0 if result.valid else 1
-
-
-def _print(
-    lines: Sequence[str],
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    valid: bool,
-) -> None:
-    console = make_console()
-    verdict, *details = lines
-    console.print(Text(verdict, style="bold green" if valid else "bold red"))
-    for line in details:
-        console.print(Text(line))
-    table = make_table(*header, right=[name for name in header if name not in ("", "name")])
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from .._results.record import Record, load_result
+from .._results.record import load_result
 from ..errors import ArgumentError, located
 from ..infer import hypotest, limit_grid, significance, upper_limit
 from ..infer.limits._toys import N_VALUES
 from ..io.patchset import PatchSet
 from .common import (
     COUNT,
+    Option,
     Request,
     json_option,
     level_option,
@@ -27,6 +28,7 @@ from .common import (
     start_option,
     starts_option,
     threads_option,
+    with_options,
 )
 
 if TYPE_CHECKING:
@@ -35,10 +37,14 @@ if TYPE_CHECKING:
 
 __all__ = ["hypotest_command", "limit_command", "show_command", "significance_command"]
 
-ResultT = TypeVar("ResultT", bound=Record)
-
-_toys_option = click.option(
-    "--toys", "n_toys", type=COUNT, metavar="N", help="p-values from N toys of each hypothesis."
+_test_options = with_options(
+    starts_option(None),
+    click.option(
+        "--toys", "n_toys", type=COUNT, metavar="N", help="p-values from N toys of each hypothesis."
+    ),
+    seed_option,
+    start_option,
+    threads_option,
 )
 
 
@@ -53,38 +59,30 @@ _toys_option = click.option(
     help="Interpolate between these values, 0.5,1,2 or LOW:HIGH:N, instead of searching.",
 )
 @click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
-@starts_option
-@_toys_option
-@seed_option
-@start_option
 @click.option(
     "--patchset",
     type=click.Path(path_type=Path),
-    help="Limits of the signals of this pyhf patch set over WORKSPACE.",
+    help="Find limits for the signals of this pyhf patch set on WORKSPACE.",
 )
-@click.option("--signal", "signals", multiple=True, metavar="NAME", help="Only this patch.")
+@click.option(
+    "--signal", "signals", multiple=True, metavar="NAME", help="Use only this patch of the set."
+)
 @click.option("--csv", type=click.Path(path_type=Path), help="Write the table of signals as CSV.")
-@threads_option
+@_test_options
 def limit_command(
     request: Request,
     /,
-    level: float,
-    statistic: str,
-    criterion: str,
     values: str | None,
     interpolation: str,
-    starts: int | None,
-    n_toys: int | None,
-    seed: int,
-    start: int,
     patchset: Path | None,
     signals: tuple[str, ...],
     csv: Path | None,
-    threads: int | None,
+    n_toys: int | None,
+    seed: int,
+    start: int,
+    **common: Option,
 ) -> int:
-    """Upper limits on the parameter of interest of WORKSPACE, observed and expected."""
-    common: dict[str, Any] = {"level": level, "statistic": statistic, "criterion": criterion}
-    common |= {"starts": starts, "n_threads": threads}
+    """Find the upper limit on the parameter of interest of WORKSPACE, observed and expected."""
     if patchset is not None:
         _refuse("is not for signal grids", values=values, fix=request.fix or None, toys=n_toys)
         common |= {"measurement": request.measurement, "poi": request.poi, "names": signals or None}
@@ -94,8 +92,8 @@ def limit_command(
     tested = None if values is None else parse_values(values)
     n_values = N_VALUES if tested is None else len(np.unique(tested))
     common |= {"values": tested, "interpolation": interpolation, "fixed": request.fixed(model)}
-    with _toys(n_toys, n_values + 1, seed, start, request) as run:
-        result = run(lambda toys: upper_limit(model, data, **common, **toys))
+    with _toys(request, n_values + 1, n_toys=n_toys, seed=seed, start=start) as toys:
+        result = upper_limit(model, data, **common, **toys)
     request.finish(result)
     return 0 if result.valid else 1
 
@@ -118,7 +116,7 @@ def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path
     "settings",
     multiple=True,
     metavar="[NAME=]VALUE",
-    help="Tested value; 1 by default, 0 for q0. Repeat with names for several parameters.",
+    help="Tested value; default: 1, or 0 for q0. Repeat with names for several parameters.",
 )
 @click.option(
     "--statistic",
@@ -126,39 +124,22 @@ def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path
     show_default=True,
     help='"qtilde", "q", "t", "ttilde" or "q0".',
 )
-@starts_option
-@_toys_option
-@seed_option
-@start_option
-@threads_option
+@_test_options
 def hypotest_command(
     request: Request,
     /,
     settings: tuple[str, ...],
-    statistic: str,
-    starts: int | None,
     n_toys: int | None,
     seed: int,
     start: int,
-    threads: int | None,
+    **options: Option,
 ) -> int:
     """Test a value of the parameter of interest of WORKSPACE: p-values, CLs."""
     model, data = request.open()
     value = parse_tested(settings, model)
-    fixed = request.fixed(model)
-    with _toys(n_toys, 2, seed, start, request) as run:
-        result = run(
-            lambda toys: hypotest(
-                model,
-                data,
-                value,
-                statistic=statistic,
-                fixed=fixed,
-                starts=starts,
-                n_threads=threads,
-                **toys,
-            )
-        )
+    options |= {"fixed": request.fixed(model)}
+    with _toys(request, 2, n_toys=n_toys, seed=seed, start=start) as toys:
+        result = hypotest(model, data, value, **options, **toys)
     request.finish(result)
     return 0 if result.valid else 1
 
@@ -176,40 +157,17 @@ def hypotest_command(
     "--asimov",
     default="profiled",
     show_default=True,
-    help='Its nuisance parameters: "profiled" to the data or "prefit".',
+    help='Nuisance parameters of its Asimov data: "profiled" to the data or "prefit".',
 )
-@starts_option
-@_toys_option
-@seed_option
-@start_option
-@threads_option
+@_test_options
 def significance_command(
-    request: Request,
-    /,
-    expected_at: float,
-    asimov: str,
-    starts: int | None,
-    n_toys: int | None,
-    seed: int,
-    start: int,
-    threads: int | None,
+    request: Request, /, n_toys: int | None, seed: int, start: int, **options: Option
 ) -> int:
-    """Discovery significance of the signal of WORKSPACE, observed and expected."""
+    """Find the discovery significance of the signal of WORKSPACE, observed and expected."""
     model, data = request.open()
-    fixed = request.fixed(model)
-    with _toys(n_toys, 2, seed, start, request) as run:
-        result = run(
-            lambda toys: significance(
-                model,
-                data,
-                expected_at=expected_at,
-                asimov=asimov,
-                fixed=fixed,
-                starts=starts,
-                n_threads=threads,
-                **toys,
-            )
-        )
+    options |= {"fixed": request.fixed(model)}
+    with _toys(request, 2, n_toys=n_toys, seed=seed, start=start) as toys:
+        result = significance(model, data, **options, **toys)
     request.finish(result)
     return 0 if result.valid else 1
 
@@ -269,12 +227,17 @@ def _refuse(reason: str, **given: object) -> None:
 
 @contextmanager
 def _toys(
-    n_toys: int | None, n_jobs: int, seed: int, start: int, request: Request
-) -> Iterator[Callable[[Callable[[dict[str, Any]], ResultT]], ResultT]]:
-    """Give a function that calls another one with what toys need, under a progress bar."""
+    request: Request, n_samples: int, *, n_toys: int | None, seed: int, start: int
+) -> Iterator[dict[str, Any]]:
+    """Give the arguments that toys need, with a progress bar; none without toys."""
     if n_toys is None:
-        yield lambda work: work({})
+        yield {}
         return
-    arguments = {"calculator": "toys", "n_toys": n_toys, "seed": seed, "start": start}
-    with request.running(n_toys * n_jobs, "toys") as progress:
-        yield lambda work: work({**arguments, "progress": progress})
+    with request.running(n_toys * n_samples, "toys") as progress:
+        yield {
+            "calculator": "toys",
+            "n_toys": n_toys,
+            "seed": seed,
+            "start": start,
+            "progress": progress,
+        }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,85 +14,76 @@ from ..infer.impacts.breakdown import METHODS as BREAKDOWN_METHODS
 from ..infer.impacts.correlation import ORDERS
 from ..infer.impacts.ranking import METHODS as RANKING_METHODS
 from .common import (
+    Option,
     Request,
     fit_option,
+    none_if_empty,
     progress_bar,
     request_options,
     starts_option,
     threads_option,
+    with_options,
 )
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
 
-_PATTERN = "NAME, wildcard pattern or re:REGEX; may be repeated."
-_parameters_option = click.option(
-    "--parameters", multiple=True, metavar="PATTERN", help=f"Only these: {_PATTERN}"
-)
-_exclude_option = click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help=f"Without these: {_PATTERN}"
+_selection_options = with_options(
+    request_options,
+    fit_option,
+    *(
+        click.option(
+            f"--{name}",
+            multiple=True,
+            callback=none_if_empty,
+            metavar="PATTERN",
+            help=f"{which} these parameters: NAME, wildcard pattern or re:REGEX; may be repeated.",
+        )
+        for name, which in (("parameters", "Only"), ("exclude", "All but"))
+    ),
 )
 _top_option = click.option(
-    "--top", type=click.IntRange(min=1), help="Print so many; JSON has all of them."
+    "--top", type=click.IntRange(min=1), metavar="N", help="Print only the top N; JSON has all."
 )
 
 
 @click.command()
-@request_options
-@fit_option
-@_parameters_option
-@_exclude_option
+@_selection_options
 @click.option(
     "--method", type=click.Choice(RANKING_METHODS), default="refit", show_default=True,
-    help="How to get impacts.",
+    help="How impacts are computed.",
 )  # fmt: skip
 @_top_option
-@starts_option
+@starts_option(0)
 @threads_option
 def ranking(
     request: Request,
     /,
     fit_path: Path | None,
-    parameters: tuple[str, ...],
-    exclude: tuple[str, ...],
     method: str,
     top: int | None,
-    starts: int | None,
-    threads: int | None,
+    n_threads: int | None,
+    **options: Option,
 ) -> int:
     """Rank the parameters of WORKSPACE by their impact on the parameter of interest.
 
-    Every parameter is held at plus and minus its error after and before the fit, and all others are
-    fitted again; other methods are impacts from the covariance, and impacts of shifted global
+    Every parameter is fixed at plus and minus its error after and before the fit, and all others
+    are fitted again; other methods are impacts from the covariance, and impacts of shifted global
     observables.
     """
     model, data = request.open()
     best = request.best_fit(model, data, fit_path)
-    rank = partial(
-        infer.ranking,
-        model,
-        data,
-        parameters=parameters or None,
-        exclude=exclude or None,
-        result=best,
-        starts=starts or 0,
-    )
+    rank = partial(infer.ranking, model, data, result=best, **options)
     quick = rank(method="global_observables" if method.startswith("global") else "linear")
     total = sum(status == "linear" for row in quick.statuses.values() for status in row)
     bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
     with request.saved_if_interrupted(), bar as progress:
-        result = rank(method=method, n_threads=threads, progress=progress)
+        result = rank(method=method, n_threads=n_threads, progress=progress)
     request.finish(result, None if top is None else repr(result.first(top)))
     return 1 if {warning.kind for warning in result.warnings} & {"invalid_fit", "failed"} else 0
 
 
 @click.command()
-@request_options
-@fit_option
-@_parameters_option
-@_exclude_option
+@_selection_options
 @click.option(
     "--global-observables", is_flag=True, help="Shift global observables, not parameters."
 )
@@ -102,63 +92,37 @@ def impacts(
     request: Request,
     /,
     fit_path: Path | None,
-    parameters: tuple[str, ...],
-    exclude: tuple[str, ...],
     global_observables: bool,
     top: int | None,
+    **options: Option,
 ) -> int:
     """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
     model, data = request.open()
     best = request.best_fit(model, data, fit_path)
-    result = infer.ranking(
-        model,
-        data,
-        parameters=parameters or None,
-        exclude=exclude or None,
-        result=best,
-        method="global_observables" if global_observables else "linear",
-    )
+    method = "global_observables" if global_observables else "linear"
+    result = infer.ranking(model, data, result=best, method=method, **options)
     request.finish(result, None if top is None else repr(result.first(top)))
     return 0 if best.valid else 1
 
 
 @click.command()
-@request_options
-@fit_option
-@_parameters_option
-@_exclude_option
+@_selection_options
 @click.option(
     "--over-constrained", type=float, default=0.7, show_default=True,
-    help="Warn of constraints below.",
+    help="Warn of constraints (error / width) below this value.",
 )  # fmt: skip
-@click.option("--pulled", type=float, default=2.0, show_default=True, help="Warn of pulls above.")
+@click.option(
+    "--pulled", type=float, default=2.0, show_default=True, help="Warn of pulls above this value."
+)
 @click.option(
     "--one-sided", type=float, default=0.5, show_default=True,
-    help="Warn if up and down variations agree by more.",
+    help="Warn if the one-sided fraction of the up and down variations exceeds this value.",
 )  # fmt: skip
-def pulls(
-    request: Request,
-    /,
-    fit_path: Path | None,
-    parameters: tuple[str, ...],
-    exclude: tuple[str, ...],
-    over_constrained: float,
-    pulled: float,
-    one_sided: float,
-) -> int:
+def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
     """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
     model, data = request.open()
     best = request.best_fit(model, data, fit_path)
-    result = infer.pulls(
-        best,
-        model=model,
-        parameters=parameters or None,
-        exclude=exclude or None,
-        over_constrained=over_constrained,
-        pulled=pulled,
-        one_sided=one_sided,
-    )
-    request.finish(result)
+    request.finish(infer.pulls(best, model=model, **options))
     return 0 if best.valid else 1
 
 
@@ -167,70 +131,45 @@ def pulls(
 @fit_option
 @click.option(
     "--group", "groups", multiple=True, metavar="NAME=PATTERN[,...]",
-    help="Parameters that make a group; may be repeated. Default: by kind of modifier.",
+    help="Parameters that form a group; may be repeated. Default: groups by type of modifier.",
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(BREAKDOWN_METHODS), default="linear", show_default=True,
-    help="How to get contributions.",
+    help="How contributions are computed.",
 )  # fmt: skip
 @threads_option
 def breakdown(
-    request: Request,
-    /,
-    fit_path: Path | None,
-    groups: tuple[str, ...],
-    method: str,
-    threads: int | None,
+    request: Request, /, fit_path: Path | None, groups: tuple[str, ...], **options: Option
 ) -> int:
     """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
     wanted = _parse_groups(groups)
     model, data = request.open()
     best = request.best_fit(model, data, fit_path)
     with request.saved_if_interrupted():
-        result = infer.breakdown(
-            model, data, groups=wanted, result=best, method=method, n_threads=threads
-        )
+        result = infer.breakdown(model, data, groups=wanted, result=best, **options)
     request.finish(result)
     return 1 if result.warnings else 0
 
 
 @click.command()
-@request_options
-@fit_option
-@_parameters_option
-@_exclude_option
+@_selection_options
 @click.option(
     "--threshold", type=float, default=0.2, show_default=True,
     help="Leave out parameters whose correlations are all smaller.",
 )  # fmt: skip
 @click.option(
     "--order", type=click.Choice(ORDERS), default="model", show_default=True,
-    help="Of the parameters.",
+    help="Order of the parameters.",
 )  # fmt: skip
-def correlation(
-    request: Request,
-    /,
-    fit_path: Path | None,
-    parameters: tuple[str, ...],
-    exclude: tuple[str, ...],
-    threshold: float,
-    order: str,
-) -> int:
+def correlation(request: Request, /, fit_path: Path | None, **options: Option) -> int:
     """Show correlations between the parameters of WORKSPACE after a fit."""
     best = request.best_fit(*request.open(), fit_path)
-    result = infer.correlation(
-        best,
-        parameters=parameters or None,
-        exclude=exclude or None,
-        threshold=threshold,
-        order=order,
-    )
-    request.finish(result)
+    request.finish(infer.correlation(best, **options))
     return 0 if best.valid else 1
 
 
 def _parse_groups(items: tuple[str, ...]) -> dict[str, infer.Patterns] | None:
-    """Read NAME=PATTERN,PATTERN; a name that comes again adds to its group."""
+    """Read NAME=PATTERN,PATTERN; a repeated name adds to its group."""
     groups: dict[str, list[str]] = {}
     for item in items:
         name, equals, patterns = item.partition("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,13 +13,16 @@ from .._results.record import load_result
 from ..errors import ArgumentError, Error, FitWarning, located
 from .common import (
     COUNT_OR_NONE,
-    SEED,
+    Option,
     Source,
+    level_option,
     measurement_option,
     open_workspace,
     poi_option,
+    seed_option,
     threads_option,
     warnings_on_stderr,
+    with_options,
     workspace_argument,
 )
 
@@ -28,11 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_command", "report_command"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_LABEL_OPTIONS = (
-    click.option("--experiment", default="", metavar="TEXT", help='E.g. "ATLAS".'),
-    click.option("--status", default="", metavar="TEXT", help='E.g. "Internal".'),
+_label_options = with_options(
+    click.option("--experiment", default="", metavar="TEXT", help='Experiment, e.g. "ATLAS".'),
+    click.option("--status", default="", metavar="TEXT", help='Status, e.g. "Internal".'),
     click.option("--energy", type=float, help="Centre-of-mass energy in TeV."),
     click.option("--luminosity", type=float, help="Integrated luminosity in 1/fb."),
     click.option("--text", default="", metavar="TEXT", help="One more line for the label."),
@@ -41,15 +42,9 @@ _LABEL_OPTIONS = (
         type=click.Choice(["plain", "ATLAS", "CMS"]),
         default="plain",
         show_default=True,
-        help="Fonts and place of the label.",
+        help="Fonts, and position of the label.",
     ),
 )
-
-
-def _label_options(command: F) -> F:
-    for option in reversed(_LABEL_OPTIONS):
-        command = option(command)
-    return command
 
 
 def _label(values: dict[str, Any]) -> Label:
@@ -69,26 +64,33 @@ def _label(values: dict[str, Any]) -> Label:
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
-    help="A file: .pdf, .png, .svg or .eps; may be repeated.",
+    help="File to write: .pdf, .png, .svg or .eps; may be repeated.",
 )
-@click.option("--kind", metavar="NAME", help="Which plot, where a result has several.")
+@click.option("--kind", metavar="NAME", help="Plot to draw, where a result has several.")
 @_label_options
 @click.option("--x-label", metavar="TEXT", help="Label of the horizontal axis.")
 @click.option("--y-label", metavar="TEXT", help="Label of the vertical axis.")
 @click.option("--unit", metavar="TEXT", help="Unit of the horizontal axis.")
 @click.option("--size", "figsize", type=float, nargs=2, help="Width and height in inches.")
 @click.option("--scale", "y_scale", type=click.Choice(["linear", "log"]), help="Vertical scale.")
-@click.option("--channel", metavar="NAME", help="Yields: a channel, bin by bin.")
+@click.option("--channel", metavar="NAME", help="Yields: channel to draw, bin by bin.")
 @click.option(
-    "--prefit", type=click.Path(path_type=Path), help="Yields: those before the fit, to compare."
+    "--prefit",
+    type=click.Path(path_type=Path),
+    help="Yields: those before the fit, for comparison.",
 )
 @click.option("--poi", metavar="NAME", help="Ranking: the parameter of interest.")
-@click.option("--parameters", multiple=True, metavar="PATTERN", help="Only these parameters.")
-@click.option("--n-max", type=click.IntRange(min=1), help="Draw at most so many parameters.")
 @click.option(
-    "--rename", "names", multiple=True, metavar="NAME=TEXT", help="What to write for a name."
+    "--parameters",
+    multiple=True,
+    metavar="PATTERN",
+    help="Draw only these parameters; may be repeated.",
 )
-def plot_command(result: Path, kind: str | None, **options: Any) -> None:  # noqa: ANN401
+@click.option("--n-max", type=click.IntRange(min=1), help="Largest number of parameters to draw.")
+@click.option(
+    "--rename", "names", multiple=True, metavar="NAME=TEXT", help="Text to show for a name."
+)
+def plot_command(result: Path, kind: str | None, **options: Option) -> None:
     """Draw a RESULT that another command has saved; nothing is fitted again.
 
     Texts may contain formulas between dollar signs.
@@ -156,13 +158,16 @@ def _plots() -> None:
 @click.option("--title", metavar="TEXT", help="Title of the page.")
 @_label_options
 @click.option("--no-ranking", is_flag=True, help="Leave out the ranking.")
+@level_option
 @click.option(
-    "--level", type=float, default=0.95, show_default=True, help="Confidence level of limits."
+    "--toys",
+    "n_toys",
+    type=COUNT_OR_NONE,
+    default=0,
+    show_default=True,
+    help="Number of toys for the goodness of fit.",
 )
-@click.option(
-    "--toys", "n_toys", type=COUNT_OR_NONE, default=0, help="Toys for the goodness of fit."
-)
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the toys.")
+@seed_option
 @threads_option
 @click.option(
     "-o",
@@ -170,22 +175,17 @@ def _plots() -> None:
     type=click.Path(path_type=Path),
     default=Path("report.html"),
     show_default=True,
-    help="The page to write.",
+    help="HTML page to write.",
 )
 def report_command(
     workspace: Source,
     measurement: str | None,
     poi: str | None,
-    title: str | None,
     no_ranking: bool,
-    level: float,
-    n_toys: int,
-    seed: int,
-    threads: int | None,
     output: Path,
-    **label: Any,  # noqa: ANN401
+    **options: Option,
 ) -> int:
-    """Fit WORKSPACE and write all an analysis quotes to one HTML page."""
+    """Fit WORKSPACE and write all that an analysis quotes to one HTML page."""
     _plots()
     from ..report.make_report import make_report
 
@@ -195,14 +195,10 @@ def report_command(
             model,
             data,
             workspace=opened,
-            title=title,
-            label=_label(label),
+            label=_label(options),
             rank=not no_ranking,
-            level=level,
-            n_toys=n_toys,
-            seed=seed,
-            n_threads=threads,
             progress=lambda step: click.echo(f"{step.replace('_', ' ')} ...", err=True),
+            **options,
         )
     report.save(output)
     click.echo(output)

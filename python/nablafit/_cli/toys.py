@@ -28,7 +28,7 @@ _SECONDS_BETWEEN_SAVES = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class ToyRun:
-    """What one job does: draw toys number `start` to `start + n - 1` at `x` and fit them."""
+    """One job: draw toys number `start` to `start + n - 1` at `x` and fit them."""
 
     model: Model
     x: FloatArray
@@ -42,7 +42,7 @@ class ToyRun:
 
     @property
     def notes(self) -> dict[str, NDArray[Any]]:
-        """What a file must say for this run to continue it."""
+        """What a file must contain for this run to continue it."""
         return {
             "toys_seed": np.array(self.seed, dtype=np.uint64),
             "toys_start": np.array(self.start, dtype=np.uint64),
@@ -68,7 +68,7 @@ def parse_shard(text: str, n: int) -> tuple[int, int]:
 
 
 def run_toys(run: ToyRun, progress: Callable[[int], object]) -> FitManyResult | Toys:
-    """Do what is left to do of a run, saving now and then and when interrupted.
+    """Do the rest of a run, saving now and then and when interrupted.
 
     `progress` is called with the number of toys done, those of earlier calls included.
     """

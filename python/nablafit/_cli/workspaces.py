@@ -1,10 +1,9 @@
-"""Commands that turn workspaces into others: convert, combine, prune, rename."""
+"""Commands that turn workspaces into others or into C++: convert, combine, prune, rename, export."""
 
 from __future__ import annotations
 
 import json
-import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,133 +12,180 @@ import click
 from .. import surgery
 from .._results.files import write_text
 from ..errors import ArgumentError, ModelWarning, located
-from .common import NamedPath, Source, source_argument
+from ..io.cpp import to_cpp
+from .common import (
+    NamedPath,
+    Option,
+    Source,
+    measurement_option,
+    open_workspace,
+    poi_option,
+    source_argument,
+    warnings_on_stderr,
+    with_options,
+    workspace_argument,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import WorkspaceError
     from ..spec import ModelSpec, Observations
+    from .common import CommandT
 
-__all__ = ["combine", "convert", "prune", "rename", "show_graph"]
+__all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
 _input = source_argument("source")
 _output = click.argument("output", type=click.Path(path_type=Path))
 
 
-def _writing_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = (
-        click.option("--measurement", metavar="NAME", help="Measurement; the first by default."),
-        click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
-        click.option(
-            "--to",
-            "target",
-            type=click.Choice(["pyhf", "hs3"]),
-            default="pyhf",
-            show_default=True,
-            help="Format to write.",
-        ),
-        click.option(
-            "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
-        ),
+_writing_options = with_options(
+    measurement_option,
+    click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
+    click.option(
+        "--to",
+        "target",
+        type=click.Choice(["pyhf", "hs3"]),
+        default="pyhf",
+        show_default=True,
+        help="Format to write.",
+    ),
+    click.option(
+        "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
+    ),
+)
+
+
+def _names_options(verb: str, metavar: str, *kinds: str) -> Callable[[CommandT], CommandT]:
+    """Return options that name channels, samples, ...; all may be repeated."""
+    more = "may be repeated, may have * or ?" if metavar == "NAME" else "may be repeated"
+    return with_options(
+        *(
+            click.option(
+                f"--{kind}", multiple=True, metavar=metavar, help=f"{verb} a {kind}; {more}."
+            )
+            for kind in kinds
+        )
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """Options about input and output that all these commands have."""
+
+    output: Path
+    measurement: str | None
+    dataset: str | None
+    target: str
+    lossy: bool
+
+    def load(self, source: Source) -> tuple[ModelSpec, Observations | None]:
+        """Read one measurement and one data set; say what else there is."""
+        workspace = source.load()
+        spec = workspace.spec(self.measurement)
+        if self.measurement is None and len(workspace.measurements) > 1:
+            others = ", ".join(workspace.measurements[1:])
+            click.echo(f"warning: {workspace.source}: taking {spec.name}, not {others}", err=True)
+        for note in workspace.notes:
+            if note not in workspace._document.warnings:
+                click.echo(f"note: {workspace.source}: {note}", err=True)
+        has_data = self.dataset is not None or bool(workspace.datasets)
+        return spec, workspace.dataset(self.dataset) if has_data else None
+
+    def write(self, spec: ModelSpec, observations: Observations | None) -> None:
+        """Write a specification with its data, with warnings on stderr."""
+        with warnings_on_stderr(ModelWarning):
+            if self.target == "hs3":
+                datasets = () if observations is None else (observations,)
+                text = spec.to_hs3(datasets, lossy=self.lossy)
+            else:
+                document = spec.to_pyhf(observations, lossy=self.lossy)
+                text = json.dumps(document, indent=1, allow_nan=False)
+        _write(self.output, text + "\n")
+
+
+def _write(output: Path, text: str) -> None:
+    """Write text to a file, or to the terminal for "-"."""
+    if str(output) == "-":
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
 
 
 @click.command("convert")
 @_input
 @_output
 @_writing_options
-def convert(
-    source: Source,
-    output: Path,
-    measurement: str | None,
-    dataset: str | None,
-    target: str,
-    lossy: bool,
-) -> None:
+def convert(source: Source, **options: Option) -> None:
     """Write the workspace SOURCE, of any format, as JSON to OUTPUT ("-" for the terminal)."""
-    spec, observations = _load(source, measurement, dataset)
-    _write(output, spec, observations, target, lossy=lossy)
+    writing = _Writing(**options)
+    spec, observations = writing.load(source)
+    writing.write(spec, observations)
 
 
 @click.command("combine")
 @click.argument("sources", nargs=-1, required=True, type=NamedPath(path_type=Path))
 @_output
 @_writing_options
-def combine(
-    sources: tuple[Path, ...],
-    output: Path,
-    measurement: str | None,
-    dataset: str | None,
-    target: str,
-    lossy: bool,
-) -> None:
+def combine(sources: tuple[Path, ...], **options: Option) -> None:
     """Combine SOURCES, with different channels, into OUTPUT; parameters are shared by name."""
-    loaded = [_load(Source(source), measurement, dataset) for source in sources]
+    writing = _Writing(**options)
+    loaded = [writing.load(Source(source)) for source in sources]
     specs = [spec for spec, _ in loaded]
     spec = surgery.combine(specs)
     data = [observations for _, observations in loaded if observations is not None]
     if 0 < len(data) < len(loaded):
         raise located(ArgumentError, "some have data and some do not", "SOURCES")
     both = surgery.combine_observations(data, specs) if data else None
-    _write(output, spec, both, target, lossy=lossy)
+    writing.write(spec, both)
 
 
 @click.command("prune")
 @_input
 @_output
-@click.option("--channel", multiple=True, metavar="NAME", help="May be repeated, may have * or ?.")
-@click.option("--sample", multiple=True, metavar="NAME", help="As --channel.")
-@click.option("--modifier", multiple=True, metavar="NAME", help="As --channel.")
-@click.option("--modifier-type", multiple=True, metavar="TYPE", help='E.g. "staterror".')
+@_names_options("Remove", "NAME", "channel", "sample", "modifier")
+@click.option(
+    "--modifier-type",
+    multiple=True,
+    metavar="TYPE",
+    help='Remove modifiers of this type, e.g. "staterror"; may be repeated.',
+)
 @_writing_options
 def prune(
     source: Source,
-    output: Path,
     channel: tuple[str, ...],
     sample: tuple[str, ...],
     modifier: tuple[str, ...],
     modifier_type: tuple[str, ...],
-    measurement: str | None,
-    dataset: str | None,
-    target: str,
-    lossy: bool,
+    **options: Option,
 ) -> None:
     """Write SOURCE without some channels, samples or modifiers to OUTPUT."""
-    spec, observations = _load(source, measurement, dataset)
+    writing = _Writing(**options)
+    spec, observations = writing.load(source)
     pruned = surgery.prune(
         spec, channels=channel, samples=sample, modifiers=modifier, modifier_types=modifier_type
     )
     if observations is not None:
         observations = surgery.matching(observations, pruned, spec)
-    _write(output, pruned, observations, target, lossy=lossy)
+    writing.write(pruned, observations)
 
 
 @click.command("rename")
 @_input
 @_output
-@click.option("--channel", multiple=True, metavar="OLD=NEW", help="May be repeated.")
-@click.option("--sample", multiple=True, metavar="OLD=NEW", help="May be repeated.")
-@click.option("--modifier", multiple=True, metavar="OLD=NEW", help="May be repeated.")
-@click.option("--parameter", multiple=True, metavar="OLD=NEW", help="May be repeated.")
+@_names_options("Rename", "OLD=NEW", "channel", "sample", "modifier", "parameter")
 @_writing_options
 def rename(
     source: Source,
-    output: Path,
     channel: tuple[str, ...],
     sample: tuple[str, ...],
     modifier: tuple[str, ...],
     parameter: tuple[str, ...],
-    measurement: str | None,
-    dataset: str | None,
-    target: str,
-    lossy: bool,
+    **options: Option,
 ) -> None:
     """Write SOURCE with other names to OUTPUT."""
-    spec, observations = _load(source, measurement, dataset)
+    writing = _Writing(**options)
+    spec, observations = writing.load(source)
     channels, modifiers, parameters = _pairs(channel), _pairs(modifier), _pairs(parameter)
     renamed = surgery.rename(
         spec,
@@ -152,11 +198,42 @@ def rename(
         observations = surgery.rename_observations(
             observations, channels=channels, modifiers=modifiers, parameters=parameters
         )
-    _write(output, renamed, observations, target, lossy=lossy)
+    writing.write(renamed, observations)
+
+
+@click.command("export")
+@workspace_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help='Header file to write, "-" for the terminal.',
+)
+@measurement_option
+@poi_option
+@click.option(
+    "--namespace", default="model", show_default=True, help="C++ namespace of the functions."
+)
+@click.option("--clad", is_flag=True, help="Prepare nll for differentiation by Clad.")
+def export(
+    workspace: Source,
+    output: Path,
+    measurement: str | None,
+    poi: str | None,
+    namespace: str,
+    clad: bool,
+) -> None:
+    """Write the likelihood of WORKSPACE as one self-contained C++17 header.
+
+    It holds nll, its gradient and the expected events as plain functions, and needs no nablafit.
+    """
+    _, model, data = open_workspace(workspace, measurement, poi)
+    _write(output, to_cpp(model.spec, data, namespace=namespace, clad=clad))
 
 
 def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
-    """Print the nodes of a ROOT file's workspaces that are no HistFactory models, if it is one."""
+    """Print the nodes of a ROOT file's workspaces that are not HistFactory models, if it is one."""
     with path.open("rb") as file:
         if file.read(4) != b"root":
             return False
@@ -181,37 +258,3 @@ def _pairs(items: tuple[str, ...]) -> dict[str, str]:
             raise located(ArgumentError, "expected OLD=NEW", item)
         pairs[old] = new
     return pairs
-
-
-def _load(
-    source: Source, measurement: str | None, dataset: str | None
-) -> tuple[ModelSpec, Observations | None]:
-    """Read one measurement and one data set; say what else there is."""
-    workspace = source.load()
-    spec = workspace.spec(measurement)
-    if measurement is None and len(workspace.measurements) > 1:
-        others = ", ".join(workspace.measurements[1:])
-        click.echo(f"warning: {workspace.source}: taking {spec.name}, not {others}", err=True)
-    for note in workspace.notes:
-        if note not in workspace._document.warnings:
-            click.echo(f"note: {workspace.source}: {note}", err=True)
-    has_data = dataset is not None or bool(workspace.datasets)
-    return spec, workspace.dataset(dataset) if has_data else None
-
-
-def _write(
-    output: Path, spec: ModelSpec, observations: Observations | None, target: str, *, lossy: bool
-) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ModelWarning)
-        if target == "hs3":
-            text = spec.to_hs3(() if observations is None else (observations,), lossy=lossy)
-        else:
-            document = spec.to_pyhf(observations, lossy=lossy)
-            text = json.dumps(document, indent=1, allow_nan=False)
-    for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
-    if str(output) == "-":
-        click.echo(text)
-    else:
-        write_text(output, text + "\n")

@@ -11,6 +11,7 @@ from ..errors import ArgumentError, located
 from ..infer import goodness_of_fit, yields
 from .common import (
     COUNT_OR_NONE,
+    Option,
     Request,
     fit_option,
     request_options,
@@ -39,13 +40,14 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
     type=click.Choice(["text", "csv", "latex"]),
     default="text",
     show_default=True,
+    help="Format of the table.",
 )
 @click.option(
     "--by",
     type=click.Choice(["channel", "bin"]),
     default="channel",
     show_default=True,
-    help="Totals of channels, or single bins.",
+    help="One row per channel, or per bin.",
 )
 def yields_command(
     request: Request,
@@ -76,34 +78,24 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 @click.command("gof")
 @request_options
 @click.option(
-    "--toys", type=COUNT_OR_NONE, default=0, show_default=True, help="Toys for a second p-value."
+    "--toys",
+    "n_toys",
+    type=COUNT_OR_NONE,
+    default=0,
+    show_default=True,
+    help="Number of toys for a second p-value.",
 )
 @seed_option
 @start_option
 @threads_option
-def goodness_of_fit_command(
-    request: Request,
-    /,
-    toys: int,
-    seed: int,
-    start: int,
-    threads: int | None,
-) -> int:
+def goodness_of_fit_command(request: Request, /, n_toys: int, **options: Option) -> int:
     """Test how well WORKSPACE describes its data: saturated model, with and without toys.
 
-    Interrupted, it writes what is done to the output.
+    If interrupted, it writes the toys done so far to the output.
     """
     model, data = request.open()
-    with request.running(toys, "toys") as progress:
-        found = goodness_of_fit(
-            model,
-            data,
-            fixed=request.fixed(model),
-            n_toys=toys,
-            seed=seed,
-            start=start,
-            n_threads=threads,
-            progress=progress if toys else None,
-        )
+    options |= {"n_toys": n_toys, "fixed": request.fixed(model)}
+    with request.running(n_toys, "toys") as progress:
+        found = goodness_of_fit(model, data, progress=progress if n_toys else None, **options)
     request.finish(found)
     return 0 if found.fit.valid else 1

@@ -1,4 +1,4 @@
-"""Differentiable inference: fits and what is made of them, with exact derivatives.
+"""Differentiable inference: fits and quantities derived from them, with exact derivatives.
 
 Derivatives are with respect to the inputs of a model (`Model.inputs`: nominal yields, variations,
 uncertainties, widths), to counts and global observables, and to the values of fixed parameters.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ._fit import Cotangent, DifferentiableFit, Tangent, fit
 from ._information import expected_information, fisher_information, optimal_weights, score
-from ._limit import upper_limit
 from ._objective import Objective
 from ._objectives import (
     cls,
@@ -16,6 +15,7 @@ from ._objectives import (
     expected_uncertainty,
     goodness_of_fit,
     test_statistic,
+    upper_limit,
 )
 from ._products import gradient_jvp, gradient_vjp, yields_jvp, yields_vjp
 

@@ -46,11 +46,11 @@ class Tangent:
     x: FloatArray
     """Shape (n_parameters,)."""
     value: float
-    """Of the minimum of -log L."""
+    """Change of the minimum of -log L."""
     covariance: FloatArray | None
     """Shape (n_parameters, n_parameters); None unless asked for."""
     yields: FloatArray
-    """Of the expected events at the minimum, shape (n_bins,)."""
+    """Change of the expected events at the minimum, shape (n_bins,)."""
 
 
 class DifferentiableFit:
@@ -125,11 +125,12 @@ class DifferentiableFit:
         x : array_like, shape (n_parameters,), or mapping, optional
             Cotangent of the parameters; names that a mapping leaves out have 0.
         value : float
-            Of the minimum of -log L.
+            Cotangent of the minimum of -log L.
         covariance : array_like, shape (n_parameters, n_parameters), optional
-            Of the covariance; its symmetric part counts. Costs one third-order sweep per rank.
+            Cotangent of the covariance; its symmetric part counts. Costs one third-order sweep per
+            rank.
         yields : array_like, shape (n_bins,), optional
-            Of the expected events at the minimum.
+            Cotangent of the expected events at the minimum.
 
         Raises
         ------
@@ -173,9 +174,9 @@ class DifferentiableFit:
         counts, global_observables : array_like, optional
             Change of the data.
         fixed : array_like, shape (n_parameters,), or mapping, optional
-            Change of fixed parameters; entries of others do not count.
+            Change of fixed parameters; entries of other parameters are ignored.
         covariance : bool
-            Whether to make the change of the covariance too: two solves and a third-order sweep per
+            Also compute the change of the covariance: two solves and a third-order sweep per
             free parameter.
 
         Raises
@@ -184,14 +185,9 @@ class DifferentiableFit:
             As `vjp`.
         """
         model = self._likelihood.model
-        direction = None if inputs is None else by_address(model, inputs)
-        n_observables = len(model.constrained_parameters)
-        by_count = None if counts is None else float_vector(counts, model.n_bins, "counts")
-        by_observable = None
-        if global_observables is not None:
-            by_observable = float_vector(global_observables, n_observables, "global_observables")
+        direction = direction_of(model, inputs, counts, global_observables)
         x, value, matrix, yields = self._core.push_forward(
-            by_parameter(model, fixed, "fixed"), direction, by_count, by_observable, covariance
+            by_parameter(model, fixed, "fixed"), *direction, covariance
         )
         n = model.n_parameters
         return Tangent(x, value, matrix.reshape(n, n) if covariance else None, yields)
@@ -253,8 +249,29 @@ def parameter_vector(
     return vector
 
 
-def by_address(model: Model, values: InputValues) -> FloatArray:
+def direction_of(
+    model: Model,
+    inputs: InputValues | None,
+    counts: ArrayLike | None,
+    global_observables: ArrayLike | None,
+) -> tuple[FloatArray | None, FloatArray | None, FloatArray | None]:
+    """Return a change of inputs and data as vectors; None for what does not change."""
+    n_observables = len(model.constrained_parameters)
+
+    def vector(values: ArrayLike | None, size: int, name: str) -> FloatArray | None:
+        return None if values is None else float_vector(values, size, name)
+
+    return (
+        by_address(model, inputs),
+        vector(counts, model.n_bins, "counts"),
+        vector(global_observables, n_observables, "global_observables"),
+    )
+
+
+def by_address(model: Model, values: InputValues | None) -> FloatArray | None:
     """Return a vector over inputs; addresses that a mapping leaves out have 0."""
+    if values is None:
+        return None
     layout = model.inputs
     if not isinstance(values, Mapping):
         return float_vector(values, layout.size, "inputs")

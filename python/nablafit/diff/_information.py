@@ -32,7 +32,7 @@ def score(model: Model, data: Data, at: ParameterValues | None = None) -> FloatA
     model : Model
         The model.
     data : Data
-        What was measured. `gradient_vjp` differentiates the score with respect to it and inputs.
+        Observed data. `gradient_vjp` differentiates the score with respect to them and inputs.
     at : array_like or mapping, optional
         Parameter values; the initial ones for what is left out.
     """
@@ -87,14 +87,13 @@ def expected_information(
     inputs: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> Objective:
-    """Return d^T I d with the Fisher information I, and its gradient by inputs.
+    """Return d^T I d with the Fisher information I, and its gradient with respect to inputs.
 
     Parameters
     ----------
     direction : str, array_like of shape (n_parameters,), or mapping
-        d; a name stands for the direction of that parameter. All parameters are held but for the
-        motion along d: for the information that is left when others float, see
-        `expected_uncertainty`.
+        d; a name stands for the direction of that parameter. Parameters only move along d; for the
+        information that is left when others float, see `expected_uncertainty`.
     model, at, inputs, n_threads
         As in `expected_uncertainty`.
     """

@@ -21,7 +21,7 @@ __all__ = ["Batch", "Objective", "Rows", "make_batch"]
 Rows: TypeAlias = tuple[
     FloatArray, FloatArray, "FloatArray | None", "FloatArray | None", "FloatArray | None"
 ]
-"""Values, and gradients by inputs, counts, global observables and tested value."""
+"""Values, and gradients with respect to inputs, counts, global observables and tested value."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,9 +51,12 @@ class Objective:
         if self.value.ndim:
             bad = sum(bool(message) for message in self.messages)
             failed = f", {bad} without a value" if bad else ""
-            return f"<Objective: {self.value.size} values{failed}, gradients by inputs>"
+            return (
+                f"<Objective: {self.value.size} values{failed}, gradients with respect to inputs>"
+            )
         data = "" if self.counts is None else " and data"
-        return f"<Objective: {float(self.value):.6g}, gradient by {self.inputs.size} inputs{data}>"
+        names = f"{self.inputs.size} inputs{data}"
+        return f"<Objective: {float(self.value):.6g}, gradient with respect to {names}>"
 
     def __float__(self) -> float:
         return float(self.value)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
+import scipy
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, thread_count
-from ..errors import ArgumentError, located
+from ..errors import ArgumentError, Error, located
 from ..infer._common import find_poi
 from ..infer.testing._hypothesis import make_hypothesis
 from ..infer.testing._statistic import log_cls, root_slope, tail_coordinates, tail_slopes
@@ -35,7 +36,13 @@ __all__ = [
     "expected_uncertainty",
     "goodness_of_fit",
     "test_statistic",
+    "upper_limit",
 ]
+
+_FOR_LIMITS = ("qtilde", "q")
+_MOST_STEPS = 60
+_TOLERANCE = 1e-11
+"""Relative size of the last step, which is quadratically larger than the error."""
 
 _Computed: TypeAlias = "tuple[Rows, Rows | None, FloatArray, list[str], BaseException | None]"
 
@@ -52,8 +59,8 @@ def expected_uncertainty(
     """Return the uncertainty of a parameter expected from Asimov data, and its gradient.
 
     The square root of the diagonal element of the inverse Hessian over all parameters that are not
-    fixed, in data that equal their expectation at `at`: the objective of INFERNO (de Castro and
-    Dorigo, arXiv:1806.04743), here with exact third derivatives. Bounds do not matter to it.
+    fixed, in data equal to their expectation at `at`: the objective of INFERNO (de Castro and
+    Dorigo, arXiv:1806.04743), here with exact third derivatives. It does not depend on bounds.
 
     Parameters
     ----------
@@ -66,9 +73,9 @@ def expected_uncertainty(
     fixed : str, iterable of str or mapping, optional
         Parameters to hold, as in `nablafit.fit`.
     inputs : array_like, shape (n_inputs,) or (n, n_inputs), optional
-        Inputs instead of those of the model; a batch is computed in threads.
+        Inputs to use instead of those of the model; a batch is computed in threads.
     n_threads : int, optional
-        Of a batch; by default all processors.
+        Number of threads for a batch; default: all processors.
 
     Raises
     ------
@@ -106,7 +113,7 @@ def expected_significance(
     mu : float
         Value of the parameter of interest in the Asimov data.
     bounds : mapping or sequence, optional
-        Ranges in fits instead of the model's.
+        Ranges in fits, instead of those of the model.
     model, poi, at, fixed, inputs, n_threads
         As in `expected_uncertainty`.
     """
@@ -143,21 +150,21 @@ def test_statistic(
     model : Model
         The model.
     data : Data, optional
-        What was measured; without data and counts, Asimov data without signal for `initial`.
+        Observed data; without data and counts, Asimov data without signal at `initial`.
     mu : float
-        Tested value of the parameter of interest; for q0 it is not used.
+        Tested value of the parameter of interest; not used for q0.
     statistic : {"qtilde", "q", "q0"}
-        q-tilde wants the estimate from 0 on. Where the estimate is beyond `mu` (for q0: below 0)
-        the statistic is 0 and so is the gradient: a kink, in q without a jump of the slope.
+        q-tilde restricts the estimate to values from 0 on. Where the estimate is above `mu` (for
+        q0: below 0) the statistic and its gradient are 0: a kink, in q without a jump of the slope.
     initial : array_like or mapping, optional
-        Where fits start.
+        Start values of the fits.
     counts, global_observables : array_like, shape (..., n_bins), (..., n_constrained), optional
-        Instead of `data`, also in batches. Global observables that are not given are those stored
-        with the model, and what of them follows widths counts as inputs.
+        Used instead of `data`, also in batches. Global observables that are not given are those
+        stored with the model; where they follow from widths, they depend on the inputs.
     poi, bounds, fixed, inputs, n_threads
         As in `expected_significance`.
     """
-    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
+    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed, (*_FOR_LIMITS, "q0"))
     batch = make_batch(model, data, inputs, counts, global_observables)
     found = _ratios(hypothesis, initial, batch, n_threads)[0]
     return replace(found, tested=None) if statistic == "q0" else found
@@ -186,15 +193,14 @@ def cls(
     model : Model
         The model.
     data : Data, optional
-        What was measured: the Asimov data without signal are those of a fit to them, as in
-        `nablafit.hypotest`. Without data and counts, they are expected at `initial` (pre-fit), and
-        the result is the expected CLs.
+        Observed data: the Asimov data without signal come from a fit to them, as in
+        `nablafit.hypotest`. Without data and counts, they come from `initial` (pre-fit), and the
+        result is the expected CLs.
     statistic : {"qtilde", "q"}
         Test statistic.
     nsigma : float, optional
-        CLs expected without signal where the estimate fluctuates by -nsigma of its standard
-        deviations, Eq. (89): 0 is the median. By default CLs in the data, or the median without
-        data.
+        CLs expected without signal for an estimate that fluctuates by -nsigma standard deviations,
+        Eq. (89): 0 is the median. Default: CLs in the data or, without data, the median.
     poi, mu, initial, bounds, fixed, inputs, counts, global_observables, n_threads
         As in `test_statistic`.
 
@@ -203,11 +209,9 @@ def cls(
     CLs in the data has kinks where the estimate is at `mu`, and in q-tilde where it is at 0; see
     docs/differentiable.md.
     """
-    if statistic == "q0":
-        raise located(ArgumentError, 'expected "qtilde" or "q", got "q0"', "statistic")
-    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed)
+    hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed, _FOR_LIMITS)
     batch = make_batch(model, data, inputs, counts, global_observables)
-    return cls_at(hypothesis, batch, nsigma=nsigma, initial=initial, n_threads=n_threads)
+    return _cls_at(hypothesis, batch, nsigma=nsigma, initial=initial, n_threads=n_threads)
 
 
 def goodness_of_fit(
@@ -233,10 +237,62 @@ def goodness_of_fit(
     return run(_diff.goodness_of_fits, model, batch, arrays, n_threads)[0]
 
 
+def upper_limit(
+    model: Model,
+    data: Data | None = None,
+    *,
+    poi: str | None = None,
+    level: float = 0.95,
+    statistic: str = "qtilde",
+    nsigma: float | None = None,
+    initial: ParameterValues | None = None,
+    bounds: Bounds | None = None,
+    fixed: Fixed | None = None,
+    inputs: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
+    global_observables: ArrayLike | None = None,
+    n_threads: int | None = None,
+) -> Objective:
+    """Return the asymptotic CLs upper limit, and its gradient.
+
+    The value `mu` of the parameter of interest where `cls` is 1 - level. By the implicit function
+    theorem its gradient is that of CLs over minus the derivative of CLs with respect to `mu`.
+
+    Parameters
+    ----------
+    level : float
+        Confidence level.
+    model, data, nsigma
+        As in `cls`: without data the median limit expected before a fit.
+    poi, statistic, initial, bounds, fixed, inputs, counts, global_observables, n_threads
+        As in `cls`. The search may leave the range of the parameter, as that of
+        `nablafit.upper_limit`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit the model, and for a level outside of (0, 1).
+    Error
+        If a fit fails or no limit is found. Items of a batch get NaN and a message instead.
+    """
+    if not 0.0 < level < 1.0:
+        raise located(ArgumentError, f"expected a number between 0 and 1, got {level}", "level")
+    hypothesis = _hypothesis(model, 1.0, poi, statistic, bounds, fixed, _FOR_LIMITS).widened()
+    batch = make_batch(model, data, inputs, counts, global_observables)
+
+    def evaluate(mu: FloatArray) -> Objective:
+        return _cls_at(
+            hypothesis, batch, nsigma=nsigma, initial=initial, n_threads=n_threads, tested=mu
+        )
+
+    start = model.point(initial)[hypothesis.indices[0]]
+    return _solve(evaluate, np.full(batch.n, start if start > 0.0 else 1.0), 1.0 - level)
+
+
 # --- chains --------------------------------------------------------------------------------------
 
 
-def cls_at(
+def _cls_at(
     hypothesis: Hypothesis,
     batch: Batch,
     *,
@@ -261,9 +317,11 @@ def _hypothesis(
     statistic: str,
     bounds: Bounds | None,
     fixed: Fixed | None,
+    known: tuple[str, ...],
 ) -> Hypothesis:
-    if statistic not in ("q", "qtilde", "q0"):
-        message = f'expected "qtilde", "q" or "q0", got {statistic!r}'
+    if statistic not in known:
+        *first, last = (f'"{name}"' for name in known)
+        message = f"expected {', '.join(first)} or {last}, got {statistic!r}"
         raise located(ArgumentError, message, "statistic")
     tested = 0.0 if statistic == "q0" else mu
     return make_hypothesis(model, tested, poi=poi, statistic=statistic, bounds=bounds, fixed=fixed)
@@ -331,3 +389,49 @@ def run(
     found = estimate if estimate.size else None
     both = batch.objective(first, messages, found)
     return both, None if second is None else batch.objective(second, messages, found)
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def _solve(
+    evaluate: Callable[[FloatArray], Objective], start: FloatArray, p_value: float
+) -> Objective:
+    """Find where CLs is `p_value` for all items at once.
+
+    Newton's method in z, CLs = 2 (1 - Phi(z)), which is nearly linear in mu; steps that leave the
+    known bracket are replaced by bisection, or doubling while there is no upper end.
+    """
+    target = -scipy.special.ndtri(0.5 * p_value)
+    mu, low, high = start, np.zeros_like(start), np.full_like(start, np.inf)
+    for _ in range(_MOST_STEPS):
+        found = evaluate(mu)
+        z = -scipy.special.ndtri(0.5 * np.atleast_1d(found.value))
+        density = np.exp(-0.5 * np.square(z)) / np.sqrt(2.0 * np.pi)
+        slope = np.atleast_1d(cast("FloatArray", found.tested))
+        rises = (slope < 0.0) & (density > 0.0)
+        by_mu = -0.5 * np.where(rises, slope, -1.0) / np.where(rises, density, 1.0)
+        step = np.where(rises, (target - z) / by_mu, np.inf)
+        low, high = np.where(z < target, mu, low), np.where(z > target, mu, high)
+        converged = np.abs(step) <= _TOLERANCE * mu
+        if np.all(converged | np.isnan(z)):
+            break
+        inside = (mu + step > low) & (mu + step < high)
+        middle = np.where(np.isinf(high), 2.0 * mu, 0.5 * (low + high))
+        mu = np.where(converged | np.isnan(z), mu, np.where(inside, mu + step, middle))
+    return _limit(found, np.where(converged, mu + step, np.nan), slope, mu)
+
+
+def _limit(cls: Objective, limit: FloatArray, slope: FloatArray, last: FloatArray) -> Objective:
+    """Turn CLs at the limit into the limit; NaN where there is none."""
+    is_there = np.isfinite(limit)
+    messages = tuple(
+        said if good or said else f"no upper limit found: CLs does not fall to it up to {at:.3g}"
+        for said, good, at in zip(cls.messages or ("",), is_there, last, strict=True)
+    )
+    by_cls = np.where(is_there, -1.0 / np.where(is_there, slope, 1.0), np.nan)
+    if cls.value.ndim:
+        return replace(cls.scaled(limit, by_cls), tested=None, messages=messages)
+    if not is_there[0]:
+        raise Error(messages[0])
+    return replace(cls.scaled(limit[0], by_cls[0]), tested=None)

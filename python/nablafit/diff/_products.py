@@ -10,7 +10,7 @@ import numpy as np
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, float_vector
 from ..inputs import InputGradient
-from ._fit import by_address, by_parameter, parameter_vector
+from ._fit import by_address, by_parameter, direction_of, parameter_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,16 +59,9 @@ def gradient_jvp(
         Direction; 0 for what is left out.
     """
     model = likelihood.model
-    n_observables = len(model.constrained_parameters)
+    direction = direction_of(model, inputs, counts, global_observables)
     return _diff.gradient_tangent(
-        likelihood,
-        model.point(x),
-        by_parameter(model, parameters, "parameters"),
-        None if inputs is None else by_address(model, inputs),
-        None if counts is None else float_vector(counts, model.n_bins, "counts"),
-        None
-        if global_observables is None
-        else float_vector(global_observables, n_observables, "global_observables"),
+        likelihood, model.point(x), by_parameter(model, parameters, "parameters"), *direction
     )
 
 
@@ -115,5 +108,5 @@ def yields_jvp(
         model._core,
         model.point(x),
         by_parameter(model, parameters, "parameters"),
-        None if inputs is None else by_address(model, inputs),
+        by_address(model, inputs),
     )

@@ -1,4 +1,4 @@
-"""Where fits start, how far they may go, and what they hold."""
+"""Start values, ranges and fixed parameters of fits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .._arrays import ParameterValues, thread_count
 from ..errors import ArgumentError, located
-from ..minimizers.problem import box, fixed_items
+from ..minimizers.problem import box, hold
 
 if TYPE_CHECKING:
     from ..infer.testing._hypothesis import Hypothesis
@@ -28,11 +28,7 @@ def fit_arrays(
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
-    for name, value in fixed_items(fixed):
-        index = model.index(name)
-        constant[index] = value is not False
-        if not isinstance(value, bool):
-            start[index] = value
+    hold(model.parameters, start, constant, fixed)
     if not np.all(np.isfinite(start)):
         worst = model.parameters[int(np.argmin(np.isfinite(start)))]
         raise located(ArgumentError, "expected a finite start value", worst)

@@ -1,4 +1,4 @@
-"""What JAX and PyTorch call: objectives as functions of NumPy arrays with any leading axes."""
+"""Objectives as functions of NumPy arrays with any leading axes, for JAX and PyTorch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DATA = ("counts", "global_observables")
 
 @dataclass(frozen=True)
 class HostFunction:
-    """A number with its gradient by each argument; batches run in threads.
+    """A number with its gradient with respect to each argument; batches run in threads.
 
     Items of a batch that have no value are NaN; a single call raises Error.
     """
@@ -51,7 +51,7 @@ class HostFunction:
 class HostFit:
     """Minima and their cotangents, as functions of inputs, counts, global observables and values.
 
-    The values are those of parameters that are held; without any, there is no such argument.
+    The values are those of the parameters in `held`; if it is empty, there is no such argument.
     """
 
     model: Model
@@ -194,15 +194,15 @@ def _raise(exception: BaseException | None, messages: list[str], is_single: bool
 
 @dataclass(frozen=True)
 class Bridge:
-    """What is the same for every framework of automatic differentiation: its functions.
+    """The functions that every framework of automatic differentiation gets.
 
     Each returns a function of the framework's arrays.
     """
 
     scalar: Callable[[HostFunction], Scalar]
-    """Makes a differentiable function of the framework of a number with its gradient."""
+    """Makes a differentiable function of the framework from a number with its gradient."""
     pair: Callable[[HostFit], Scalar]
-    """The same of a fit: parameters at the minimum, and -log L there."""
+    """The same for a fit: parameters at the minimum, and -log L there."""
 
     def expected_uncertainty(self, model: Model, **options: Any) -> Scalar:
         """Return `nablafit.diff.expected_uncertainty` as a function of the inputs.
@@ -210,7 +210,7 @@ class Bridge:
         Parameters
         ----------
         model : Model
-            Gives structure and layout.
+            Model that defines structure and layout of the inputs.
         **options
             As there: poi, at, fixed, n_threads.
         """
@@ -236,11 +236,11 @@ class Bridge:
         Parameters
         ----------
         model : Model
-            Gives structure and layout.
+            Model that defines structure and layout of the inputs.
         data : Data, optional
-            Held. Without data the function is the CLs expected without signal.
+            Data to keep fixed. Without data the function is the CLs expected without signal.
         observed : bool
-            Make a function of (inputs, counts, global_observables) instead.
+            Whether the function takes (inputs, counts, global_observables) instead.
         **options
             As there: poi, mu, statistic, nsigma, initial, bounds, fixed, n_threads.
         """
@@ -286,9 +286,9 @@ class Bridge:
         Parameters
         ----------
         model : Model
-            Gives structure and layout.
+            Model that defines structure and layout of the inputs.
         n_threads : int, optional
-            Of a batch.
+            Number of threads for a batch.
         """
         return self.scalar(make_nll(model, n_threads))
 
@@ -310,14 +310,14 @@ class Bridge:
         Parameters
         ----------
         model : Model
-            Gives structure and layout.
+            Model that defines structure and layout of the inputs.
         held : sequence of str
-            Parameters that are fixed at values which are a fourth argument, shape (n_held,): what
-            is profiled at them is differentiable with respect to them.
+            Parameters fixed at values that are the fourth argument, shape (n_held,); results are
+            differentiable with respect to them.
         initial, bounds, fixed : optional
             As in `nablafit.fit`.
         n_threads : int, optional
-            Of a batch.
+            Number of threads for a batch.
         """
         host = make_fit(
             model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads

@@ -40,7 +40,7 @@ def from_pyhf(pyhf_model: pyhf.Model) -> Model:
     ImportError
         If pyhf is not installed.
     SpecError
-        If the model asks for something that cannot be represented.
+        If the model uses something that cannot be represented.
     """
     require_pyhf()
     _check_supported(pyhf_model)

@@ -122,7 +122,7 @@ class NablafitOptimizer:
         return tuple(returned) if len(returned) > 1 else returned[0]
 
     def _with(self, kwargs: dict[str, Any]) -> FitOptions:
-        """Combine what was asked for once with what this fit asks for."""
+        """Combine the options of the optimizer with those of this fit."""
         unknown = [name for name in kwargs if name not in _KNOWN_OPTIONS]
         if unknown:
             message = f"Unsupported options were passed in: {unknown}."
@@ -212,7 +212,7 @@ def _check_agreement(
 
 
 def _lowest(problem: FitProblem, options: FitOptions) -> Minimum:
-    """Fit from where pyhf says and, in models that may have several minima, from elsewhere too."""
+    """Fit from pyhf's start and, in models that may have several minima, from others too."""
     likelihood = problem.likelihood
     best = _newton.minimize(problem, options)
     if len(bends(likelihood.model)) == 0 or not best.status.startswith("converged"):
@@ -232,7 +232,7 @@ def _lowest(problem: FitProblem, options: FitOptions) -> Minimum:
 
 
 class _Result(OptimizeResult):
-    """What pyhf returns with `return_result_obj`; `minuit` is made when it is asked for."""
+    """What pyhf returns with `return_result_obj`; `minuit` is made on first access."""
 
     def __missing__(self, key: str) -> Any:  # noqa: ANN401
         if key != "minuit":

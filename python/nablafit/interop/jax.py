@@ -43,12 +43,12 @@ __all__ = [
 
 
 def assemble(model: Model, parts: Mapping[Address, Any]) -> Any:
-    """Return the inputs of a model with some parts replaced, differentiable by these.
+    """Return the inputs of a model with some parts replaced, differentiable with respect to them.
 
     Parameters
     ----------
     model : Model
-        Where addresses and all other inputs come from.
+        Model that defines addresses and all other inputs.
     parts : mapping
         Arrays by address, see `nablafit.InputLayout`; a scalar fills its block.
 

@@ -34,17 +34,17 @@ def optimizer(
         As in `nablafit.fit`. The default makes minima equal to rounding, which pyhf needs where the
         best fit is at a bound: it divides by differences of them.
     maxiter : int, optional
-        Largest number of Newton iterations. Options of a single fit come before both.
+        Largest number of Newton iterations. Options of a single fit override both.
     fallback : pyhf optimizer, optional
-        What does the fits that nablafit cannot; by default pyhf's MINUIT.
+        Optimizer for the fits that nablafit cannot do; default: pyhf's MINUIT.
 
     Returns
     -------
     NablafitOptimizer
         It compiles each pyhf model at its first fit, checks that -2 log L agrees with pyhf's there,
         and keeps it as long as the pyhf model lives. Values, bounds, constness and data are those
-        that pyhf passes, so a change of the model's configuration counts at once; templates count
-        as they were when the pyhf model was made.
+        that pyhf passes, so changes of the model's configuration take effect at once; templates
+        are those from when the pyhf model was made.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def optimizer(
     -----
     A model that cannot be compiled, or an objective other than `pyhf.infer.mle.twice_nll`, is left
     to the fallback with a FitWarning. Uncertainties are those of the exact Hessian: for parameters
-    with bounds they differ from MINUIT's by up to a percent, which come from its sine transform.
+    with bounds they differ from MINUIT's by up to a percent, because of its sine transform.
     Models with variations that may lead to several minima, one-sided ones for instance, are fitted
     from several starts, and the lowest minimum counts.
     """
@@ -75,8 +75,8 @@ def replace_minuit(
     >>> with nablafit.interop.pyhf.replace_minuit():
     ...     cabinetry.fit.ranking(model, data)
 
-    Arguments, cache and fallback are those of `optimizer`. Inside the context all of the process is
-    affected, other threads included.
+    Arguments, cache and fallback are those of `optimizer`. The context affects the whole process,
+    including other threads.
     """
     ours = optimizer(tolerance=tolerance, maxiter=maxiter)
     from ._pyhf_optimizer import replaced_minuit

@@ -50,7 +50,7 @@ def exact_covariance(problem: FitProblem, x: FloatArray) -> tuple[FloatArray | N
 
 
 def held_by_bounds(problem: FitProblem, x: FloatArray) -> NDArray[np.bool_]:
-    """Say which free parameters the likelihood pushes against a bound: they have no error."""
+    """Return which free parameters the likelihood pushes against a bound: they have no error."""
     likelihood = problem.likelihood
     return _held(problem, x, likelihood.gradient(x), np.diag(likelihood.hessian(x)))
 

@@ -44,9 +44,9 @@ def make_minuit(
 def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     """Run MIGRAD and HESSE.
 
-    With the Hessian first if that is wanted; should that fail, as it may at bounds, where MINUIT's
-    variables are singular, or should the exact EDM turn out far above the goal that MINUIT's own
-    has reached, with the gradient alone.
+    With `options.hessian` first with the Hessian; if that fails, as it may at bounds, where
+    MINUIT's variables are singular, or if the exact EDM is far above the goal although MINUIT's own
+    EDM is below it, with the gradient alone.
     """
     n_calls = n_gradients = 0
     for hessian in (True, False) if options.hessian else (False,):
@@ -73,7 +73,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
 
 
 def _is_close(problem: FitProblem, options: FitOptions, x: FloatArray) -> bool:
-    """Whether the exact EDM is not far above the goal. At bounds it says little: true there."""
+    """Whether the exact EDM is near the goal; always true at bounds, where it means little."""
     if problem.at_bound(x).any():
         return True
     _, edm = exact_covariance(problem, x)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_minima", "minimize", "minimize_options", "require_native", "status_name"]
 
-# Parameters by which two minima differ that are named at most.
+# Largest number of parameters to name by which two minima differ.
 _MOST_NAMES = 10
 
 # What other minimisers call the same outcome.

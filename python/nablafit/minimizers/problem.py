@@ -1,4 +1,4 @@
-"""What every minimiser gets and gives: the border between `fit` and its minimisers."""
+"""Input and output of every minimiser: the interface between `fit` and the minimisers."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class FitOptions:
         MINUIT's strategy, 0 to 2; others ignore it. Default 0: it trusts the exact gradient, and
         HESSE follows anyway.
     tolerance : float, optional
-        Accepted estimated vertical distance to the minimum (EDM) in units of 0.001 in -log L, as in
-        iminuit, whose default 0.1 it shares: a fit is valid if its EDM is below 1e-4. The native
-        minimiser goes on to 1e-10 unless told otherwise.
+        Tolerance of the estimated vertical distance to the minimum (EDM), as in iminuit: a fit is
+        valid if EDM < 0.001 x tolerance in -log L. Default: 0.1, as in iminuit; the native
+        minimiser goes on to an EDM of 1e-10 unless a tolerance is given.
     max_calls : int, optional
-        Stop after about this many evaluations, for the native minimiser iterations; by default the
-        minimiser's own choice.
+        Stop after about this many evaluations (iterations of the native minimiser); default: that
+        of the minimiser.
     check_gradients : bool
         Compare the gradient at the start with an independent derivative first; raise Error if they
         differ.
@@ -50,7 +50,7 @@ class FitOptions:
         native minimiser in threads. The result is the lowest minimum found, `minima` has all that
         are distinct; a FitWarning says if the default start does not lead to the lowest.
     seed : int
-        Of these starts.
+        Random seed for these starts.
     """
 
     minimizer: str = "newton"
@@ -103,7 +103,7 @@ class FitProblem:
         return np.where(np.isfinite(width) & (width > 0), width, guess)
 
     def at_bound(self, x: FloatArray) -> NDArray[np.bool_]:
-        """Which free parameters are at a bound (within 1e-6 of their typical change)."""
+        """Whether free parameters are at a bound (within 1e-6 of their typical change)."""
         near = 1e-6 * self.step
         return ~self.fixed & ((x <= self.lower + near) | (x >= self.upper - near))
 
@@ -130,24 +130,31 @@ def make_problem(
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
 ) -> FitProblem:
-    """Combine the model's start values, ranges and constness with what the caller wants instead."""
+    """Combine start values, ranges and constness of the model with those of the caller."""
     model = likelihood.model
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
-    for name, value in fixed_items(fixed):
-        index = index_of(model.parameters, name)
-        constant[index] = value is not False
-        if not isinstance(value, bool):
-            start[index] = value
+    hold(model.parameters, start, constant, fixed)
     _check_released(model.parameters, lower, upper, constant)
     _check_start(model.parameters, start, lower, upper, constant, given=initial)
     start = np.where(constant, start, np.clip(start, lower, upper))
     return FitProblem(likelihood, start, lower, upper, constant)
 
 
+def hold(
+    names: Sequence[str], start: FloatArray, constant: NDArray[np.bool_], fixed: Fixed | None
+) -> None:
+    """Apply `fixed` to start values and constness, in place."""
+    for name, value in fixed_items(fixed):
+        index = index_of(names, name)
+        constant[index] = value is not False
+        if not isinstance(value, bool):
+            start[index] = value
+
+
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
-    """Return the names that `fixed` has, and what it says of each."""
+    """Return the names in `fixed`, and the value or flag of each."""
     if fixed is None:
         return ()
     if isinstance(fixed, str):
@@ -175,7 +182,7 @@ def _plain(name: str, value: float | bool) -> float | bool:
 
 
 def bounds_by_name(names: Sequence[str], bounds: Bounds | None) -> dict[str, tuple[float, float]]:
-    """Return the ranges that the caller wants, infinite where they are None."""
+    """Return the ranges given by the caller, infinite where they are None."""
     if bounds is None:
         return {}
     if isinstance(bounds, Mapping):
@@ -215,7 +222,7 @@ def box(
     limits = np.array(ranges, dtype=float).reshape(len(names), 2)
     for name, pair in bounds_by_name(names, changes).items():
         if not pair[0] < pair[1]:
-            message = f"expected lower < upper, got {pair}; to hold a parameter use `fixed`"
+            message = f"expected lower < upper, got {pair}; to fix a parameter use `fixed`"
             raise located(ArgumentError, message, f"bounds[{name!r}]")
         limits[index_of(names, name)] = pair
     return limits[:, 0], limits[:, 1]
@@ -224,7 +231,7 @@ def box(
 def _check_released(
     names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: NDArray[np.bool_]
 ) -> None:
-    """Refuse to fit a parameter whose bounds are equal: the file holds it there."""
+    """Refuse to fit a parameter whose bounds are equal: the file fixes it there."""
     equal = lower == upper
     if not equal.any():
         return
@@ -242,7 +249,7 @@ def _check_start(
     *,
     given: ParameterValues | None,
 ) -> None:
-    """Refuse values that are not finite, and start values outside the range that somebody chose."""
+    """Refuse values that are not finite, and given start values outside the range."""
     for index in np.flatnonzero(~np.isfinite(start)).tolist():
         message = f"expected a finite start value, got {start[index]}"
         raise located(ArgumentError, message, names[index])

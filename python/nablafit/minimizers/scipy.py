@@ -42,7 +42,7 @@ METHODS = _WITHOUT_GRADIENT + _WITH_GRADIENT + _WITH_HESSIAN
 
 
 def is_supported(method: str) -> bool:
-    """Whether the installed SciPy has one of METHODS in the form that is needed here."""
+    """Whether the installed SciPy has one of METHODS with all that is needed here."""
     version = tuple(int(number) for number in scipy.__version__.split(".")[:2])
     return version >= _SINCE.get(method, version)
 
@@ -174,12 +174,12 @@ def _method_options(method: str, options: FitOptions) -> dict[str, float]:
 def _outcome(
     problem: FitProblem, options: FitOptions, found: OptimizeResult, x: FloatArray, edm: float
 ) -> tuple[str, str]:
-    """Judge by MINUIT's measure, not by what the method says of itself."""
+    """Judge by the EDM, as MINUIT does, not by what the method reports."""
     outside = ~problem.fixed & ((x < problem.lower) | (x > problem.upper))
     if np.any(outside):
         names = [problem.likelihood.parameters[i] for i in np.flatnonzero(outside)]
         return "out_of_bounds", (
-            f"The method knows no bounds and left those of {', '.join(names)}: "
+            f"The method has no bounds and left those of {', '.join(names)}: "
             'use "minuit" or "scipy:L-BFGS-B".'
         )
     if edm <= options.edm_goal:

@@ -39,12 +39,12 @@ _PLOTS: dict[str, tuple[PlotFunction, ...]] = {
 
 
 def plots_of(result: Record | FitResult) -> dict[str, PlotFunction]:
-    """Return the functions of this package that draw a result, by name; the usual one first.
+    """Return the functions of this package that draw a result, by name; the default one first.
 
     Raises
     ------
     ArgumentError
-        If there is none.
+        If there is no plot of this kind of result.
     """
     kind = type(result).__name__
     if kind not in _PLOTS:

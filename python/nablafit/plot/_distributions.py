@@ -13,7 +13,7 @@ from ..errors import ArgumentError, located
 from ..infer.testing.results import HypotestResult, SignificanceResult
 from ..infer.testing.toy_distribution import ToyDistribution
 from ._colours import BLUE, ORANGE, RED
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
 from ._text import display_names
 
@@ -34,6 +34,7 @@ _SYMBOLS = {
 _COLOURS = (BLUE, ORANGE)
 
 
+@documented
 def toys(
     result: ToyDistribution | HypotestResult | SignificanceResult,
     *,
@@ -50,23 +51,9 @@ def toys(
     Parameters
     ----------
     result : ToyDistribution, HypotestResult or SignificanceResult
-        What to draw; of a test both hypotheses.
+        What to draw; for a test, both hypotheses.
     n_columns : int
-        Columns of the histogram.
-    names : mapping, optional
-        What to write for a parameter of interest.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label : str, optional
-        Labels of the axes.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        Number of bins of the histogram.
 
     Raises
     ------
@@ -94,8 +81,7 @@ def toys(
         boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
         least = 0.5 * min(1.0 / len(sample) for sample in samples if len(sample))
         line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _observed(result: HypotestResult | SignificanceResult) -> float:
@@ -108,7 +94,7 @@ def _hypothesis(member: ToyDistribution, names: Mapping[str, str] | None) -> str
 
 
 def _edges(samples: Sequence[FloatArray], observed: float, n: int) -> FloatArray:
-    """Return edges for nearly all values: the last few of long tails go into the last column."""
+    """Return edges for nearly all values: long tails go into the last bin."""
     last = max(float(np.quantile(sample, 0.998)) for sample in samples if len(sample))
     if np.isfinite(observed):
         last = max(last, 1.1 * observed)
@@ -131,6 +117,7 @@ def _draw_histograms(
     return heights
 
 
+@documented
 def goodness_of_fit(
     result: GoodnessOfFitResult,
     *,
@@ -141,26 +128,14 @@ def goodness_of_fit(
     figsize: tuple[float, float] | None = None,
     save: Save | None = None,
 ) -> StyledFigure:
-    """Draw the observed goodness of fit with the chi-square distribution and toys, if there are.
+    """Draw the observed goodness of fit with the chi-square distribution and any toys.
 
     Parameters
     ----------
     result : GoodnessOfFitResult
         What to draw.
     n_columns : int
-        Columns of the histogram of toys.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label : str, optional
-        Labels of the axes.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        Number of bins of the histogram of toys.
 
     Raises
     ------
@@ -193,8 +168,7 @@ def goodness_of_fit(
         axes.set_ylabel(y_label or "Probability density")
         boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
         line.set_ydata([0.0, make_room(axes, boxes, edges, heights, 0.0)])
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _gof_edges(result: GoodnessOfFitResult, sample: FloatArray, n: int) -> FloatArray:

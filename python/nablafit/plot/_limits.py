@@ -12,7 +12,7 @@ from scipy.interpolate import LinearNDInterpolator, PchipInterpolator
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._colours import GREY, ONE_SIGMA, RED, TWO_SIGMA
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
 from ._text import axis_label, display_names, note_below, plain
 
@@ -28,6 +28,7 @@ _MAX_MARKERS = 40
 """More tested values than this are a line without markers."""
 
 
+@documented
 def limit(
     result: LimitResult,
     *,
@@ -50,22 +51,6 @@ def limit(
         What to draw.
     y_scale : {"linear", "log"}
         Scale of the p-value.
-    names : mapping, optional
-        What to write for the parameter of interest.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label : str, optional
-        Labels of the axes.
-    unit : str
-        Unit of the parameter of interest.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -96,8 +81,7 @@ def limit(
         make_room(axes, boxes, edges, np.nan_to_num(tops), lowest)
         if not result.valid:
             note_below(axes, plain(result.message))
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _draw_curves(axes: Axes, result: LimitResult) -> None:
@@ -142,7 +126,7 @@ def _draw_bands(axes: Axes, x: FloatArray, expected: FloatArray) -> None:
 
 
 def _order_legend(axes: Axes, expected: str) -> Legend:
-    """Put observed before expected, and say how large the latter is."""
+    """Put observed before expected, and give the value of the latter."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     texts = sorted(found, key=lambda text: (not text.startswith("observed"), len(text), text))
     handles = [found[text] for text in texts]
@@ -150,6 +134,7 @@ def _order_legend(axes: Axes, expected: str) -> Legend:
     return axes.legend(handles, shown, loc="upper right")
 
 
+@documented
 def limit_grid(
     result: LimitGridResult,
     *,
@@ -176,27 +161,11 @@ def limit_grid(
     result : LimitGridResult
         What to draw.
     x, y : str, optional
-        Which of the signals' values to use; by default the first two that are numbers and vary.
+        Values of the signals to use; by default the first two that are numbers and vary.
     show_values : bool
         In two dimensions: write the observed limits at the signals.
-    names : mapping, optional
-        What to write for the values and the parameter of interest.
     y_scale : {"linear", "log"}
         In one dimension: scale of the limits.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label : str, optional
-        Labels of the axes.
-    unit : str
-        Unit of the signals' values.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -220,8 +189,7 @@ def limit_grid(
         n_missing = int(np.sum(np.isnan(result.observed)))
         if n_missing:
             note_below(axes, f"{n_missing} of {len(result)} signals without an observed limit")
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _axes_of_grid(result: LimitGridResult, x: str | None, y: str | None) -> dict[str, FloatArray]:

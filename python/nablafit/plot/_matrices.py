@@ -11,7 +11,7 @@ from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ..result import FitResult
 from ._colours import BLUE, GREY, ORANGE
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_figure, new_figure
 from ._text import display_names, note_below, wanted
 
@@ -27,6 +27,7 @@ _MAX_NUMBERS = 24
 """Cells carry numbers up to this many parameters."""
 
 
+@documented
 def correlation(
     result: CorrelationResult | FitResult,
     *,
@@ -46,13 +47,8 @@ def correlation(
     parameters : sequence of str, optional
         Names or patterns (`*`, `?`) of the parameters to draw.
     n_max : int
-        Draw at most so many: those with the largest correlations. A note says so.
-    names, label, figsize, save
-        As in `nablafit.plot.pulls`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        Largest number of parameters to draw: those with the largest correlations. A note says if
+        there are more.
 
     Raises
     ------
@@ -78,8 +74,7 @@ def correlation(
         if len(shown) < n_all:
             note_below(axes, f"{len(shown)} of {n_all} parameters: the largest correlations")
         label_figure(figure, label)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _strongest(matrix: FloatArray, n_max: int) -> FloatArray:
@@ -108,6 +103,7 @@ def _draw_matrix(axes: Axes, matrix: FloatArray, texts: Sequence[str]) -> None:
             axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour)
 
 
+@documented
 def breakdown(
     result: BreakdownResult,
     *,
@@ -123,16 +119,8 @@ def breakdown(
     ----------
     result : BreakdownResult
         What to draw; groups by decreasing uncertainty.
-    names : mapping, optional
-        What to write for a group or the parameter of interest.
     x_label : str, optional
         Label of the axis; by default the uncertainty of the parameter of interest.
-    label, figsize, save
-        As in `nablafit.plot.pulls`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     groups = sorted(result.groups, key=lambda group: -np.nan_to_num(group.uncertainty, nan=-1.0))
     totals = [("total", result.total), ("statistical", result.statistical)]
@@ -155,5 +143,4 @@ def breakdown(
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_xlabel(x_label or f"uncertainty of {poi}")
         label_figure(figure, label)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)

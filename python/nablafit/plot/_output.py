@@ -1,11 +1,12 @@
-"""Figures into files."""
+"""What all plots share: their options, and figures written to files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .._results.files import write_file
 from ..errors import ArgumentError, located
@@ -13,9 +14,21 @@ from ..errors import ArgumentError, located
 if TYPE_CHECKING:
     from ._style import StyledFigure
 
-__all__ = ["Save", "save_figure"]
+__all__ = ["Save", "documented", "save_figure"]
 
+PlotT = TypeVar("PlotT", bound=Callable[..., Any])
 Save: TypeAlias = str | Path | Iterable[str | Path]
+
+_OPTIONS = {
+    "names": "mapping, optional\n    Text to show for a name; formulas stand between dollar signs.",
+    "label": "Label, optional\n    Experiment, energy, luminosity, style.",
+    "x_label": "str, optional\n    Label of the horizontal axis.",
+    "y_label": "str, optional\n    Label of the vertical axis.",
+    "unit": "str\n    Unit of the horizontal axis.",
+    "figsize": "tuple, optional\n    Width and height in inches; by default to fit the content.",
+    "save": "path or iterable of paths, optional\n    Files to write: .pdf, .png, .svg or .eps.",
+}
+"""Options of plots, with their documentation."""
 
 _WITHOUT_DATE = {
     ".pdf": {"CreationDate": None},
@@ -25,17 +38,29 @@ _WITHOUT_DATE = {
 }
 
 
-def save_figure(figure: StyledFigure, save: Save | None) -> None:
-    """Write a figure to one or several files; equal figures give equal files.
+def documented(plot: PlotT) -> PlotT:
+    """Add to the docstring the shared options that a plot takes and does not describe itself."""
+    text = inspect.getdoc(plot) or ""
+    parameters, raises, errors = text.partition("\n\nRaises\n")
+    shared = [
+        f"\n{name} : {_OPTIONS[name]}"
+        for name in inspect.signature(plot).parameters
+        if name in _OPTIONS and f"\n{name}" not in text and f", {name} :" not in text
+    ]
+    returned = "\n\nReturns\n-------\nStyledFigure\n    A matplotlib figure."
+    plot.__doc__ = "".join([parameters, *shared, returned, raises, errors])
+    return plot
+
+
+def save_figure(figure: StyledFigure, save: Save | None) -> StyledFigure:
+    """Write a figure to one or several files, and return it; equal figures give equal files.
 
     Raises
     ------
     ArgumentError
         For a file name that ends in none of .pdf, .png, .svg, .eps.
     """
-    if save is None:
-        return
-    paths = [Path(save)] if isinstance(save, str | Path) else [Path(path) for path in save]
+    paths = [Path(save)] if isinstance(save, str | Path) else [Path(path) for path in save or ()]
     for path in paths:
         if path.suffix.lower() not in _WITHOUT_DATE:
             message = f"expected a name that ends in {', '.join(_WITHOUT_DATE)}"
@@ -44,3 +69,4 @@ def save_figure(figure: StyledFigure, save: Save | None) -> None:
         suffix = path.suffix.lower()
         options = {"format": suffix.removeprefix("."), "metadata": _WITHOUT_DATE[suffix]}
         write_file(path, partial(figure.savefig, **options))
+    return figure

@@ -1,4 +1,4 @@
-"""Plots of parameters: pulls, ranking, correlations, breakdown of an uncertainty."""
+"""Plots of parameters: pulls and ranking."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ..result import FitResult
 from ._colours import BLUE, ONE_SIGMA, ORANGE, TWO_SIGMA
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_figure, new_figure
 from ._text import display_names, note_below, wanted
 
@@ -32,6 +32,7 @@ _ROW = 0.21
 _PULL_LABEL = r"$(\hat{\theta} - \theta_0)\,/\,\Delta\theta$"
 
 
+@documented
 def pulls(
     result: PullsResult | FitResult,
     *,
@@ -56,22 +57,8 @@ def pulls(
     parameters : sequence of str, optional
         Names or patterns (`*`, `?`) of the parameters to draw.
     n_max : int
-        Draw at most so many in each panel: those with the largest pulls, and the first of those
-        without a constraint. A note says so.
-    names : mapping, optional
-        What to write for a parameter, e.g. `{"alpha_jes": r"$\alpha_{JES}$"}`.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label : str
-        Label of the axis.
-    figsize : tuple, optional
-        Width and height in inches; by default the height follows the number of parameters.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+        Largest number of parameters per panel: those with the largest pulls, and the first of those
+        without a constraint. A note says if there are more.
 
     Raises
     ------
@@ -102,8 +89,7 @@ def pulls(
             notes.append(f"{len(free)} of {len(unconstrained)} free parameters: the first")
         note_below(panels[-1, 0], "; ".join(notes))
         label_figure(figure, label)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _largest(
@@ -162,6 +148,7 @@ def _list_names(axes: Axes, texts: Sequence[str]) -> None:
     axes.yaxis.minorticks_off()
 
 
+@documented
 def ranking(
     result: RankingResult,
     *,
@@ -185,17 +172,11 @@ def ranking(
     result : RankingResult
         What to draw.
     poi : str, optional
-        Which parameter of interest; the first by default.
+        Parameter of interest; the first by default.
     n_max : int
-        Draw at most so many; a note says so.
-    names, label, x_label, figsize, save
-        As in `pulls`.
+        Largest number of parameters to draw; a note says if there are more.
     impact_label : str, optional
         Label of the upper axis; by default the change of the parameter of interest.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -226,8 +207,7 @@ def ranking(
             handles=handles, loc="upper center", bbox_to_anchor=(0.5, below), ncols=2, fontsize=9
         )
         legend.set_in_layout(False)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 _BARS = (("up", ORANGE, r"$+1\sigma$"), ("down", BLUE, r"$-1\sigma$"))

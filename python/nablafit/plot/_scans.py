@@ -11,7 +11,7 @@ from .._arrays import FloatArray
 from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, keep_below, label_axes, new_figure
 from ._text import axis_label, display_names, note_below
 
@@ -30,6 +30,7 @@ _LEVELS = {0.682689: "68.3 % CL", 0.954500: "95.4 % CL"}
 _STYLES = ("-", "--", ":", "-.")
 
 
+@documented
 def scan(
     result: ScanResult,
     *,
@@ -54,24 +55,8 @@ def scan(
         More scans of the same parameter, by the text for the legend, e.g. without systematics.
     name : str
         Text of the first scan for the legend.
-    names : mapping, optional
-        What to write for a parameter.
     y_max : float, optional
         Largest -2 Δ ln L drawn; by default 9 or, if less, what was reached.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label : str, optional
-        Labels of the axes.
-    unit : str
-        Unit of the first parameter.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -99,8 +84,7 @@ def scan(
         if not np.isfinite(result.twice_delta_nll).all():
             n = int(np.sum(~np.isfinite(result.twice_delta_nll)))
             note_below(axes, f"{n} of {len(result)} points without a finite likelihood")
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _draw_curves(
@@ -153,6 +137,7 @@ def _draw_map(axes: Axes, result: ScanResult, y_max: float | None) -> None:
     axes.legend(loc="upper right", frameon=True, framealpha=0.85)
 
 
+@documented
 def contour(
     result: ContourResult,
     *,
@@ -171,25 +156,13 @@ def contour(
     Parameters
     ----------
     result : ContourResult
-        What to draw; contours with missing directions stay open there.
-    names : mapping, optional
-        What to write for a parameter.
+        What to draw; a contour stays open where directions are missing.
     points : mapping, optional
         Points to mark, by the text for the legend, e.g. `{"SM": (1, 1)}`.
     ellipses : bool
         Draw the ellipses of the covariance too.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
-    x_label, y_label, units
-        Labels of the axes and their units.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    units : tuple of str
+        Units of the two parameters.
     """
     texts = display_names(result.parameters, names)
     with new_figure(figsize or (6.4, 5.6), label) as figure:
@@ -214,8 +187,7 @@ def contour(
         axes.set_ylabel(axis_label(texts[1] if y_label is None else y_label, units[1]))
         axes.legend(loc="upper right")
         label_axes(axes, label)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 def _ellipse(result: ContourResult, height: float) -> FloatArray:
@@ -227,6 +199,7 @@ def _ellipse(result: ContourResult, height: float) -> FloatArray:
     return points
 
 
+@documented
 def feldman_cousins(
     result: FeldmanCousinsResult,
     *,
@@ -244,14 +217,6 @@ def feldman_cousins(
     ----------
     result : FeldmanCousinsResult
         What to draw.
-    names : mapping, optional
-        What to write for the parameter.
-    label, x_label, y_label, unit, figsize, save
-        As in `scan`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     text = display_names([result.poi], names)[0]
     level = f"{100 * result.level:.4g} %"
@@ -281,5 +246,4 @@ def feldman_cousins(
         axes.set_ylabel(y_label)
         axes.legend(loc="upper right")
         label_axes(axes, label)
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)

@@ -86,7 +86,7 @@ _RC: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What stands on a plot about the experiment; one object serves all plots of a paper.
+    """Experiment, conditions and style of a plot; one object serves all plots of a paper.
 
     Raises
     ------
@@ -95,17 +95,17 @@ class Label:
     """
 
     experiment: str = ""
-    """In bold, e.g. "ATLAS"."""
+    """Name in bold, e.g. "ATLAS"."""
     status: str = ""
-    """E.g. "Internal" or "Preliminary"."""
+    """Status, e.g. "Internal" or "Preliminary"."""
     energy: float | None = None
     """Centre-of-mass energy in TeV."""
     luminosity: float | None = None
     """Integrated luminosity in 1/fb."""
     text: str = ""
-    """One more line, e.g. the region or the model."""
+    """Another line, e.g. the region or the model."""
     style: str = "plain"
-    """"plain", "ATLAS" or "CMS": where the label stands, and the fonts that mplhep ships."""
+    """"plain", "ATLAS" or "CMS": position of the label, and fonts from mplhep."""
 
     def __post_init__(self) -> None:
         if self.style not in _STYLES:
@@ -248,7 +248,7 @@ def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float =
 
 
 def _outside(label: Label) -> str:
-    """Energy and luminosity as they stand above a plot."""
+    """Energy and luminosity as shown above a plot."""
     if label.style == "CMS" and len(label.conditions) == 2:
         return f"{label.luminosity:g} fb$^{{-1}}$ ({label.energy:g} TeV)"
     return ", ".join(label.conditions)

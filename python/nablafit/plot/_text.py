@@ -1,4 +1,4 @@
-"""Names and notes as they stand on plots."""
+"""Names and notes as shown on plots."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAX_NAME = 44
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib shows as it is: a dollar sign starts no formula."""
+    """Return text that matplotlib shows as it is: a dollar sign does not start a formula."""
     return text.replace("$", "\\$")
 
 
 def shorten(name: str, length: int = MAX_NAME) -> str:
-    """Leave out the middle of a long name: both its ends tell what it is."""
+    """Leave out the middle of a long name: both ends identify it."""
     if len(name) <= length:
         return name
     head = (length - 1) * 3 // 5

@@ -13,7 +13,7 @@ from scipy.special import gammaincinv
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._colours import BAND, PETROFF10
-from ._output import Save, save_figure
+from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
 from ._text import axis_label, display_names, plain, shorten
 
@@ -46,9 +46,10 @@ class _Stack:
     colours: dict[str, str]
     """The same in all channels of a result."""
     ticks: tuple[str, ...]
-    """Names of the columns, where they are no intervals of an observable."""
+    """Names of the columns, where they are not intervals of an observable."""
 
 
+@documented
 def yields(
     result: YieldsResult,
     *,
@@ -77,37 +78,22 @@ def yields(
     result : YieldsResult
         What to draw.
     channel : str, optional
-        Which channel to draw, bin by bin; by default the only one, or if there are several a
-        summary with one column per channel.
+        Channel to draw, bin by bin; by default the only one or, if there are several, a summary
+        with one column per channel.
     prefit : YieldsResult, optional
         The same before the fit: its total is added as a dashed line.
     samples : sequence of str, optional
-        What to put on top of the stack, in this order; the rest is ordered by yield, and so is all
-        of it by default.
+        Samples on top of the stack, in this order; all others are ordered by yield.
     n_samples : int
-        Draw at most so many; the smallest others together become "Other".
-    names : mapping, optional
-        What to write for a sample or channel.
+        Largest number of samples to draw; the smallest ones are added up as "Other".
     colours : mapping, optional
         Colour of a sample.
     y_scale : {"linear", "log"}, optional
         By default logarithmic if the columns differ by more than a factor of 100.
     ratio_range : tuple, optional
         Range of the lower panel. Arrows mark points outside.
-    label : Label, optional
-        Experiment, energy, luminosity, style.
     x_label, y_label : str, optional
         Labels of the axes; by default the observable and "Events", with the width of equal bins.
-    unit : str
-        Unit of the observable.
-    figsize : tuple, optional
-        Width and height in inches.
-    save : path or iterable of paths, optional
-        Files to write: .pdf, .png, .svg or .eps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -143,8 +129,7 @@ def yields(
             _hide_ticks(panels[:, 0])
         boxes.append(_legend(axes, len(stack.samples)))
         make_room(axes, boxes, stack.edges, _tops(stack, before), _lowest(stack, scale))
-    save_figure(figure, save)
-    return figure
+    return save_figure(figure, save)
 
 
 _KINDS = {"prefit": "Pre-fit", "postfit": "Post-fit"}

@@ -1,4 +1,4 @@
-"""Histograms, cuts and choices that are differentiable in what they are made of.
+"""Histograms, cuts and choices that are differentiable with respect to their arguments.
 
 >>> from nablafit import relax
 >>> spread = relax.histogram(mass, edges, bandwidth=2.0, weights=weights)

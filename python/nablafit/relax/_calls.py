@@ -122,7 +122,7 @@ class HistogramCall:
         return self._bins(_core.soft_histogram(self.arrays, self.options))
 
     def vjp(self, cotangents: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return derivatives by values, weights, edges and bandwidth, in their shapes."""
+        """Return derivatives with respect to values, weights, edges, bandwidth, in their shapes."""
         rows = cotangents.reshape(self.arrays[1].shape[0], -1)
         values, weights, edges, bandwidth = _core.soft_histogram_vjp(
             self.arrays, rows, self.options

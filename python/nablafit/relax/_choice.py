@@ -10,7 +10,7 @@ import numpy as np
 from .._arrays import FloatArray, float_array
 from .._results.record import Record
 from ._calls import exactly, sum_to_shape
-from ._cut import common_shape, step_at
+from ._cut import change_of_step, common_shape, step_at
 from ._histogram import Kernel
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
     below: FloatArray
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `share` by the values; minus that by the threshold."""
+    """Derivative of `share` with respect to the values, minus that to the threshold."""
     by_width: FloatArray
-    """Derivative of `share` by the width."""
+    """Derivative of `share` with respect to the width."""
 
     def vjp(self, cotangents: ArrayLike) -> ChoiceGradients:
-        """Return the derivatives of sum(cotangents * result) by all five arguments.
+        """Return the derivatives of sum(cotangents * result) with respect to all arguments.
 
-        Those by values, threshold and width are 0 where the width is 0.
+        Those with respect to values, threshold and width are 0 where the width is 0.
 
         Raises
         ------
@@ -86,13 +86,9 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
         Raises
         ------
         ArgumentError
-            If a direction has not the shape of its argument and is no number.
+            If a direction is neither a number nor of the shape of its argument.
         """
-        moved = exactly(values, self.values.shape, "values") - exactly(
-            threshold, self.threshold.shape, "threshold"
-        )
-        widened = exactly(width, self.width.shape, "width")
-        share = self.by_value * moved + self.by_width * widened
+        share = change_of_step(self, values, threshold, width)
         upper = exactly(above, self.above.shape, "above")
         lower = exactly(below, self.below.shape, "below")
         change: FloatArray = (

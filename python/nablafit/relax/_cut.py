@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -49,14 +49,14 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
     keep: Keep
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `weights` by the values; minus that by the threshold."""
+    """Derivative of `weights` with respect to the values, minus that to the threshold."""
     by_width: FloatArray
-    """Derivative of `weights` by the width."""
+    """Derivative of `weights` with respect to the width."""
 
     def vjp(self, cotangents: ArrayLike) -> CutGradients:
-        """Return the derivatives of sum(cotangents * weights) by values, threshold and width.
+        """Return the derivatives of sum(cotangents * weights) with respect to all arguments.
 
-        Those by width and threshold are 0 where the width is 0.
+        Those with respect to width and threshold are 0 where the width is 0.
 
         Raises
         ------
@@ -79,14 +79,9 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
         Raises
         ------
         ArgumentError
-            If a direction has not the shape of its argument and is no number.
+            If a direction is neither a number nor of the shape of its argument.
         """
-        moved = exactly(values, self.values.shape, "values") - exactly(
-            threshold, self.threshold.shape, "threshold"
-        )
-        widened = exactly(width, self.width.shape, "width")
-        change: FloatArray = self.by_value * moved + self.by_width * widened
-        return change
+        return change_of_step(self, values, threshold, width)
 
     def __repr__(self) -> str:
         passed, n = float(self.weights.sum()), self.weights.size
@@ -114,7 +109,7 @@ def cut(
     values
         Any shape.
     threshold, width
-        Numbers, or arrays that broadcast with `values`; in units of the values, widths not
+        Numbers, or arrays that broadcast with `values`; in units of the values; widths are not
         negative.
     keep
         "above" or "below" the threshold.
@@ -133,8 +128,7 @@ def cut(
     ArgumentError
         If shapes do not fit, numbers are not finite, or a width is negative.
     """
-    if keep not in ("above", "below"):
-        raise located(ArgumentError, f"expected 'above' or 'below', got {keep!r}", "keep")
+    check_keep(keep)
     places = np.array(float_array(values, "values"))
     at = np.array(float_array(threshold, "threshold"))
     widths = np.array(float_array(width, "width"))
@@ -150,6 +144,12 @@ def cut(
         by_value=step.by_distance if above else -step.by_distance,
         by_width=step.by_width if above else -step.by_width,
     )
+
+
+def check_keep(keep: str) -> None:
+    """Raise ArgumentError for anything but "above" and "below"."""
+    if keep not in ("above", "below"):
+        raise located(ArgumentError, f"expected 'above' or 'below', got {keep!r}", "keep")
 
 
 def step_at(
@@ -168,8 +168,22 @@ def step_at(
     return smooth_step(distances, width, kernel, n_threads)
 
 
+def change_of_step(
+    of: Any,  # noqa: ANN401 - a cut or choice
+    values: ArrayLike,
+    threshold: ArrayLike,
+    width: ArrayLike,
+) -> FloatArray:
+    """Return the derivative of the step of a cut or choice along a direction."""
+    moved = exactly(values, of.values.shape, "values") - exactly(
+        threshold, of.threshold.shape, "threshold"
+    )
+    change: FloatArray = of.by_value * moved + of.by_width * exactly(width, of.width.shape, "width")
+    return change
+
+
 def common_shape(**arrays: FloatArray) -> tuple[int, ...]:
-    """Return the shape that arrays broadcast to; raise ArgumentError naming them if none."""
+    """Return the shape that arrays broadcast to, or raise ArgumentError with their names."""
     try:
         return np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:

@@ -66,18 +66,19 @@ class SoftHistogram(Record, format="nablafit.SoftHistogram/1"):
         Parameters
         ----------
         cotangents
-            Derivatives of a function by `counts`, in its shape.
+            Derivatives of a function with respect to `counts`, in its shape.
 
         Returns
         -------
         HistogramGradients
-            Exact derivatives by values, weights, edges and bandwidth. For events whose bandwidth is
-            0 those by values, edges and bandwidth are 0: what they are almost everywhere.
+            Exact derivatives with respect to values, weights, edges and bandwidth. For events whose
+            bandwidth is 0 all but those with respect to weights are 0: their value almost
+            everywhere.
 
         Raises
         ------
         ArgumentError
-            If the shape is another one.
+            If the shape is different.
         """
         rows = exactly(cotangents, self.counts.shape, "cotangents")
         values, weights, edges, bandwidth = self._call().vjp(rows)
@@ -102,7 +103,7 @@ class SoftHistogram(Record, format="nablafit.SoftHistogram/1"):
         Raises
         ------
         ArgumentError
-            If a shape is another one.
+            If a shape is different.
         """
 
         def direction(change: ArrayLike | None, name: str) -> FloatArray | None:
@@ -164,8 +165,8 @@ def histogram(
 
     An event at x with weight w adds w [C((b - x)/s) - C((a - x)/s)] to the bin from a to b, where C
     is the cumulative distribution of the kernel and s the bandwidth: the binned form of a kernel
-    density estimate. Underflow and overflow included, every event adds its weight, no more and no
-    less. With s = 0 this is `numpy.histogram`.
+    density estimate. Including underflow and overflow, every event adds exactly its weight. With
+    s = 0 this is `numpy.histogram`.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ JAX, differentiable any number of times in any mode.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,100 +20,29 @@ except ImportError as error:
     message = "nablafit.relax.jax needs JAX: pip install 'nablafit[jax]'"
     raise ImportError(message) from error
 
-from .._arrays import thread_count
 from ..errors import ArgumentError, located
+from ._bridge import Array, Bridge, Options
 from ._calls import HistogramCall, histogram_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._arrays import FloatArray
-    from ._cut import Keep
-    from ._histogram import Kernel, Outside
 
 __all__ = ["cut", "histogram", "where"]
 
-_Numbers: TypeAlias = Any
-"""Whatever JAX makes an array of."""
 
-_Options = tuple[str, str, int]
-
-
-def histogram(
-    values: _Numbers,
-    edges: _Numbers,
-    bandwidth: _Numbers,
-    *,
-    weights: _Numbers = None,
-    kernel: Kernel = "gaussian",
-    outside: Outside = "drop",
-    n_threads: int | None = None,
+def _fill(
+    options: Options, values: Array, weights: Array, edges: Array, bandwidth: Array
 ) -> jax.Array:
-    """Fill histograms with spread events; arguments as for `nablafit.relax.histogram`.
-
-    Returns
-    -------
-    jax.Array
-        Counts in float64, shape (n_bins,) or (n_histograms, n_bins), differentiable in values,
-        weights, edges and bandwidth.
-
-    Raises
-    ------
-    ArgumentError
-        If float64 is not enabled, or shapes do not fit. Numbers are checked when the call runs:
-        under `jit`, JAX raises an error of its own with that message in it.
-    """
     _require_float64()
     x = jnp.asarray(values, dtype=jnp.float64)
     w = jnp.ones(x.shape[-1:]) if weights is None else jnp.asarray(weights, dtype=jnp.float64)
     e = jnp.asarray(edges, dtype=jnp.float64)
     s = jnp.asarray(bandwidth, dtype=jnp.float64)
-    options = (kernel, outside, thread_count(n_threads))
     histogram_axes(x.shape, w.shape, e.shape, s.shape)
     counts: jax.Array = _histogram(options, x, w, e, s)
     return counts
-
-
-def cut(
-    values: _Numbers,
-    threshold: _Numbers,
-    width: _Numbers,
-    *,
-    keep: Keep = "above",
-    kernel: Kernel = "logistic",
-) -> jax.Array:
-    """Return the weights with which events pass; arguments as for `nablafit.relax.cut`.
-
-    Raises
-    ------
-    ArgumentError
-        If `keep` or `kernel` has another value than those.
-    """
-    if keep not in ("above", "below"):
-        raise located(ArgumentError, f"expected 'above' or 'below', got {keep!r}", "keep")
-    if kernel not in ("gaussian", "logistic"):
-        raise located(ArgumentError, f"expected 'gaussian' or 'logistic', got {kernel!r}", "kernel")
-    distance = jnp.asarray(values) - threshold
-    soft = jnp.asarray(width) > 0
-    z = distance / jnp.where(soft, width, 1.0)
-    step = jax.nn.sigmoid(z) if kernel == "logistic" else jax.scipy.stats.norm.cdf(z)
-    passed: jax.Array = jnp.where(soft, step, jnp.where(distance >= 0, 1.0, 0.0))
-    return passed if keep == "above" else 1.0 - passed
-
-
-def where(
-    values: _Numbers,
-    threshold: _Numbers,
-    width: _Numbers,
-    above: _Numbers,
-    below: _Numbers,
-    *,
-    kernel: Kernel = "logistic",
-) -> jax.Array:
-    """Mix two results by how far a value passes; arguments as for `nablafit.relax.where`."""
-    share = cut(values, threshold, width, kernel=kernel)
-    mixed: jax.Array = share * above + (1.0 - share) * below
-    return mixed
 
 
 def _require_float64() -> None:
@@ -127,14 +56,14 @@ def _require_float64() -> None:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _histogram(
-    options: _Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
+    options: Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
 ) -> jax.Array:
     n_bins = e.shape[-1] + (1 if options[1] == "separate" else -1)
     batch = np.broadcast_shapes(x.shape, w.shape)[:-1]
     result = jax.ShapeDtypeStruct((*batch, n_bins), jnp.float64)
     axes = (x.ndim, w.ndim, e.ndim, s.ndim)
 
-    def function(*arrays: _Numbers) -> FloatArray:
+    def function(*arrays: Array) -> FloatArray:
         def counts(*single: FloatArray) -> tuple[FloatArray]:
             return (HistogramCall.of(options, *single).counts(),)
 
@@ -145,18 +74,18 @@ def _histogram(
 
 
 def _forward(
-    options: _Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
+    options: Options, x: jax.Array, w: jax.Array, e: jax.Array, s: jax.Array
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
     return _histogram(options, x, w, e, s), (x, w, e, s)
 
 
 def _backward(
-    options: _Options, arrays: tuple[jax.Array, ...], cotangents: jax.Array
+    options: Options, arrays: tuple[jax.Array, ...], cotangents: jax.Array
 ) -> tuple[jax.Array, ...]:
     result = tuple(jax.ShapeDtypeStruct(array.shape, jnp.float64) for array in arrays)
     axes = tuple(array.ndim for array in (*arrays, cotangents))
 
-    def function(*numbers: _Numbers) -> tuple[FloatArray, ...]:
+    def function(*numbers: Array) -> tuple[FloatArray, ...]:
         def products(*single: FloatArray) -> tuple[FloatArray, ...]:
             *inputs, g = single
             return HistogramCall.of(options, *inputs).vjp(g)
@@ -173,7 +102,7 @@ _histogram.defvjp(_forward, _backward)
 def _each(
     compute: Callable[..., tuple[FloatArray, ...]],
     axes: tuple[int, ...],
-    arrays: tuple[_Numbers, ...],
+    arrays: tuple[Array, ...],
 ) -> tuple[FloatArray, ...]:
     """Call `compute` for every element of a batch; `axes` are those of one element."""
     numbers = [np.asarray(array, dtype=np.float64, order="C") for array in arrays]
@@ -190,3 +119,9 @@ def _each(
     return tuple(
         np.stack(parts).reshape(batch + parts[0].shape) for parts in zip(*single, strict=True)
     )
+
+
+_bridge = Bridge(_fill, jnp.asarray, jnp.where, jax.nn.sigmoid, jax.scipy.stats.norm.cdf)
+histogram = _bridge.histogram
+cut = _bridge.cut
+where = _bridge.where

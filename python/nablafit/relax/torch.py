@@ -16,97 +16,36 @@ except ImportError as error:
     message = "nablafit.relax.torch needs PyTorch: pip install 'nablafit[torch]'"
     raise ImportError(message) from error
 
-from .._arrays import thread_count
-from ..errors import ArgumentError, located
+from ._bridge import Array, Bridge, Options
 from ._calls import HistogramCall
 
 if TYPE_CHECKING:
     from .._arrays import FloatArray
-    from ._cut import Keep
-    from ._histogram import Kernel, Outside
 
 __all__ = ["cut", "histogram", "where"]
 
-_Numbers: TypeAlias = Any
-"""Whatever PyTorch makes a tensor of."""
 _Context: TypeAlias = Any
 
 
-def histogram(
-    values: _Numbers,
-    edges: _Numbers,
-    bandwidth: _Numbers,
-    *,
-    weights: _Numbers = None,
-    kernel: Kernel = "gaussian",
-    outside: Outside = "drop",
-    n_threads: int | None = None,
+def _fill(
+    options: Options, values: Array, weights: Array, edges: Array, bandwidth: Array
 ) -> torch.Tensor:
-    """Fill histograms with spread events; arguments as for `nablafit.relax.histogram`.
-
-    Returns
-    -------
-    torch.Tensor
-        Counts in float64, shape (n_bins,) or (n_histograms, n_bins), differentiable in values,
-        weights, edges and bandwidth.
-
-    Raises
-    ------
-    ArgumentError
-        If shapes do not fit, numbers are not finite, edges do not increase, or a bandwidth is
-        negative.
-    """
     x = _tensor(values)
     w = x.new_ones(x.shape[-1:]) if weights is None else _tensor(weights)
-    options = (kernel, outside, thread_count(n_threads))
     counts: torch.Tensor = _Histogram.apply(x, w, _tensor(edges), _tensor(bandwidth), options)
     return counts
 
 
-def cut(
-    values: _Numbers,
-    threshold: _Numbers,
-    width: _Numbers,
-    *,
-    keep: Keep = "above",
-    kernel: Kernel = "logistic",
-) -> torch.Tensor:
-    """Return the weights with which events pass; arguments as for `nablafit.relax.cut`.
-
-    Raises
-    ------
-    ArgumentError
-        If `keep` or `kernel` has another value than those.
-    """
-    if keep not in ("above", "below"):
-        raise located(ArgumentError, f"expected 'above' or 'below', got {keep!r}", "keep")
-    if kernel not in ("gaussian", "logistic"):
-        raise located(ArgumentError, f"expected 'gaussian' or 'logistic', got {kernel!r}", "kernel")
-    distance = _tensor(values) - _tensor(threshold)
-    scale = _tensor(width)
-    soft = scale > 0
-    z = distance / torch.where(soft, scale, torch.ones_like(scale))
-    step = torch.sigmoid(z) if kernel == "logistic" else torch.special.ndtr(z)
-    passed = torch.where(soft, step, (distance >= 0).to(torch.float64))
-    return passed if keep == "above" else 1.0 - passed
-
-
-def where(
-    values: _Numbers,
-    threshold: _Numbers,
-    width: _Numbers,
-    above: _Numbers,
-    below: _Numbers,
-    *,
-    kernel: Kernel = "logistic",
-) -> torch.Tensor:
-    """Mix two results by how far a value passes; arguments as for `nablafit.relax.where`."""
-    share = cut(values, threshold, width, kernel=kernel)
-    return share * _tensor(above) + (1.0 - share) * _tensor(below)
-
-
-def _tensor(values: _Numbers) -> torch.Tensor:
+def _tensor(values: Array) -> torch.Tensor:
     return torch.as_tensor(values, dtype=torch.float64)
+
+
+def _select(condition: torch.Tensor, first: Array, second: Array) -> torch.Tensor:
+    both = (
+        torch.as_tensor(values, dtype=torch.float64, device=condition.device)
+        for values in (first, second)
+    )
+    return torch.where(condition, *both)
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:
@@ -120,13 +59,13 @@ class _Histogram(torch.autograd.Function):
         w: torch.Tensor,
         e: torch.Tensor,
         s: torch.Tensor,
-        options: tuple[str, str, int],
+        options: Options,
     ) -> torch.Tensor:
         call = HistogramCall.of(options, _array(x), _array(w), _array(e), _array(s))
         return torch.from_numpy(call.counts()).to(x.device)
 
     @staticmethod
-    def setup_context(ctx: _Context, inputs: tuple[_Numbers, ...], output: torch.Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: _Context, inputs: tuple[Array, ...], output: torch.Tensor) -> None:  # noqa: ARG004
         *arrays, ctx.options = inputs
         ctx.save_for_backward(*arrays)
         ctx.save_for_forward(*arrays)
@@ -149,3 +88,9 @@ class _Histogram(torch.autograd.Function):
         call = HistogramCall.of(ctx.options, *(_array(array) for array in arrays))
         along = [None if d is None else _array(d) for d in directions[:4]]
         return torch.from_numpy(call.jvp(*along)).to(arrays[0].device)
+
+
+_bridge = Bridge(_fill, _tensor, _select, torch.sigmoid, torch.special.ndtr)
+histogram = _bridge.histogram
+cut = _bridge.cut
+where = _bridge.where

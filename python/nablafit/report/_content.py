@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from ..infer.predictions.yields import YieldsResult
     from ..infer.profiles.scan import ScanResult
     from ..infer.testing.results import SignificanceResult
-    from ..plot import Label
+    from ..plot import Label, StyledFigure
 
+__all__ = ["Picture", "Results", "Section", "Table", "picture"]
 
-__all__ = ["Picture", "Results", "Section", "Table"]
+_PIXELS_PER_INCH = 76
+"""Small enough for two plots side by side on a wide page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Results:
-    """What a page shows; what is None is left out."""
+    """Contents of a page; results that are None are left out."""
 
     fit: FitResult
     title: str = "Fit report"
@@ -79,16 +83,29 @@ class Results:
     significance: SignificanceResult | None = None
     limit: LimitResult | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why a result is missing, by the name of its member: shown in its place."""
+    """Why a result is missing, by the name of its member; shown instead of it."""
     label: Label | None = None
-    """What stands on the plots about the experiment."""
+    """Experiment, energy and luminosity as shown on the plots."""
     n_channels: int = 12
-    """Plot at most so many channels with several bins, the first ones."""
+    """Largest number of channels with several bins to plot: the first ones."""
     source: str = ""
     """Where the model came from."""
     digest: str = ""
     """SHA-256 of the input, in hexadecimal digits."""
     created: str = ""
-    """When, as text."""
+    """Date and time, as text."""
     options: Mapping[str, str] = field(default_factory=dict)
     """How the results were made."""
+
+
+def picture(figure: StyledFigure, *, alt: str, caption: str) -> Picture:
+    """Return a figure as SVG in a data URI; equal figures give equal text."""
+    target = io.BytesIO()
+    figure.savefig(target, format="svg", metadata={"Date": None})
+    encoded = base64.b64encode(target.getvalue()).decode("ascii")
+    return Picture(
+        uri=f"data:image/svg+xml;base64,{encoded}",
+        alt=alt,
+        caption=caption,
+        width=round(figure.get_figwidth() * _PIXELS_PER_INCH),
+    )

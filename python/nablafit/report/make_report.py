@@ -40,14 +40,14 @@ def make_report(
     n_threads: int | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Report:
-    """Run what an analysis quotes and return it as a report; `.save("report.html")` writes it.
+    """Compute what an analysis quotes and return it as a report; `.save("report.html")` writes it.
 
     Parameters
     ----------
     model : Model
-        What to fit.
+        Model to fit.
     data : Data
-        What it is fitted to.
+        Data to fit it to.
     workspace : Workspace, optional
         Where both came from: for the inventory, the name and the digest of the source.
     result : FitResult, optional
@@ -55,13 +55,13 @@ def make_report(
     title : str, optional
         Title of the page.
     label : Label, optional
-        What stands on plots about the experiment.
+        Experiment, energy and luminosity as shown on the plots.
     rank : bool
         Compute the ranking by refits.
     level : float
         Confidence level of the upper limit.
     n_toys, seed : int
-        Toys for the goodness of fit, none by default.
+        Number of toys for the goodness of fit, and their random seed.
     n_threads : int, optional
         As in `nablafit.fit_many`.
     progress : callable, optional
@@ -70,8 +70,8 @@ def make_report(
     Returns
     -------
     Report
-        A result that cannot be had, as a limit without a parameter of interest, is replaced by the
-        reason.
+        A result that is not available, such as a limit without a parameter of interest, is replaced
+        by the reason.
     """
     steps = _Steps(progress)
     best = result or steps.must("fit", lambda: fit(model, data))
@@ -147,6 +147,6 @@ def _has_poi(model: Model, best: FitResult, steps: _Steps) -> bool:
 
 
 def _digest(workspace: Workspace) -> str:
-    """Return the SHA-256 of the file, nothing for a source that is none."""
+    """Return the SHA-256 of the file, nothing for a source that is not a file."""
     path = Path(workspace.source)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
