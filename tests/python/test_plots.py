@@ -1,5 +1,7 @@
 """What plots contain: numbers, names, labels; independent of pixels."""
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -382,3 +384,12 @@ def test_every_kind_of_result_has_a_plot() -> None:
     assert list(plot.plots_of(results.significance_result())) == ["toys"]
     with pytest.raises(nf.ArgumentError, match="no plot of UncertaintyGroup"):
         plot.plots_of(results.breakdown_result().groups[0])
+
+
+@pytest.mark.parametrize("name", sorted({n for n in plot.__all__ if n.islower()} - {"plots_of"}))
+def test_help_describes_every_option(name: str) -> None:
+    function = getattr(plot, name)
+    lines = re.findall(r"^([a-z_]+(?:, [a-z_]+)*) : ", inspect.getdoc(function) or "", re.MULTILINE)
+    described = [word for line in lines for word in line.split(", ")]
+    assert set(inspect.signature(function).parameters) == set(described)
+    assert len(described) == len(set(described))

@@ -1,4 +1,4 @@
-"""Commands that turn workspaces into others or into C++: convert, combine, prune, rename, export."""
+"""Commands that rewrite workspaces: convert, combine, prune, rename, and export as C++."""
 
 from __future__ import annotations
 
