@@ -44,4 +44,7 @@ class _FormerModule(ModuleType):
 
 
 for _former in MOVED:
+    _package, _, _name = _former.rpartition(".")
     sys.modules[_former] = _FormerModule(_former)
+    if not hasattr(import_module(_package), _name):  # a function may have the name
+        setattr(sys.modules[_package], _name, sys.modules[_former])

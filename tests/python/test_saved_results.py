@@ -65,6 +65,7 @@ def test_former_paths_lead_to_the_present_ones() -> None:
         module = importlib.import_module(present)
         name = next(name for name, item in vars(module).items() if inspect.isclass(item))
         assert getattr(importlib.import_module(former), name) is getattr(module, name), former
+    assert nf.likelihood.PointStatus is nf.model.PointStatus
 
 
 def test_former_paths_hide_no_function(pickled: dict[str, Any]) -> None:
