@@ -7,6 +7,7 @@ import json
 import math
 import types
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -146,7 +147,7 @@ class Record:
         write_text(path, self.to_json(indent=1) + "\n")
 
 
-class Archive:
+class Archive(ABC):
     """Base of frozen dataclasses of arrays that are saved as compressed .npz files.
 
     A subclass names its files with `class Toys(Archive, format="nablafit.Toys/1")`.
@@ -160,14 +161,14 @@ class Archive:
         cls.document_format = format
         _FORMATS[format] = cls
 
+    @abstractmethod
     def _members(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of the file by name, without the origin."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> Self:
         """Inverse of `_members`; may find an origin in a file."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Archive) or type(other) is not type(self):
