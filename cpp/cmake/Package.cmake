@@ -48,7 +48,7 @@ function(nablafit_install_package export core io)
           LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" ${ARGN}
           ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" ${ARGN}
           RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" ${ARGN})
-  install(EXPORT ${export} FILE nablafitTargets.cmake NAMESPACE nablafit::
+  install(EXPORT ${export} NAMESPACE nablafit::
           DESTINATION "${package_dir}" ${ARGN})
 endfunction()
 
