@@ -30,7 +30,8 @@ inline Quadrature gauss_legendre(std::size_t n) {
     for (int step = 0; step < 20 && std::abs(change) > 1e-16; ++step) {
       double value = 1.0;
       before = 0.0;
-      for (double k = 1.0; k <= size; k += 1.0) {
+      for (std::size_t degree = 1; degree <= n; ++degree) {
+        const auto k = static_cast<double>(degree);
         const double next = ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k;
         before = value;
         value = next;

@@ -9,6 +9,8 @@ namespace {
 
 constexpr int max_repair_steps = 60;
 constexpr int n_nominal_mixtures = 16;
+/// Lengths tried along a direction that leads away from a saddle point: 1, 1/4, 1/16, ...
+constexpr int n_saddle_steps = 7;
 /// Slopes, in units of the width, below which a kink is no kink.
 constexpr double negligible_jump = 1e-5;
 /// Part of the tolerance of the estimated distance that is worth leaving a saddle point.
@@ -80,7 +82,8 @@ bool search_saddle(Iterate& here, const std::vector<double>& direction) {
   for (std::size_t j = 0; j < step.size(); ++j) {
     length = std::max(length, std::abs(direction[j]) / here.problem->widths[j]);
   }
-  for (double size = 1.0; size > 1e-4; size *= 0.25) {
+  double size = 1.0;
+  for (int i = 0; i < n_saddle_steps; ++i, size *= 0.25) {
     for (const double sign : {1.0, -1.0}) {
       for (std::size_t j = 0; j < step.size(); ++j) step[j] = sign * size / length * direction[j];
       here.move_trial(step, 1.0);

@@ -62,9 +62,11 @@ Axis read_axis(JsonValue value, std::size_t n_limit, bool is_only_axis) {
                     "to the number of contents, " +
                     std::to_string(n_limit));
   }
-  for (double i = 0.0; i <= n; i += 1.0) {
-    axis.edges.push_back(i == n ? upper : lower + i * ((upper - lower) / n));
+  const auto n_bins = static_cast<std::size_t>(n);
+  for (std::size_t i = 0; i < n_bins; ++i) {
+    axis.edges.push_back(lower + static_cast<double>(i) * ((upper - lower) / n));
   }
+  axis.edges.push_back(upper);
   return axis;
 }
 

@@ -180,6 +180,7 @@ std::string why_no_channel(std::string_view type) {
 }
 
 std::optional<std::size_t> hs3_density_nodes_of(const Channel& channel) {
+  const std::size_t n_bins = channel.n_bins();
   if (channel.axes.size() != 1 || channel.samples.size() != 1 || channel.yield_floor) return {};
   const Sample& sample = channel.samples.front();
   const Axis& axis = channel.axes.front();
@@ -193,7 +194,7 @@ std::optional<std::size_t> hs3_density_nodes_of(const Channel& channel) {
       factor->variables.front().name != axis.name) {
     return {};
   }
-  const std::size_t n_nodes = factor->weights.size() / channel.n_bins();
+  const std::size_t n_nodes = n_bins == 0 ? 0 : factor->weights.size() / n_bins;
   if (n_nodes < 1 || n_nodes > 100) return {};
   FormulaFactor same;
   same.variables.push_back({axis.name, {}});
