@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from . import _core, _moved, diff, formulas, infer, relax, spec, surgery  # noqa: F401
 from ._core import __version__, build_info
 from ._results.diagnostics import Diagnostics
-from ._results.inputs import Inputs
+from ._results.provenance import Provenance
 from ._results.record import load_result
 from .batch import FitManyResult, fit_many
 from .data import Data
@@ -67,7 +68,6 @@ __all__ = [
     "FitWarning",
     "InputGradient",
     "InputLayout",
-    "Inputs",
     "Interpolation",
     "Interrupted",
     "Likelihood",
@@ -75,6 +75,7 @@ __all__ = [
     "ModelSpec",
     "ModelWarning",
     "PatchSet",
+    "Provenance",
     "Report",
     "SpecError",
     "Toys",
@@ -122,3 +123,11 @@ def cmake_dir() -> Path:
 def pkgconfig_dir() -> Path:
     """Return the directory with nablafit-core.pc and nablafit-io.pc, for PKG_CONFIG_PATH."""
     return Path(_core.__file__).parent / "lib" / "pkgconfig"
+
+
+def __getattr__(name: str) -> object:
+    if name == "Inputs":
+        warnings.warn("use nablafit.Provenance", DeprecationWarning, stacklevel=2)
+        return Provenance
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

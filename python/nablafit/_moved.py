@@ -9,7 +9,8 @@ from types import ModuleType
 __all__ = ["MOVED"]
 
 MOVED = {
-    "nablafit._inputs": "nablafit._results.inputs",
+    "nablafit._inputs": "nablafit._results.provenance",
+    "nablafit._results.inputs": "nablafit._results.provenance",
     "nablafit._problem": "nablafit.minimizers.problem",
     "nablafit.diagnostics": "nablafit._results.diagnostics",
     "nablafit.infer._breakdown_result": "nablafit.infer.impacts.breakdown",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number, thread_count
-from ._results.inputs import batch_origin, merged_origin, read_origin
+from ._results.provenance import batch_origin, merged_origin, read_origin
 from ._results.record import Archive
 from .data import Data
 from .errors import ArgumentError, finished, located

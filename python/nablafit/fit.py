@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ._core import __version__
-from ._results.inputs import Inputs
+from ._results.provenance import Provenance
 from .errors import ArgumentError, Error, FitWarning, located
 from .minimizers import iminuit, scipy
 from .minimizers import newton as _newton
@@ -250,5 +250,5 @@ def _result(
         minima=minima,
         initial=problem.initial,
         options={**vars(options), "backend": likelihood.backend},
-        inputs=Inputs(likelihood.model, likelihood.data),
+        provenance=Provenance(likelihood.model, likelihood.data),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from ._arrays import FloatArray, index_of
 from ._results.diagnostics import Diagnostics, LocalMinimum
 from ._results.files import write_text
-from ._results.inputs import Inputs
+from ._results.provenance import Provenance
 from ._results.record import document_format
 from ._results.rounding import pdg_round
 from ._results.text import Page
@@ -159,7 +160,7 @@ class FitResult:
     """Where the fit started, shape (n_parameters,)."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The `FitOptions`, and the backend of the derivatives."""
-    inputs: Inputs | None = None
+    provenance: Provenance | None = None
     """Digests of model and data. Together with `initial`, `fixed`, bounds, `options` and `versions`
     they are all that the result depends on."""
 
@@ -169,6 +170,17 @@ class FitResult:
         for array in arrays:
             if array is not None:
                 array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "inputs" in state:  # in older pickles
+            state["provenance"] = state.pop("inputs")
+        self.__dict__.update(state)
+
+    @property
+    def inputs(self) -> Provenance | None:
+        """Deprecated name of `provenance`."""
+        warnings.warn("use FitResult.provenance", DeprecationWarning, stacklevel=2)
+        return self.provenance
 
     @property
     def valid(self) -> bool:
@@ -267,7 +279,8 @@ class FitResult:
         document["minima"] = [minimum.to_dict() for minimum in self.minima]
         document["initial"] = None if self.initial is None else self.initial.tolist()
         document["options"] = dict(self.options)
-        document["inputs"] = None if self.inputs is None else self.inputs.to_dict()
+        provenance = self.provenance
+        document["provenance"] = None if provenance is None else provenance.to_dict()
         document["diagnostics"] = None if self.diagnostics is None else self.diagnostics.to_dict()
         document |= {"valid": self.valid, "errors": _to_numbers(np.asarray(self.errors))}
         document["twice_nll"] = _number(self.twice_nll)
@@ -280,7 +293,8 @@ class FitResult:
             message = f"expected format {_FORMAT!r}, got {document.get('format')!r}"
             raise located(ArgumentError, message, "document")
         covariance = document["covariance"]
-        diagnostics, inputs = document.get("diagnostics"), document.get("inputs")
+        diagnostics = document.get("diagnostics")
+        provenance = document.get("provenance", document.get("inputs"))  # older files
         initial = document.get("initial")
         infinite = {"lower": -math.inf, "upper": math.inf}
         members: dict[str, Any] = {name: document[name] for name in _PLAIN}
@@ -298,7 +312,7 @@ class FitResult:
             diagnostics=None if diagnostics is None else Diagnostics.from_dict(diagnostics),
             initial=None if initial is None else np.array(initial, dtype=float),
             options=document.get("options", {}),
-            inputs=None if inputs is None else Inputs(**inputs),
+            provenance=None if provenance is None else Provenance(**provenance),
             **members,
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import FloatArray, ParameterValues, float_vector, thread_count
 from ._core import __version__
-from ._results.inputs import Origin, merged_origin, read_origin
+from ._results.provenance import Origin, merged_origin, read_origin
 from ._results.record import Archive
 from .data import Data
 from .errors import ArgumentError, finished, located

@@ -135,7 +135,7 @@ model = workspace.model()
 result = nf.fit(model, workspace.data(model))
 many = nf.fit_many(model, nf.toys(model, n=5, seed=1))
 numbers = result.x.tobytes() + result.covariance.tobytes() + many.x.tobytes()
-print(json.dumps([hashlib.sha256(numbers).hexdigest(), result.inputs.to_dict()]))
+print(json.dumps([hashlib.sha256(numbers).hexdigest(), result.provenance.to_dict()]))
 """
 
 
@@ -178,31 +178,31 @@ def test_equal_models_have_equal_digests(workspace: nf.Workspace, model: nf.Mode
 @pytest.mark.parametrize("minimizer", ["newton", "minuit", "scipy:L-BFGS-B"])
 def test_fits_say_what_they_were_made_from(model: nf.Model, data: nf.Data, minimizer: str) -> None:
     result = nf.fit(model, data, minimizer=minimizer, initial={"mu": 0.7}, tolerance=0.05)
-    assert result.inputs == nf.Inputs(model.digest, data.digest)
+    assert result.provenance == nf.Provenance(model.digest, data.digest)
     assert result.initial[model.index("mu")] == 0.7
     assert result.options["minimizer"] == minimizer
     assert result.options["tolerance"] == 0.05
     assert result.options["backend"] == "clad"
     assert result.versions["nablafit"] == nf.__version__
-    assert str(nf.Inputs(model.digest, data.digest)) == str(result.inputs)
+    assert str(nf.Provenance(model.digest, data.digest)) == str(result.provenance)
 
 
 def test_origin_survives_json_and_pickling(model: nf.Model, data: nf.Data) -> None:
     result = nf.fit(model, data)
     document = json.loads(result.to_json())
-    assert document["inputs"] == {"model": model.digest, "data": data.digest}
+    assert document["provenance"] == {"model": model.digest, "data": data.digest}
     copied = nf.FitResult.from_dict(document)
     assert copied == result
-    assert copied.inputs == result.inputs
-    assert hash(copied.inputs) == hash(result.inputs)
+    assert copied.provenance == result.provenance
+    assert hash(copied.provenance) == hash(result.provenance)
     np.testing.assert_array_equal(copied.initial, model.initial)
     unpickled = pickle.loads(pickle.dumps(result))
-    assert unpickled.inputs == result.inputs
+    assert unpickled.provenance == result.provenance
 
 
 def test_a_saved_fit_can_be_repeated(model: nf.Model, data: nf.Data) -> None:
     saved = nf.FitResult.from_json(nf.fit(model, data, fixed={"mu": 0.5}).to_json())
-    assert saved.inputs == nf.Inputs(model, data)
+    assert saved.provenance == nf.Provenance(model, data)
     again = nf.fit(
         model,
         data,
@@ -216,10 +216,10 @@ def test_a_saved_fit_can_be_repeated(model: nf.Model, data: nf.Data) -> None:
 
 def test_documents_without_origin_are_read(model: nf.Model, data: nf.Data) -> None:
     document = nf.fit(model, data).to_dict()
-    for name in ("initial", "options", "inputs"):
+    for name in ("initial", "options", "provenance"):
         del document[name]
     result = nf.FitResult.from_dict(document)
-    assert result.inputs is None
+    assert result.provenance is None
     assert result.initial is None
     assert result.options == {}
     assert nf.FitResult.from_dict(result.to_dict()) == result

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._core import __version__
 from ..errors import Interrupted
-from .inputs import Inputs, Origin
+from .provenance import Origin, Provenance
 from .record import Record
 
 __all__ = ["digest_of", "origin_of", "remembers_origin"]
@@ -40,7 +40,7 @@ class Fit(Protocol):
     """A `FitResult`: an option, but it stands for its model and data too."""
 
     minimizer: str
-    inputs: Inputs | None
+    provenance: Provenance | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -93,9 +93,9 @@ def origin_of(function: str, arguments: Mapping[str, Any], **inputs: object) -> 
         ):
             options[name] = _plain(value)
     for fit in arguments.values():
-        if isinstance(fit, Fit) and fit.inputs is not None:
-            inputs.setdefault("model", functools.partial(getattr, fit.inputs, "model"))
-            inputs.setdefault("data", functools.partial(getattr, fit.inputs, "data"))
+        if isinstance(fit, Fit) and fit.provenance is not None:
+            inputs.setdefault("model", functools.partial(getattr, fit.provenance, "model"))
+            inputs.setdefault("data", functools.partial(getattr, fit.provenance, "data"))
     versions = {"nablafit": __version__}
     return Origin(
         function=function,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, located
 from .files import is_archive, read_archive, write_archive, write_text
-from .inputs import origin_array
+from .provenance import origin_array
 from .text import Page
 
 if TYPE_CHECKING:

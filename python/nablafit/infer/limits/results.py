@@ -14,7 +14,7 @@ import numpy as np
 
 from ..._arrays import FloatArray
 from ..._results.files import write_text
-from ..._results.inputs import merged_origin
+from ..._results.provenance import merged_origin
 from ..._results.record import Record
 from ..._results.text import BANDS, Page, number, with_error
 from ..testing._hypothesis import Hypothesis

@@ -11,8 +11,8 @@ import numpy as np
 import scipy
 
 from ..._arrays import FloatArray, ParameterValues
-from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
+from ..._results.provenance import merged_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...batch import FitManyResult, fit_many

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._arrays import FloatArray, float_vector
-from ..._results.inputs import merged_origin
 from ..._results.origin import remembers_origin
+from ..._results.provenance import merged_origin
 from ..._results.record import Record
 from ..._results.text import Page
 from ...batch import FitManyResult, fit_many

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 
 from ..._arrays import FloatArray
-from ..._results.inputs import merged_origin
+from ..._results.provenance import merged_origin
 from ..._results.record import Record
 from ..._results.text import BANDS, Page, number, with_error
 from ...errors import ArgumentError, located

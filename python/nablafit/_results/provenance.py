@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._core import __version__
 from ..errors import ArgumentError, located
 
-__all__ = ["Inputs"]
+__all__ = ["Provenance"]
 
 
 class HasDigest(Protocol):
@@ -24,7 +24,7 @@ class HasDigest(Protocol):
         """Fingerprint of the numbers."""
 
 
-class Inputs:
+class Provenance:
     """Digests of the model and the data of a result; immutable, compared by value.
 
     They are computed when somebody asks (a fit takes less time than a digest), from the objects
@@ -63,7 +63,7 @@ class Inputs:
         return {"model": self.model, "data": self.data}
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Inputs):
+        if not isinstance(other, Provenance):
             return NotImplemented
         return self.to_dict() == other.to_dict()
 
@@ -71,10 +71,13 @@ class Inputs:
         return hash((self.model, self.data))
 
     def __repr__(self) -> str:
-        return f"Inputs(model={self.model!r}, data={self.data!r})"
+        return f"Provenance(model={self.model!r}, data={self.data!r})"
 
-    def __reduce__(self) -> tuple[type[Inputs], tuple[str, str]]:
-        return Inputs, (self.model, self.data)
+    def __reduce__(self) -> tuple[type[Provenance], tuple[str, str]]:
+        return Provenance, (self.model, self.data)
+
+
+Inputs = Provenance  # the name in older pickles
 
 
 class Origin(Mapping[str, Any]):
