@@ -296,23 +296,27 @@ namespace {
 struct GammaTransformation {
   template <typename T>
   T operator()(const T& beta) const {
-    return kernels::gamma_pull(beta, relative);
+    return kernels::gamma_transformation(beta, relative);
   }
-  double first(double beta) const { return derivatives::gamma_pull_first(beta, relative); }
-  double second(double beta) const { return derivatives::gamma_pull_second(beta, relative); }
+  double first(double beta) const {
+    return derivatives::gamma_transformation_first(beta, relative);
+  }
+  double second(double beta) const {
+    return derivatives::gamma_transformation_second(beta, relative);
+  }
   double relative;
 };
 
 struct LognormalTransformation {
   template <typename T>
   T operator()(const T& alpha) const {
-    return kernels::lognormal_pull(alpha, std::log1p(relative), relative);
+    return kernels::lognormal_transformation(alpha, std::log1p(relative), relative);
   }
   double first(double alpha) const {
-    return derivatives::lognormal_pull_first(alpha, std::log1p(relative), relative);
+    return derivatives::lognormal_transformation_first(alpha, std::log1p(relative), relative);
   }
   double second(double alpha) const {
-    return derivatives::lognormal_pull_second(alpha, std::log1p(relative), relative);
+    return derivatives::lognormal_transformation_second(alpha, std::log1p(relative), relative);
   }
   double relative;
 };

@@ -67,7 +67,7 @@ def interpolations() -> s.ModelSpec:
 
 
 def constraints() -> s.ModelSpec:
-    """Every constraint, pull and modifier with parameters per bin; names that C++ cannot have."""
+    """Every constraint, transformation and modifier per bin; names that C++ cannot have."""
     parameters = [
         positive("2 lumi", constraint=s.GaussianConstraint(1.0, 0.02)),
         positive("stat[0]", constraint=s.GaussianConstraint(1.0, 0.1)),

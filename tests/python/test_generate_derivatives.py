@@ -50,8 +50,8 @@ def test_comments_and_layout_of_kernels_may_change(tree: Path) -> None:
         (KERNEL, "return 8.0 * alpha;", "return 9.0 * alpha;", "older than its sources"),
         (
             "cpp/src/ad/derivative_requests.cpp",
-            "clad::differentiate<2>(gamma_pull",
-            "clad::differentiate<1>(gamma_pull",
+            "clad::differentiate<2>(gamma_transformation",
+            "clad::differentiate<1>(gamma_transformation",
             "older than its sources",
         ),
         (

@@ -84,20 +84,20 @@ inline double factor_polynomial_linear_d2arg0(double alpha, double symmetric, do
       [=](const auto& t) { return factor_polynomial_linear(t, symmetric, asymmetric); }, alpha);
 }
 
-inline double gamma_pull_darg0(double beta, double relative) {
-  return codipack_first([=](const auto& t) { return gamma_pull(t, relative); }, beta);
+inline double gamma_transformation_darg0(double beta, double relative) {
+  return codipack_first([=](const auto& t) { return gamma_transformation(t, relative); }, beta);
 }
-inline double gamma_pull_d2arg0(double beta, double relative) {
-  return codipack_second([=](const auto& t) { return gamma_pull(t, relative); }, beta);
+inline double gamma_transformation_d2arg0(double beta, double relative) {
+  return codipack_second([=](const auto& t) { return gamma_transformation(t, relative); }, beta);
 }
 
-inline double lognormal_pull_darg0(double alpha, double log_kappa, double relative) {
-  return codipack_first([=](const auto& t) { return lognormal_pull(t, log_kappa, relative); },
-                        alpha);
+inline double lognormal_transformation_darg0(double alpha, double log_kappa, double relative) {
+  return codipack_first(
+      [=](const auto& t) { return lognormal_transformation(t, log_kappa, relative); }, alpha);
 }
-inline double lognormal_pull_d2arg0(double alpha, double log_kappa, double relative) {
-  return codipack_second([=](const auto& t) { return lognormal_pull(t, log_kappa, relative); },
-                         alpha);
+inline double lognormal_transformation_d2arg0(double alpha, double log_kappa, double relative) {
+  return codipack_second(
+      [=](const auto& t) { return lognormal_transformation(t, log_kappa, relative); }, alpha);
 }
 
 inline double poisson_deviance_darg1(double n, double lambda) {

@@ -43,10 +43,10 @@ void request_derivatives() {
   clad::differentiate(factor_polynomial_linear<double>, "alpha");
   clad::differentiate<2>(factor_polynomial_linear<double>, "alpha");
 
-  clad::differentiate(gamma_pull<double>, "beta");
-  clad::differentiate<2>(gamma_pull<double>, "beta");
-  clad::differentiate(lognormal_pull<double>, "alpha");
-  clad::differentiate<2>(lognormal_pull<double>, "alpha");
+  clad::differentiate(gamma_transformation<double>, "beta");
+  clad::differentiate<2>(gamma_transformation<double>, "beta");
+  clad::differentiate(lognormal_transformation<double>, "alpha");
+  clad::differentiate<2>(lognormal_transformation<double>, "alpha");
 
   clad::differentiate(poisson_deviance<double>, "lambda");
   clad::differentiate<2>(poisson_deviance<double>, "lambda");

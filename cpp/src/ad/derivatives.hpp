@@ -72,18 +72,18 @@ inline double factor_polynomial_linear_second(double alpha, double symmetric, do
 
 // Transforms of parameters (kernels/transforms.hpp).
 
-inline double gamma_pull_first(double beta, double relative) {
-  return gamma_pull_darg0(beta, relative);
+inline double gamma_transformation_first(double beta, double relative) {
+  return gamma_transformation_darg0(beta, relative);
 }
-inline double gamma_pull_second(double beta, double relative) {
-  return gamma_pull_d2arg0(beta, relative);
+inline double gamma_transformation_second(double beta, double relative) {
+  return gamma_transformation_d2arg0(beta, relative);
 }
 
-inline double lognormal_pull_first(double alpha, double log_kappa, double relative) {
-  return lognormal_pull_darg0(alpha, log_kappa, relative);
+inline double lognormal_transformation_first(double alpha, double log_kappa, double relative) {
+  return lognormal_transformation_darg0(alpha, log_kappa, relative);
 }
-inline double lognormal_pull_second(double alpha, double log_kappa, double relative) {
-  return lognormal_pull_d2arg0(alpha, log_kappa, relative);
+inline double lognormal_transformation_second(double alpha, double log_kappa, double relative) {
+  return lognormal_transformation_d2arg0(alpha, log_kappa, relative);
 }
 
 // Terms of the likelihood (kernels/terms.hpp).

@@ -20,9 +20,10 @@ namespace nablafit::detail {
 /// Argument of interpolations.
 template <typename T>
 T transformed_of(const TransformedParameter& argument, const T& x) {
-  if (argument.kind == TransformationKind::gamma) return kernels::gamma_pull(x, argument.relative);
+  if (argument.kind == TransformationKind::gamma)
+    return kernels::gamma_transformation(x, argument.relative);
   if (argument.kind == TransformationKind::lognormal) {
-    return kernels::lognormal_pull(x, argument.log_kappa, argument.relative);
+    return kernels::lognormal_transformation(x, argument.log_kappa, argument.relative);
   }
   return x;
 }

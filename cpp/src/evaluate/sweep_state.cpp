@@ -13,9 +13,9 @@ namespace derivatives = kernels::derivatives;
 double transformed_value(const TransformedParameter& argument, double x) noexcept {
   switch (argument.kind) {
     case TransformationKind::gamma:
-      return kernels::gamma_pull(x, argument.relative);
+      return kernels::gamma_transformation(x, argument.relative);
     case TransformationKind::lognormal:
-      return kernels::lognormal_pull(x, argument.log_kappa, argument.relative);
+      return kernels::lognormal_transformation(x, argument.log_kappa, argument.relative);
     case TransformationKind::identity:
       break;
   }
@@ -25,9 +25,9 @@ double transformed_value(const TransformedParameter& argument, double x) noexcep
 double transformed_first(const TransformedParameter& argument, double x) noexcept {
   switch (argument.kind) {
     case TransformationKind::gamma:
-      return derivatives::gamma_pull_first(x, argument.relative);
+      return derivatives::gamma_transformation_first(x, argument.relative);
     case TransformationKind::lognormal:
-      return derivatives::lognormal_pull_first(x, argument.log_kappa, argument.relative);
+      return derivatives::lognormal_transformation_first(x, argument.log_kappa, argument.relative);
     case TransformationKind::identity:
       break;
   }
@@ -36,7 +36,7 @@ double transformed_first(const TransformedParameter& argument, double x) noexcep
 
 double transformed_second(const TransformedParameter& argument, double x) noexcept {
   if (argument.kind != TransformationKind::lognormal) return 0.0;
-  return derivatives::lognormal_pull_second(x, argument.log_kappa, argument.relative);
+  return derivatives::lognormal_transformation_second(x, argument.log_kappa, argument.relative);
 }
 
 SweepState::SweepState(const CompiledModel& model)

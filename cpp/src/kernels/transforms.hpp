@@ -14,14 +14,14 @@ namespace nablafit::kernels {
 
 /// Type="Gamma": (beta - 1) / relative, where beta >= 0 is the fitted parameter. Smooth.
 template <typename T>
-T gamma_pull(const T& beta, const double relative) {
+T gamma_transformation(const T& beta, const double relative) {
   return (beta - 1.0) / relative;
 }
 
 /// Type="LogNormal": (kappa^alpha - 1) / relative with log_kappa = log(kappa), kappa = 1 +
 /// relative. Smooth.
 template <typename T>
-T lognormal_pull(const T& alpha, const double log_kappa, const double relative) {
+T lognormal_transformation(const T& alpha, const double log_kappa, const double relative) {
   using std::exp;
   return (exp(alpha * log_kappa) - 1.0) / relative;
 }

@@ -27,10 +27,10 @@ namespace nablafit::detail {
 template <typename T>
 T reference_transformed(const Parameter& parameter, const T& x) {
   if (const auto* t = std::get_if<GammaTransformation>(&parameter.transformation)) {
-    return kernels::gamma_pull(x, t->relative);
+    return kernels::gamma_transformation(x, t->relative);
   }
   if (const auto* t = std::get_if<LogNormalTransformation>(&parameter.transformation)) {
-    return kernels::lognormal_pull(x, std::log1p(t->relative), t->relative);
+    return kernels::lognormal_transformation(x, std::log1p(t->relative), t->relative);
   }
   return x;
 }

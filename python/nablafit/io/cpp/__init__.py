@@ -14,9 +14,9 @@ from ...errors import ArgumentError, located
 from ...model import Model
 from ...spec import FormulaFactor, IdentityTransformation
 from ._channels import Names, write_channel
-from ._constraints import write_constraints, write_pulls
+from ._constraints import write_constraints, write_transformations
 from ._expression import FormulaKey, formula_functions
-from ._functions import Pulls
+from ._functions import Transformations
 from ._text import Identifiers, array, comment, documented, formulas_for, identifier_of, number
 from ._text import string as quoted
 
@@ -87,7 +87,7 @@ class _Header:
     def text(self) -> str:
         body = [
             *self._parameters(),
-            *write_pulls(self._spec.parameters, self._par),
+            *write_transformations(self._spec.parameters, self._par),
             *self._body(),
             *self._likelihood_functions(),
         ]
@@ -193,7 +193,7 @@ class _Header:
             isinstance(p.transformation, IdentityTransformation) for p in self._spec.parameters
         )
         transformed = not all(plain)
-        names = Names(self._par, Pulls(transformed), formulas)
+        names = Names(self._par, Transformations(transformed), formulas)
         counts, start = self._likelihood.data.counts, 0
         for channel in self._spec.channels:
             stop = start + channel.n_bins

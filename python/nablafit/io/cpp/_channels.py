@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..._arrays import FloatArray
     from ...spec import Channel, Sample
-    from ._functions import Pulls
+    from ._functions import Transformations
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Names:
     """What a sample's code refers to."""
 
     par: Identifiers
-    pulls: Pulls
+    transformations: Transformations
     formulas: Mapping[FormulaKey, str]
     """The function of each formula."""
 
@@ -187,16 +187,16 @@ class _Writer:
         terms = list(self._factors)
         sums = [group for code, group in self._norms.items() if is_additive(code)]
         products = [group for code, group in self._norms.items() if not is_additive(code)]
-        pulls, floor = self._names.pulls, self._sample.factor_floor
+        transformations, floor = self._names.transformations, self._sample.factor_floor
         norm_terms: list[Term] = []
         if sums:
             what = "1 + the changes of all normsys with additive interpolation."
-            self._lines += sum_functions("norm_sum", what, "1.0", sums, pulls)
+            self._lines += sum_functions("norm_sum", what, "1.0", sums, transformations)
             norm_terms.append(function_term("norm_sum", self._whole))
         if floor is not None and self._norms:
             what = "Product of the normsys factors."
             self._lines += product_functions(
-                "norm_product", what, self._whole, norm_terms, products, pulls, floor
+                "norm_product", what, self._whole, norm_terms, products, transformations, floor
             )
             norm_terms, products = [function_term("norm_product", self._whole)], []
         elif floor is not None and floor > 1.0:
@@ -207,24 +207,28 @@ class _Writer:
         if not products and all(term.pullback is None for term in terms):
             return Term(" * ".join(term.value for term in terms))
         what = "Factor that is common to all bins."
-        self._lines += product_functions("factor", what, self._whole, terms, products, pulls)
+        self._lines += product_functions(
+            "factor", what, self._whole, terms, products, transformations
+        )
         return function_term("factor", self._whole)
 
     def _write_shape(self) -> Term | None:
         """Write what differs from bin to bin; none if that is `nominal`."""
         sums = [group for code, group in self._shapes.items() if is_additive(code)]
         products = [group for code, group in self._shapes.items() if not is_additive(code)]
-        pulls, floor = self._names.pulls, self._sample.yield_floor
+        transformations, floor = self._names.transformations, self._sample.yield_floor
         histogram = Term("nominal[bin]")
         if sums:
             what = "Expected events of a bin with the changes of all histosys."
-            self._lines += sum_functions("histogram", what, "nominal[bin]", sums, pulls, floor)
+            self._lines += sum_functions(
+                "histogram", what, "nominal[bin]", sums, transformations, floor
+            )
             histogram = function_term("histogram", self._bin)
         if not self._bin_factors and not products:
             return histogram if sums else None
         what = "Expected events of a bin times the factors of its own."
         terms = [histogram, *self._bin_factors]
-        self._lines += product_functions("shape", what, self._bin, terms, products, pulls)
+        self._lines += product_functions("shape", what, self._bin, terms, products, transformations)
         return function_term("shape", self._bin)
 
 

@@ -1,4 +1,4 @@
-"""Constraint terms and pulls as C++."""
+"""Constraint terms and transformations of parameters as C++."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _loops(
     return lines
 
 
-def write_pulls(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
-    """Return `pull` and its derivative where interpolations do not take the parameter itself."""
+def write_transformations(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
+    """Return `transformed` and its derivative; nothing if every parameter is its own argument."""
     transformed = [
         p for p in parameters if not isinstance(p.transformation, IdentityTransformation)
     ]
@@ -143,20 +143,22 @@ def write_pulls(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
         condition = f"  if (parameter == {place}) return"
         relative = number(parameter.transformation.relative)  # type: ignore[union-attr]
         if isinstance(parameter.transformation, GammaTransformation):
-            values.append(f"{condition} gamma_pull(x[{place}], {relative});")
+            values.append(f"{condition} gamma_transformation(x[{place}], {relative});")
             slopes.append(f"{condition} 1.0 / {relative};")
         else:
             assert isinstance(parameter.transformation, LogNormalTransformation)  # noqa: S101
             arguments = (
                 f"x[{place}], {number(math.log1p(parameter.transformation.relative))}, {relative}"
             )
-            values.append(f"{condition} lognormal_pull({arguments});")
-            slopes.append(f"{condition} lognormal_pull_slope({arguments});")
+            values.append(f"{condition} lognormal_transformation({arguments});")
+            slopes.append(f"{condition} lognormal_transformation_slope({arguments});")
     declared = ["const double* x", "const int parameter"]
     what = "Argument of the interpolations that belong to a parameter."
-    what_slope = "Derivative of pull by its parameter."
+    what_slope = "Derivative of transformed with respect to its parameter."
+    value = [*values, "  return x[parameter];"]
+    slope = [*slopes, "  return 1.0;"]
     return [
         "",
-        *function(what, "double", "pull", declared, [*values, "  return x[parameter];"]),
-        *function(what_slope, "double", "pull_slope", declared, [*slopes, "  return 1.0;"])[:-1],
+        *function(what, "double", "transformed", declared, value),
+        *function(what_slope, "double", "transformed_slope", declared, slope)[:-1],
     ]

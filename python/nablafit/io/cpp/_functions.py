@@ -118,38 +118,38 @@ class Variations:
         return f"{formula}(alpha, {', '.join(constants)})"
 
     def slope(self) -> str:
-        """Return the derivative of `value` by alpha."""
+        """Return the derivative of `value` with respect to alpha."""
         formula, constants = _FORMULAS[self.code][0], self._constants()
         if formula.startswith("additive"):
             return f"({constants[0]} + {formula}_slope(alpha) * {constants[1]})"
         return f"{formula}_slope(alpha, {', '.join(constants)})"
 
-    def loop(self, body: Sequence[str], pull: str) -> list[str]:
+    def loop(self, body: Sequence[str], argument: str) -> list[str]:
         """Return a loop over the parameters in which `parameter` and `alpha` are defined."""
         return [
             f"  for (int k = 0; k < {len(self.parameters)}; ++k) {{",
             f"    const int parameter = {self.name}_parameter[k];",
-            f"    const double alpha = {pull};",
+            f"    const double alpha = {argument};",
             *(f"    {line}" for line in body),
             "  }",
         ]
 
 
 @dataclass(frozen=True)
-class Pulls:
-    """How interpolations get their argument: the parameter, or `pull` where a model has pulls."""
+class Transformations:
+    """How interpolations get their argument: the parameter, or `transformed` where some exist."""
 
     exist: bool
 
     @property
     def alpha(self) -> str:
         """The argument that belongs to `parameter`."""
-        return "pull(x, parameter)" if self.exist else "x[parameter]"
+        return "transformed(x, parameter)" if self.exist else "x[parameter]"
 
     @property
     def slope(self) -> str:
         """Factor of the chain rule, empty where it is 1."""
-        return " * pull_slope(x, parameter)" if self.exist else ""
+        return " * transformed_slope(x, parameter)" if self.exist else ""
 
 
 def sum_functions(
@@ -157,16 +157,16 @@ def sum_functions(
     what: str,
     start: str,
     variations: Sequence[Variations],
-    pulls: Pulls,
+    transformations: Transformations,
     floor: float | None = None,
 ) -> list[str]:
     """Return `name` = `start` + all changes, raised to the floor, and its pullback."""
     forward = [f"  double value = {start};"]
     sweep: list[str] = []
     for group in variations:
-        forward += group.loop([f"value += {group.value()};"], pulls.alpha)
-        step = f"gradient[parameter] += seed * {group.slope()}{pulls.slope};"
-        sweep += group.loop([step], pulls.alpha)
+        forward += group.loop([f"value += {group.value()};"], transformations.alpha)
+        step = f"gradient[parameter] += seed * {group.slope()}{transformations.slope};"
+        sweep += group.loop([step], transformations.alpha)
     return _functions(name, what, variations[0].scope, [*forward, "  return value;"], sweep, floor)
 
 
@@ -176,19 +176,19 @@ def product_functions(
     scope: Scope,
     terms: Sequence[Term],
     variations: Sequence[Variations],
-    pulls: Pulls,
+    transformations: Transformations,
     floor: float | None = None,
 ) -> list[str]:
     """Return `name` = product of terms and factors, raised to the floor, and its pullback."""
     start = " * ".join(term.value for term in terms) or "1.0"
     forward = [f"  double value = {start};"]
     for group in variations:
-        forward += group.loop([f"value *= {group.value()};"], pulls.alpha)
+        forward += group.loop([f"value *= {group.value()};"], transformations.alpha)
     forward.append("  return value;")
     if len(terms) == 1 and not variations and terms[0].pullback is not None:
         sweep = [f"  {terms[0].pullback('seed')}"]
     else:
-        sweep = _product_sweep(terms, variations, pulls)
+        sweep = _product_sweep(terms, variations, transformations)
     if not variations:
         forward = [f"  return {start};"]
     return _functions(name, what, scope, forward, sweep, floor)
@@ -223,7 +223,7 @@ def pullback_function(name: str, parameters: Sequence[str], body: Sequence[str])
 
 
 def _product_sweep(
-    terms: Sequence[Term], variations: Sequence[Variations], pulls: Pulls
+    terms: Sequence[Term], variations: Sequence[Variations], transformations: Transformations
 ) -> list[str]:
     n = len(terms) + sum(len(group.parameters) for group in variations)
     lines = [f"  double values[{n}];", f"  double others[{n}];"]
@@ -236,8 +236,8 @@ def _product_sweep(
     first = len(terms)
     for group in variations:
         place = f"{first} + k" if first else "k"
-        lines += group.loop([f"values[{place}] = {group.value()};"], pulls.alpha)
-        step = f"gradient[parameter] += others[{place}] * {group.slope()}{pulls.slope};"
-        backward += group.loop([step], pulls.alpha)
+        lines += group.loop([f"values[{place}] = {group.value()};"], transformations.alpha)
+        step = f"gradient[parameter] += others[{place}] * {group.slope()}{transformations.slope};"
+        backward += group.loop([step], transformations.alpha)
         first += len(group.parameters)
     return [*lines, f"  products_of_others({n}, values, seed, others);", *backward]

@@ -105,18 +105,19 @@ inline double factor_polynomial_linear_slope(const double alpha, const double S,
 }
 
 /// Argument of interpolations for HistFactory's Gamma constraint: (beta - 1) / relative.
-inline double gamma_pull(const double beta, const double relative) {
+inline double gamma_transformation(const double beta, const double relative) {
   return (beta - 1.0) / relative;
 }
 
 /// Argument of interpolations for HistFactory's LogNormal constraint: (kappa^alpha - 1) / relative.
-inline double lognormal_pull(const double alpha, const double log_kappa, const double relative) {
+inline double lognormal_transformation(const double alpha, const double log_kappa,
+                                       const double relative) {
   return (std::exp(alpha * log_kappa) - 1.0) / relative;
 }
 
-/// Derivative of lognormal_pull.
-inline double lognormal_pull_slope(const double alpha, const double log_kappa,
-                                   const double relative) {
+/// Derivative of lognormal_transformation.
+inline double lognormal_transformation_slope(const double alpha, const double log_kappa,
+                                             const double relative) {
   return log_kappa * std::exp(alpha * log_kappa) / relative;
 }
 
