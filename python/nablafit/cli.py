@@ -1,18 +1,21 @@
 """The command line.
 
-Exit codes: 0 all is well, 1 a fit is not valid, 2 bad input, 130 interrupted.
+Exit codes: 0 all is well, 1 a fit is not valid, 2 bad input, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from . import __version__, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
@@ -21,9 +24,12 @@ from ._cli.common import (
     COUNT_OR_NONE,
     SEED,
     Option,
+    PrintingConsole,
     RenamedOption,
     Request,
     Source,
+    echo,
+    echo_json,
     json_option,
     make_console,
     make_model,
@@ -42,6 +48,7 @@ from ._cli.common import (
 )
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
+from ._cli.outputs import OutputPath, guarded, is_forced
 from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
@@ -52,9 +59,8 @@ from .report._summary import summarise
 from .result import result_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from ._arrays import FloatArray
@@ -67,25 +73,29 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    try:
-        code = _cli.main(args=arguments, prog_name="nablafit", standalone_mode=False)
-        sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("nablafit: interrupted", err=True)
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"nablafit: {where}{(error.strerror or str(error)).lower()}", err=True)
-        return 2
-    except Error as error:
-        click.echo(f"nablafit: {error}", err=True)
-        return 2
+    with _signals_interrupt() as stopped_by:
+        try:
+            code = _cli.main(args=arguments, prog_name="nablafit", standalone_mode=False)
+            sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            what, number = stopped_by[-1] if stopped_by else ("interrupted", signal.SIGINT)
+            echo(f"nablafit: {what}", err=True)
+            return 128 + number
+        except click.ClickException as error:
+            text = io.StringIO()
+            error.show(text)
+            echo(text.getvalue().rstrip("\n"), err=True)
+            return 2
+        except _BrokenPipe:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            echo(f"nablafit: {where}{(error.strerror or str(error)).lower()}", err=True)
+            return 2
+        except Error as error:
+            echo(f"nablafit: {error}", err=True)
+            return 2
     return int(code or 0)
 
 
@@ -102,7 +112,62 @@ def _printing_option(name: str, directory: Callable[[], object], text: str) -> C
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _BrokenPipe(Exception):  # noqa: N818 - not an OSError, which click handles itself
+    """Nobody reads what is printed any more: `nablafit ... | head`."""
+
+
+@contextmanager
+def _broken_pipes() -> Iterator[None]:
+    """Take broken pipes from click, whose versions differ in what they do about them."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        if error.filename is None:
+            raise _BrokenPipe from error
+        raise located(Error, "broken pipe", os.fsdecode(error.filename)) from error
+
+
+class _Commands(click.Group):
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401
+        """Read the options; some print."""
+        with _broken_pipes():
+            return super().make_context(*arguments, **settings)
+
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - as in click
+        """Run a command."""
+        with _broken_pipes():
+            return super().invoke(context)
+
+
+_ENDINGS = {"SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[list[tuple[str, int]]]:
+    """Let what ends a program interrupt it as Ctrl-C does, once; the list says what came."""
+    came: list[tuple[str, int]] = []
+
+    def interrupt(number: int, _: object) -> None:
+        for known in before:
+            signal.signal(known, signal.SIG_IGN)
+        came.append((_ENDINGS[signal.Signals(number).name], number))
+        raise KeyboardInterrupt
+
+    before: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        known = [getattr(signal, name) for name in _ENDINGS if hasattr(signal, name)]
+        before += [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield came
+    finally:
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="nablafit %(version)s")
 @_printing_option(
     "--cmake-dir", cmake_dir, "Print the directory of nablafitConfig.cmake, for C++ projects."
@@ -127,7 +192,7 @@ for _command in _COMMANDS:
 
 
 @_cli.command("fit")
-@request_options
+@request_options("FitResult")
 @click.option(
     "--minimizer",
     default="newton",
@@ -157,7 +222,7 @@ def _fit(request: Request, /, **options: Option) -> int:
     if request.output is not None:
         result.save(request.output)
     if request.as_json:
-        click.echo(result.to_json(indent=1))
+        echo_json(result.to_json(indent=1))
     else:
         page = result_page(result)
         left = ("name",)
@@ -166,6 +231,7 @@ def _fit(request: Request, /, **options: Option) -> int:
 
 
 @_cli.command("toys")
+@guarded
 @workspace_argument
 @measurement_option
 @poi_option
@@ -197,7 +263,7 @@ def _fit(request: Request, /, **options: Option) -> int:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath("FitManyResult", "Toys"),
     required=True,
     help="File to write or to continue: .npz.",
 )
@@ -217,7 +283,8 @@ def _toys(
 ) -> int:
     """Draw toys of WORKSPACE and fit them, into a file that nablafit.FitManyResult.load reads.
 
-    If the file exists already, the run continues where it was interrupted.
+    If the file exists already, the run continues where it was interrupted. With --force it begins
+    anew.
     """
     _, model, data = open_workspace(workspace, measurement, poi)
     first, count = parse_shard(shard, n_toys)
@@ -231,10 +298,11 @@ def _toys(
         fit=not no_fit,
         parameters=keep or None,
         n_threads=n_threads,
+        replace=is_forced(),
     )
     with progress_bar(count, "toys") as progress:
         result = run_toys(run, progress)
-    click.echo(f"{output}: {result!r}")
+    echo(f"{output}: {result!r}")
     return 0
 
 
@@ -272,7 +340,7 @@ def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_jso
     data, problem = _observed(opened, model)
     summary = summarise(opened, model, data, problem)
     if as_json:
-        click.echo(json.dumps(summary, indent=1))
+        echo_json(json.dumps(summary, indent=1))
     else:
         _print_summary(make_console(), summary)
     return 2 if problem else 0
@@ -287,23 +355,22 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
     return data, ""
 
 
-def _print_summary(console: Console, summary: dict[str, Any]) -> None:
+def _print_summary(console: PrintingConsole, summary: dict[str, Any]) -> None:
     sizes = ", ".join(f"{count} {name}" for name, count in summary["sizes"].items())
-    console.print(Text(f"{summary['source']} ({summary['format']})", style="bold"))
-    console.print(Text(f"  {sizes}"))
+    console.print_line(f"{summary['source']} ({summary['format']})", style="bold")
+    console.print_line(f"  {sizes}")
     for measurement in summary["measurements"]:
         marker = "*" if measurement["name"] == summary["measurement"] else " "
         poi = measurement["poi"] or "no parameter of interest"
         note = "" if measurement["poi_exists"] or not measurement["poi"] else ", not in any channel"
-        console.print(Text(f" {marker} measurement {measurement['name']}: {poi}{note}"))
+        console.print_line(f" {marker} measurement {measurement['name']}: {poi}{note}")
     datasets = ", ".join(summary["datasets"]) or "none, so Asimov data"
     if summary["data_problem"]:
-        problem = Text(f"   no data: {summary['data_problem']}", style="bold red")
-        console.print(problem, soft_wrap=True)
+        console.print_line(f"   no data: {summary['data_problem']}", style="bold red")
     else:
-        console.print(Text(f"   data sets: {datasets}"))
+        console.print_line(f"   data sets: {datasets}")
     for note in summary["notes"]:
-        console.print(Text(f"   note: {note}"), soft_wrap=True)
+        console.print_line(f"   note: {note}")
     console.print(_channel_table(summary))
     console.print(_modifier_table(summary))
     console.print(_parameter_table(summary))
@@ -317,7 +384,7 @@ def _channel_table(summary: dict[str, Any]) -> Table:
         samples = ", ".join(f"{name} {n:.4g}" for name, n in channel["samples"].items())
         observed = "-" if channel["observed"] is None else f"{channel['observed']:.6g}"
         numbers = (observed, f"{channel['expected']:.6g}")
-        table.add_row(Text(channel["name"]), str(channel["bins"]), *numbers, Text(samples))
+        table.add_row(channel["name"], str(channel["bins"]), *numbers, samples)
     return table
 
 
@@ -335,5 +402,5 @@ def _parameter_table(summary: dict[str, Any]) -> Table:
     for group in summary["parameters"]:
         names = ", ".join(group["names"][:4]) + (", ..." if len(group["names"]) > 4 else "")
         counts = (str(group["count"]), str(group["fixed"] or ""))
-        table.add_row(group["kind"], group["constraint"], *counts, Text(names))
+        table.add_row(group["kind"], group["constraint"], *counts, names)
     return table
