@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from ._cli.common import (
     print_page,
     progress_bar,
     request_options,
+    say,
     seed_option,
     threads_option,
     warnings_on_stderr,
@@ -54,6 +56,7 @@ from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
+from ._printable import printable
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 from .report._summary import summarise
 from .result import result_page
@@ -79,22 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
             what, number = stopped_by[-1] if stopped_by else ("interrupted", signal.SIGINT)
-            echo(f"nablafit: {what}", err=True)
+            say(f"nablafit: {what}")
             return 128 + number
         except click.ClickException as error:
             text = io.StringIO()
             error.show(text)
-            echo(text.getvalue().rstrip("\n"), err=True)
+            click.echo(printable(text.getvalue(), keep="\n"), err=True, nl=False)
             return 2
         except _BrokenPipe:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except OSError as error:
             where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-            echo(f"nablafit: {where}{(error.strerror or str(error)).lower()}", err=True)
+            say(f"nablafit: {where}{(error.strerror or str(error)).lower()}")
             return 2
         except Error as error:
-            echo(f"nablafit: {error}", err=True)
+            say(f"nablafit: {error}")
             return 2
     return int(code or 0)
 
@@ -128,7 +131,31 @@ def _broken_pipes() -> Iterator[None]:
         raise located(Error, "broken pipe", os.fsdecode(error.filename)) from error
 
 
+def _in_unicode(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse options that are not text; names of files may be any bytes."""
+
+    @wraps(command)
+    def run(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401 - as in click
+        for name, value in click.get_current_context().params.items():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and name not in ("patch", "mount"):
+                    try:
+                        text.encode()
+                    except UnicodeEncodeError:
+                        message = f"expected text in UTF-8, got {text!r}"
+                        raise located(ArgumentError, message, name) from None
+        return command(*positional, **arguments)
+
+    return run
+
+
 class _Commands(click.Group):
+    def add_command(self, command: click.Command, name: str | None = None) -> None:
+        """Add a command."""
+        if command.callback is not None:
+            command.callback = _in_unicode(command.callback)
+        super().add_command(command, name)
+
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401
         """Read the options; some print."""
         with _broken_pipes():

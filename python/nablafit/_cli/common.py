@@ -234,7 +234,7 @@ def _progress_lines(total: int, what: str) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            echo(f"{n_done} of {total} {what}", err=True)
+            say(f"{n_done} of {total} {what}")
 
     return report
 
@@ -246,7 +246,7 @@ def warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
         warnings.simplefilter("always", category)
         yield
     for warning in caught:
-        echo(f"warning: {warning.message}", err=True)
+        say(f"warning: {warning.message}")
 
 
 def open_workspace(
@@ -258,7 +258,7 @@ def open_workspace(
     if workspace.datasets:
         return workspace, model, workspace.data(model)
     message = "the document holds no data, so Asimov data at the initial values are used"
-    echo(f"warning: {workspace.source}: {message}", err=True)
+    say(f"warning: {workspace.source}: {message}")
     return workspace, model, model.asimov()
 
 
@@ -294,9 +294,14 @@ def parse_values(items: tuple[str, ...], model: Model, option: str) -> dict[str,
     return fixed
 
 
-def echo(text: object, *, err: bool = False) -> None:
+def echo(text: object) -> None:
     """Print lines of text, names of any file included."""
-    click.echo(printable(str(text), keep="\n"), err=err)
+    click.echo(printable(str(text), keep="\n"))
+
+
+def say(text: object) -> None:
+    """Print one line on stderr, names of any file included."""
+    click.echo(printable(str(text)), err=True)
 
 
 def echo_json(text: str) -> None:
@@ -399,7 +404,7 @@ class Request:
         except Interrupted as interrupted:
             if self.output is not None and isinstance(interrupted.result, Record):
                 interrupted.result.save(self.output)
-                echo(f"{self.output}: what was done until the interruption", err=True)
+                say(f"{self.output}: what was done until the interruption")
             raise
 
     @contextmanager

@@ -20,6 +20,7 @@ from .common import (
     measurement_option,
     open_workspace,
     poi_option,
+    say,
     seed_option,
     threads_option,
     warnings_on_stderr,
@@ -201,7 +202,7 @@ def report_command(
             workspace=opened,
             label=_label(options),
             rank=not no_ranking,
-            progress=lambda step: echo(f"{step.replace('_', ' ')} ...", err=True),
+            progress=lambda step: say(f"{step.replace('_', ' ')} ..."),
             **options,
         )
     report.save(output)

@@ -22,6 +22,7 @@ from .common import (
     measurement_option,
     open_workspace,
     poi_option,
+    say,
     source_argument,
     warnings_on_stderr,
     with_options,
@@ -89,10 +90,10 @@ class _Writing:
         spec = workspace.spec(self.measurement)
         if self.measurement is None and len(workspace.measurements) > 1:
             others = ", ".join(workspace.measurements[1:])
-            echo(f"warning: {workspace.source}: taking {spec.name}, not {others}", err=True)
+            say(f"warning: {workspace.source}: taking {spec.name}, not {others}")
         for note in workspace.notes:
             if note not in workspace._document.warnings:
-                echo(f"note: {workspace.source}: {note}", err=True)
+                say(f"note: {workspace.source}: {note}")
         has_data = self.dataset is not None or bool(workspace.datasets)
         return spec, workspace.dataset(self.dataset) if has_data else None
 
@@ -251,7 +252,7 @@ def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
         return True
     for graph in found:
         echo(str(graph))
-    echo(f"not a HistFactory model: {error}", err=True)
+    say(f"not a HistFactory model: {error}")
     return True
 
 

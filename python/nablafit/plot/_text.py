@@ -23,7 +23,8 @@ def plain(text: str) -> str:
 
 
 def shorten(name: str, length: int = MAX_NAME) -> str:
-    """Leave out the middle of a long name: both ends identify it."""
+    """Leave out the middle of a long name, as it prints: both ends identify it."""
+    name = printable(name)
     if len(name) <= length:
         return name
     head = (length - 1) * 3 // 5
