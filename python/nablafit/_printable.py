@@ -26,7 +26,7 @@ def _escape(character: str) -> str:
 
 def json_text(text: str) -> str:
     """Return JSON with the same meaning in which only what prints is not an escape."""
-    if text.isprintable():
+    if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in text)
 

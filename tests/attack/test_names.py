@@ -44,6 +44,7 @@ DIGEST = hashlib.sha256(
     json.dumps(workspace(), sort_keys=True, ensure_ascii=False).encode()
 ).hexdigest()
 
+PATCH = hostile("point\udcff")
 PATCHES = {
     "metadata": {
         "name": hostile("set"),
@@ -53,7 +54,7 @@ PATCHES = {
         "references": {},
     },
     "version": "1.0.0",
-    "patches": [{"metadata": {"name": hostile("point"), "values": ["=1+1"]}, "patch": []}],
+    "patches": [{"metadata": {"name": PATCH, "values": ["=1+1"]}, "patch": []}],
 }
 
 
@@ -136,6 +137,10 @@ COMMANDS = {
     "export": ["export", "%workspace.json", "-o", "%new.hpp"],
     "limit": ["limit", "%workspace.json", "-o", "%new.json"],
     "limit-toys": ["limit", "%workspace.json", "--toys", "20", "--values", "0,4,8"],
+    "limit-grid-json": [
+        *("limit", "%workspace.json", "--patchset", "%patches.json", "--json", "-o", "%new.json")
+    ],
+    "patch": ["fit", "%workspace.json", "--patch", f"%patches.json:{PATCH}"],
     "limit-grid": ["limit", "%workspace.json", "--patchset", "%patches.json", "--csv", "%new.csv"],
     "hypotest": ["hypotest", "%workspace.json", "-o", "%new.json"],
     "hypotest-toys": ["hypotest", "%workspace.json", "--toys", "20"],
