@@ -120,8 +120,8 @@ class _BrokenPipe(Exception):  # noqa: N818 - not an OSError, which click handle
 
 
 @contextmanager
-def _broken_pipes() -> Iterator[None]:
-    """Take broken pipes from click, whose versions differ in what they do about them."""
+def _printing() -> Iterator[None]:
+    """Say what failed; versions of click differ in what they do about broken pipes."""
     try:
         yield
         sys.stdout.flush()
@@ -129,6 +129,10 @@ def _broken_pipes() -> Iterator[None]:
         if error.filename is None:
             raise _BrokenPipe from error
         raise located(Error, "broken pipe", os.fsdecode(error.filename)) from error
+    except OSError as error:
+        if error.filename is None:  # files that are written are named
+            error.filename = "standard output"
+        raise
 
 
 def _in_unicode(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,12 +162,12 @@ class _Commands(click.Group):
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401
         """Read the options; some print."""
-        with _broken_pipes():
+        with _printing():
             return super().make_context(*arguments, **settings)
 
     def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - as in click
         """Run a command."""
-        with _broken_pipes():
+        with _printing():
             return super().invoke(context)
 
 

@@ -20,6 +20,7 @@ import pytest
 import nablafit as nf
 from nablafit._results import files
 from nablafit.cli import main
+from nablafit.errors import Interrupted
 
 COMMAND = [sys.executable, "-m", "nablafit"]
 
@@ -430,6 +431,44 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["standard output", "/dev/full"])
+def test_a_full_terminal_is_named(source: Path, where: str) -> None:
+    arguments = ["fit", source, *(["-o", where] if where == "/dev/full" else [])]
+    with Path("/dev/full").open("wb") as full_file:
+        finished = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=full_file if where == "standard output" else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert finished.returncode == 2
+    assert finished.stderr == f"nablafit: {where}: no space left on device\n"
+
+
+def test_a_grid_that_is_interrupted_leaves_its_table(
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patches, table = tmp_path / "patches.json", tmp_path / "table.csv"
+    patches.write_text("[]")
+    workspace = nf.Workspace.load(source)
+    done = nf.limit_grid(workspace, nf.PatchSet.load(patches))
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise Interrupted("interrupted", done)
+
+    monkeypatch.setattr("nablafit._cli.limits.limit_grid", interrupt)
+    code, _ = run(capsys, "limit", source, "--patchset", patches, "--csv", table)
+    assert code == 130
+    assert table.read_text() == done.to_csv()
+    assert files.kind_of_file(table) == "table"
 
 
 @pytest.mark.process

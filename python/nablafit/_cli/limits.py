@@ -12,8 +12,8 @@ import click
 import numpy as np
 
 from .._results.record import load_result
-from ..errors import ArgumentError, located
-from ..infer import hypotest, limit_grid, significance, upper_limit
+from ..errors import ArgumentError, Interrupted, located
+from ..infer import LimitGridResult, hypotest, limit_grid, significance, upper_limit
 from ..infer.limits._toys import N_VALUES
 from ..io.patchset import PatchSet
 from .common import (
@@ -103,8 +103,13 @@ def limit_command(
 def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path | None) -> int:
     patches = PatchSet.load(patchset)
     n = len(arguments["names"] or patches)
-    with request.running(n, "signals") as progress:
-        result = limit_grid(request.workspace.load(), patches, progress=progress, **arguments)
+    try:
+        with request.running(n, "signals") as progress:
+            result = limit_grid(request.workspace.load(), patches, progress=progress, **arguments)
+    except Interrupted as interruption:
+        if csv is not None and isinstance(interruption.result, LimitGridResult):
+            interruption.result.to_csv(csv)
+        raise
     if csv is not None:
         result.to_csv(csv)
     request.finish(result)
