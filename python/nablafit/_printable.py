@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["csv_text", "json_text", "printable"]
+__all__ = ["csv_text", "json_text", "printable", "printable_message"]
 
 _FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide forms too
 """What spreadsheets take for the beginning of a formula."""
@@ -18,6 +18,12 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+
+
+def printable_message(text: str) -> str:
+    """Return `printable` of a sentence that may go on with a list of items."""
+    item = "\n  - "
+    return item.join(map(printable, text.split(item)))
 
 
 def _escape(character: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
-from ._printable import printable
+from ._printable import printable_message
 
 __all__ = [
     "ArgumentError",
@@ -34,7 +34,7 @@ ResultT = TypeVar("ResultT", bound=PartialResult)
 
 def _message(error: BaseException) -> str:
     """Return the text of an exception or warning, whose names may come from any file."""
-    return printable(str(error.args[0]) if len(error.args) == 1 else BaseException.__str__(error))
+    return printable_message(BaseException.__str__(error))
 
 
 Error.__str__ = _message  # type: ignore[method-assign]

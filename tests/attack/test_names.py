@@ -276,6 +276,11 @@ def test_printable() -> None:
     assert printable("a\nb\t", keep="\n") == "a\nb\\t"
 
 
+def test_messages_keep_their_lists() -> None:
+    error = nf.Error("not held:\n  - a\x1b\nb\n  - c")
+    assert str(error) == "not held:\n  - a\\x1b\\nb\n  - c"
+
+
 def test_json_text_keeps_its_meaning() -> None:
     names = ["μ", "\u202e\x7f\U000e0001", "\udcff"]
     text = json_text(json.dumps(names[:2], ensure_ascii=False) + "\n")

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from .._printable import json_text, printable
+from .._printable import json_text, printable, printable_message
 from .._results.record import Record, load_result
 from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, located
 from ..fit import fit
@@ -300,8 +300,8 @@ def echo(text: object) -> None:
 
 
 def say(text: object) -> None:
-    """Print one line on stderr, names of any file included."""
-    click.echo(printable(str(text)), err=True)
+    """Print a sentence on stderr, names of any file included."""
+    click.echo(printable_message(str(text)), err=True)
 
 
 def echo_json(text: str) -> None:
