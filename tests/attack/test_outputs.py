@@ -355,10 +355,25 @@ def test_a_missing_folder_is_said_before_the_work(
 ) -> None:
     monkeypatch.setattr("nablafit.cli.run_fit", None)
     output = tmp_path / "missing" / "fit.json"
-    assert run(capsys, "fit", source, "-o", output) == (
-        2,
-        f"nablafit: {output}: no such file or directory\n",
-    )
+    code, message = run(capsys, "fit", source, "-o", output)
+    assert (code, message) == (2, f"nablafit: {output}: no such file or directory\n")
+    code, message = run(capsys, "fit", source, "-o", tmp_path)
+    assert (code, message) == (2, f"nablafit: {tmp_path}: is a directory, expected a file\n")
+
+
+def test_a_file_that_is_protected_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For root, everything may be written."""
+    target = tmp_path / "result.json"
+    target.write_text("old")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError) as caught:
+        files.write_text(target, "new")
+    assert caught.value.filename == str(target)
+    with pytest.raises(PermissionError), files.reserved(target):
+        pass
+    assert (target.read_text(), names(tmp_path)) == ("old", {"result.json"})
 
 
 # --- several writers, and interruptions

@@ -73,6 +73,8 @@ def guarded(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
         with ExitStack() as stack:
             taken = list(_inputs(context))
             for path, kind in _paths(context, OutputPath):
+                if path.is_dir():
+                    raise located(ArgumentError, "is a directory, expected a file", str(path))
                 if is_terminal(path) or not is_regular(path):
                     continue
                 _refuse_taken(path, taken)

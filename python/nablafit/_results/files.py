@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -49,7 +50,7 @@ _KINDS = (
     (re.compile(rb"% nablafit [^\n]*\n\\begin\{tabular\}"), "table"),
 )
 """How files of nablafit begin."""
-_DESCRIPTOR = re.compile(r"(?:/dev|/proc/(?:self|thread-self|\d+)(?:/task/\d+)?)/fd/(\d+)")
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self|proc/thread-self)/fd/(\d+)")
 
 
 def write_file(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -105,8 +106,7 @@ def _descriptor(name: str) -> int | None:
 
 def _replace(target: Path, write: Callable[[IO[bytes]], object]) -> None:
     old = target.stat() if target.exists() else None
-    if old is not None and not os.access(target, os.W_OK):
-        raise PermissionError(13, os.strerror(13), str(target))
+    _check_access(target)
     part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
     try:
         with part.open("xb") as file:
@@ -121,6 +121,12 @@ def _replace(target: Path, write: Callable[[IO[bytes]], object]) -> None:
         raise
     with contextlib.suppress(OSError):
         _synchronise(target.parent)
+
+
+def _check_access(target: Path) -> None:
+    """Raise PermissionError for a file that is not to be written, though renaming could do it."""
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
 def _keep_access(part: Path, old: os.stat_result) -> None:
@@ -153,9 +159,10 @@ def reserved(path: str | Path) -> Iterator[None]:
     ArgumentError
         If another process has reserved the file.
     OSError
-        If nothing can be written beside the file.
+        If the file, or one beside it, cannot be written.
     """
     target = Path(os.path.realpath(path))
+    _check_access(target)
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
     lock = target.with_name(f".{target.name[:40]}.{digest}.lock")
     try:
