@@ -35,7 +35,7 @@ __all__ = [
     "write_text",
 ]
 
-_PART_OF_FILE = 4096
+_PART_OF_FILE = 65536
 """Bytes at both ends of a file that say what it is."""
 _KINDS = (
     (re.compile(rb'\{\s*"format": "nablafit\.(\w+)/\d+"'), ""),
