@@ -1,18 +1,22 @@
 """The command line.
 
-Exit codes: 0 all is well, 1 a fit is not valid, 2 bad input, 130 interrupted.
+Exit codes: 0 all is well, 1 a fit is not valid, 2 bad input, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from . import __version__, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
@@ -21,9 +25,12 @@ from ._cli.common import (
     COUNT_OR_NONE,
     SEED,
     Option,
+    PrintingConsole,
     RenamedOption,
     Request,
     Source,
+    echo,
+    echo_json,
     json_option,
     make_console,
     make_model,
@@ -35,6 +42,7 @@ from ._cli.common import (
     print_page,
     progress_bar,
     request_options,
+    say,
     seed_option,
     threads_option,
     warnings_on_stderr,
@@ -42,19 +50,20 @@ from ._cli.common import (
 )
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
+from ._cli.outputs import OutputPath, guarded, is_forced
 from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
+from ._printable import printable
 from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
 from .report._summary import summarise
 from .result import result_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from ._arrays import FloatArray
@@ -67,25 +76,29 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    try:
-        code = _cli.main(args=arguments, prog_name="nablafit", standalone_mode=False)
-        sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("nablafit: interrupted", err=True)
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"nablafit: {where}{(error.strerror or str(error)).lower()}", err=True)
-        return 2
-    except Error as error:
-        click.echo(f"nablafit: {error}", err=True)
-        return 2
+    with _signals_interrupt() as stopped_by:
+        try:
+            code = _cli.main(args=arguments, prog_name="nablafit", standalone_mode=False)
+            sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            what, number = stopped_by[-1] if stopped_by else ("interrupted", signal.SIGINT)
+            say(f"nablafit: {what}")
+            return 128 + number
+        except click.ClickException as error:
+            text = io.StringIO()
+            error.show(text)
+            click.echo(printable(text.getvalue(), keep="\n"), err=True, nl=False)
+            return 2
+        except _BrokenPipe:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            say(f"nablafit: {where}{(error.strerror or str(error)).lower()}")
+            return 2
+        except Error as error:
+            say(f"nablafit: {error}")
+            return 2
     return int(code or 0)
 
 
@@ -102,7 +115,90 @@ def _printing_option(name: str, directory: Callable[[], object], text: str) -> C
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _BrokenPipe(Exception):  # noqa: N818 - not an OSError, which click handles itself
+    """Nobody reads what is printed any more: `nablafit ... | head`."""
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Say what failed; versions of click differ in what they do about broken pipes."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        if error.filename is None:
+            raise _BrokenPipe from error
+        raise located(Error, "broken pipe", os.fsdecode(error.filename)) from error
+    except OSError as error:
+        if error.filename is None:  # files that are written are named
+            error.filename = "standard output"
+        raise
+
+
+def _in_unicode(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse options that are not text; names of files may be any bytes."""
+
+    @wraps(command)
+    def run(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401 - as in click
+        for name, value in click.get_current_context().params.items():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and name not in ("patch", "mount"):
+                    try:
+                        text.encode()
+                    except UnicodeEncodeError:
+                        message = f"expected text in UTF-8, got {text!r}"
+                        raise located(ArgumentError, message, name) from None
+        return command(*positional, **arguments)
+
+    return run
+
+
+class _Commands(click.Group):
+    def add_command(self, command: click.Command, name: str | None = None) -> None:
+        """Add a command."""
+        if command.callback is not None:
+            command.callback = _in_unicode(command.callback)
+        super().add_command(command, name)
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401
+        """Read the options; some print."""
+        with _printing():
+            return super().make_context(*arguments, **settings)
+
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - as in click
+        """Run a command."""
+        with _printing():
+            return super().invoke(context)
+
+
+_ENDINGS = {"SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[list[tuple[str, int]]]:
+    """Let what ends a program interrupt it as Ctrl-C does, once; the list says what came."""
+    came: list[tuple[str, int]] = []
+
+    def interrupt(number: int, _: object) -> None:
+        for known in before:
+            signal.signal(known, signal.SIG_IGN)
+        came.append((_ENDINGS[signal.Signals(number).name], number))
+        raise KeyboardInterrupt
+
+    before: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        known = [getattr(signal, name) for name in _ENDINGS if hasattr(signal, name)]
+        before += [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield came
+    finally:
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="nablafit %(version)s")
 @_printing_option(
     "--cmake-dir", cmake_dir, "Print the directory of nablafitConfig.cmake, for C++ projects."
@@ -127,7 +223,7 @@ for _command in _COMMANDS:
 
 
 @_cli.command("fit")
-@request_options
+@request_options("FitResult")
 @click.option(
     "--minimizer",
     default="newton",
@@ -157,7 +253,7 @@ def _fit(request: Request, /, **options: Option) -> int:
     if request.output is not None:
         result.save(request.output)
     if request.as_json:
-        click.echo(result.to_json(indent=1))
+        echo_json(result.to_json(indent=1))
     else:
         page = result_page(result)
         left = ("name",)
@@ -166,6 +262,7 @@ def _fit(request: Request, /, **options: Option) -> int:
 
 
 @_cli.command("toys")
+@guarded
 @workspace_argument
 @measurement_option
 @poi_option
@@ -197,7 +294,7 @@ def _fit(request: Request, /, **options: Option) -> int:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath("FitManyResult", "Toys"),
     required=True,
     help="File to write or to continue: .npz.",
 )
@@ -217,7 +314,8 @@ def _toys(
 ) -> int:
     """Draw toys of WORKSPACE and fit them, into a file that nablafit.FitManyResult.load reads.
 
-    If the file exists already, the run continues where it was interrupted.
+    If the file exists already, the run continues where it was interrupted. With --force it begins
+    anew.
     """
     _, model, data = open_workspace(workspace, measurement, poi)
     first, count = parse_shard(shard, n_toys)
@@ -231,10 +329,11 @@ def _toys(
         fit=not no_fit,
         parameters=keep or None,
         n_threads=n_threads,
+        replace=is_forced(),
     )
     with progress_bar(count, "toys") as progress:
         result = run_toys(run, progress)
-    click.echo(f"{output}: {result!r}")
+    echo(f"{output}: {result!r}")
     return 0
 
 
@@ -272,7 +371,7 @@ def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_jso
     data, problem = _observed(opened, model)
     summary = summarise(opened, model, data, problem)
     if as_json:
-        click.echo(json.dumps(summary, indent=1))
+        echo_json(json.dumps(summary, indent=1))
     else:
         _print_summary(make_console(), summary)
     return 2 if problem else 0
@@ -287,23 +386,22 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
     return data, ""
 
 
-def _print_summary(console: Console, summary: dict[str, Any]) -> None:
+def _print_summary(console: PrintingConsole, summary: dict[str, Any]) -> None:
     sizes = ", ".join(f"{count} {name}" for name, count in summary["sizes"].items())
-    console.print(Text(f"{summary['source']} ({summary['format']})", style="bold"))
-    console.print(Text(f"  {sizes}"))
+    console.print_line(f"{summary['source']} ({summary['format']})", style="bold")
+    console.print_line(f"  {sizes}")
     for measurement in summary["measurements"]:
         marker = "*" if measurement["name"] == summary["measurement"] else " "
         poi = measurement["poi"] or "no parameter of interest"
         note = "" if measurement["poi_exists"] or not measurement["poi"] else ", not in any channel"
-        console.print(Text(f" {marker} measurement {measurement['name']}: {poi}{note}"))
+        console.print_line(f" {marker} measurement {measurement['name']}: {poi}{note}")
     datasets = ", ".join(summary["datasets"]) or "none, so Asimov data"
     if summary["data_problem"]:
-        problem = Text(f"   no data: {summary['data_problem']}", style="bold red")
-        console.print(problem, soft_wrap=True)
+        console.print_line(f"   no data: {summary['data_problem']}", style="bold red")
     else:
-        console.print(Text(f"   data sets: {datasets}"))
+        console.print_line(f"   data sets: {datasets}")
     for note in summary["notes"]:
-        console.print(Text(f"   note: {note}"), soft_wrap=True)
+        console.print_line(f"   note: {note}")
     console.print(_channel_table(summary))
     console.print(_modifier_table(summary))
     console.print(_parameter_table(summary))
@@ -317,7 +415,7 @@ def _channel_table(summary: dict[str, Any]) -> Table:
         samples = ", ".join(f"{name} {n:.4g}" for name, n in channel["samples"].items())
         observed = "-" if channel["observed"] is None else f"{channel['observed']:.6g}"
         numbers = (observed, f"{channel['expected']:.6g}")
-        table.add_row(Text(channel["name"]), str(channel["bins"]), *numbers, Text(samples))
+        table.add_row(channel["name"], str(channel["bins"]), *numbers, samples)
     return table
 
 
@@ -335,5 +433,5 @@ def _parameter_table(summary: dict[str, Any]) -> Table:
     for group in summary["parameters"]:
         names = ", ".join(group["names"][:4]) + (", ..." if len(group["names"]) > 4 else "")
         counts = (str(group["count"]), str(group["fixed"] or ""))
-        table.add_row(group["kind"], group["constraint"], *counts, Text(names))
+        table.add_row(group["kind"], group["constraint"], *counts, names)
     return table

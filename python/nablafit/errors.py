@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
+from ._printable import printable_message
 
 __all__ = [
     "ArgumentError",
@@ -31,11 +32,24 @@ class PartialResult(Protocol):
 ResultT = TypeVar("ResultT", bound=PartialResult)
 
 
-class ModelWarning(UserWarning):
+def _message(error: BaseException) -> str:
+    """Return the text of an exception or warning, whose names may come from any file."""
+    return printable_message(BaseException.__str__(error))
+
+
+Error.__str__ = _message  # type: ignore[method-assign]
+
+
+class _Warning(UserWarning):
+    def __str__(self) -> str:
+        return _message(self)
+
+
+class ModelWarning(_Warning):
     """A model is well defined but does something that a physicist should know."""
 
 
-class FitWarning(UserWarning):
+class FitWarning(_Warning):
     """A fit is valid, but a physicist should look at it."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import _core, _diff
 from ._arrays import FloatArray, ParameterValues, float_vector, index_of, real_number
 from ._core import EvaluationStatus
+from ._printable import printable
 from .data import Data, check_data
 from .errors import ArgumentError, Error, located
 from .inputs import InputGradient, InputLayout
@@ -390,7 +391,7 @@ class Model:
     def __repr__(self) -> str:
         return (
             f"<Model {self.spec.name!r}: {len(self.channels)} channels, {self.n_bins} bins, "
-            f"{self.n_parameters} parameters, poi {self.poi}>"
+            f"{self.n_parameters} parameters, poi {printable(str(self.poi))}>"
         )
 
     @property
@@ -513,6 +514,8 @@ class Model:
         """Return the position of a parameter; raise ArgumentError for an unknown name."""
         if not isinstance(name, str):
             raise located(ArgumentError, f"expected the name of a parameter, got {name!r}", "")
+        if not name.isprintable() and name not in self._parameters:
+            return index_of(self._parameters, name)  # C++ takes no lone surrogates
         return self._core.parameter_index(name)
 
     def point(self, values: ParameterValues | None = None) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ._arrays import FloatArray, index_of
+from ._printable import printable
 from ._results.diagnostics import Diagnostics, LocalMinimum
 from ._results.files import write_text
 from ._results.provenance import Provenance
@@ -68,7 +69,7 @@ class NamedValues(Sequence[float]):
 
     def __repr__(self) -> str:
         pairs = ", ".join(f"{name}={value:.6g}" for name, value in self.items())
-        return f"NamedValues({pairs})"
+        return f"NamedValues({printable(pairs)})"
 
     def keys(self) -> tuple[str, ...]:
         """Names, in order."""
@@ -102,7 +103,8 @@ class Estimate:
 
     def __str__(self) -> str:
         value, error = pdg_round(self.value, self.error)
-        return f"{self.name} = {value} ± {error}" if error else f"{self.name} = {value}"
+        name = printable(self.name)
+        return f"{name} = {value} ± {error}" if error else f"{name} = {value}"
 
 
 @document_format(_FORMAT)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from ._arrays import nearest
+from ._printable import printable
 from .errors import ArgumentError, ModelWarning, WorkspaceError, located
 from .io.pyhf_json import PyhfDocument
 from .io.recognise import read_document
@@ -94,7 +95,7 @@ class Workspace:
     def __repr__(self) -> str:
         return (
             f"<Workspace {self.source!r}: {len(self.channels)} channels, "
-            f"measurements {', '.join(self.measurements)}>"
+            f"measurements {printable(', '.join(self.measurements))}>"
         )
 
     @property

@@ -147,7 +147,7 @@ def test_another_result_is_not_continued(
     assert run(capsys, "intervals", path, "mu", "-o", output)[0] == 0
     code, _, err = run(capsys, "feldman-cousins", path, "-o", output)
     assert code == 2
-    assert "expected a Feldman-Cousins result to continue, got a IntervalsResult" in err
+    assert "result.json: this file exists and holds another output (IntervalsResult)" in err
 
 
 def test_a_bound_is_no_failure(

@@ -25,11 +25,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from .._printable import json_text, printable, printable_message
 from .._results.record import Record, load_result
 from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, located
 from ..fit import fit
 from ..result import FitResult
 from ..workspace import Workspace
+from .outputs import NamedPath, OutputPath, guarded, patch_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,9 +94,6 @@ threads_option = click.option(
     type=COUNT,
     help="Number of threads; default: NABLAFIT_NUM_THREADS, else all processors.",
 )
-output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON."
-)
 seed_option = click.option(
     "--seed", type=SEED, default=0, show_default=True, help="Random seed for the toys."
 )
@@ -107,7 +106,7 @@ level_option = click.option(
 fit_option = click.option(
     "--fit",
     "fit_path",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Result of `nablafit fit -o` to use instead of a new fit.",
 )
 
@@ -140,7 +139,7 @@ class Source:
         with warnings_on_stderr(ModelWarning):
             workspace = load(self.path, mounts=[_pair(text) for text in self.mounts])
             for text in self.patches:
-                file, name = _patch(text)
+                file, name = patch_file(text)
                 workspace = workspace.patch(file, name)
         return workspace
 
@@ -153,25 +152,6 @@ def _pair(text: str) -> tuple[str, str]:
     return here, inside
 
 
-def _patch(text: str) -> tuple[Path, str | None]:
-    file, colon, name = text.rpartition(":")
-    return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
-
-
-class NamedPath(click.Path):
-    """A path that is not empty: pathlib takes an empty one for the working directory."""
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - as in click
-        param: click.Parameter | None,
-        context: click.Context | None,
-    ) -> Any:  # noqa: ANN401
-        if value == "":
-            self.fail("expected a path, got an empty string", param, context)
-        return super().convert(value, param, context)
-
-
 def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..., ResultT]]:
     """Return the decorator that adds an argument for a workspace: the command gets a Source."""
 
@@ -181,7 +161,7 @@ def source_argument(name: str) -> Callable[[Callable[..., ResultT]], Callable[..
             arguments[name] = Source(arguments[name], patch, mount)
             return command(**arguments)
 
-        argument = click.argument(name, type=NamedPath(path_type=Path))
+        argument = click.argument(name, type=NamedPath())
         return with_options(argument, _mount_option, _patch_option)(run)
 
     return add
@@ -254,7 +234,7 @@ def _progress_lines(total: int, what: str) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            click.echo(f"{n_done} of {total} {what}", err=True)
+            say(f"{n_done} of {total} {what}")
 
     return report
 
@@ -266,7 +246,7 @@ def warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
         warnings.simplefilter("always", category)
         yield
     for warning in caught:
-        click.echo(f"warning: {warning.message}", err=True)
+        say(f"warning: {warning.message}")
 
 
 def open_workspace(
@@ -278,7 +258,7 @@ def open_workspace(
     if workspace.datasets:
         return workspace, model, workspace.data(model)
     message = "the document holds no data, so Asimov data at the initial values are used"
-    click.echo(f"warning: {workspace.source}: {message}", err=True)
+    say(f"warning: {workspace.source}: {message}")
     return workspace, model, model.asimov()
 
 
@@ -314,16 +294,50 @@ def parse_values(items: tuple[str, ...], model: Model, option: str) -> dict[str,
     return fixed
 
 
-def make_console() -> Console:
+def echo(text: object) -> None:
+    """Print lines of text, names of any file included."""
+    click.echo(printable(str(text), keep="\n"))
+
+
+def say(text: object) -> None:
+    """Print a sentence on stderr, names of any file included."""
+    click.echo(printable_message(str(text)), err=True)
+
+
+def echo_json(text: str) -> None:
+    """Print JSON, in which names stay what they are: what does not print is an escape there."""
+    click.echo(json_text(text))
+
+
+class PrintingConsole(Console):
+    """Where commands print."""
+
+    def print_line(self, text: str, style: str = "") -> None:
+        """Print a line that is not wrapped, names of any file included; no markup."""
+        self.print(Text(printable(text), style=style), soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the program."""
+        raise BrokenPipeError
+
+
+class _Table(Table):
+    def add_row(self, *cells: Any, **settings: Any) -> None:  # noqa: ANN401 - as in rich
+        """Add cells that are text without markup, names of any file included."""
+        super().add_row(*(Text(printable(str(cell))) for cell in cells), **settings)
+
+
+def make_console() -> PrintingConsole:
     """Terminal width and colours on a terminal, wide plain text elsewhere."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    return PrintingConsole(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
 
 
 def make_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """Make a table in the style of all commands; `right` names the columns to align right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify: Any = "right" if name in right else "left"
+        table.add_column(Text(printable(name)), justify=justify, overflow="fold")
     return table
 
 
@@ -339,12 +353,12 @@ def print_page(
     """Print a verdict, details and a table; `left` are columns of words, `bold` is a row's name."""
     console = make_console()
     verdict, *details = lines
-    console.print(Text(verdict, style="bold green" if valid else "bold red"))
+    console.print_line(verdict, style="bold green" if valid else "bold red")
     for line in details:
-        console.print(Text(line))
+        console.print_line(line)
     table = make_table(*header, right=[name for name in header if name not in left])
     for row in rows:
-        table.add_row(*map(Text, row), style="bold" if bold in row[:2] else None)
+        table.add_row(*row, style="bold" if bold in row[:2] else None)
     console.print(table)
 
 
@@ -390,7 +404,7 @@ class Request:
         except Interrupted as interrupted:
             if self.output is not None and isinstance(interrupted.result, Record):
                 interrupted.result.save(self.output)
-                click.echo(f"{self.output}: what was done until the interruption", err=True)
+                say(f"{self.output}: what was done until the interruption")
             raise
 
     @contextmanager
@@ -408,17 +422,27 @@ class Request:
         if self.output is not None:
             result.save(self.output)
         if self.as_json:
-            text = result.to_json(indent=1)
-        click.echo(repr(result) if text is None else text)
+            echo_json(result.to_json(indent=1))
+        else:
+            echo(repr(result) if text is None else text)
 
 
-def request_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options of a `Request`: the command gets them as one."""
+def request_options(
+    *kinds: str, help_of_output: str = "Write the result as JSON."
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return the decorator that adds the options of a `Request`: the command gets them as one.
 
-    @wraps(command)
-    def run(**arguments: object) -> int:
-        common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(Request)}
-        return command(Request(**common), **arguments)
+    `kinds` are the files that its output may replace, see `OutputPath`.
+    """
+    output = click.option("-o", "--output", type=OutputPath(*kinds), help=help_of_output)
 
-    options = (workspace_argument, measurement_option, poi_option, fix_options)
-    return with_options(*options, json_option, output_option)(run)
+    def add(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def run(**arguments: object) -> int:
+            common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(Request)}
+            return command(Request(**common), **arguments)
+
+        options = (workspace_argument, measurement_option, poi_option, fix_options)
+        return with_options(*options, json_option, output, guarded)(run)
+
+    return add

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .._results.record import load_result
 from ..errors import ArgumentError, located
 from ..infer import FeldmanCousinsResult, feldman_cousins
 from ..infer import contour as find_contour
@@ -27,6 +26,7 @@ from .common import (
     starts_option,
     threads_option,
 )
+from .outputs import is_forced
 
 if TYPE_CHECKING:
     from ..infer import ContourResult, IntervalsResult, ScanResult
@@ -35,7 +35,7 @@ __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 
 
 @click.command("intervals")
-@request_options
+@request_options("IntervalsResult")
 @click.argument("parameters", nargs=-1)
 @click.option(
     "--sigma", type=float, default=1.0, show_default=True, help="Width in standard deviations."
@@ -54,7 +54,7 @@ def intervals(request: Request, /, parameters: tuple[str, ...], **options: Optio
 
 
 @click.command("scan")
-@request_options
+@request_options("ScanResult")
 @click.argument("parameters", nargs=-1)
 @click.option(
     "--points",
@@ -114,7 +114,7 @@ def _parse_range(text: str) -> tuple[float, float]:
 
 
 @click.command("contour")
-@request_options
+@request_options("ContourResult")
 @click.argument("parameters", nargs=2)
 @click.option(
     "--level",
@@ -154,7 +154,7 @@ def contour(
 
 
 @click.command("feldman-cousins")
-@request_options
+@request_options("FeldmanCousinsResult")
 @click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
 @level_option
 @click.option(
@@ -175,7 +175,8 @@ def feldman_cousins_command(
 ) -> int:
     """Find the Feldman-Cousins interval of the parameter of interest, from toys.
 
-    If the file of -o exists already, its toys are reused: an interrupted run continues.
+    If the file of -o exists already, its toys are reused: an interrupted run continues. With
+    --force it begins anew.
     """
     model, data = request.open()
     resume = _load(request.output)
@@ -188,13 +189,9 @@ def feldman_cousins_command(
 
 
 def _load(output: Path | None) -> FeldmanCousinsResult | None:
-    if output is None or not output.exists():
+    if output is None or is_forced() or not output.is_file() or output.stat().st_size == 0:
         return None
-    found = load_result(output)
-    if not isinstance(found, FeldmanCousinsResult):
-        message = f"expected a Feldman-Cousins result to continue, got a {type(found).__name__}"
-        raise located(ArgumentError, message, str(output))
-    return found
+    return FeldmanCousinsResult.from_json(output.read_bytes())
 
 
 def _parse_values(text: str) -> list[float]:

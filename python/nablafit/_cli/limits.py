@@ -12,17 +12,18 @@ import click
 import numpy as np
 
 from .._results.record import load_result
-from ..errors import ArgumentError, located
-from ..infer import hypotest, limit_grid, significance, upper_limit
+from ..errors import ArgumentError, Interrupted, located
+from ..infer import LimitGridResult, hypotest, limit_grid, significance, upper_limit
 from ..infer.limits._toys import N_VALUES
 from ..io.patchset import PatchSet
 from .common import (
     COUNT,
     Option,
     Request,
+    echo,
+    echo_json,
     json_option,
     level_option,
-    make_console,
     request_options,
     seed_option,
     start_option,
@@ -30,6 +31,7 @@ from .common import (
     threads_option,
     with_options,
 )
+from .outputs import NamedPath, OutputPath
 
 if TYPE_CHECKING:
     from .._arrays import FloatArray
@@ -49,7 +51,7 @@ _test_options = with_options(
 
 
 @click.command("limit")
-@request_options
+@request_options("LimitResult", "LimitGridResult")
 @level_option
 @click.option("--statistic", default="qtilde", show_default=True, help='"qtilde" or "q".')
 @click.option("--criterion", default="CLs", show_default=True, help='"CLs" or "CLs+b".')
@@ -61,13 +63,13 @@ _test_options = with_options(
 @click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
 @click.option(
     "--patchset",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Find limits for the signals of this pyhf patch set on WORKSPACE.",
 )
 @click.option(
     "--signal", "signals", multiple=True, metavar="NAME", help="Use only this patch of the set."
 )
-@click.option("--csv", type=click.Path(path_type=Path), help="Write the table of signals as CSV.")
+@click.option("--csv", type=OutputPath("table"), help="Write the table of signals as CSV.")
 @_test_options
 def limit_command(
     request: Request,
@@ -101,8 +103,13 @@ def limit_command(
 def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path | None) -> int:
     patches = PatchSet.load(patchset)
     n = len(arguments["names"] or patches)
-    with request.running(n, "signals") as progress:
-        result = limit_grid(request.workspace.load(), patches, progress=progress, **arguments)
+    try:
+        with request.running(n, "signals") as progress:
+            result = limit_grid(request.workspace.load(), patches, progress=progress, **arguments)
+    except Interrupted as interruption:
+        if csv is not None and isinstance(interruption.result, LimitGridResult):
+            interruption.result.to_csv(csv)
+        raise
     if csv is not None:
         result.to_csv(csv)
     request.finish(result)
@@ -110,7 +117,7 @@ def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path
 
 
 @click.command("hypotest")
-@request_options
+@request_options("HypotestResult")
 @click.option(
     "--value",
     "settings",
@@ -145,7 +152,7 @@ def hypotest_command(
 
 
 @click.command("significance")
-@request_options
+@request_options("SignificanceResult")
 @click.option(
     "--expected-at",
     type=float,
@@ -173,15 +180,15 @@ def significance_command(
 
 
 @click.command("show")
-@click.argument("result", type=click.Path(path_type=Path))
+@click.argument("result", type=NamedPath())
 @json_option
 def show_command(result: Path, as_json: bool) -> None:
     """Print a RESULT that another command saved with --output; nothing is fitted again."""
     found = load_result(result)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+        echo_json(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
-        make_console().print(repr(found), markup=False, soft_wrap=True)
+        echo(repr(found))
 
 
 def parse_values(text: str) -> FloatArray:

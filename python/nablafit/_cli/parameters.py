@@ -28,7 +28,6 @@ from .common import (
 __all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
 
 _selection_options = with_options(
-    request_options,
     fit_option,
     *(
         click.option(
@@ -47,6 +46,7 @@ _top_option = click.option(
 
 
 @click.command()
+@request_options("RankingResult")
 @_selection_options
 @click.option(
     "--method", type=click.Choice(RANKING_METHODS), default="refit", show_default=True,
@@ -83,6 +83,7 @@ def ranking(
 
 
 @click.command()
+@request_options("RankingResult")
 @_selection_options
 @click.option(
     "--global-observables", is_flag=True, help="Shift global observables, not parameters."
@@ -106,6 +107,7 @@ def impacts(
 
 
 @click.command()
+@request_options("PullsResult")
 @_selection_options
 @click.option(
     "--over-constrained", type=float, default=0.7, show_default=True,
@@ -127,7 +129,7 @@ def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
 
 
 @click.command()
-@request_options
+@request_options("BreakdownResult")
 @fit_option
 @click.option(
     "--group", "groups", multiple=True, metavar="NAME=PATTERN[,...]",
@@ -152,6 +154,7 @@ def breakdown(
 
 
 @click.command()
+@request_options("CorrelationResult")
 @_selection_options
 @click.option(
     "--threshold", type=float, default=0.2, show_default=True,

@@ -15,16 +15,19 @@ from .common import (
     COUNT_OR_NONE,
     Option,
     Source,
+    echo,
     level_option,
     measurement_option,
     open_workspace,
     poi_option,
+    say,
     seed_option,
     threads_option,
     warnings_on_stderr,
     with_options,
     workspace_argument,
 )
+from .outputs import NamedPath, OutputPath, guarded
 
 if TYPE_CHECKING:
     from ..plot import Label
@@ -56,12 +59,13 @@ def _label(values: dict[str, Any]) -> Label:
 
 
 @click.command("plot")
-@click.argument("result", type=click.Path(path_type=Path))
+@guarded
+@click.argument("result", type=NamedPath())
 @click.option(
     "-o",
     "--output",
     "save",
-    type=click.Path(path_type=Path),
+    type=OutputPath("plot"),
     multiple=True,
     required=True,
     help="File to write: .pdf, .png, .svg or .eps; may be repeated.",
@@ -76,7 +80,7 @@ def _label(values: dict[str, Any]) -> Label:
 @click.option("--channel", metavar="NAME", help="Yields: channel to draw, bin by bin.")
 @click.option(
     "--prefit",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Yields: those before the fit, for comparison.",
 )
 @click.option("--poi", metavar="NAME", help="Ranking: the parameter of interest.")
@@ -112,7 +116,7 @@ def plot_command(result: Path, kind: str | None, **options: Option) -> None:
             raise located(ArgumentError, message, f"--{option.replace('_', '-')}")
     function(found, **arguments, **options)
     for path in arguments["save"]:
-        click.echo(path)
+        echo(path)
 
 
 def _same_kind(result: Any, path: Path) -> Any:  # noqa: ANN401
@@ -152,6 +156,7 @@ def _plots() -> None:
 
 
 @click.command("report")
+@guarded
 @workspace_argument
 @measurement_option
 @poi_option
@@ -172,7 +177,7 @@ def _plots() -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath("report"),
     default=Path("report.html"),
     show_default=True,
     help="HTML page to write.",
@@ -197,9 +202,9 @@ def report_command(
             workspace=opened,
             label=_label(options),
             rank=not no_ranking,
-            progress=lambda step: click.echo(f"{step.replace('_', ' ')} ...", err=True),
+            progress=lambda step: say(f"{step.replace('_', ' ')} ..."),
             **options,
         )
     report.save(output)
-    click.echo(output)
+    echo(output)
     return 0 if report.fit.valid else 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..model import Model
 
 __all__ = ["ToyRun", "parse_shard", "run_toys"]
+
+ResultT = TypeVar("ResultT", Toys, FitManyResult)
 
 _BLOCK = 512
 _SECONDS_BETWEEN_SAVES = 20.0
@@ -39,6 +41,8 @@ class ToyRun:
     fit: bool = True
     parameters: tuple[str, ...] | None = None
     n_threads: int | None = None
+    replace: bool = False
+    """Begin anew, whatever the file holds."""
 
     @property
     def notes(self) -> dict[str, NDArray[Any]]:
@@ -76,10 +80,7 @@ def run_toys(run: ToyRun, progress: Callable[[int], object]) -> FitManyResult | 
 
 
 def _draw_only(run: ToyRun, progress: Callable[[int], object]) -> Toys:
-    done = Toys.load(run.path) if run.path.exists() else run.draw(0, 0)
-    same = (done.seed, done.start, done.parameters) == (run.seed, run.start, run.model.parameters)
-    if not same or not np.array_equal(done.x, run.x) or len(done) > run.n:
-        raise _other_settings(run)
+    done = _resumed(run, _load_toys) or run.draw(0, 0)
     progress(len(done))
     try:
         rest = run.draw(len(done), run.n - len(done))
@@ -94,28 +95,34 @@ def _draw_only(run: ToyRun, progress: Callable[[int], object]) -> Toys:
 
 
 def _draw_and_fit(run: ToyRun, progress: Callable[[int], object]) -> FitManyResult:
-    done = _load_fits(run)
+    earlier = _resumed(run, _load_fits)
+    done = [] if earlier is None else [earlier]
+    try:
+        _fit_blocks(run, done, progress)
+    except KeyboardInterrupt as interruption:
+        if isinstance(interruption, Interrupted) and isinstance(interruption.result, FitManyResult):
+            done.append(_prefix(interruption.result))
+        if done:
+            FitManyResult.merge(done).save(run.path, run.notes)
+        raise
+    result = FitManyResult.merge(done)
+    result.save(run.path, run.notes)
+    return result
+
+
+def _fit_blocks(run: ToyRun, done: list[FitManyResult], progress: Callable[[int], object]) -> None:
+    """Append the fits that are missing to `done`, and save now and then."""
     saved = time.monotonic()
     n_done = sum(map(len, done))
     progress(n_done)
     while n_done < run.n or not done:
-        try:
-            block = _fit_block(run, n_done, progress)
-        except Interrupted as interrupted:
-            if isinstance(interrupted.result, FitManyResult):
-                done.append(_prefix(interrupted.result))
-                FitManyResult.merge(done).save(run.path, run.notes)
-            raise
-        done.append(block)
-        n_done += len(block)
+        done.append(_fit_block(run, n_done, progress))
+        n_done += len(done[-1])
         progress(n_done)
         if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-            done = [FitManyResult.merge(done)]
+            done[:] = [FitManyResult.merge(done)]
             done[0].save(run.path, run.notes)
             saved = time.monotonic()
-    result = FitManyResult.merge(done)
-    result.save(run.path, run.notes)
-    return result
 
 
 def _fit_block(run: ToyRun, n_done: int, progress: Callable[[int], object]) -> FitManyResult:
@@ -134,23 +141,37 @@ def _prefix(result: FitManyResult) -> FitManyResult:
     return result.first(status.index("not_fitted") if "not_fitted" in status else len(status))
 
 
-def _load_fits(run: ToyRun) -> list[FitManyResult]:
-    if not run.path.exists():
-        return []
+def _resumed(run: ToyRun, load: Callable[[ToyRun], ResultT | None]) -> ResultT | None:
+    """Return what an earlier call has done, None if that is nothing.
+
+    Raises
+    ------
+    ArgumentError
+        If the file holds anything else.
+    """
+    if run.replace or not run.path.is_file() or run.path.stat().st_size == 0:
+        return None
+    found = load(run)
+    if found is None:
+        message = (
+            "this file has toys of another run (workspace, parameter values, seed, shard or number "
+            "differ), so it cannot be continued; choose another file, or begin anew with --force"
+        )
+        raise located(ArgumentError, message, str(run.path))
+    return found
+
+
+def _load_toys(run: ToyRun) -> Toys | None:
+    done = Toys.load(run.path)
+    same = (done.seed, done.start, done.parameters) == (run.seed, run.start, run.model.parameters)
+    return done if same and np.array_equal(done.x, run.x) and len(done) <= run.n else None
+
+
+def _load_fits(run: ToyRun) -> FitManyResult | None:
     members = read_archive(run.path, FORMAT)
     same = all(
         key in members and np.array_equal(members[key], value) for key, value in run.notes.items()
     )
     result = FitManyResult.load(run.path)
     kept = run.model.parameters if run.parameters is None else run.parameters
-    if not same or result.parameters != kept or len(result) > run.n:
-        raise _other_settings(run)
-    return [result]
-
-
-def _other_settings(run: ToyRun) -> ArgumentError:
-    message = (
-        "this file has toys of another run (workspace, parameter values, seed, shard or number "
-        "differ), so it cannot be continued; choose another file or remove it"
-    )
-    return located(ArgumentError, message, str(run.path))
+    return result if same and result.parameters == kept and len(result) <= run.n else None

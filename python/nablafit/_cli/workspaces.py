@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import surgery
+from .._printable import json_text
 from .._results.files import write_text
 from ..errors import ArgumentError, ModelWarning, located
 from ..io.cpp import to_cpp
 from .common import (
-    NamedPath,
     Option,
     Source,
+    echo,
+    echo_json,
     measurement_option,
     open_workspace,
     poi_option,
+    say,
     source_argument,
     warnings_on_stderr,
     with_options,
     workspace_argument,
 )
+from .outputs import NamedPath, OutputPath, guarded, is_terminal, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
 _input = source_argument("source")
-_output = click.argument("output", type=click.Path(path_type=Path))
+_output = click.argument("output", type=OutputPath())
 
 
 _writing_options = with_options(
+    guarded,
     measurement_option,
     click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
     click.option(
@@ -85,10 +90,10 @@ class _Writing:
         spec = workspace.spec(self.measurement)
         if self.measurement is None and len(workspace.measurements) > 1:
             others = ", ".join(workspace.measurements[1:])
-            click.echo(f"warning: {workspace.source}: taking {spec.name}, not {others}", err=True)
+            say(f"warning: {workspace.source}: taking {spec.name}, not {others}")
         for note in workspace.notes:
             if note not in workspace._document.warnings:
-                click.echo(f"note: {workspace.source}: {note}", err=True)
+                say(f"note: {workspace.source}: {note}")
         has_data = self.dataset is not None or bool(workspace.datasets)
         return spec, workspace.dataset(self.dataset) if has_data else None
 
@@ -101,15 +106,11 @@ class _Writing:
             else:
                 document = spec.to_pyhf(observations, lossy=self.lossy)
                 text = json.dumps(document, indent=1, allow_nan=False)
-        _write(self.output, text + "\n")
-
-
-def _write(output: Path, text: str) -> None:
-    """Write text to a file, or to the terminal for "-"."""
-    if str(output) == "-":
-        click.echo(text, nl=False)
-    else:
-        write_text(output, text)
+        text = json_text(text) + "\n"
+        if is_terminal(self.output):
+            click.echo(text, nl=False)
+        else:
+            write_new(self.output, text)
 
 
 @click.command("convert")
@@ -124,7 +125,7 @@ def convert(source: Source, **options: Option) -> None:
 
 
 @click.command("combine")
-@click.argument("sources", nargs=-1, required=True, type=NamedPath(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, type=NamedPath())
 @_output
 @_writing_options
 def combine(sources: tuple[Path, ...], **options: Option) -> None:
@@ -202,11 +203,12 @@ def rename(
 
 
 @click.command("export")
+@guarded
 @workspace_argument
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputPath("header"),
     required=True,
     help='Header file to write, "-" for the terminal.',
 )
@@ -229,7 +231,11 @@ def export(
     It holds nll, its gradient and the expected events as plain functions, and needs no nablafit.
     """
     _, model, data = open_workspace(workspace, measurement, poi)
-    _write(output, to_cpp(model.spec, data, namespace=namespace, clad=clad))
+    text = to_cpp(model.spec, data, namespace=namespace, clad=clad)
+    if is_terminal(output):
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
 
 
 def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
@@ -242,11 +248,11 @@ def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
     found = describe(str(path), path)
     if as_json:
         graphs = {"error": str(error), "workspaces": [asdict(graph) for graph in found]}
-        click.echo(json.dumps(graphs, indent=1))
+        echo_json(json.dumps(graphs, indent=1))
         return True
     for graph in found:
-        click.echo(str(graph))
-    click.echo(f"not a HistFactory model: {error}", err=True)
+        echo(str(graph))
+    say(f"not a HistFactory model: {error}")
     return True
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .._results.files import write_text
 from ..errors import ArgumentError, located
 from ..infer import goodness_of_fit, yields
 from .common import (
@@ -27,7 +29,9 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
 
 
 @click.command("yields")
-@request_options
+@request_options(
+    "YieldsResult", "table", help_of_output="Write the result as JSON, or the table of --format."
+)
 @click.option(
     "--prefit/--postfit",
     default=False,
@@ -63,7 +67,13 @@ def yields_command(
     model, data = request.open()
     result = None if prefit else request.best_fit(model, data, fit_path)
     found = yields(model, result, data=data)
-    request.finish(found, _layout(found, layout, by))
+    text = _layout(found, layout, by)
+    if layout == "text" or request.output is None:
+        request.finish(found, text)
+    else:
+        mark = f"% nablafit yields, by {by}\n" if layout == "latex" else ""
+        write_text(request.output, f"{mark}{text}\n")
+        replace(request, output=None).finish(found, text)
     return 0 if result is None or result.valid else 1
 
 
@@ -76,7 +86,7 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 
 
 @click.command("gof")
-@request_options
+@request_options("GoodnessOfFitResult")
 @click.option(
     "--toys",
     "n_toys",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._arrays import FloatArray
+from .._printable import printable
 
 if TYPE_CHECKING:
     from .. import _core
@@ -130,8 +131,9 @@ class LocalMinimum:
         self.x.setflags(write=False)
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value:.4g}" for name, value in self.differs_in.items())
-        return f"<LocalMinimum {self.twice_delta_nll:.4g} above the lowest: {values or 'lowest'}>"
+        pairs = ", ".join(f"{name}={value:.4g}" for name, value in self.differs_in.items())
+        values = printable(pairs) or "lowest"
+        return f"<LocalMinimum {self.twice_delta_nll:.4g} above the lowest: {values}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings."""

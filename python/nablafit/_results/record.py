@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .._printable import printable
 from ..errors import ArgumentError, located
 from .files import is_archive, read_archive, write_archive, write_text
 from .provenance import origin_array
@@ -106,7 +107,7 @@ class Record:
 
     def _repr_html_(self) -> str:
         pages = "".join(page.html() for page in self._pages())
-        return pages or f"<div>{escape(repr(self))}</div>"
+        return pages or f"<div>{escape(printable(repr(self)))}</div>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings: NaN becomes None, infinity "inf" or "-inf"."""

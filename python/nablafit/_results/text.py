@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from .._printable import printable
+
 __all__ = ["BANDS", "Page", "number", "signed", "with_error"]
 
 BANDS = ("-2 sigma", "-1 sigma", "median", "+1 sigma", "+2 sigma")
@@ -18,7 +20,7 @@ _COLOURS = {True: "#e5f5e0", False: "#fee0d2"}
 
 @dataclass(frozen=True)
 class Page:
-    """What a result shows of itself, at most 200 rows."""
+    """What a result shows of itself, at most 200 rows; what does not print becomes an escape."""
 
     head: Sequence[str]
     """Lines about the outcome."""
@@ -34,8 +36,8 @@ class Page:
 
     def text(self) -> str:
         """Lay out in columns."""
-        shown = self.rows[:_MAX_ROWS]
-        columns = list(zip(self.header, *shown, strict=True))
+        header, *shown = self._printable_rows()
+        columns = list(zip(header, *shown, strict=True))
         widths = [max(map(len, column)) for column in columns]
 
         def line(cells: Sequence[str]) -> str:
@@ -47,7 +49,8 @@ class Page:
 
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
         gap = [""] if self.head else []
-        lines = [*self.head, *gap, line(self.header), rule, *map(line, shown), *self._more()]
+        head = map(printable, self.head)
+        lines = [*head, *gap, line(header), rule, *map(line, shown), *self._more()]
         return "\n".join(text.rstrip() for text in lines)
 
     def html(self) -> str:
@@ -58,16 +61,22 @@ class Page:
             pairs = zip(row, sides, strict=True)
             return "".join(f'<{tag} style="text-align:{s}">{escape(c)}</{tag}>' for c, s in pairs)
 
-        head = "".join(f"<div>{escape(line.strip())}</div>" for line in self.head)
+        head = "".join(f"<div>{escape(printable(line.strip()))}</div>" for line in self.head)
         if self.valid is not None:
             style = f"background:{_COLOURS[self.valid]};color:black;padding:0.5em"
             head = f'<div style="{style}">{head}</div>'
-        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows[:_MAX_ROWS])
+        header, *shown = self._printable_rows()
+        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in shown)
         return (
-            f"{head}<table><thead><tr>{cells('th', self.header)}</tr></thead>"
+            f"{head}<table><thead><tr>{cells('th', header)}</tr></thead>"
             f"<tbody>{body}</tbody></table>"
             + "".join(f"<div>{line}</div>" for line in self._more())
         )
+
+    def _printable_rows(self) -> list[list[str]]:
+        """Return the header and the rows that are shown."""
+        rows = (self.header, *self.rows[:_MAX_ROWS])
+        return [[printable(cell) for cell in row] for row in rows]
 
     def _more(self) -> list[str]:
         n = len(self.rows) - _MAX_ROWS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._arrays import index_of
+from .._printable import printable
 from .._results.record import Record
 from ..errors import ArgumentError, located
 from ..fit import fit
@@ -50,7 +51,7 @@ class ParameterWarning(Record):
     """A sentence with the parameter, the number and what it may mean."""
 
     def __repr__(self) -> str:
-        return f"<ParameterWarning {self.kind}: {self.message}>"
+        return f"<ParameterWarning {self.kind}: {printable(self.message)}>"
 
 
 def warning_lines(warnings: Sequence[ParameterWarning]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from .._arrays import nearest
+from .._printable import printable
 from ..errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ class PatchSet(Mapping[str, Patch]):
         self._by_values[patch.values] = patch
 
     def __repr__(self) -> str:
-        return f"<PatchSet {self._source!r}: {len(self)} patches, {', '.join(self.labels)}>"
+        return (
+            f"<PatchSet {self._source!r}: {len(self)} patches, {printable(', '.join(self.labels))}>"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._patches)

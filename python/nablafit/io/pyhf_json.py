@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .._core import PyhfWorkspace
+from .._printable import printable
 from ..errors import WorkspaceError
 from .document import Document
 
@@ -41,6 +42,7 @@ class PyhfDocument(Document):
     content: bytes
 
     def __init__(self, name: str, content: bytes) -> None:
+        name = printable(name)
         workspace = PyhfWorkspace.parse(content, name)
         datasets: dict[str, Observations] = {}
         problem = None

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._printable import printable
 from ..errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def read_document(name: str, content: bytes | Path, *, mounts: Mounts = ()) -> D
     Document
         Where only the data are wrong, with a `data_problem`.
     """
+    name = printable(name)
     path = content if isinstance(content, Path) else None
     if path is not None and path.is_dir():
         from .histfactory_xml import read

@@ -30,12 +30,13 @@ _OPTIONS = {
 }
 """Options of plots, with their documentation."""
 
-_WITHOUT_DATE = {
-    ".pdf": {"CreationDate": None},
-    ".png": {},
-    ".svg": {"Date": None},
-    ".eps": {},
+_METADATA = {
+    ".pdf": {"Creator": "nablafit", "CreationDate": None},
+    ".png": {"Software": "nablafit"},
+    ".svg": {"Creator": "nablafit", "Date": None},
+    ".eps": {"Creator": "nablafit"},
 }
+"""By which a plot is recognised (`kind_of_file`), and no date: equal figures give equal files."""
 
 
 def documented(plot: PlotT) -> PlotT:
@@ -62,11 +63,11 @@ def save_figure(figure: StyledFigure, save: Save | None) -> StyledFigure:
     """
     paths = [Path(save)] if isinstance(save, str | Path) else [Path(path) for path in save or ()]
     for path in paths:
-        if path.suffix.lower() not in _WITHOUT_DATE:
-            message = f"expected a name that ends in {', '.join(_WITHOUT_DATE)}"
+        if path.suffix.lower() not in _METADATA:
+            message = f"expected a name that ends in {', '.join(_METADATA)}"
             raise located(ArgumentError, message, str(path))
     for path in paths:
         suffix = path.suffix.lower()
-        options = {"format": suffix.removeprefix("."), "metadata": _WITHOUT_DATE[suffix]}
+        options = {"format": suffix.removeprefix("."), "metadata": _METADATA[suffix]}
         write_file(path, partial(figure.savefig, **options))
     return figure

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from .._printable import printable
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ MAX_NAME = 44
 
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is: a dollar sign does not start a formula."""
-    return text.replace("$", "\\$")
+    return printable(text).replace("$", "\\$")
 
 
 def shorten(name: str, length: int = MAX_NAME) -> str:
-    """Leave out the middle of a long name: both ends identify it."""
+    """Leave out the middle of a long name, as it prints: both ends identify it."""
+    name = printable(name)
     if len(name) <= length:
         return name
     head = (length - 1) * 3 // 5

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from .._printable import printable
 from .._results.files import write_text
 from ._content import Results
 
@@ -36,7 +38,11 @@ class Report(Results):
         from ._sections import sections
 
         environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_printable,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         template = environment.from_string(_read("report.html.jinja"))
         return template.render(report=self, sections=sections(self), style=_read("style.css"))
@@ -53,6 +59,12 @@ class Report(Results):
             if getattr(self, name) is not None
         ]
         return f"<Report {self.title!r}: fit {self.fit.status}, {', '.join(present) or 'alone'}>"
+
+
+def _printable(value: Any) -> Any:  # noqa: ANN401 - what a template shows
+    """Escape what does not print in texts, but not in marked-up parts of the page."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return printable(value, keep="\n") if is_text else value
 
 
 def _read(name: str) -> str:

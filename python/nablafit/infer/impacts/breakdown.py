@@ -12,6 +12,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ..._arrays import FloatArray, index_of
+from ..._printable import printable
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page
@@ -55,7 +56,7 @@ class UncertaintyGroup(Record):
     """Status of the refit, or "linear"."""
 
     def __repr__(self) -> str:
-        return f"<UncertaintyGroup {self.name}: {self.uncertainty:.3g} ({self.status})>"
+        return f"<UncertaintyGroup {printable(self.name)}: {self.uncertainty:.3g} ({self.status})>"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..._arrays import FloatArray
+from ..._printable import csv_text
 from ..._results.files import write_text
 from ..._results.provenance import merged_origin
 from ..._results.record import Record
@@ -243,8 +244,9 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         """Return the table as CSV with all digits; write it to a file too if one is given."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
+        writer.writerow(map(csv_text, self.header))
+        for row in self.rows:
+            writer.writerow(csv_text(cell) if isinstance(cell, str) else cell for cell in row)
         if path is not None:
             write_text(path, buffer.getvalue())
         return buffer.getvalue()

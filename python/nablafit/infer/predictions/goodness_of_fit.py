@@ -11,6 +11,7 @@ import numpy as np
 import scipy
 
 from ..._arrays import FloatArray, ParameterValues
+from ..._printable import printable
 from ..._results.origin import remembers_origin
 from ..._results.provenance import merged_origin
 from ..._results.record import Record
@@ -54,7 +55,7 @@ class ChannelDeviance(Record):
         return pulls
 
     def __repr__(self) -> str:
-        return f"<{self.name}: deviance {self.deviance:.5g} of {len(self.by_bin)} bins>"
+        return f"<{printable(self.name)}: deviance {self.deviance:.5g} of {len(self.by_bin)} bins>"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

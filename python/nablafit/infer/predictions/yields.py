@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._arrays import FloatArray, nearest
+from ..._printable import csv_text, printable
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
@@ -187,13 +188,13 @@ def _to_csv(result: YieldsResult, by: str) -> str:
             columns = _bin_columns(channel)
             places = [(str(i), *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
         for column, place in zip(columns, places, strict=True):
-            writer.writerows((channel.name, *place, *row) for row in _csv_rows(column))
+            writer.writerows((csv_text(channel.name), *place, *row) for row in _csv_rows(column))
     return text.getvalue()
 
 
 def _csv_rows(column: Column) -> Iterator[tuple[str, str, str]]:
     for sample, (value, error) in column.samples.items():
-        yield sample, repr(value), repr(error)
+        yield csv_text(sample), repr(value), repr(error)
     yield "total", repr(column.total[0]), repr(column.total[1])
     if column.observed is not None:
         yield "data", repr(column.observed), ""
@@ -229,7 +230,8 @@ def _latex_pair(value: float, error: float) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    text = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", r"\textbackslash "))
+    text = printable(text).replace("\\", r"\textbackslash ")
+    text = re.sub(r"([&%$#_{}])", r"\\\1", text)
     return text.replace("~", r"\textasciitilde ").replace("^", r"\textasciicircum ")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ... import _core
 from ..._arrays import FloatArray, index_of, thread_count
+from ..._printable import printable
 from ..._results.record import Record
 from ...errors import ArgumentError, Error, FitWarning, located
 from ...fit import fit, likelihood_of
@@ -67,7 +68,7 @@ class LowerMinimum(Record):
         pairs = list(self.differs_in.items())[:_NAMES_SHOWN]
         where = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
         depth = f"{-self.twice_delta_nll:.3g} lower in -2 log L than the best fit"
-        return f"A minimum {depth} was met{' at ' if where else ''}{where}."
+        return f"A minimum {depth} was met{' at ' if where else ''}{printable(where)}."
 
 
 @dataclass(frozen=True)

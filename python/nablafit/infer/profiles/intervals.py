@@ -12,6 +12,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ..._arrays import FloatArray, index_of
+from ..._printable import printable
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
@@ -60,7 +61,7 @@ class Interval:
         return self.value + self.lower, self.value + self.upper
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.value:.6g} {self.lower:+.4g} {self.upper:+.4g}"
+        return f"{printable(self.name)} = {self.value:.6g} {self.lower:+.4g} {self.upper:+.4g}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from ..._printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -68,17 +70,17 @@ def number(value: float) -> str:
 
 
 def string(text: str) -> str:
-    """Return a string literal."""
+    """Return a string literal of the printable form of a text."""
     letters = (
         c if 32 <= ord(c) < 127 and c not in '"\\?' else "".join(f"\\{b:03o}" for b in c.encode())
-        for c in text
+        for c in printable(text)
     )
     return '"' + "".join(letters) + '"'
 
 
 def comment(text: str) -> str:
     """Return text that stays inside a // comment: one line without backslash at its end."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).rstrip("\\ ")
+    return printable(text).rstrip("\\ ")
 
 
 def documented(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._printable import printable
 from ...errors import Error, WorkspaceError, located
 from ...spec import Observations
 from ..document import Document
@@ -55,7 +56,7 @@ class NodeDescription:
             text += " (constant)"
         if self.servers:
             text += f" <- {', '.join(self.servers)}"
-        return f"{text} [{self.problem}]" if self.problem else text
+        return printable(f"{text} [{self.problem}]" if self.problem else text)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class WorkspaceDescription:
         ):
             lines.append(f"  {title}: {', '.join(names) or 'none'}")
         lines.extend(f"  {node}" for node in self.nodes)
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def describe_graph(graph: Graph) -> WorkspaceDescription:
