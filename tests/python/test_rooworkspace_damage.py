@@ -19,6 +19,9 @@ import pytest
 import nablafit as nf
 from locations import REPOSITORY
 from nablafit.io import rooworkspace
+from nablafit.io.budget import Budget
+from nablafit.io.rootfile.descriptions import ClassDescriptions
+from nablafit.io.rootfile.file import Payload
 from nablafit.io.rooworkspace import _file
 
 OWN = REPOSITORY / "tests" / "data" / "rooworkspace"
@@ -112,14 +115,17 @@ def check_payloads(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decode changed streams with the class descriptions of the file as it is."""
     refused = read = 0
     for name in FILES:
-        (payload, *_), descriptions = _file.workspaces(name, (OWN / name).read_bytes())
+        (payload, *_), descriptions = _file.workspaces(
+            name, (OWN / name).read_bytes(), Budget(name)
+        )
 
         def changed(
             _: str,
             content: bytes,
-            payload: _file.Payload = payload,
-            descriptions: _file.ClassDescriptions = descriptions,
-        ) -> tuple[list[_file.Payload], _file.ClassDescriptions]:
+            __: Budget,
+            payload: Payload = payload,
+            descriptions: ClassDescriptions = descriptions,
+        ) -> tuple[list[Payload], ClassDescriptions]:
             return [dataclasses.replace(payload, data=content)], descriptions
 
         monkeypatch.setattr(rooworkspace, "workspaces", changed)
@@ -131,8 +137,8 @@ def check_payloads(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def changed_descriptions(
-    generator: random.Random, descriptions: _file.ClassDescriptions
-) -> _file.ClassDescriptions:
+    generator: random.Random, descriptions: ClassDescriptions
+) -> ClassDescriptions:
     """Change one element of a few class descriptions: its type, base, length or place."""
     changed = dict(descriptions)
     names = [name for name, _ in descriptions]
@@ -160,11 +166,11 @@ def changed_descriptions(
 def check_descriptions(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decode the stream as it is with changed class descriptions."""
     generator = random.Random(3)
-    payloads, descriptions = _file.workspaces("file", (OWN / FILES[0]).read_bytes())
+    payloads, descriptions = _file.workspaces("file", (OWN / FILES[0]).read_bytes(), Budget("file"))
 
     def changed(
-        *_: object, state: list[_file.ClassDescriptions]
-    ) -> tuple[list[_file.Payload], _file.ClassDescriptions]:
+        *_: object, state: list[ClassDescriptions]
+    ) -> tuple[list[Payload], ClassDescriptions]:
         return payloads, state[0]
 
     refused = 0

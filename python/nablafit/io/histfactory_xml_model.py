@@ -59,7 +59,8 @@ if TYPE_CHECKING:
         Measurement,
         SampleConfig,
     )
-    from .histfactory_xml_histograms import Files, Histogram
+    from .histfactory_xml_histograms import Files
+    from .rootfile.histograms import Histogram
 
 __all__ = ["build", "same_bins"]
 

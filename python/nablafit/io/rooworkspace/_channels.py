@@ -14,8 +14,8 @@ from ...spec import Axis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..rootfile.records import Record
     from ._graph import Graph
-    from ._records import Record
 
 __all__ = ["ChannelPdf", "channel_pdfs", "model_pdf", "refuse_combine"]
 

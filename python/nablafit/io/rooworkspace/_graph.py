@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import Error, WorkspaceError, located
-from ._layouts import CUSTOM, plan
-from ._records import DecodeError, Record, Reference
-from ._stream import Stream
+from ..rootfile.layouts import CUSTOM, plan
+from ..rootfile.records import DecodeError, Record, Reference
+from ..rootfile.stream import Stream
 
 if TYPE_CHECKING:
-    from ._file import ClassDescriptions, Payload
+    from ..budget import Budget
+    from ..rootfile.descriptions import ClassDescriptions
+    from ..rootfile.file import Payload
 
 __all__ = ["Graph", "ModelConfig", "Variable"]
 
@@ -63,12 +65,16 @@ class Graph:
         Class descriptions of its file.
     source : str
         Name of the file, for messages.
+    budget : Budget
+        That of the document.
     """
 
-    def __init__(self, payload: Payload, descriptions: ClassDescriptions, source: str) -> None:
+    def __init__(
+        self, payload: Payload, descriptions: ClassDescriptions, source: str, budget: Budget
+    ) -> None:
         self.name = payload.name
         self.location = f"{source}:{payload.name}"
-        self.stream = Stream(payload, descriptions, plan, CUSTOM, source)
+        self.stream = Stream(payload, descriptions, plan, CUSTOM, source, budget)
         self._top = self.stream.top(payload.class_name)
         self._node_references = tuple(self.guard(self._top.references, "_allOwnedNodes"))
         self._by_name: dict[str, Record] = {}

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ...errors import SpecError, WorkspaceError, located
 from ...spec import ChannelCounts, ModelSpec, Observations, ParameterPoint, ParameterValue, validate
+from ..rootfile.records import DecodeError, Record
 from ._channels import ChannelPdf, cell_of, channel_pdfs, model_pdf
 from ._graph import Graph, ModelConfig
 from ._parameters import Parameters
-from ._records import DecodeError, Record
 from ._samples import ChannelReader
 
 if TYPE_CHECKING:

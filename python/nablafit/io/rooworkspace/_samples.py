@@ -39,10 +39,10 @@ from ._functions import flattened, formula
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..rootfile.records import Record
     from ._channels import ChannelPdf
     from ._graph import Graph
     from ._parameters import Parameters
-    from ._records import Record
 
 __all__ = ["ChannelReader"]
 
