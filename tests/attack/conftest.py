@@ -13,7 +13,7 @@ CHANNEL = """<Channel Name="{name}" InputFile="{file}">
 <Data HistoName="h" HistoPath="{path}"/>
 {samples}
 </Channel>"""
-SAMPLE = """<Sample Name="{name}" HistoName="h" HistoPath="{path}"><StatError Activate="True"/>
+SAMPLE = """<Sample Name="{name}" HistoName="h" HistoPath="{path}"><StatError Activate="{stat}"/>
 <NormFactor Name="mu" Val="1" Low="0" High="10"/></Sample>"""
 
 Write = Callable[..., Path]
@@ -30,9 +30,12 @@ def histfactory(tmp_path: Path) -> Write:
         file: str = "data.root",
         inputs: tuple[str, ...] = ("channel.xml",),
         n_samples: int = 1,
+        stat: bool = True,
     ) -> Path:
         (tmp_path / "data.root").write_bytes(content)
-        samples = "".join(SAMPLE.format(name=f"s{i}", path=path) for i in range(n_samples))
+        samples = "".join(
+            SAMPLE.format(name=f"s{i}", path=path, stat=stat) for i in range(n_samples)
+        )
         channel = CHANNEL.format(name="c", file=file, path=path, samples=samples)
         (tmp_path / "channel.xml").write_text(channel)
         listed = "\n".join(f"<Input>{name}</Input>" for name in inputs)

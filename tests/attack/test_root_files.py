@@ -127,7 +127,8 @@ def all_histograms(path: Path) -> list[Histogram]:
             try:
                 found.append(histograms.read(name))
             except nf.WorkspaceError as error:
-                assert any(word in str(error) for word in ("expected TH1", "not all finite"))
+                if "expected TH1" not in str(error) and "not all finite" not in str(error):
+                    raise
     return found
 
 
@@ -217,7 +218,7 @@ def test_profiles_and_unknown_versions_are_refused() -> None:
     _, body = root.histogram(COUNTS)
     with pytest.raises(nf.WorkspaceError, match="found a TProfile, expected TH1, TH2 or TH3"):
         read(root.write(h=("TProfile", body)))
-    with pytest.raises(nf.WorkspaceError, match="file: h: the histogram cannot be read.*fXaxis"):
+    with pytest.raises(nf.WorkspaceError, match=r"file: h: the histogram cannot be read.*fXaxis"):
         read(root.write(h=root.histogram(COUNTS, version=7)))
 
 
@@ -228,7 +229,7 @@ def test_blocks_that_state_a_wrong_size_are_refused() -> None:
         stored = bytearray(root.blocks(body))
         stored[6:9] = claimed.to_bytes(3, "little")
         content = file.finish([file.key("h", kind, claimed, bytes(stored))])
-        with pytest.raises(nf.WorkspaceError, match="damaged or not complete: a .*block"):
+        with pytest.raises(nf.WorkspaceError, match=r"damaged or not complete: a .*block"):
             read(content)
 
 

@@ -109,11 +109,16 @@ def axis(n_bins: int, edges: Sequence[float] = (), version: int = 10) -> bytes:
 
 
 def th1(
-    axes: Sequence[bytes], n_cells: int, sumw2: Sequence[float] = (), *, version: int = 8, **options
+    axes: Sequence[bytes],
+    n_cells: int,
+    sumw2: Sequence[float],
+    version: int,
+    contour: Sequence[float],
+    swap: bool,
 ) -> bytes:
-    """The base TH1; `contour` and `swap` change what is stored as fContour, and where."""
-    arrays = [array(options.get("contour", ())), array(sumw2)]
-    if options.get("swap"):
+    """The base TH1."""
+    arrays = [array(contour), array(sumw2)]
+    if swap:
         arrays.reverse()
     buffer = struct.pack(">i?i", 0, False, 0) + (struct.pack(">i", 2) if version == 8 else b"")
     return counted(
@@ -139,11 +144,12 @@ def histogram(
     kind: str = "D",
     edges: Sequence[Sequence[float]] = (),
     version: int = 8,
-    **options,
+    contour: Sequence[float] = (),
+    swap: bool = False,
 ) -> tuple[str, bytes]:
     """Class and bytes of a histogram with empty under- and overflow.
 
-    Contents are of shape (bins of each axis).
+    Contents are of shape (bins of each axis); `swap` stores fSumw2 before fContour.
     """
 
     def cells(values: np.ndarray) -> np.ndarray:
@@ -154,7 +160,7 @@ def histogram(
     ]
     squares = () if sumw2 is None else cells(sumw2)
     stored = cells(contents)
-    base = th1(axes, stored.size, squares, version=version, **options)
+    base = th1(axes, stored.size, squares, version, contour, swap)
     if contents.ndim == 2:
         base = counted(5, base, struct.pack(">4d", *[0.0] * 4))
     elif contents.ndim == 3:

@@ -17,25 +17,30 @@ __all__ = ["LIMITS", "SCALE", "Budget", "open_regular", "read_regular"]
 SCALE = "NABLAFIT_READ_LIMITS"
 """Environment variable: the factor by which all limits are multiplied."""
 
+UNPACKED = "bytes of ROOT objects after decompression"
+ENTRIES = "entries in ROOT directories"
+OBJECTS = "objects in ROOT files"
+XML_BYTES = "bytes of XML"
+XML_NODES = "XML elements and attributes"
+FILES = "files in the folders searched"
+BUILT = "samples and modifiers, counted for each measurement"
+BINS = "bins of histograms, counted at each use"
+NAMES = "bins with a parameter of their own"
+SECONDS = "seconds"
+
 LIMITS = {
-    "bytes of ROOT objects after decompression": 1 << 28,
-    "entries in ROOT directories": 1_000_000,
-    "objects in ROOT files": 4_000_000,
-    "bytes of XML": 1 << 24,
-    "XML elements and attributes": 1_000_000,
-    "bins of histograms, counted at each use": 20_000_000,
-    "files looked at": 100_000,
-    "seconds": 120,
+    UNPACKED: 1 << 28,
+    ENTRIES: 1_000_000,
+    OBJECTS: 4_000_000,
+    XML_BYTES: 1 << 24,
+    XML_NODES: 1_000_000,
+    FILES: 100_000,
+    BUILT: 1_000_000,
+    BINS: 20_000_000,
+    NAMES: 300_000,
+    SECONDS: 60,
 }
 """How much of each a document may take, all of its files together."""
-
-OBJECTS, UNPACKED = "objects in ROOT files", "bytes of ROOT objects after decompression"
-ENTRIES, BINS, FILES = (
-    "entries in ROOT directories",
-    "bins of histograms, counted at each use",
-    "files looked at",
-)
-XML_BYTES, XML_NODES = "bytes of XML", "XML elements and attributes"
 
 
 class Budget:
@@ -56,7 +61,7 @@ class Budget:
         self._source = source
         self._scale = _scale()
         self._left = {kind: int(limit * self._scale) for kind, limit in LIMITS.items()}
-        self._end = time.monotonic() + self._left["seconds"]
+        self._end = time.monotonic() + self._left[SECONDS]
 
     def spend(self, kind: str, amount: int, location: str = "") -> None:
         """Take an amount; WorkspaceError if so much is not left, or if time is up."""
@@ -65,7 +70,7 @@ class Budget:
             raise self._exceeded(kind, location, -left)
         self._left[kind] = left
         if time.monotonic() > self._end:
-            raise self._exceeded("seconds", location)
+            raise self._exceeded(SECONDS, location)
 
     def _exceeded(self, kind: str, location: str, excess: int = 0) -> WorkspaceError:
         limit = int(LIMITS[kind] * self._scale)

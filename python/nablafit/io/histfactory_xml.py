@@ -9,7 +9,7 @@ from ..data import Data
 from ..errors import ArgumentError, Error, WorkspaceError, located
 from ..model import Model
 from ..spec import ChannelCounts, Observations, validate
-from .budget import XML_BYTES, Budget, read_regular
+from .budget import BUILT, XML_BYTES, Budget, read_regular
 from .document import Document, Notes
 from .histfactory_xml_config import parse_channel, parse_combination
 from .histfactory_xml_histograms import Files, below
@@ -92,6 +92,9 @@ def _document(
 ) -> Document:
     measurements: dict[str, ModelSpec] = {}
     notes = Notes()
+    samples = [sample for channel in channels for sample in channel.samples]
+    n_parts = len(samples) + sum(len(sample.modifiers) for sample in samples)
+    files.budget.spend(BUILT, n_parts * len(combination.measurements), name)
     for measurement in combination.measurements:
         spec = build(measurement, combination, channels, files, notes)
         _check(spec, name)

@@ -35,6 +35,7 @@ from ..spec import (
     ShapeSys,
     StatError,
 )
+from .budget import BINS, NAMES
 from .document import hold_at_equal_bounds
 from .histfactory_xml_config import (
     HistoSysConfig,
@@ -71,6 +72,7 @@ NOMINAL_GAMMA_RANGE = Range(0.0, 10.0)
 UNIFORM_WIDTH = 100.0
 GAMMA_WIDTHS_ABOVE = 5.0
 NEGLIGIBLE_LOSS = 1e-6
+NAME_COST = 4  # memory of a name, in bins
 _DEPENDENT = re.compile(r"\s*([^\s,\[\]]+)\s*(?:\[([^\]]*)\])?\s*(?:,|$)")
 
 
@@ -325,16 +327,19 @@ class _ChannelBuilder:
         self._parameters = parameters
         self._functions = functions
         self._files = files
+        self._budget = files.budget
+        self._names: dict[str, list[str]] = {}
         self._template = files.histogram(config.samples[0].histogram)
         self._stat_total = np.zeros(self._template.values.size)
         self._stat_squares = np.zeros(self._template.values.size)
 
     def build(self) -> Channel:
-        names = [sample.name for sample in self._config.samples]
+        names: set[str] = set()
         for sample in self._config.samples:
-            if names.count(sample.name) > 1:
+            if sample.name in names:
                 message = f"the name {sample.name!r} occurs more than once in this channel"
                 raise located(WorkspaceError, message, sample.location)
+            names.add(sample.name)
         samples = tuple(self._sample(sample) for sample in self._config.samples)
         self._constrain_stat_errors()
         axes = tuple(
@@ -353,8 +358,15 @@ class _ChannelBuilder:
 
     def _bin_names(self, prefix: str) -> list[str]:
         """Names of the factors of bins, in the order of the bins: last axis fastest."""
-        ranges = (range(n) for n in self._template.values.shape)
-        return [f"{prefix}_bin_{'_'.join(map(str, indices))}" for indices in product(*ranges)]
+        n_bins = self._template.values.size
+        self._budget.spend(BINS, NAME_COST * n_bins, self._config.location)
+        if prefix not in self._names:
+            self._budget.spend(NAMES, n_bins, self._config.location)
+            ranges = (range(n) for n in self._template.values.shape)
+            self._names[prefix] = [
+                f"{prefix}_bin_{'_'.join(map(str, indices))}" for indices in product(*ranges)
+            ]
+        return self._names[prefix]
 
     def _sample(self, config: SampleConfig) -> Sample:
         histogram = self._histogram(config.histogram)
