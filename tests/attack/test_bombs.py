@@ -31,7 +31,8 @@ from nablafit.io import rooworkspace
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000_000,) * 2)
-resource.setrlimit(resource.RLIMIT_CPU, (int(resource.getrusage(resource.RUSAGE_SELF).ru_utime) + 6,) * 2)
+seconds = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime) + 6
+resource.setrlimit(resource.RLIMIT_CPU, (seconds,) * 2)
 try:
     nf.Workspace.load(sys.argv[1])
 except nf.Error as error:
@@ -215,22 +216,22 @@ def test_patches_nested_deep(depth: int) -> None:
     with pytest.raises(nf.WorkspaceError, match="nested at most 100 deep"):
         PatchSet.load(text.encode())
     operations = [{"op": "add", "path": "/x", "value": nested(depth)}]
-    with pytest.raises(nf.WorkspaceError, match="operation 0: .*nested at most 100 deep"):
+    with pytest.raises(nf.WorkspaceError, match=r"operation 0: .*nested at most 100 deep"):
         apply_operations({}, operations)
 
 
 def test_patches_that_nest_step_by_step() -> None:
     adds = [{"op": "add", "path": "/x" * n, "value": {}} for n in range(1, 200)]
-    with pytest.raises(nf.WorkspaceError, match="operation 99: .*nested at most 100 deep"):
+    with pytest.raises(nf.WorkspaceError, match=r"operation 99: .*nested at most 100 deep"):
         apply_operations({}, adds)
     deeper = {"op": "copy", "from": "/x", "path": "/x" * 60}
-    with pytest.raises(nf.WorkspaceError, match="operation 60: .*nested at most 100 deep"):
+    with pytest.raises(nf.WorkspaceError, match=r"operation 60: .*nested at most 100 deep"):
         apply_operations({}, [*adds[:60], deeper])
 
 
 def test_documents_nested_deep() -> None:
     document = {"x": nested(50_000)}
-    with pytest.raises(nf.WorkspaceError, match="nested|recursion|representable"):
+    with pytest.raises(nf.WorkspaceError, match="representable"):
         nf.Workspace.load(document)
     patches = PatchSet.load(
         {
