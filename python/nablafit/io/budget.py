@@ -24,9 +24,11 @@ XML_BYTES = "bytes of XML"
 XML_NODES = "XML elements and attributes"
 FILES = "files in the folders searched"
 BUILT = "samples and modifiers, counted for each measurement"
-BINS = "bins of histograms, counted at each use"
+BINS = "bins and entries of data, counted at each use"
 NAMES = "bins with a parameter of their own"
 SECONDS = "seconds"
+
+NAME_COST = 4  # memory of the name of a bin's parameter, in bins
 
 LIMITS = {
     UNPACKED: 1 << 28,

@@ -35,7 +35,7 @@ from ..spec import (
     ShapeSys,
     StatError,
 )
-from .budget import BINS, NAMES
+from .budget import BINS, NAME_COST, NAMES
 from .document import hold_at_equal_bounds
 from .histfactory_xml_config import (
     HistoSysConfig,
@@ -72,7 +72,6 @@ NOMINAL_GAMMA_RANGE = Range(0.0, 10.0)
 UNIFORM_WIDTH = 100.0
 GAMMA_WIDTHS_ABOVE = 5.0
 NEGLIGIBLE_LOSS = 1e-6
-NAME_COST = 4  # memory of a name, in bins
 _DEPENDENT = re.compile(r"\s*([^\s,\[\]]+)\s*(?:\[([^\]]*)\])?\s*(?:,|$)")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .records import DecodeError, Record
-from .stream import MAX_NESTING, Stream, int32, uint32
+from .stream import MAX_NESTING, RECORD_COST, Stream, int32, uint32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +162,7 @@ def _element(stream: Stream, type_name: str, position: int, nesting: int) -> tup
         first, position = _element(stream, arguments[0], position, nesting + 1)
         second, position = _element(stream, arguments[1], position, nesting + 1)
         return (first, second), position
+    stream.spend(RECORD_COST)
     record = Record(type_name, position)
     return record, stream.streamer(type_name, position, record, nesting + 1)
 
@@ -208,7 +209,7 @@ def _member_wise(
         description = stream.by_checksum.get((class_name, checksum))
     if description is None:
         raise DecodeError(f"no description of class {class_name}, version {version}")
-    stream.spend(count)
+    stream.spend(RECORD_COST * count)
     records = [Record(class_name, position) for _ in range(count)]
     for element in description.elements if records else ():
         position = _member_column(stream, description, element, records, position, nesting)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from .descriptions import ClassDescription, ClassDescriptions, Element
     from .file import Payload
 
-__all__ = ["MAX_NESTING", "Stream", "int32", "uint32"]
+__all__ = ["MAX_NESTING", "RECORD_COST", "Stream", "int32", "uint32"]
 
 MAX_NESTING = 64  # bases, inline members and nested collections within one object
 MAX_NAME = 4096  # bytes of a class name
+RECORD_COST = 4  # memory of a record, in pointers
 
 _TAG_OFFSET = 2  # ROOT counts tags from here (kMapOffset)
 _BYTE_COUNT = 0x40000000
@@ -131,7 +132,7 @@ class Stream:
 
     def _read_deferred(self, member: Deferred) -> Member:
         try:
-            self.spend(1)
+            self.spend(RECORD_COST)
             value, stop = member.read(self, member.position, 0)
             if stop != member.end:
                 raise DecodeError(f"it ends at byte {stop}, its byte count says {member.end}")
@@ -145,7 +146,7 @@ class Stream:
 
     def _guarded(self, record: Record, position: int, end: int) -> None:
         try:
-            self.spend(1)
+            self.spend(RECORD_COST)
             stop = self.streamer(record.class_name, position, record, 0)
             if stop != end:
                 raise DecodeError(f"its members end at byte {stop}, its byte count at {end}")

@@ -27,7 +27,7 @@ ResultT = TypeVar("ResultT")
 INFINITY = 1e30
 """What RooFit wrote for an infinite bound before it wrote infinity."""
 
-MAX_BINS = 10_000_000
+MAX_BINS = 1_000_000
 _CONSTANT = "Constant"
 
 
@@ -74,6 +74,7 @@ class Graph:
     ) -> None:
         self.name = payload.name
         self.location = f"{source}:{payload.name}"
+        self.budget = budget
         self.stream = Stream(payload, descriptions, plan, CUSTOM, source, budget)
         self._top = self.stream.top(payload.class_name)
         self._node_references = tuple(self.guard(self._top.references, "_allOwnedNodes"))

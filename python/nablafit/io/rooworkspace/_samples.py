@@ -34,6 +34,7 @@ from ...spec import (
     StatError,
     is_additive,
 )
+from ..budget import BINS, NAME_COST
 from ._functions import flattened, formula
 
 if TYPE_CHECKING:
@@ -328,6 +329,7 @@ class ChannelReader:
         names = [o.name for o in graph.objects(factor, "_dataVars")]
         variables = graph.objects(factor.record("_dataSet"), "_vars")
         index = self._mapping(factor, names, variables, len(gammas), is_first_fastest=True)
+        graph.budget.spend(BINS, NAME_COST * len(index), graph.location)
         draft.modifiers.append(BinFactor(factor.name, tuple(gammas[i] for i in index)))
 
     # --- histograms ------------------------------------------------------------------------------
@@ -343,6 +345,7 @@ class ChannelReader:
         names = [o.name for o in graph.objects(function, "_depList")]
         variables = graph.objects(histogram, "_vars")
         index = self._mapping(function, names, variables, len(contents), is_first_fastest=False)
+        graph.budget.spend(BINS, len(index), graph.location)
         return contents[index]
 
     def _mapping(
