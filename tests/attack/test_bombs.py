@@ -17,7 +17,7 @@ import pytest
 
 import nablafit as nf
 import root_writer as root
-from nablafit.io.budget import LIMITS, SCALE, SECONDS, XML_BYTES, XML_NODES, Budget
+from nablafit._budget import LIMITS, SCALE, SECONDS, XML_BYTES, XML_NODES, Budget
 from nablafit.io.patchset import PatchSet, apply_operations
 from nablafit.io.rootfile.file import RootFile
 from nablafit.io.rootfile.histograms import Histograms
@@ -303,7 +303,7 @@ def test_special_files_are_not_read(histfactory: Write, special: str, role: str)
         path.with_name("channel.xml").unlink()
         path.with_name("channel.xml").symlink_to(special)
         path = path.parent  # whose XML files are looked into
-    with pytest.raises(nf.WorkspaceError, match="found no file|empty or special file"):
+    with pytest.raises(nf.WorkspaceError, match=r"found no file|empty or special file"):
         nf.Workspace.load(path)
 
 

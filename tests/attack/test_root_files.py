@@ -11,7 +11,7 @@ import pytest
 import nablafit as nf
 import root_writer as root
 from locations import REPOSITORY, SHARED_DATA
-from nablafit.io.budget import Budget
+from nablafit._budget import Budget
 from nablafit.io.rootfile.file import Key, RootFile
 from nablafit.io.rootfile.histograms import Histogram, Histograms
 

@@ -10,7 +10,7 @@ import pytest
 import nablafit as nf
 from locations import REPOSITORY, SHARED_DATA
 from nablafit import spec as sp
-from nablafit.io.budget import Budget
+from nablafit._budget import Budget
 from nablafit.io.histfactory_xml_tree import MAX_DEPTH, parse
 
 FIXTURE = REPOSITORY / "tests" / "data" / "histfactory_xml"

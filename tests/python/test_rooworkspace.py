@@ -13,8 +13,8 @@ import pytest
 
 import nablafit as nf
 from locations import REPOSITORY, SHARED_DATA
+from nablafit._budget import Budget
 from nablafit.io import rooworkspace
-from nablafit.io.budget import Budget
 from nablafit.io.document import Document
 from nablafit.io.rooworkspace import _file
 from nablafit.spec import (

@@ -14,10 +14,10 @@ import pytest
 import nablafit as nf
 from damage import TIMES, mutated, outcomes
 from locations import REPOSITORY
+from nablafit._budget import Budget
 from nablafit.io import rooworkspace
-from nablafit.io.budget import Budget
-from nablafit.io.rootfile.descriptions import ClassDescriptions
 from nablafit.io.rootfile.file import Payload
+from nablafit.io.rootfile.records import ClassDescriptions
 from nablafit.io.rooworkspace import _file
 
 OWN = REPOSITORY / "tests" / "data" / "rooworkspace"

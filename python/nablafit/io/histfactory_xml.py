@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._budget import BUILT, XML_BYTES, Budget, read_regular
 from ..data import Data
 from ..errors import ArgumentError, Error, WorkspaceError, located
 from ..model import Model
 from ..spec import ChannelCounts, Observations, validate
-from .budget import BUILT, XML_BYTES, Budget, read_regular
 from .document import Document, Notes
 from .histfactory_xml_config import parse_channel, parse_combination
 from .histfactory_xml_histograms import Files, below

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from .._budget import BINS, FILES, Budget
 from ..errors import WorkspaceError, located
-from .budget import BINS, FILES, Budget
 from .document import Notes
 from .rootfile.file import RootFile
 from .rootfile.histograms import Histogram, Histograms

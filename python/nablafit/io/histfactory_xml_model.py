@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._budget import BINS, NAME_COST, NAMES
 from ..errors import WorkspaceError, located
 from ..spec import (
     Axis,
@@ -35,7 +36,6 @@ from ..spec import (
     ShapeSys,
     StatError,
 )
-from .budget import BINS, NAME_COST, NAMES
 from .document import hold_at_equal_bounds
 from .histfactory_xml_config import (
     HistoSysConfig,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
+from .._budget import XML_NODES
 from ..errors import WorkspaceError, located
-from .budget import XML_NODES
 
 if TYPE_CHECKING:
-    from .budget import Budget
+    from .._budget import Budget
 
 __all__ = ["Element", "parse"]
 

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ...errors import WorkspaceError, located
 from .layouts import CUSTOM, plan
-from .records import DecodeError, Record
+from .records import ClassDescription, DecodeError, Element, Record
 from .stream import Stream
 
 if TYPE_CHECKING:
     from .file import RootFile
+    from .records import ClassDescriptions
     from .stream import Step
 
-__all__ = [
-    "HISTOGRAMS",
-    "ClassDescription",
-    "ClassDescriptions",
-    "Element",
-    "file_descriptions",
-]
-
-
-@dataclass(frozen=True)
-class Element:
-    """One member or base of a class, as TStreamerElement describes it."""
-
-    name: str
-    type: int
-    type_name: str
-    array_length: int
-    count_name: str
-    is_base: bool
-
-
-@dataclass(frozen=True)
-class ClassDescription:
-    """Members of one version of a class, in the order of the stream."""
-
-    name: str
-    version: int
-    checksum: int
-    elements: tuple[Element, ...]
-
-
-ClassDescriptions: TypeAlias = dict[tuple[str, int], ClassDescription]
+__all__ = ["HISTOGRAMS", "file_descriptions"]
 
 
 def file_descriptions(file: RootFile) -> ClassDescriptions:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 import cramjam
 import xxhash
 
+from ..._budget import ENTRIES, UNPACKED, Budget, open_regular
 from ...errors import WorkspaceError, located
-from ..budget import ENTRIES, UNPACKED, Budget, open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,8 @@ from .stream import Stream
 
 if TYPE_CHECKING:
     from ..._arrays import FloatArray
-    from .descriptions import ClassDescriptions
     from .file import Key, RootFile
-    from .records import Record
+    from .records import ClassDescriptions, Record
 
 __all__ = ["Histogram", "Histograms"]
 

@@ -14,7 +14,7 @@ from .stream import MAX_NESTING, RECORD_COST, Stream, int32, uint32
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .descriptions import ClassDescription, Element
+    from .records import ClassDescription, Element
     from .stream import Reader, Step
 
 __all__ = ["CUSTOM", "plan"]

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..._budget import OBJECTS
 from ...errors import WorkspaceError, located
-from ..budget import OBJECTS
 from .records import DecodeError, Deferred, Member, Record, Reference
 
 if TYPE_CHECKING:
-    from ..budget import Budget
-    from .descriptions import ClassDescription, ClassDescriptions, Element
+    from ..._budget import Budget
     from .file import Payload
+    from .records import ClassDescription, ClassDescriptions, Element
 
 __all__ = ["MAX_NESTING", "RECORD_COST", "Stream", "int32", "uint32"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._budget import Budget
 from ...errors import Error, WorkspaceError, located
 from ...spec import Observations
-from ..budget import Budget
 from ..document import Document
 from ..rootfile.records import Record
 from ._channels import refuse_combine

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS
 from ...errors import WorkspaceError, located
 from ...spec import Axis
-from ..budget import BINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

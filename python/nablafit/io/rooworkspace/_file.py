@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import WorkspaceError, located
-from ..rootfile.descriptions import ClassDescriptions, file_descriptions
+from ..rootfile.descriptions import file_descriptions
 from ..rootfile.file import Key, Payload, RootFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..budget import Budget
+    from ..._budget import Budget
+    from ..rootfile.records import ClassDescriptions
 
 __all__ = ["workspaces"]
 

@@ -16,9 +16,9 @@ from ..rootfile.records import DecodeError, Record, Reference
 from ..rootfile.stream import Stream
 
 if TYPE_CHECKING:
-    from ..budget import Budget
-    from ..rootfile.descriptions import ClassDescriptions
+    from ..._budget import Budget
     from ..rootfile.file import Payload
+    from ..rootfile.records import ClassDescriptions
 
 __all__ = ["Graph", "ModelConfig", "Variable"]
 

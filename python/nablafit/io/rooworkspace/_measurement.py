@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS
 from ...errors import SpecError, WorkspaceError, located
 from ...spec import ChannelCounts, ModelSpec, Observations, ParameterPoint, ParameterValue, validate
-from ..budget import BINS
 from ..rootfile.records import DecodeError, Record
 from ._channels import ChannelPdf, cell_of, channel_pdfs, model_pdf
 from ._graph import Graph, ModelConfig

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS, NAME_COST
 from ...spec import (
     Channel,
     Constraint,
@@ -34,7 +35,6 @@ from ...spec import (
     StatError,
     is_additive,
 )
-from ..budget import BINS, NAME_COST
 from ._functions import flattened, formula
 
 if TYPE_CHECKING:

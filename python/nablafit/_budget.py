@@ -7,7 +7,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import ArgumentError, WorkspaceError, located
+from .errors import ArgumentError, WorkspaceError, located
 
 if TYPE_CHECKING:
     from pathlib import Path
