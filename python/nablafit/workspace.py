@@ -324,7 +324,7 @@ def _read(source: Source) -> tuple[str, bytes | Path]:
     if isinstance(source, Mapping):
         try:
             return "workspace", json.dumps(source).encode()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise WorkspaceError(f"workspace: not representable as JSON: {error}") from error
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return "workspace", source.encode()

@@ -10,6 +10,7 @@ import pytest
 import nablafit as nf
 from locations import REPOSITORY, SHARED_DATA
 from nablafit import spec as sp
+from nablafit._budget import Budget
 from nablafit.io.histfactory_xml_tree import MAX_DEPTH, parse
 
 FIXTURE = REPOSITORY / "tests" / "data" / "histfactory_xml"
@@ -269,7 +270,7 @@ def test_a_document_without_a_path_is_read_from_the_working_directory(
         ("signal_region", 'Val="1" Low="0."', 'Val="1" Low="2"', "expected Low <= Val <= High"),
         ("signal_region", 'HistoName="signal"', 'HistoName="nil"', "signal/nil: no such object"),
         ("signal_region", 'HistoName="minor"', 'HistoName="two_bins"', "found bins .2,., expected"),
-        ("signal_region", "./data/more.root", "config/top.xml", "not readable as a ROOT file"),
+        ("signal_region", "./data/more.root", "config/top.xml", "does not start like a ROOT file"),
         ("signal_region", "./data/more.root", "", "no InputFile, neither here nor"),
         ("control_region", 'Name="control_region"', 'Name="signal_region"', "occurs more than"),
         ("control_region", 'HistoName="data"', 'HistoName=".."', "no such object|not readable"),
@@ -317,12 +318,16 @@ def test_a_systematic_cannot_be_lognormal_and_a_histogram(folder: Path) -> None:
 )
 def test_unsafe_xml_is_refused(content: str, message: str) -> None:
     with pytest.raises(nf.WorkspaceError, match=message) as caught:
-        parse("file.xml", content.encode())
+        parse("file.xml", content.encode(), Budget("file.xml"))
     assert caught.value.location.startswith("file.xml: line ")
 
 
 def test_external_document_types_are_not_fetched() -> None:
-    root = parse("file.xml", b"<!DOCTYPE a SYSTEM 'http://127.0.0.1:9/x.dtd'><a b='1'>text</a>")
+    root = parse(
+        "file.xml",
+        b"<!DOCTYPE a SYSTEM 'http://127.0.0.1:9/x.dtd'><a b='1'>text</a>",
+        Budget("file.xml"),
+    )
     assert (root.name, root.attributes, root.text) == ("a", {"b": "1"}, "text")
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 import nablafit as nf
 from locations import REPOSITORY, SHARED_DATA
+from nablafit._budget import Budget
 from nablafit.io import rooworkspace
 from nablafit.io.document import Document
 from nablafit.io.rooworkspace import _file
@@ -122,7 +122,7 @@ def test_interpolations_and_floors_are_those_of_histfactory(every: Document) -> 
 def test_code_4_of_flexible_interp_var_means_5(monkeypatch: pytest.MonkeyPatch) -> None:
     """ROOT up to 6.18 stored 4 for what 6.40 stores as 5."""
     content = (OWN / "every_modifier.root").read_bytes()
-    (payload,), descriptions = _file.workspaces("file", content)
+    (payload,), descriptions = _file.workspaces("file", content, Budget("file"))
     codes = [struct.pack(">5i", 4, *[code] * 4) for code in (5, 4)]
     assert payload.data.count(codes[0]) == 1
     old = dataclasses.replace(payload, data=payload.data.replace(*codes))
@@ -304,21 +304,6 @@ def test_files_without_workspace_are_refused(tmp_path: Path) -> None:
 def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(nf.WorkspaceError, match=r"^name: "):
         rooworkspace.read("name", content)
-
-
-@pytest.mark.parametrize("reader", [rooworkspace.read, rooworkspace.describe])
-def test_large_files_are_refused(
-    monkeypatch: pytest.MonkeyPatch, reader: Callable[[str, Path], object]
-) -> None:
-    monkeypatch.setattr("nablafit.io.rooworkspace._file.MAX_FILE", 1000)
-    with pytest.raises(nf.WorkspaceError, match="files of up to 1000 bytes"):
-        reader("name", OWN / "single_channel.root")
-
-
-def test_claims_of_large_objects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nablafit.io.rooworkspace._file.MAX_RATIO", 1)
-    with pytest.raises(nf.WorkspaceError, match="claim to hold"):
-        read("every_modifier.root")
 
 
 @pytest.mark.slow

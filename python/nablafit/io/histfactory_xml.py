@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._budget import BUILT, XML_BYTES, Budget, read_regular
 from ..data import Data
 from ..errors import ArgumentError, Error, WorkspaceError, located
 from ..model import Model
 from ..spec import ChannelCounts, Observations, validate
 from .document import Document, Notes
 from .histfactory_xml_config import parse_channel, parse_combination
-from .histfactory_xml_histograms import Files
+from .histfactory_xml_histograms import Files, below
 from .histfactory_xml_model import build, same_bins
-from .histfactory_xml_tree import MAX_BYTES, Element, parse
+from .histfactory_xml_tree import Element, parse
 
 if TYPE_CHECKING:
     from ..spec import ModelSpec
@@ -44,29 +45,29 @@ def read(name: str, content: bytes | Path, mounts: Mounts = ()) -> Document:
     WorkspaceError
         With the file, line and element at fault.
     """
+    budget = Budget(name)
     if isinstance(content, bytes):
-        root, top = parse(name, content), Path.cwd() / "top.xml"
+        budget.spend(XML_BYTES, len(content), name)
+        root, top = parse(name, content, budget), Path.cwd() / "top.xml"
     else:
-        top = _top_level_file(content) if content.is_dir() else content
+        top = _top_level_file(content, budget) if content.is_dir() else content
         name = str(top)
-        root = _parse_file(top)
+        root = _parse_file(top, budget)
     combination = parse_combination(root)
-    with Files(top, mounts) as files:
+    with Files(top, mounts, budget) as files:
         channels = _channels(combination, files)
         return _document(name, combination, channels, files)
 
 
-def _parse_file(path: Path) -> Element:
-    if path.stat().st_size > MAX_BYTES:
-        raise located(WorkspaceError, f"more than {MAX_BYTES} bytes of XML", str(path))
-    return parse(str(path), path.read_bytes())
+def _parse_file(path: Path, budget: Budget) -> Element:
+    return parse(str(path), read_regular(path, budget, XML_BYTES), budget)
 
 
-def _top_level_file(folder: Path) -> Path:
+def _top_level_file(folder: Path, budget: Budget) -> Path:
     found = [
         path
-        for path in sorted(folder.rglob("*.xml"))
-        if path.is_file() and b"<Combination" in path.read_bytes()
+        for path in sorted(below(folder, "*.xml", budget))
+        if path.is_file() and b"<Combination" in read_regular(path, budget, XML_BYTES)
     ]
     if len(found) != 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in found) or "none"
@@ -76,16 +77,14 @@ def _top_level_file(folder: Path) -> Path:
 
 
 def _channels(combination: Combination, files: Files) -> list[ChannelConfig]:
-    channels = [
-        parse_channel(_parse_file(files.find(path, location)))
-        for path, location in combination.inputs
-    ]
-    names = [channel.name for channel in channels]
-    for channel in channels:
-        if names.count(channel.name) > 1:
+    channels: dict[str, ChannelConfig] = {}
+    for path, location in combination.inputs:
+        channel = parse_channel(_parse_file(files.find(path, location), files.budget))
+        if channel.name in channels:
             message = f"the name {channel.name!r} occurs more than once"
             raise located(WorkspaceError, message, channel.location)
-    return channels
+        channels[channel.name] = channel
+    return list(channels.values())
 
 
 def _document(
@@ -93,6 +92,9 @@ def _document(
 ) -> Document:
     measurements: dict[str, ModelSpec] = {}
     notes = Notes()
+    samples = [sample for channel in channels for sample in channel.samples]
+    n_parts = len(samples) + sum(len(sample.modifiers) for sample in samples)
+    files.budget.spend(BUILT, n_parts * len(combination.measurements), name)
     for measurement in combination.measurements:
         spec = build(measurement, combination, channels, files, notes)
         _check(spec, name)

@@ -277,11 +277,12 @@ def parse_combination(root: Element) -> Combination:
             raise _fail(child, "unknown element, expected Function, Input or Measurement")
     if not combination.inputs or not combination.measurements:
         raise _fail(root, "expected at least one <Input> and one <Measurement>")
-    names = [measurement.name for measurement in combination.measurements]
+    names: set[str] = set()
     for measurement in combination.measurements:
-        if names.count(measurement.name) > 1:
+        if measurement.name in names:
             message = f"the name {measurement.name!r} occurs more than once"
             raise located(WorkspaceError, message, measurement.location)
+        names.add(measurement.name)
     return combination
 
 

@@ -1,49 +1,25 @@
-"""Histograms of ROOT files as arrays."""
+"""The files that HistFactory XML names, and the histograms in them."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import uproot
-
+from .._budget import BINS, FILES, Budget
 from ..errors import WorkspaceError, located
 from .document import Notes
+from .rootfile.file import RootFile
+from .rootfile.histograms import Histogram, Histograms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .._arrays import FloatArray
     from .document import Mounts
     from .histfactory_xml_config import HistogramReference
 
-__all__ = ["Files", "Histogram"]
+__all__ = ["Files", "below"]
 
-MAX_BINS = 1_000_000
-MAX_BYTES = 256 * 1024**2
 PARENTS_SEARCHED = 3
-NAMES_SHOWN = 20
-_HISTOGRAM = re.compile(r"TH[123][CSILFD]")
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Contents of a histogram of 1 to 3 axes, without under- and overflow.
-
-    Parameters
-    ----------
-    values, errors : array, shape (bins of each axis)
-        Contents and their statistical uncertainties, in events.
-    edges : tuple of array
-        Bin edges of each axis.
-    """
-
-    values: FloatArray
-    errors: FloatArray
-    edges: tuple[FloatArray, ...]
 
 
 class Files:
@@ -60,9 +36,12 @@ class Files:
         The top-level file.
     mounts : sequence of (path, path)
         Where a folder is, and what the XML calls it.
+    budget : Budget
+        That of the document; files looked at and bins are paid from it.
     """
 
-    def __init__(self, top: Path, mounts: Mounts = ()) -> None:
+    def __init__(self, top: Path, mounts: Mounts, budget: Budget) -> None:
+        self.budget = budget
         self._folder = top.resolve().parent
         above = tuple(self._folder.parents)[:PARENTS_SEARCHED]
         self._bases = (self._folder, *above, Path.cwd())
@@ -70,15 +49,15 @@ class Files:
         self._found: dict[str, Path] = {}
         self._by_name: dict[str, list[Path]] | None = None
         self._moved = Notes()
-        self._directories: dict[Path, Any] = {}
+        self._opened: dict[Path, Histograms] = {}
         self._histograms: dict[tuple[Path, str], Histogram] = {}
 
     def __enter__(self) -> Files:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for directory in self._directories.values():
-            directory.close()
+        for histograms in self._opened.values():
+            histograms.close()
 
     def moved(self) -> tuple[str, ...]:
         """Return what was taken from elsewhere than the XML says, one sentence per folder."""
@@ -128,7 +107,7 @@ class Files:
             return None
         if self._by_name is None:
             self._by_name = {}
-            for path in sorted(self._folder.rglob("*")):
+            for path in sorted(below(self._folder, "*", self.budget)):
                 self._by_name.setdefault(path.name, []).append(path)
         found = [path for path in self._by_name.get(parts[-1], ()) if path.is_file()]
         return _only(found, location) if found else None
@@ -142,22 +121,21 @@ class Files:
                 self._histograms[path, key] = self._read(path, key)
             except WorkspaceError as error:
                 raise located(WorkspaceError, str(error), reference.location) from error
-        return self._histograms[path, key]
+        histogram = self._histograms[path, key]
+        self.budget.spend(BINS, histogram.values.size, reference.location)
+        return histogram
 
     def _read(self, path: Path, key: str) -> Histogram:
-        name = f"{path}: {key}"
-        try:
-            if path not in self._directories:
-                self._directories[path] = uproot.open(path)
-            stored = _stored(self._directories[path], key, name)
-            _check_key(stored, name)
-            return _contents(stored.get(), name)
-        except WorkspaceError:
-            raise
-        except Exception as error:  # a broken file can raise anything in uproot
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
-            message = f"not readable as a ROOT file with this histogram: {reason}"
-            raise located(WorkspaceError, message, name) from error
+        if path not in self._opened:
+            self._opened[path] = Histograms(RootFile(path, str(path), self.budget))
+        return self._opened[path].read(key)
+
+
+def below(folder: Path, pattern: str, budget: Budget) -> Iterator[Path]:
+    """Yield what is in a folder and below, paid from the budget."""
+    for path in folder.rglob(pattern):
+        budget.spend(FILES, 1, str(folder))
+        yield path
 
 
 def _files(bases: Iterable[Path], name: str) -> Iterator[Path]:
@@ -172,37 +150,3 @@ def _only(found: list[Path], location: str) -> Path:
         message = f"the path does not exist, and several files have its name: {names}; say with "
         raise located(WorkspaceError, message + "mounts or --mount which is meant", location)
     return found[0]
-
-
-def _stored(directory: Any, key: str, name: str) -> Any:  # noqa: ANN401 - uproot has no types
-    """Return the directory entry of an object; say what there is instead."""
-    try:
-        return directory.key(key)
-    except uproot.KeyInFileError:
-        names = directory.keys(recursive=True, cycle=False)[:NAMES_SHOWN]
-        message = f"no such object; found {', '.join(names)}"
-        raise located(WorkspaceError, message, name) from None
-
-
-def _check_key(stored: Any, name: str) -> None:  # noqa: ANN401 - uproot has no types
-    """Decide by the directory entry alone whether an object may be read."""
-    class_name = stored.fClassName
-    if not _HISTOGRAM.fullmatch(class_name):
-        raise located(WorkspaceError, f"found a {class_name}, expected TH1, TH2 or TH3", name)
-    if stored.fObjlen > MAX_BYTES:
-        message = f"{stored.fObjlen} bytes, expected at most {MAX_BYTES}"
-        raise located(WorkspaceError, message, name)
-
-
-def _contents(histogram: Any, name: str) -> Histogram:  # noqa: ANN401 - uproot has no types
-    values = np.array(histogram.values(flow=False), dtype=np.float64)
-    if not 0 < values.size <= MAX_BINS:
-        message = f"found {values.size} bins, expected 1 to {MAX_BINS}"
-        raise located(WorkspaceError, message, name)
-    squares = np.abs(values)
-    if len(histogram.member("fSumw2")):
-        squares = np.abs(np.array(histogram.variances(flow=False), dtype=np.float64))
-    edges = tuple(np.array(axis.edges(flow=False), dtype=np.float64) for axis in histogram.axes)
-    if not all(np.isfinite(array).all() for array in (values, squares, *edges)):
-        raise located(WorkspaceError, "contents are not all finite numbers", name)
-    return Histogram(values, np.sqrt(squares), edges)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._budget import BINS, NAME_COST, NAMES
 from ..errors import WorkspaceError, located
 from ..spec import (
     Axis,
@@ -59,7 +60,8 @@ if TYPE_CHECKING:
         Measurement,
         SampleConfig,
     )
-    from .histfactory_xml_histograms import Files, Histogram
+    from .histfactory_xml_histograms import Files
+    from .rootfile.histograms import Histogram
 
 __all__ = ["build", "same_bins"]
 
@@ -324,16 +326,19 @@ class _ChannelBuilder:
         self._parameters = parameters
         self._functions = functions
         self._files = files
+        self._budget = files.budget
+        self._names: dict[str, list[str]] = {}
         self._template = files.histogram(config.samples[0].histogram)
         self._stat_total = np.zeros(self._template.values.size)
         self._stat_squares = np.zeros(self._template.values.size)
 
     def build(self) -> Channel:
-        names = [sample.name for sample in self._config.samples]
+        names: set[str] = set()
         for sample in self._config.samples:
-            if names.count(sample.name) > 1:
+            if sample.name in names:
                 message = f"the name {sample.name!r} occurs more than once in this channel"
                 raise located(WorkspaceError, message, sample.location)
+            names.add(sample.name)
         samples = tuple(self._sample(sample) for sample in self._config.samples)
         self._constrain_stat_errors()
         axes = tuple(
@@ -352,8 +357,15 @@ class _ChannelBuilder:
 
     def _bin_names(self, prefix: str) -> list[str]:
         """Names of the factors of bins, in the order of the bins: last axis fastest."""
-        ranges = (range(n) for n in self._template.values.shape)
-        return [f"{prefix}_bin_{'_'.join(map(str, indices))}" for indices in product(*ranges)]
+        n_bins = self._template.values.size
+        self._budget.spend(BINS, NAME_COST * n_bins, self._config.location)
+        if prefix not in self._names:
+            self._budget.spend(NAMES, n_bins, self._config.location)
+            ranges = (range(n) for n in self._template.values.shape)
+            self._names[prefix] = [
+                f"{prefix}_bin_{'_'.join(map(str, indices))}" for indices in product(*ranges)
+            ]
+        return self._names[prefix]
 
     def _sample(self, config: SampleConfig) -> Sample:
         histogram = self._histogram(config.histogram)

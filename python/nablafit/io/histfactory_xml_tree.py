@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 
+from .._budget import XML_NODES
 from ..errors import WorkspaceError, located
+
+if TYPE_CHECKING:
+    from .._budget import Budget
 
 __all__ = ["Element", "parse"]
 
-MAX_BYTES = 64 * 1024**2
 MAX_DEPTH = 16
-MAX_ELEMENTS = 1_000_000
 
 
 @dataclass
@@ -28,12 +31,12 @@ class Element:
 class _Builder:
     """Builds the tree from expat's events, without recursion."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, budget: Budget) -> None:
         self.name = name
+        self._budget = budget
         self.root: Element | None = None
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
-        self._count = 0
         self._parser = expat.ParserCreate()
         self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         self._parser.buffer_text = True
@@ -49,6 +52,8 @@ class _Builder:
             self._parser.Parse(content, True)
         except expat.ExpatError as error:
             raise self._error(f"not well-formed XML: {error}") from error
+        except WorkspaceError:
+            raise
         except (ValueError, LookupError) as error:
             raise self._error(f"not readable as XML: {error}") from error
         if self.root is None:
@@ -60,11 +65,9 @@ class _Builder:
         return located(WorkspaceError, message, where)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._count += 1
+        self._budget.spend(XML_NODES, 1 + len(attributes), self.name)
         if len(self._open) >= MAX_DEPTH:
             raise self._error(f"elements are nested more than {MAX_DEPTH} deep")
-        if self._count > MAX_ELEMENTS:
-            raise self._error(f"more than {MAX_ELEMENTS} elements")
         line = self._parser.CurrentLineNumber
         element = Element(name, attributes, f"{self.name}: line {line}: <{name}>")
         if self._open:
@@ -90,13 +93,10 @@ class _Builder:
         raise self._error("refers to an external entity, which is never fetched")
 
 
-def parse(name: str, content: bytes) -> Element:
+def parse(name: str, content: bytes, budget: Budget) -> Element:
     """Return the root element of a document.
 
     The reference of a DOCTYPE to an external DTD is normal and ignored. Declarations of entities,
     references to them, and whatever exceeds the limits raise WorkspaceError with `name` and line.
     """
-    if len(content) > MAX_BYTES:
-        message = f"{len(content)} bytes of XML, expected at most {MAX_BYTES}"
-        raise located(WorkspaceError, message, name)
-    return _Builder(name).parse(content)
+    return _Builder(name, budget).parse(content)

@@ -24,7 +24,11 @@ Source: TypeAlias = (
 )
 
 MAX_COPIED_CHARACTERS = 16 * 1024**2
+MAX_DEPTH = 100
+"""Arrays and objects in each other, as in workspaces."""
+TOO_DEEP = f"expected arrays and objects nested at most {MAX_DEPTH} deep"
 _ALGORITHMS = ("sha256", "md5")
+_CONTAINERS = (dict, list)
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,10 @@ def _set_of_one(operations: Sequence[object], source: str) -> dict[str, Any]:
 
 def digest(document: Mapping[str, Any], algorithm: str = "sha256") -> str:
     """Return the digest of a document as pyhf computes it: of its JSON with sorted keys."""
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    try:
+        text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    except RecursionError as error:
+        raise located(WorkspaceError, TOO_DEEP, "workspace") from error
     return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -211,8 +218,11 @@ def apply_operations(
     for index, operation in enumerate(operations):
         where = f"{name}: operation {index}"
         try:
-            if operation.get("op") == "copy":
+            value = operation.get("value")
+            if operation.get("op") in ("copy", "move"):
                 value = jsonpointer.resolve_pointer(patched, operation["from"])
+            _check_depth(value, where, _parts(operation.get("path")))
+            if operation.get("op") == "copy":
                 copied += len(json.dumps(value))
                 if copied > MAX_COPIED_CHARACTERS:
                     message = f"copies more than {MAX_COPIED_CHARACTERS} characters"
@@ -227,9 +237,26 @@ def apply_operations(
                 raise
             message = f"not an operation of a JSON patch: {error}"
             raise located(WorkspaceError, message, where) from error
+        except RecursionError as error:
+            raise located(WorkspaceError, TOO_DEEP, where) from error
     if not isinstance(patched, dict):
         raise located(WorkspaceError, "the patched document is not a JSON object", name)
     return patched
+
+
+def _parts(pointer: object) -> int:
+    return pointer.count("/") if isinstance(pointer, str) else 0
+
+
+def _check_depth(value: Any, location: str, depth: int = 0) -> None:  # noqa: ANN401 - JSON
+    """Refuse a JSON value that, `depth` levels deep, has arrays and objects nested too deep."""
+    level = [value] if type(value) in _CONTAINERS else []
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise located(WorkspaceError, TOO_DEEP, location)
+        children = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [child for inner in children for child in inner if type(child) in _CONTAINERS]
 
 
 def _own(document: Any, pointer: object, owned: set[int]) -> None:  # noqa: ANN401 - JSON
@@ -264,9 +291,13 @@ def _parse(source: Source) -> tuple[str, Any]:
     else:
         name, content = str(source), Path(source).read_bytes()
     try:
-        return name, json.loads(content)
-    except (ValueError, RecursionError) as error:
+        document = json.loads(content)
+    except RecursionError as error:
+        raise located(WorkspaceError, TOO_DEEP, name) from error
+    except ValueError as error:
         raise located(WorkspaceError, f"not JSON: {error}", name) from error
+    _check_depth(document, name)
+    return name, document
 
 
 def _member(

@@ -1,7 +1,7 @@
 """RooFit workspaces (.root) without ROOT.
 
-uproot opens the file and decompresses the workspace; the object stream is decoded here, and the
-HistFactory model rebuilt from the graph of functions. C++ code that a workspace carries is skipped:
+The object stream is decoded as the file describes it, and the HistFactory model rebuilt from the
+graph of functions. C++ code that a workspace carries is skipped:
 it is never compiled, run or shown.
 """
 
@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._budget import Budget
 from ..._printable import printable
 from ...errors import Error, WorkspaceError, located
 from ...spec import Observations
 from ..document import Document
+from ..rootfile.records import Record
 from ._channels import refuse_combine
-from ._file import read_content, workspaces
+from ._file import workspaces
 from ._graph import Graph, ModelConfig
 from ._measurement import Measurement, read_measurement, read_observations
-from ._records import Record
 
 __all__ = ["WorkspaceDescription", "describe", "read"]
 
@@ -148,14 +149,15 @@ def read(name: str, content: bytes | Path) -> Document:
 
 
 def _read(name: str, content: bytes | Path) -> Document:
-    payloads, descriptions = workspaces(name, read_content(name, content))
+    budget = Budget(name)
+    payloads, descriptions = workspaces(name, content, budget)
     measurements: dict[str, Measurement] = {}
     datasets: dict[str, Observations] = {}
     notes: list[str] = []
     failures: list[WorkspaceError] = []
     unread: dict[str, WorkspaceError] = {}
     for payload in payloads:
-        graph = Graph(payload, descriptions, name)
+        graph = Graph(payload, descriptions, name, budget)
         prefix = f"{payload.name}/" if len(payloads) > 1 else ""
         refuse_combine(graph)
         found, failed = _measurements(graph, prefix)
@@ -199,8 +201,10 @@ def describe(name: str, content: bytes | Path) -> tuple[WorkspaceDescription, ..
         as such.
     """
     with _damage_reported(name):
-        payloads, descriptions = workspaces(name, read_content(name, content))
-        return tuple(describe_graph(Graph(payload, descriptions, name)) for payload in payloads)
+        budget = Budget(name)
+        payloads, descriptions = workspaces(name, content, budget)
+        graphs = (Graph(payload, descriptions, name, budget) for payload in payloads)
+        return tuple(map(describe_graph, graphs))
 
 
 @contextmanager

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS
 from ...errors import WorkspaceError, located
 from ...spec import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..rootfile.records import Record
     from ._graph import Graph
-    from ._records import Record
 
 __all__ = ["ChannelPdf", "channel_pdfs", "model_pdf", "refuse_combine"]
 
-MAX_CHANNEL_BINS = 10_000_000
+MAX_CHANNEL_BINS = 1_000_000
 COMBINE_CLASSES = frozenset(
     (
         "AsymPow",
@@ -204,5 +205,6 @@ def _axes(graph: Graph, pdf: Record) -> tuple[Axis, ...]:
             if not axes or n_bins > MAX_CHANNEL_BINS:
                 message = f"{len(axes)} observables with {n_bins:.0f} bins cannot be a channel"
                 raise graph.refuse(record, message)
+            graph.budget.spend(BINS, int(n_bins), graph.location)
             return axes
     raise graph.refuse(pdf, "no RooHistFunc below this sum; only HistFactory models can be read")

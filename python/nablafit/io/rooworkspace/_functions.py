@@ -11,7 +11,7 @@ from ...spec import (
     LogNormalTransformation,
     Transformation,
 )
-from ._records import Record
+from ..rootfile.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

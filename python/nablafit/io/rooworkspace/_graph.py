@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import Error, WorkspaceError, located
-from ._layouts import CUSTOM, plan
-from ._records import DecodeError, Record, Reference
-from ._stream import Stream
+from ..rootfile.layouts import CUSTOM, plan
+from ..rootfile.records import DecodeError, Record, Reference
+from ..rootfile.stream import Stream
 
 if TYPE_CHECKING:
-    from ._file import ClassDescriptions, Payload
+    from ..._budget import Budget
+    from ..rootfile.file import Payload
+    from ..rootfile.records import ClassDescriptions
 
 __all__ = ["Graph", "ModelConfig", "Variable"]
 
@@ -25,7 +27,7 @@ ResultT = TypeVar("ResultT")
 INFINITY = 1e30
 """What RooFit wrote for an infinite bound before it wrote infinity."""
 
-MAX_BINS = 10_000_000
+MAX_BINS = 1_000_000
 _CONSTANT = "Constant"
 
 
@@ -63,12 +65,17 @@ class Graph:
         Class descriptions of its file.
     source : str
         Name of the file, for messages.
+    budget : Budget
+        That of the document.
     """
 
-    def __init__(self, payload: Payload, descriptions: ClassDescriptions, source: str) -> None:
+    def __init__(
+        self, payload: Payload, descriptions: ClassDescriptions, source: str, budget: Budget
+    ) -> None:
         self.name = payload.name
         self.location = f"{source}:{payload.name}"
-        self.stream = Stream(payload, descriptions, plan, CUSTOM, source)
+        self.budget = budget
+        self.stream = Stream(payload, descriptions, plan, CUSTOM, source, budget)
         self._top = self.stream.top(payload.class_name)
         self._node_references = tuple(self.guard(self._top.references, "_allOwnedNodes"))
         self._by_name: dict[str, Record] = {}

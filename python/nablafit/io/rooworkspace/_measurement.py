@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS
 from ...errors import SpecError, WorkspaceError, located
 from ...spec import ChannelCounts, ModelSpec, Observations, ParameterPoint, ParameterValue, validate
+from ..rootfile.records import DecodeError, Record
 from ._channels import ChannelPdf, cell_of, channel_pdfs, model_pdf
 from ._graph import Graph, ModelConfig
 from ._parameters import Parameters
-from ._records import DecodeError, Record
 from ._samples import ChannelReader
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def observations(
 def _observations(
     graph: Graph, dataset: Record, channels: Sequence[ChannelPdf], category: Record | None
 ) -> Observations:
+    graph.budget.spend(BINS, sum(channel.n_bins for channel in channels), graph.location)
     counts = {channel.name: np.zeros(channel.n_bins) for channel in channels}
     for columns, weights in _parts(graph, dataset):
         for channel in channels:
@@ -120,7 +122,9 @@ def _vector_store(graph: Graph, store: Record) -> tuple[Columns, NDArray[np.floa
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
         raise graph.refuse(store, f"columns of {sorted(lengths)} entries in one data set")
-    weights = np.ones(lengths.pop())
+    n_entries = lengths.pop()
+    graph.budget.spend(BINS, n_entries * len(columns), graph.location)
+    weights = np.ones(n_entries)
     variable_of_weight = store.reference("_wgtVar")
     if variable_of_weight:
         weights = columns.pop(graph.object(variable_of_weight).name, weights)

@@ -25,8 +25,8 @@ from ._functions import constant, flattened, transformation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..rootfile.records import Record
     from ._graph import Graph, Variable
-    from ._records import Record
 
 __all__ = ["Parameters"]
 

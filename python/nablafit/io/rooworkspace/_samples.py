@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._budget import BINS, NAME_COST
 from ...spec import (
     Channel,
     Constraint,
@@ -39,10 +40,10 @@ from ._functions import flattened, formula
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..rootfile.records import Record
     from ._channels import ChannelPdf
     from ._graph import Graph
     from ._parameters import Parameters
-    from ._records import Record
 
 __all__ = ["ChannelReader"]
 
@@ -328,6 +329,7 @@ class ChannelReader:
         names = [o.name for o in graph.objects(factor, "_dataVars")]
         variables = graph.objects(factor.record("_dataSet"), "_vars")
         index = self._mapping(factor, names, variables, len(gammas), is_first_fastest=True)
+        graph.budget.spend(BINS, NAME_COST * len(index), graph.location)
         draft.modifiers.append(BinFactor(factor.name, tuple(gammas[i] for i in index)))
 
     # --- histograms ------------------------------------------------------------------------------
@@ -343,6 +345,7 @@ class ChannelReader:
         names = [o.name for o in graph.objects(function, "_depList")]
         variables = graph.objects(histogram, "_vars")
         index = self._mapping(function, names, variables, len(contents), is_first_fastest=False)
+        graph.budget.spend(BINS, len(index), graph.location)
         return contents[index]
 
     def _mapping(

@@ -1,8 +1,9 @@
-"""What decoding yields: records, references, and the error of a stream that contradicts itself."""
+"""What decoding goes by and yields: classes, records, references, errors of contradictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,40 @@ from numpy.typing import NDArray
 Member: TypeAlias = Any
 """What a member decodes to."""
 
-__all__ = ["DecodeError", "Deferred", "Record", "Reference"]
+__all__ = [
+    "ClassDescription",
+    "ClassDescriptions",
+    "DecodeError",
+    "Deferred",
+    "Element",
+    "Record",
+    "Reference",
+]
+
+
+@dataclass(frozen=True)
+class Element:
+    """One member or base of a class, as TStreamerElement describes it."""
+
+    name: str
+    type: int
+    type_name: str
+    array_length: int
+    count_name: str
+    is_base: bool
+
+
+@dataclass(frozen=True)
+class ClassDescription:
+    """Members of one version of a class, in the order of the stream."""
+
+    name: str
+    version: int
+    checksum: int
+    elements: tuple[Element, ...]
+
+
+ClassDescriptions: TypeAlias = dict[tuple[str, int], ClassDescription]
 
 
 class DecodeError(ValueError):

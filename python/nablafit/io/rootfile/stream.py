@@ -12,16 +12,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..._budget import OBJECTS
 from ...errors import WorkspaceError, located
-from ._records import DecodeError, Deferred, Member, Record, Reference
+from .records import DecodeError, Deferred, Member, Record, Reference
 
 if TYPE_CHECKING:
-    from ._file import ClassDescription, ClassDescriptions, Element, Payload
+    from ..._budget import Budget
+    from .file import Payload
+    from .records import ClassDescription, ClassDescriptions, Element
 
-__all__ = ["MAX_NESTING", "Stream", "int32", "uint32"]
+__all__ = ["MAX_NESTING", "RECORD_COST", "Stream", "int32", "uint32"]
 
 MAX_NESTING = 64  # bases, inline members and nested collections within one object
 MAX_NAME = 4096  # bytes of a class name
+RECORD_COST = 4  # memory of a record, in pointers
 
 _TAG_OFFSET = 2  # ROOT counts tags from here (kMapOffset)
 _BYTE_COUNT = 0x40000000
@@ -59,6 +63,8 @@ class Stream:
         Steps of classes that do not follow their description, by name.
     source : str
         Name of the file, for messages.
+    budget : Budget
+        That of the document; objects are paid from it.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Stream:
         plan: PlanMaker,
         custom: dict[str, Step],
         source: str,
+        budget: Budget,
     ) -> None:
         self.data = payload.data
         self._size = len(payload.data)
@@ -81,7 +88,8 @@ class Stream:
         self._objects: dict[Reference, Record] = {}
         self._class_names: dict[int, str] = {}
         self._load = self._read_deferred
-        self._budget = 2 * len(payload.data) + 10_000
+        self._most = 2 * len(payload.data) + 10_000
+        self._budget = budget
 
     # --- objects ---------------------------------------------------------------------------------
 
@@ -113,9 +121,10 @@ class Stream:
 
     def spend(self, amount: int) -> None:
         """Count elements read; an honest file has at most one per byte."""
-        self._budget -= amount
-        if amount < 0 or self._budget < 0:
+        self._most -= amount
+        if amount < 0 or self._most < 0:
             raise DecodeError("more elements than bytes: collections overlap or are damaged")
+        self._budget.spend(OBJECTS, amount, self._location)
 
     def defer(self, read: Reader, what: str, position: int, end: int) -> Deferred:
         """Return a member that ends at `end`, to be read when it is asked for."""
@@ -123,10 +132,12 @@ class Stream:
 
     def _read_deferred(self, member: Deferred) -> Member:
         try:
-            self.spend(1)
+            self.spend(RECORD_COST)
             value, stop = member.read(self, member.position, 0)
             if stop != member.end:
                 raise DecodeError(f"it ends at byte {stop}, its byte count says {member.end}")
+        except WorkspaceError:
+            raise
         except _READ_ERRORS as error:
             where = f"{self._location}:{member.what} at byte {member.position}"
             message = f"the member is damaged or of an unknown layout: {error}"
@@ -135,10 +146,12 @@ class Stream:
 
     def _guarded(self, record: Record, position: int, end: int) -> None:
         try:
-            self.spend(1)
+            self.spend(RECORD_COST)
             stop = self.streamer(record.class_name, position, record, 0)
             if stop != end:
                 raise DecodeError(f"its members end at byte {stop}, its byte count at {end}")
+        except WorkspaceError:
+            raise
         except _READ_ERRORS as error:
             where = f"{self._location}:{record.class_name} at byte {position}"
             message = f"the object is damaged or of an unknown layout: {error}"
@@ -161,6 +174,8 @@ class Stream:
             if not tag & _CLASS_TAG:
                 raise DecodeError(f"{tag:#x} is not the tag of a class")
             return self._class_name_at((tag & ~_CLASS_TAG) - self._displacement), position + 8, end
+        except WorkspaceError:
+            raise
         except _READ_ERRORS as error:
             where = f"{self._location}:pointer to byte {position}"
             raise located(WorkspaceError, f"the stream is damaged: {error}", where) from error

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._records import DecodeError, Record
-from ._stream import MAX_NESTING, Stream, int32, uint32
+from .records import DecodeError, Record
+from .stream import MAX_NESTING, RECORD_COST, Stream, int32, uint32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._file import ClassDescription, Element
-    from ._stream import Reader, Step
+    from .records import ClassDescription, Element
+    from .stream import Reader, Step
 
 __all__ = ["CUSTOM", "plan"]
 
@@ -34,6 +34,7 @@ _NUMBERS = {
     "long": "q", "unsigned long": "Q", "long long": "q", "unsigned long long": "Q",
     "Long64_t": "q", "ULong64_t": "Q", "float": "f", "Float_t": "f",
     "double": "d", "Double_t": "d", "bool": "?", "Bool_t": "?",
+    "Char_t": "b", "UChar_t": "B", "Short_t": "h", "UShort_t": "H", "Long_t": "q", "ULong_t": "Q",
 }  # fmt: skip
 _DTYPES = {name: np.dtype(f">{code}") for name, code in _NUMBERS.items()}
 
@@ -161,6 +162,7 @@ def _element(stream: Stream, type_name: str, position: int, nesting: int) -> tup
         first, position = _element(stream, arguments[0], position, nesting + 1)
         second, position = _element(stream, arguments[1], position, nesting + 1)
         return (first, second), position
+    stream.spend(RECORD_COST)
     record = Record(type_name, position)
     return record, stream.streamer(type_name, position, record, nesting + 1)
 
@@ -207,7 +209,7 @@ def _member_wise(
         description = stream.by_checksum.get((class_name, checksum))
     if description is None:
         raise DecodeError(f"no description of class {class_name}, version {version}")
-    stream.spend(count)
+    stream.spend(RECORD_COST * count)
     records = [Record(class_name, position) for _ in range(count)]
     for element in description.elements if records else ():
         position = _member_column(stream, description, element, records, position, nesting)
@@ -513,6 +515,19 @@ def _object_array(stream: Stream, position: int, record: Record, _nesting: int) 
     return _ends_at(position, end, "TObjArray")
 
 
+def _array(dtype: str) -> Step:
+    """TArray and its kin: the number of values, then these; no header."""
+    kind = np.dtype(dtype)
+
+    def step(stream: Stream, position: int, record: Record, _nesting: int) -> int:
+        (count,) = int32(stream.data, position)
+        end = stream.checked_end(position + 4, count * kind.itemsize)
+        record["values"] = np.frombuffer(stream.data, kind, count, position + 4)
+        return end
+
+    return step
+
+
 def _process_reference(stream: Stream, position: int, _record: Record, _nesting: int) -> int:
     """TRef: like TObject, with a process number in any case."""
     end = stream.object_header(position)
@@ -534,6 +549,13 @@ CUSTOM: dict[str, Step] = {
     "THashList": _list,
     "TObjArray": _object_array,
     "TRef": _process_reference,
+    "TArrayC": _array("i1"),
+    "TArrayS": _array(">i2"),
+    "TArrayI": _array(">i4"),
+    "TArrayL": _array(">i8"),
+    "TArrayL64": _array(">i8"),
+    "TArrayF": _array(">f4"),
+    "TArrayD": _array(">f8"),
     "RooLinkedList": _linked_list,
     "RooRealVar": _real_variable,
     "RooCategory": _category,
