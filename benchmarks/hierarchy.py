@@ -16,7 +16,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,48 +114,53 @@ def measure(
     return {"kind": kind, "sizes": sizes, "gradients": gradients, "fits": fits}
 
 
-def print_gradients(name: str, found: Mapping[str, dict[str, Any]]) -> None:
-    rows = []
+GRADIENTS = (
+    *("way", "value", "value and gradient", "ratio", "over clad", "set-up", "memory"),
+    "deviation",
+)
+FITS = ("fit", "time", "over newton", "values", "gradients", "above lowest, -2 log L", "says")
+
+
+def is_there(result: Mapping[str, Any]) -> bool:
+    return "absent" not in result and "ratio" in result
+
+
+def gradient_rows(found: Mapping[str, dict[str, Any]]) -> Iterator[list[str]]:
+    """One row per way; ways that are absent say why."""
+    fastest = found["clad"]["gradient"]["median"]
     for way, result in found.items():
-        if "absent" in result or "absent" in result["value"] or "absent" in result["gradient"]:
-            reason = result.get("absent") or "failed"
-            rows.append((way, f"absent: {reason}", *[""] * 5))
+        if not is_there(result):
+            yield [way, f"absent: {result.get('absent', 'failed')}", *[""] * 6]
             continue
         peak = result["peak_bytes"]
-        rows.append(
-            (
-                way,
-                seconds_text(result["value"]["median"]),
-                seconds_text(result["gradient"]["median"]),
-                f"{result['ratio']:.3g}",
-                seconds_text(result["setup_seconds"]),
-                "" if peak is None else f"{peak / 1e6:.1f} MB",
-                f"{result['deviation']:.0e}",
-            )
-        )
-    header = ("way", "value", "value and gradient", "ratio", "set-up", "memory", "deviation")
-    print_table(f"{name}: gradients", header, rows)
+        yield [
+            way,
+            seconds_text(result["value"]["median"]),
+            seconds_text(result["gradient"]["median"]),
+            f"{result['ratio']:.3g}",
+            f"{result['gradient']['median'] / fastest:.3g}",
+            seconds_text(result["setup_seconds"]),
+            "" if peak is None else f"{peak / 1e6:.1f} MB",
+            f"{result['deviation']:.0e}",
+        ]
 
 
-def print_fits(name: str, fits: list[dict[str, Any]]) -> None:
-    rows = []
+def fit_rows(fits: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """One row per fit."""
+    newton = next(fit["seconds"] for fit in fits if fit["name"] == "newton")
     for fit in fits:
         if "absent" in fit:
-            rows.append((fit["name"], f"absent: {fit['absent']}", "", "", "", ""))
+            yield [fit["name"], f"absent: {fit['absent']}", *[""] * 5]
             continue
-        says = "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "NOT valid"
-        rows.append(
-            (
-                fit["name"],
-                seconds_text(fit["seconds"]),
-                str(fit["calls"]),
-                str(fit["gradients"]),
-                f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
-                says,
-            )
-        )
-    header = ("fit", "time", "values", "gradients", "above lowest, -2 log L", "says")
-    print_table(f"{name}: fits", header, rows)
+        yield [
+            fit["name"],
+            seconds_text(fit["seconds"]),
+            f"{fit['seconds'] / newton:.3g}",
+            str(fit["calls"]),
+            str(fit["gradients"]),
+            f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
+            "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "NOT valid",
+        ]
 
 
 def clad_command(options: argparse.Namespace) -> list[str] | None:
@@ -210,8 +215,9 @@ def main() -> None:
     run.add(fit_seconds=options.fit_seconds, models=models)
     for name, kind, document in documents(options):
         found = measure(kind, document, tools, options)
-        print_gradients(name, found["gradients"])
-        print_fits(name, found["fits"])
+        print_table(f"{name}: gradients", GRADIENTS, list(gradient_rows(found["gradients"])))
+        if found["fits"]:
+            print_table(f"{name}: fits", FITS, list(fit_rows(found["fits"])))
         models[name] = found
         run.add()
 
