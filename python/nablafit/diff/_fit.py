@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
-__all__ = ["Cotangent", "DifferentiableFit", "Tangent", "fit"]
-
 
 @dataclass(frozen=True, eq=False)
 class Cotangent:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..model import Model
     from ._objective import Objective
 
-__all__ = ["expected_information", "fisher_information", "optimal_weights", "score"]
-
 
 def score(model: Model, data: Data, at: ParameterValues | None = None) -> FloatArray:
     """Return the derivatives of log L with respect to the parameters, shape (n_parameters,).

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Bends", "bends", "check_starts", "further_starts", "mirrored", "random_starts"]
-
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
 _ONE_SIDED = 1e-3

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
-__all__ = ["Bridge", "HostFit", "HostFunction", "Scalar"]
-
 Scalar: TypeAlias = Callable[..., Any]
 """A function of arrays of a framework."""
 

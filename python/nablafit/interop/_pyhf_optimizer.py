@@ -28,8 +28,6 @@ from ._pyhf_model import from_pyhf
 if TYPE_CHECKING:
     from iminuit import Minuit
 
-__all__ = ["NablafitOptimizer", "replaced_minuit"]
-
 Tensor: TypeAlias = Any
 
 # Fits with a parameter held at its bound, and driven there, end at the same minimum. pyhf divides

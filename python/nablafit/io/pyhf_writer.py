@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from ..spec import Modifier, Observations
     from .pyhf_writer_bins import BinFactor
 
-__all__ = ["to_pyhf"]
-
 ScalarModifier = NormFactor | Lumi | NormSys | HistoSys
 BinModifier = StatError | ShapeSys | ShapeFactor
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..infer.predictions.goodness_of_fit import GoodnessOfFitResult
 
-__all__ = ["goodness_of_fit", "toys"]
-
 _SYMBOLS = {
     "q": r"$q_{\mu}$",
     "qtilde": r"$\tilde{q}_{\mu}$",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..infer.limits.results import LimitGridResult, LimitResult
 
-__all__ = ["limit", "limit_grid"]
-
 _MAX_MARKERS = 40
 """More tested values than this are a line without markers."""
 

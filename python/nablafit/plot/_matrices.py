@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..infer.impacts.breakdown import BreakdownResult
     from ..infer.impacts.correlation import CorrelationResult
 
-__all__ = ["breakdown", "correlation"]
-
 _MAX_NUMBERS = 24
 """Cells carry numbers up to this many parameters."""
 

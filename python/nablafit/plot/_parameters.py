@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..infer.impacts.pulls import PullsResult
     from ..infer.impacts.ranking import RankingResult
 
-__all__ = ["pulls", "ranking"]
-
 _ROW = 0.21
 """Height of a line of a list of parameters, in inches."""
 _PULL_LABEL = r"$(\hat{\theta} - \theta_0)\,/\,\Delta\theta$"

@@ -11,8 +11,6 @@ from ..errors import ArgumentError, located
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axis_label", "display_names", "note_below", "plain", "shorten", "wanted"]
-
 MAX_NAME = 44
 
 

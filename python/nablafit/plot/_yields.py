@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ..infer.predictions.yields import YieldsResult
 
-__all__ = ["yields"]
-
 _TAIL = 0.158655
 """Probability outside a central interval of one standard deviation, on each side."""
 _DATA: dict[str, Any] = {"fmt": "o", "color": "black", "ms": 4.5, "elinewidth": 1.2, "zorder": 6}

@@ -16,8 +16,6 @@ from ._histogram import Kernel
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["ChoiceGradients", "SoftChoice", "where"]
-
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ChoiceGradients(Record):

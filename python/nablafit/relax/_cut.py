@@ -16,8 +16,6 @@ from ._histogram import Kernel
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["CutGradients", "Keep", "SoftCut", "common_shape", "cut"]
-
 Keep: TypeAlias = Literal["above", "below"]
 
 

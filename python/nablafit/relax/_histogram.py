@@ -16,8 +16,6 @@ from ._calls import HistogramCall, exactly
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["HistogramGradients", "Kernel", "Outside", "SoftHistogram", "histogram"]
-
 Kernel: TypeAlias = Literal["gaussian", "logistic"]
 Outside: TypeAlias = Literal["separate", "fold", "drop"]
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..infer.testing.results import SignificanceResult
     from ..plot import Label, StyledFigure
 
-__all__ = ["Picture", "Results", "Section", "Table", "picture"]
-
 _PIXELS_PER_INCH = 76
 """Small enough for two plots side by side on a wide page."""
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from .._results.files import write_text
 from ._content import Results
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report(Results):

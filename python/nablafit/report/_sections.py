@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ..infer.profiles.scan import ScanResult
     from ..infer.testing.results import SignificanceResult
 
-__all__ = ["sections"]
-
 _BANDS = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
 _N_RANKED = 30
 _N_PAIRS = 20

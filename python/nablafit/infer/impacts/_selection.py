@@ -10,8 +10,6 @@ from typing import TypeAlias
 from ..._arrays import nearest
 from ...errors import ArgumentError, located
 
-__all__ = ["Pattern", "Patterns", "as_patterns", "matching", "select"]
-
 Pattern: TypeAlias = "str | re.Pattern[str]"
 Patterns: TypeAlias = "Pattern | Iterable[Pattern]"
 

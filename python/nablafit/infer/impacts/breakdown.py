@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["BreakdownResult", "UncertaintyGroup", "breakdown"]
-
 _HEADER = ("source", "uncertainty", "share of variance", "parameters", "")
 _ALIGN = "lrrrl"
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["PullsResult", "one_sided_fractions", "one_sided_warnings", "pulls"]
-
 _HEADER = ("parameter", "value", "error", "pull", "constraint", "significance", "")
 _ALIGN = "lrrrrrl"
 

@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = [
-    "VARIATIONS",
-    "RankingResult",
-    "Shifts",
-    "observable_range",
-    "observable_shifts",
-    "parameter_shifts",
-    "ranking",
-]
-
 
 @dataclass(frozen=True)
 class Shifts:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from .results import LimitResult
 
-__all__ = ["Preparation", "asymptotic_limit", "limit_from", "prepare", "table_of"]
-
 # How many times wider than with all other parameters held the first guesses may be.
 _MOST_ABSORBED = 100.0
 

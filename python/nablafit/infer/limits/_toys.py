@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from .results import LimitResult
 
-__all__ = ["N_VALUES", "ToyPlan", "toy_limit"]
-
 N_VALUES = 12
 """Number of values of the default grid."""
 _MARGINS = (0.6, 1.4)  # of the default grid, relative to the asymptotic limits

@@ -33,15 +33,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from .results import LimitResult
 
-__all__ = [
-    "GridSettings",
-    "SharedDocument",
-    "SignalPoint",
-    "background_values",
-    "limit_grid",
-    "signal_point",
-]
-
 TESTED = 1.0  # the signals of a patch set are nominal here
 
 

@@ -24,8 +24,6 @@ from ..testing.toy_distribution import ToyDistribution
 from ._curves import Table, interpolate_limits, merged_notes, outcome, toy_notes, toy_table
 from ._search import Criterion
 
-__all__ = ["LimitGridResult", "LimitParts", "LimitResult", "make_limit"]
-
 _SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 
 _CURVES = ("observed", *(f"expected {band}" for band in BANDS))

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
 
-__all__ = ["check_choices", "upper_limit"]
-
 
 @remembers_origin
 def upper_limit(

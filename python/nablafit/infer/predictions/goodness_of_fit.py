@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from ...model import Likelihood, Model
 
-__all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fit"]
-
 # Relative difference of statistics that is rounding: fits on machines of different kinds.
 _SAME = 1e-6
 

@@ -30,17 +30,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = [
-    "ChannelYields",
-    "YieldSums",
-    "YieldsResult",
-    "covariance_matrix",
-    "diagonal_variances",
-    "row_bins",
-    "variances",
-    "yields",
-]
-
 # Numbers of one dense matrix at a time: 32 MB.
 _BLOCK = 4_000_000
 # Columns with fewer entries than this fraction of the rows are multiplied as sparse ones.

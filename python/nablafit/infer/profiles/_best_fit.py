@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["LowerMinimum"]
-
 # Parameters that the text of a LowerMinimum names at most.
 _NAMES_SHOWN = 3
 # Other minima of the best fit that its profiles follow.

@@ -15,8 +15,6 @@ from ...errors import Interrupted
 from .._elsewhere import Elsewhere, disagreement, fit_elsewhere, has_others
 from ._best_fit import NEW_MINIMUM, Reference
 
-__all__ = ["Crossings", "follow_rays"]
-
 # Part of the rise by which a minimum is lower that another start finds at the end of a ray.
 _LOWER = 1e-4
 # Distance beyond an edge, relatively, at which other minima are looked for.

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["Contour", "ContourResult", "contour"]
-
 _HEADER = ("level", "-2 Δ log L", "points", "on the border", "missing", "")
 
 

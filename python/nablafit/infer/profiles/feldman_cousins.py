@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["FeldmanCousinsResult", "feldman_cousins"]
-
 # Ratios closer than this are equal: data with few outcomes give the same ratio again and again, up
 # to the precision of fits.
 _TIE = 1e-6

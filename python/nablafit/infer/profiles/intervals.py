@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["Interval", "IntervalsResult", "intervals"]
-
 _HEADER = ("name", "value", "error", "lower", "upper", "")
 # Sides without a number.
 _UNKNOWN = frozenset({"new_minimum", "failed", "not_done"})

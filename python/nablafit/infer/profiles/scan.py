@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["ScanResult", "scan"]
-
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ScanResult(Record, format="nablafit.ScanResult/1"):
