@@ -242,15 +242,7 @@ def intervals(
     directions = np.tile([-1.0, 1.0], len(names)).reshape(-1, 1)
     rises = np.full(len(held), rise)
     for n_left in reversed(range(MOST_MINIMA)):
-        crossings = follow_rays(
-            best,
-            held,
-            directions,
-            rises,
-            starts=best.starts,
-            n_threads=n_threads,
-            progress=progress,
-        )
+        crossings = follow_rays(best, held, directions, rises, progress)
         minimum = lowest_minimum(best, crossings.found)
         if minimum is None or best.is_given or crossings.exception is not None or not n_left:
             break

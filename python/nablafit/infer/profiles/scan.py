@@ -194,7 +194,7 @@ def scan(
     kept = _kept(best, names, keep)
     exception: BaseException | None = None
     for n_left in reversed(builtins.range(MOST_MINIMA)):
-        grid = ProfileGrid(best, held, axes, n_threads, starts=best.starts)
+        grid = ProfileGrid(best, held, axes)
         try:
             grid.run(progress)
         except Interrupted as interrupted:
