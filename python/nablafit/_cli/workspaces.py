@@ -17,13 +17,13 @@ from .common import (
     NamedPath,
     Option,
     Source,
+    choice_option,
     measurement_option,
+    model_options,
     open_workspace,
-    poi_option,
     source_argument,
     warnings_on_stderr,
     with_options,
-    workspace_argument,
 )
 
 if TYPE_CHECKING:
@@ -42,14 +42,7 @@ _output = click.argument("output", type=click.Path(path_type=Path))
 _writing_options = with_options(
     measurement_option,
     click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
-    click.option(
-        "--to",
-        "target",
-        type=click.Choice(["pyhf", "hs3"]),
-        default="pyhf",
-        show_default=True,
-        help="Format to write.",
-    ),
+    choice_option("Format to write.", ["pyhf", "hs3"], "--to", "target"),
     click.option(
         "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
     ),
@@ -202,7 +195,7 @@ def rename(
 
 
 @click.command("export")
-@workspace_argument
+@model_options
 @click.option(
     "-o",
     "--output",
@@ -210,11 +203,7 @@ def rename(
     required=True,
     help='Header file to write, "-" for the terminal.',
 )
-@measurement_option
-@poi_option
-@click.option(
-    "--namespace", default="model", show_default=True, help="C++ namespace of the functions."
-)
+@click.option("--namespace", default="model", help="C++ namespace of the functions.")
 @click.option("--clad", is_flag=True, help="Prepare nll for differentiation by Clad.")
 def export(
     workspace: Source,
