@@ -23,7 +23,7 @@ from ..testing._profile import (
 from ..testing._statistic import expected_p_values, p_values
 from ._curves import Table, interpolate_limits
 from ._search import Criterion, LimitSearch, Profile
-from .results import LimitParts, make_limit
+from .results import make_limit
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -156,18 +156,16 @@ def limit_from(
         if grid is not None:
             limits, _ = interpolate_limits(table, 1 - criterion.level, interpolation)
     return make_limit(
-        LimitParts(
-            hypothesis=ready.hypothesis,
-            criterion=criterion,
-            calculator="asymptotic",
-            method=method,
-            poi_hat=_estimate(ready),
-            table=table,
-            limits=limits,
-            errors=[math.nan] * 6,
-            fits=ready.fits,
-            failure=ready.failure,
-        )
+        ready.hypothesis,
+        criterion,
+        table,
+        limits,
+        [math.nan] * 6,
+        ready.fits,
+        calculator="asymptotic",
+        method=method,
+        poi_hat=_estimate(ready),
+        failure=ready.failure,
     )
 
 
