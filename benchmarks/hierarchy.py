@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from common.minimisers import all_fits
+from common.rivals import off_start
 from common.run import (
     CLOCKS,
     Absent,
@@ -55,19 +56,11 @@ def make_likelihood(document: dict[str, Any]) -> nf.Likelihood:
     return model.likelihood(workspace.data(model))
 
 
-def point(likelihood: nf.Likelihood) -> np.ndarray:
-    """Return a point off the start, where no interpolation is at its kink."""
-    lower, upper = np.transpose(likelihood.model.bounds)
-    start = np.array(likelihood.model.initial)
-    shifted = np.clip(start + 0.013 * (1 + np.arange(start.size) % 3), lower, upper)
-    return np.where(likelihood.model.fixed, start, shifted)
-
-
 def measure_gradients(
     likelihood: nf.Likelihood, ways: Mapping[str, Way | Absent], options: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
     """Time value and gradient of every way, and compare the gradients with the default's."""
-    x = point(likelihood)
+    x = off_start(likelihood.model)
     expected = likelihood.gradient(x)
     tasks: dict[str, Task] = {}
     for name, way in ways.items():

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from common.rivals import Nablafit, Recorder, open_tools
+from common.rivals import Nablafit, Recorder, off_start, open_tools
 from common.roofit import RooFit
 from common.run import (
     CLOCKS,
@@ -74,7 +74,7 @@ def open_all(path: Path, poi: str, skip: list[str]) -> tuple[dict[str, Any], dic
 def collect(tools: Mapping[str, Any]) -> tuple[dict[str, dict[str, Task]], dict[str, Any]]:
     """Return the tasks that are timed in turns, by quantity and tool, and what is absent."""
     ours: Nablafit = tools[OURS]
-    x = ours.point()
+    x = off_start(ours.model)
     tasks: dict[str, dict[str, Task]] = {name: {} for name in QUANTITIES[:4]}
     missing: dict[str, dict[str, Absent]] = {name: {} for name in QUANTITIES}
     for tool in tools.values():

@@ -47,6 +47,14 @@ class FitOutcome:
     has_errors: bool = True
 
 
+def off_start(model: nf.Model) -> Point:
+    """Return a point off the start, where no interpolation is at its kink."""
+    lower, upper = np.transpose(model.bounds)
+    start = np.array(model.initial)
+    shifted = start + 0.05 * (1 + np.arange(len(start)) % 3)
+    return np.where(model.fixed, start, np.clip(shifted, lower, upper))
+
+
 class Recorder:
     """Keeps what each timed fit returned last."""
 
@@ -78,13 +86,6 @@ class Nablafit:
         workspace = nf.Workspace.load(self._path)
         model = workspace.model()
         return model.likelihood(workspace.data(model))
-
-    def point(self) -> Point:
-        """Return a point off the start, where no interpolation is at its kink."""
-        lower, upper = np.transpose(self.model.bounds)
-        start = np.array(self.model.initial)
-        shifted = start + 0.05 * (1 + np.arange(len(start)) % 3)
-        return np.where(self.model.fixed, start, np.clip(shifted, lower, upper))
 
     def loads(self) -> dict[str, Task]:
         return {self.name: Task(self.load_and_build)}
