@@ -73,7 +73,7 @@ class Step:
     gradient_deviation: float
     """Largest, over the largest element."""
     inputs: int
-    """Those that the gradient is by."""
+    """How many the gradient is with respect to."""
 
 
 def bridge_step(model: nf.Model, mu: float) -> Callable[[Any], Any]:

@@ -118,7 +118,7 @@ def prune(
     """Remove channels, samples and modifiers, and the parameters that are no longer used.
 
     The width of a staterror becomes that of the samples that are left, unless it was stated by
-    itself (`sigmas` of a pyhf measurement); a bin that has none any more is fixed.
+    itself (`sigmas` of a pyhf measurement); a bin left without one is fixed.
 
     Parameters
     ----------

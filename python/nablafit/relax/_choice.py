@@ -43,7 +43,7 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
     below: FloatArray
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `share` with respect to the values, minus that to the threshold."""
+    """Derivative of `share` with respect to the values; minus that for the threshold."""
     by_width: FloatArray
     """Derivative of `share` with respect to the width."""
 

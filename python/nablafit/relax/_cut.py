@@ -41,7 +41,7 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
     keep: Keep
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `weights` with respect to the values, minus that to the threshold."""
+    """Derivative of `weights` with respect to the values; minus that for the threshold."""
     by_width: FloatArray
     """Derivative of `weights` with respect to the width."""
 

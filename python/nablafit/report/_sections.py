@@ -117,7 +117,7 @@ def _model(report: Results) -> Section:
         rows=tuple((name, str(count)) for name, count in inventory["modifiers"].items()),
     )
     parameters = Table(
-        caption="Parameters by what they steer",
+        caption="Parameters by the modifiers that they control",
         header=("modifiers", "constraint", "count", "fixed"),
         rows=tuple(
             (group["kind"], group["constraint"], str(group["count"]), str(group["fixed"]))

@@ -154,7 +154,7 @@ def write_pulls(parameters: Sequence[Parameter], par: Identifiers) -> list[str]:
             slopes.append(f"{condition} lognormal_pull_slope({arguments});")
     declared = ["const double* x", "const int parameter"]
     what = "Argument of the interpolations that belong to a parameter."
-    what_slope = "Derivative of pull by its parameter."
+    what_slope = "Derivative of pull with respect to its parameter."
     return [
         "",
         *function(what, "double", "pull", declared, [*values, "  return x[parameter];"]),

@@ -118,7 +118,7 @@ class Variations:
         return f"{formula}(alpha, {', '.join(constants)})"
 
     def slope(self) -> str:
-        """Return the derivative of `value` by alpha."""
+        """Return the derivative of `value` with respect to alpha."""
         formula, constants = _FORMULAS[self.code][0], self._constants()
         if formula.startswith("additive"):
             return f"({constants[0]} + {formula}_slope(alpha) * {constants[1]})"
