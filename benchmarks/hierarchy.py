@@ -37,7 +37,7 @@ from common.run import (
     to_record,
 )
 from common.synthetic import synthetic_workspace
-from common.ways import Tools, Way, make_ways
+from common.ways import Way, make_ways
 
 import nablafit as nf
 
@@ -89,13 +89,11 @@ def measure_gradients(
     return found
 
 
-def measure(
-    kind: str, document: dict[str, Any], tools: Tools, options: argparse.Namespace
-) -> dict[str, Any]:
+def measure(kind: str, document: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Return all numbers of one model."""
     likelihood = make_likelihood(document)
     with tempfile.TemporaryDirectory() as folder:
-        ways = dict(make_ways(likelihood, document, Path(folder), tools))
+        ways = dict(make_ways(likelihood, document, Path(folder), options))
         gradients = measure_gradients(likelihood, ways, options)
         now = CLOCKS[options.clock]
         fits = [] if options.no_fits else list(all_fits(likelihood, ways, options.fit_seconds, now))
@@ -156,14 +154,6 @@ def fit_rows(fits: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         ]
 
 
-def clad_command(options: argparse.Namespace) -> list[str] | None:
-    if options.clad is None:
-        return None
-    plugin = ["-add-plugin", "clad", "-load", str(options.clad)]
-    flags = [word for item in plugin for word in ("-Xclang", item)]
-    return [options.clang, *flags, f"-I{options.clad_include}"]
-
-
 def parse() -> argparse.Namespace:
     parser = argument_parser(__doc__, workspaces="*", seconds=0.2)
     add_sizes(parser, (10, 30, 100, 300, 1000, 2000, 5000))
@@ -196,18 +186,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     run = Run(options)
-    tools = Tools(
-        options.compiler,
-        clad_command(options),
-        int(options.largest_export * 1e6),
-        options.largest_jax,
-        options.compile_seconds,
-        tuple(options.skip),
-    )
     models: dict[str, Any] = {}
     run.add(fit_seconds=options.fit_seconds, models=models)
     for name, kind, document in documents(options):
-        found = measure(kind, document, tools, options)
+        found = measure(kind, document, options)
         print_table(f"{name}: gradients", GRADIENTS, list(gradient_rows(found["gradients"])))
         if found["fits"]:
             print_table(f"{name}: fits", FITS, list(fit_rows(found["fits"])))
