@@ -18,7 +18,6 @@ from ..testing._profile import (
     failure_sentence,
     observe,
     poi_scale,
-    until_settled,
 )
 from ..testing._statistic import expected_p_values, p_values
 from ._curves import Table, interpolate_limits
@@ -115,26 +114,6 @@ def _scale(hypothesis: Hypothesis, asimov: Profile, x: FloatArray, fits: Fits) -
     if not math.isfinite(alone):
         return error if math.isfinite(error) else 1.0
     return alone if math.isnan(error) else min(max(error, alone), _MOST_ABSORBED * alone)
-
-
-def asymptotic_limit(
-    hypothesis: Hypothesis,
-    data: Data,
-    criterion: Criterion,
-    grid: FloatArray | None,
-    fits: Fits,
-    *,
-    interpolation: str = "log",
-    tolerance: float = 1e-8,
-    start: FloatArray | None = None,
-) -> LimitResult:
-    """Return the limits; arguments as in `upper_limit`."""
-
-    def work() -> LimitResult:
-        ready = prepare(hypothesis, data, criterion, fits, tolerance=tolerance, start=start)
-        return limit_from(ready, criterion, grid, interpolation)
-
-    return until_settled(fits, work)
 
 
 def limit_from(

@@ -42,7 +42,6 @@ class GridSettings:
 
     measurement: str | None
     poi: str | None
-    statistic: str
     criterion: Criterion
     tolerance: float
     bounds: Bounds | None
@@ -137,7 +136,7 @@ def signal_point(
             model,
             TESTED,
             poi=settings.poi,
-            statistic=settings.statistic,
+            statistic=settings.criterion.statistic,
             bounds=settings.bounds,
             fixed=settings.fixed,
         )
@@ -238,7 +237,6 @@ def limit_grid(
     settings = GridSettings(
         measurement=measurement,
         poi=poi,
-        statistic=statistic,
         criterion=Criterion(criterion, statistic, level),
         tolerance=tolerance,
         bounds=bounds,
@@ -345,7 +343,7 @@ def _collect(
         ),
         poi=poi,
         level=settings.criterion.level,
-        statistic=settings.statistic,
+        statistic=settings.criterion.statistic,
         criterion=settings.criterion.name,
         observed=observed,
         expected=expected,
