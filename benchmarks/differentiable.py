@@ -9,7 +9,6 @@ bridge and wholly in pyhf and JAX. benchmarks/README.md says what each number is
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -34,23 +33,13 @@ from common.run import (
     timing_text,
     to_record,
 )
+from common.signals import with_signal
 from common.synthetic import synthetic_workspace
 
 import nablafit as nf
 from nablafit import diff
 
 BRIDGE, PYHF = "step, nablafit.interop.jax", "step, pyhf and JAX"
-
-
-def with_signal(document: dict[str, Any]) -> dict[str, Any]:
-    """Add a signal to every channel of a background model."""
-    strength = {"name": "mu_SIG", "type": "normfactor", "data": None}
-    for channel in document["channels"]:
-        total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
-        data = (0.3 * np.sqrt(np.maximum(total, 0.5))).tolist()
-        channel["samples"].append({"name": "signal", "data": data, "modifiers": [strength]})
-    document["measurements"][0]["config"]["poi"] = "mu_SIG"
-    return document
 
 
 def tasks_of(model: nf.Model, data: nf.Data, mu: float) -> dict[str, Task]:
@@ -84,7 +73,7 @@ class Step:
     gradient_deviation: float
     """Largest, over the largest element."""
     inputs: int
-    """Those that the gradient is by."""
+    """How many the gradient is with respect to."""
 
 
 def bridge_step(model: nf.Model, mu: float) -> Callable[[Any], Any]:
@@ -154,9 +143,7 @@ def documents(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]
     for size in options.sizes:
         yield f"synthetic {size}", synthetic_workspace(size)
     for path in options.workspaces:
-        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        has_signal = nf.Workspace.load(document).model().poi is not None
-        yield path.stem, document if has_signal else with_signal(document)
+        yield path.stem, with_signal(path)
 
 
 def without_staterrors(document: dict[str, Any]) -> dict[str, Any]:

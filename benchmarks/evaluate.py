@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from common.rivals import Nablafit, Point, Tool, open_tools
+from common.rivals import Nablafit, Point, Tool, off_start, open_tools
 from common.run import (
     Absent,
     Result,
@@ -56,7 +56,7 @@ def measure(path: Path, stopwatch: Stopwatch, skip: list[str]) -> dict[str, Any]
     tools, absent = open_tools(path, skip)
     ours = tools["nablafit"]
     assert isinstance(ours, Nablafit)
-    tasks = tasks_of(tools, ours.point())
+    tasks = tasks_of(tools, off_start(ours.model))
     results: dict[str, dict[str, Result]] = {
         quantity: {**stopwatch.measure(group), **absent} for quantity, group in tasks.items()
     }

@@ -8,16 +8,14 @@ the values that each tool found. benchmarks/README.md says what each number is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common.rivals import FitOutcome, Nablafit, open_tools
+from common.rivals import Nablafit, Recorder, open_tools
 from common.run import (
     Absent,
     Result,
     Stopwatch,
-    Task,
     compare,
     print_table,
     ratio,
@@ -35,22 +33,6 @@ RIVALS = (
     "pyhf JAX+SLSQP",
     "NextStat",
 )
-
-
-class Recorder:
-    """Keeps what each fit returned last."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, FitOutcome] = {}
-
-    def watch(self, name: str, task: Task) -> Task:
-        """Return a task that also notes the outcome."""
-        call: Callable[[], Any] = task.call
-
-        def fit() -> None:
-            self.outcomes[name] = call()
-
-        return Task(fit, task.enter)
 
 
 def measure(path: Path, stopwatch: Stopwatch, skip: list[str]) -> dict[str, Any]:

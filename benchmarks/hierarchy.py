@@ -16,12 +16,13 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common.minimisers import all_fits
+from common.rivals import off_start
 from common.run import (
     CLOCKS,
     Absent,
@@ -36,7 +37,7 @@ from common.run import (
     to_record,
 )
 from common.synthetic import synthetic_workspace
-from common.ways import Tools, Way, make_ways
+from common.ways import Way, make_ways
 
 import nablafit as nf
 
@@ -55,19 +56,11 @@ def make_likelihood(document: dict[str, Any]) -> nf.Likelihood:
     return model.likelihood(workspace.data(model))
 
 
-def point(likelihood: nf.Likelihood) -> np.ndarray:
-    """Return a point off the start, where no interpolation is at its kink."""
-    lower, upper = np.transpose(likelihood.model.bounds)
-    start = np.array(likelihood.model.initial)
-    shifted = np.clip(start + 0.013 * (1 + np.arange(start.size) % 3), lower, upper)
-    return np.where(likelihood.model.fixed, start, shifted)
-
-
 def measure_gradients(
     likelihood: nf.Likelihood, ways: Mapping[str, Way | Absent], options: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
     """Time value and gradient of every way, and compare the gradients with the default's."""
-    x = point(likelihood)
+    x = off_start(likelihood.model)
     expected = likelihood.gradient(x)
     tasks: dict[str, Task] = {}
     for name, way in ways.items():
@@ -96,13 +89,11 @@ def measure_gradients(
     return found
 
 
-def measure(
-    kind: str, document: dict[str, Any], tools: Tools, options: argparse.Namespace
-) -> dict[str, Any]:
+def measure(kind: str, document: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Return all numbers of one model."""
     likelihood = make_likelihood(document)
     with tempfile.TemporaryDirectory() as folder:
-        ways = dict(make_ways(likelihood, document, Path(folder), tools))
+        ways = dict(make_ways(likelihood, document, Path(folder), options))
         gradients = measure_gradients(likelihood, ways, options)
         now = CLOCKS[options.clock]
         fits = [] if options.no_fits else list(all_fits(likelihood, ways, options.fit_seconds, now))
@@ -114,56 +105,53 @@ def measure(
     return {"kind": kind, "sizes": sizes, "gradients": gradients, "fits": fits}
 
 
-def print_gradients(name: str, found: Mapping[str, dict[str, Any]]) -> None:
-    rows = []
+GRADIENTS = (
+    *("way", "value", "value and gradient", "ratio", "over clad", "set-up", "memory"),
+    "deviation",
+)
+FITS = ("fit", "time", "over newton", "values", "gradients", "above lowest, -2 log L", "says")
+
+
+def is_there(result: Mapping[str, Any]) -> bool:
+    return "absent" not in result and "ratio" in result
+
+
+def gradient_rows(found: Mapping[str, dict[str, Any]]) -> Iterator[list[str]]:
+    """One row per way; ways that are absent say why."""
+    fastest = found["clad"]["gradient"]["median"]
     for way, result in found.items():
-        if "absent" in result or "absent" in result["value"] or "absent" in result["gradient"]:
-            reason = result.get("absent") or "failed"
-            rows.append((way, f"absent: {reason}", *[""] * 5))
+        if not is_there(result):
+            yield [way, f"absent: {result.get('absent', 'failed')}", *[""] * 6]
             continue
         peak = result["peak_bytes"]
-        rows.append(
-            (
-                way,
-                seconds_text(result["value"]["median"]),
-                seconds_text(result["gradient"]["median"]),
-                f"{result['ratio']:.3g}",
-                seconds_text(result["setup_seconds"]),
-                "" if peak is None else f"{peak / 1e6:.1f} MB",
-                f"{result['deviation']:.0e}",
-            )
-        )
-    header = ("way", "value", "value and gradient", "ratio", "set-up", "memory", "deviation")
-    print_table(f"{name}: gradients", header, rows)
+        yield [
+            way,
+            seconds_text(result["value"]["median"]),
+            seconds_text(result["gradient"]["median"]),
+            f"{result['ratio']:.3g}",
+            f"{result['gradient']['median'] / fastest:.3g}",
+            seconds_text(result["setup_seconds"]),
+            "" if peak is None else f"{peak / 1e6:.1f} MB",
+            f"{result['deviation']:.0e}",
+        ]
 
 
-def print_fits(name: str, fits: list[dict[str, Any]]) -> None:
-    rows = []
+def fit_rows(fits: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """One row per fit."""
+    newton = next(fit["seconds"] for fit in fits if fit["name"] == "newton")
     for fit in fits:
         if "absent" in fit:
-            rows.append((fit["name"], f"absent: {fit['absent']}", "", "", "", ""))
+            yield [fit["name"], f"absent: {fit['absent']}", *[""] * 5]
             continue
-        says = "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "NOT valid"
-        rows.append(
-            (
-                fit["name"],
-                seconds_text(fit["seconds"]),
-                str(fit["calls"]),
-                str(fit["gradients"]),
-                f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
-                says,
-            )
-        )
-    header = ("fit", "time", "values", "gradients", "above lowest, -2 log L", "says")
-    print_table(f"{name}: fits", header, rows)
-
-
-def clad_command(options: argparse.Namespace) -> list[str] | None:
-    if options.clad is None:
-        return None
-    plugin = ["-add-plugin", "clad", "-load", str(options.clad)]
-    flags = [word for item in plugin for word in ("-Xclang", item)]
-    return [options.clang, *flags, f"-I{options.clad_include}"]
+        yield [
+            fit["name"],
+            seconds_text(fit["seconds"]),
+            f"{fit['seconds'] / newton:.3g}",
+            str(fit["calls"]),
+            str(fit["gradients"]),
+            f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
+            "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "NOT valid",
+        ]
 
 
 def parse() -> argparse.Namespace:
@@ -198,20 +186,13 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     run = Run(options)
-    tools = Tools(
-        options.compiler,
-        clad_command(options),
-        int(options.largest_export * 1e6),
-        options.largest_jax,
-        options.compile_seconds,
-        tuple(options.skip),
-    )
     models: dict[str, Any] = {}
     run.add(fit_seconds=options.fit_seconds, models=models)
     for name, kind, document in documents(options):
-        found = measure(kind, document, tools, options)
-        print_gradients(name, found["gradients"])
-        print_fits(name, found["fits"])
+        found = measure(kind, document, options)
+        print_table(f"{name}: gradients", GRADIENTS, list(gradient_rows(found["gradients"])))
+        if found["fits"]:
+            print_table(f"{name}: fits", FITS, list(fit_rows(found["fits"])))
         models[name] = found
         run.add()
 

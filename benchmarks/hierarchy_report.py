@@ -6,12 +6,12 @@ python benchmarks/hierarchy_report.py RECORD.json FOLDER
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from common.plots import axes, dots, legend_outside, save, style
-from common.run import report_main, seconds_text
+from common.run import report_main
+from hierarchy import FITS, GRADIENTS, fit_rows, gradient_rows, is_there
 from report import conditions, table
 
 Model = dict[str, Any]
@@ -23,71 +23,16 @@ what they mean.
 """
 
 
-def gradient_rows(found: dict[str, Any]) -> Iterator[list[str]]:
-    """One row per way; ways that are absent say why."""
-    fastest = found["clad"]["gradient"]["median"]
-    for way, result in found.items():
-        if not is_there(result):
-            yield [way, f"absent: {result.get('absent', 'failed')}", *[""] * 6]
-            continue
-        peak = result["peak_bytes"]
-        yield [
-            way,
-            seconds_text(result["value"]["median"]),
-            seconds_text(result["gradient"]["median"]),
-            f"{result['ratio']:.3g}",
-            f"{result['gradient']['median'] / fastest:.3g}",
-            seconds_text(result["setup_seconds"]),
-            "" if peak is None else f"{peak / 1e6:.1f} MB",
-            f"{result['deviation']:.0e}",
-        ]
-
-
-def fit_rows(fits: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """One row per fit."""
-    newton = next(fit["seconds"] for fit in fits if fit["name"] == "newton")
-    for fit in fits:
-        if "absent" in fit:
-            yield [fit["name"], f"absent: {fit['absent']}", *[""] * 5]
-            continue
-        yield [
-            fit["name"],
-            seconds_text(fit["seconds"]),
-            f"{fit['seconds'] / newton:.3g}",
-            str(fit["calls"]),
-            str(fit["gradients"]),
-            f"{fit['above_lowest']:.1e}" if "above_lowest" in fit else "",
-            "stopped" if fit.get("stopped") else "valid" if fit["valid"] else "not valid",
-        ]
-
-
-def is_there(result: dict[str, Any]) -> bool:
-    return "absent" not in result and "ratio" in result
-
-
 def markdown(record: dict[str, Any]) -> str:
     parts = [HEAD, conditions(record)]
     for name, model in record["models"].items():
         sizes = model["sizes"]
         parts += [
             f"## {name}: {sizes['parameters']} parameters, {sizes['bins']} bins\n",
-            table(
-                [
-                    "way",
-                    "value",
-                    "value and gradient",
-                    "ratio",
-                    "over clad",
-                    "set-up",
-                    "memory",
-                    "deviation",
-                ],
-                list(gradient_rows(model["gradients"])),
-            ),
+            table(GRADIENTS, list(gradient_rows(model["gradients"]))),
         ]
         if model["fits"]:
-            header = ["fit", "time", "over newton", "values", "gradients", "above lowest", "says"]
-            parts.append(table(header, list(fit_rows(model["fits"]))))
+            parts.append(table(FITS, list(fit_rows(model["fits"]))))
     return "\n".join(parts)
 
 

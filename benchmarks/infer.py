@@ -8,15 +8,13 @@ run. benchmarks/README.md says what each number is.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common.run import Run, argument_parser, print_columns, seconds_text
+from common.run import Run, argument_parser, clocked, first_line, print_columns, seconds_text
 from common.signals import with_signal
 
 import nablafit as nf
@@ -50,26 +48,14 @@ class Rival:
         return [float(value) for d in distributions for value in d.samples]
 
 
-def cpu_seconds(call: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.process_time()
-    value = call()
-    return value, time.process_time() - started
-
-
-def median_of_rounds(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the last value and the median time of some rounds, after one that does not count."""
-    call()
-    values, seconds = zip(*(cpu_seconds(call) for _ in range(ROUNDS)), strict=True)
-    return values[-1], statistics.median(seconds)
-
-
 def measure(path: Path, n_toys: int, n_pyhf_toys: int, skip: list[str]) -> dict[str, Any]:
     """Return times and limits of one workspace."""
     document = with_signal(path)
     workspace = nf.Workspace.load(document)
     model = workspace.model()
     data = workspace.data(model)
-    limit, seconds = median_of_rounds(lambda: nf.upper_limit(model, data, n_threads=1))
+    nf.upper_limit(model, data, n_threads=1)  # the first call does not count
+    limit, _, seconds = clocked(lambda: nf.upper_limit(model, data, n_threads=1), ROUNDS)
     found: dict[str, Any] = {
         "sizes": {"parameters": model.n_parameters, "bins": model.n_bins},
         "limits": list(limit.limits),
@@ -77,7 +63,7 @@ def measure(path: Path, n_toys: int, n_pyhf_toys: int, skip: list[str]) -> dict[
         "fits": limit.n_fits,
         "limit": seconds,
     }
-    test, seconds = cpu_seconds(
+    test, _, seconds = clocked(
         lambda: nf.hypotest(model, data, calculator="toys", n_toys=n_toys, n_threads=1)
     )
     found |= {"toys": n_toys, "toy": seconds / (2 * n_toys), "cls": test.cls}
@@ -91,15 +77,15 @@ def measure_pyhf(document: dict[str, Any], ours: Mapping[str, Any], n_toys: int)
     rival = Rival(document)
     found: dict[str, Any] = {}
     try:
-        limits, found["pyhf_limit"] = cpu_seconds(rival.limits)
+        limits, _, found["pyhf_limit"] = clocked(rival.limits)
     except Exception as error:  # noqa: BLE001
-        found["pyhf_limit_failed"] = f"{type(error).__name__}: {error}"[:120]
+        found["pyhf_limit_failed"] = first_line(error)
     else:
         found["limit_ratio"] = found["pyhf_limit"] / ours["limit"]
         differences = np.abs(np.array(limits) / np.array(ours["limits"]) - 1)
         found["largest_difference"] = float(np.max(differences))
     if n_toys:
-        _, seconds = cpu_seconds(lambda: rival.toys(n_toys))
+        *_, seconds = clocked(lambda: rival.toys(n_toys))
         found["pyhf_toy"] = seconds / (2 * n_toys)
         found["toy_ratio"] = found["pyhf_toy"] / ours["toy"]
     return found

@@ -2,13 +2,11 @@
 
     python benchmarks/pyhf_optimizer.py WORKSPACE... [--output FILE]
 
-Background-only workspaces get a signal in the last bin of their smallest channel.
-benchmarks/README.md says what each number is.
+Workspaces without a signal get one. benchmarks/README.md says what each number is.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -17,52 +15,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyhf
-from common.run import CLOCKS, Run, argument_parser, print_table, seconds_text
+from common.run import Run, argument_parser, clocked, print_table, seconds_text
+from common.signals import with_signal
 
 from nablafit.interop.pyhf import optimizer
 
 Outcome: TypeAlias = Any  # what pyhf returns
 
-SIGNAL = 0.3  # of the background in the bins of the signal
-
 
 def load(path: Path) -> tuple[pyhf.Model, list[float]]:
     """Return model and data of a workspace, with a signal if it has none."""
-    document = json.loads(path.read_text("utf-8"))
-    poi = document["measurements"][0]["config"]["poi"]
-    names = {m["name"] for c in document["channels"] for s in c["samples"] for m in s["modifiers"]}
-    if poi not in names:
-        document["measurements"][0]["config"]["poi"] = poi or "mu_SIG"
-        add_signal(document, poi or "mu_SIG")
-    workspace = pyhf.Workspace(document)
+    workspace = pyhf.Workspace(with_signal(path))
     model = workspace.model()
     return model, workspace.data(model)
-
-
-def add_signal(document: dict[str, Any], poi: str) -> None:
-    """Add a signal to the last bin of the channel with the fewest events per bin."""
-    channel = min(
-        document["channels"],
-        key=lambda c: sum(sum(s["data"]) for s in c["samples"]) / len(c["samples"][0]["data"]),
-    )
-    totals = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
-    shape = np.zeros_like(totals)
-    shape[-1] = SIGNAL * totals[-1]
-    modifier = {"name": poi, "type": "normfactor", "data": None}
-    rate = {"name": "signal_rate", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
-    channel["samples"].append(
-        {"name": "signal", "data": shape.tolist(), "modifiers": [modifier, rate]}
-    )
-
-
-def clocked(call: Callable[[], Any], clock: str, n: int) -> tuple[Any, float]:
-    """Return what the last of `n` calls returns, and the median time of one."""
-    now, times = CLOCKS[clock], []
-    for _ in range(n):
-        started = now()
-        value = call()
-        times.append(now() - started)
-    return value, float(np.median(times))
 
 
 def measure(path: Path, clock: str) -> dict[str, Any]:
@@ -75,7 +40,7 @@ def measure(path: Path, clock: str) -> dict[str, Any]:
             data, model, return_fitted_val=True, return_uncertainties=True
         ),
     }
-    ours = optimizer()
+    ours, which = optimizer(), ("wall", "cpu").index(clock)
     found: dict[str, Any] = {"parameters": model.config.npars}
     pyhf.set_backend("numpy", ours)
     started = time.perf_counter()
@@ -83,15 +48,17 @@ def measure(path: Path, clock: str) -> dict[str, Any]:
     found["first fit"] = time.perf_counter() - started
     for name, task in tasks.items():
         pyhf.set_backend("numpy", ours)
-        value, seconds = clocked(task, clock, 5)
+        value, *seconds = clocked(task, 5)
         pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer())
         try:
-            reference, theirs = clocked(task, clock, 1)
+            reference, *theirs = clocked(task)
         except pyhf.exceptions.FailedMinimization as error:
-            found[name] = {"ours": seconds, "pyhf": None, "reason": str(error)}
+            found[name] = {"ours": seconds[which], "pyhf": None, "reason": str(error)}
             continue
-        found[name] = {"ours": seconds, "pyhf": theirs, "ratio": theirs / seconds}
-        found[name] |= compare(name, value, reference)
+        both = {"ours": seconds[which], "pyhf": theirs[which]}
+        found[name] = (
+            both | {"ratio": both["pyhf"] / both["ours"]} | compare(name, value, reference)
+        )
     return found
 
 

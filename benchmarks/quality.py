@@ -142,30 +142,36 @@ def measure(path: Path) -> dict[str, Any]:
     }
 
 
-def print_workspace(name: str, found: dict[str, Any]) -> None:
-    rows = [
-        (
-            backend,
-            *(
-                "" if worst[k] is None else f"{worst[k]:.1e}"
-                for k in ("value", "gradient", "hessian")
-            ),
-        )
+AGREEMENT = ("backend", "value", "gradient", "Hessian")
+FITS = ("MIGRAD", "values", "gradients", "above lowest, -2 log L", "says")
+
+
+def agreement_rows(found: dict[str, Any]) -> list[list[str]]:
+    """One row per backend: its deviations."""
+    quantities = ("value", "gradient", "hessian")
+    return [
+        [backend, *("" if worst[k] is None else f"{worst[k]:.0e}" for k in quantities)]
         for backend, worst in found["agreement"].items()
     ]
-    print_table(f"{name}: deviation from the default", ("", "value", "gradient", "Hessian"), rows)
-    rows = [
-        (
+
+
+def fit_rows(found: dict[str, Any]) -> list[list[str]]:
+    """One row per source of the gradient."""
+    return [
+        [
             backend,
             str(fit["calls"]),
             str(fit["gradients"]),
-            f"{fit['above_lowest']:.1e}",
+            f"{fit['above_lowest']:.0e}",
             "valid" if fit["valid"] else "NOT valid",
-        )
+        ]
         for backend, fit in found["fits"].items()
     ]
-    header = ("MIGRAD", "values", "gradients", "above lowest, -2 log L", "says")
-    print_table(f"{name}: fits", header, rows)
+
+
+def print_workspace(name: str, found: dict[str, Any]) -> None:
+    print_table(f"{name}: deviation from the default", AGREEMENT, agreement_rows(found))
+    print_table(f"{name}: fits", FITS, fit_rows(found))
 
 
 def main() -> None:

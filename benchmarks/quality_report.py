@@ -11,6 +11,7 @@ from typing import Any
 
 from common.plots import axes, legend_outside, save, style
 from common.run import report_main
+from quality import AGREEMENT, FITS, agreement_rows, fit_rows
 from report import conditions, table
 
 HEAD = """# Numerical quality: all numbers
@@ -22,36 +23,18 @@ mean.
 FLOOR = 1e-17  # where zeros are drawn
 
 
-def number(value: float | None) -> str:
-    return "" if value is None else f"{value:.0e}"
-
-
 def markdown(record: dict[str, Any]) -> str:
-    agreement, fits = [], []
-    for name, found in record["workspaces"].items():
-        for backend, worst in found["agreement"].items():
-            columns = ("value", "gradient", "hessian")
-            agreement.append([name, backend, *(number(worst[c]) for c in columns)])
-        for backend, fit in found["fits"].items():
-            fits.append(
-                [
-                    name,
-                    backend,
-                    str(fit["calls"]),
-                    str(fit["gradients"]),
-                    f"{fit['above_lowest']:.0e}",
-                    "valid" if fit["valid"] else "NOT valid",
-                ]
-            )
-    header = ["MIGRAD", "gradient from", "values", "gradients", "above lowest, -2 log L", "says"]
+    found = record["workspaces"].items()
+    agreement = [[name, *row] for name, item in found for row in agreement_rows(item)]
+    fits = [[name, *row] for name, item in found for row in fit_rows(item)]
     return "\n".join(
         [
             HEAD,
             conditions(record),
             "## Deviation from the default backend\n",
-            table(["workspace", "backend", "value", "gradient", "Hessian"], agreement),
+            table(["workspace", *AGREEMENT], agreement),
             "## MIGRAD at strategy 0 with each gradient, and at strategy 1 with its own\n",
-            table(header, fits),
+            table(["workspace", "gradient from", *FITS[1:]], fits),
         ]
     )
 

@@ -8,8 +8,6 @@ says what each number is.
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from common.run import Run, argument_parser, clocked, print_columns, seconds_text
+from common.signals import with_signal
 
 import nablafit as nf
 from nablafit.infer.impacts.ranking import VARIATIONS
@@ -24,42 +23,18 @@ from nablafit.infer.impacts.ranking import VARIATIONS
 REPEATS = 5
 
 
-def with_parameter_of_interest(document: dict[str, Any]) -> dict[str, Any]:
-    """Add a signal if the parameter of interest acts nowhere, as in background-only files.
-
-    It has sqrt(background) events in every bin, and no systematic variations.
-    """
-    poi = document["measurements"][0]["config"]["poi"] or "mu_SIG"
-    modifiers = [m for c in document["channels"] for s in c["samples"] for m in s["modifiers"]]
-    if poi in {modifier["name"] for modifier in modifiers}:
-        return document
-    for channel in document["channels"]:
-        total = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
-        signal = np.sqrt(np.maximum(total, 0.01)).tolist()
-        factor = {"name": poi, "type": "normfactor", "data": None}
-        channel["samples"].append({"name": "signal", "data": signal, "modifiers": [factor]})
-    document["measurements"][0]["config"]["poi"] = poi
-    return document
-
-
 def measure(path: Path, n_rival: int) -> dict[str, Any]:
     """Return seconds of one workspace, everything with the same fit to begin with."""
-    document = with_parameter_of_interest(json.loads(path.read_text(encoding="utf-8")))
+    document = with_signal(path)
     workspace = nf.Workspace.load(document)
     model = workspace.model()
     data = workspace.data(model)
     best = nf.fit(model, data)
     found: dict[str, Any] = {"valid_fit": best.valid}
     for n_threads in (1, 2):
-        times = []
-        for _ in range(REPEATS):
-            ranked, wall, cpu = clocked(
-                lambda n=n_threads: nf.ranking(model, data, result=best, n_threads=n)
-            )
-            times.append((wall, cpu))
-        walls, cpus = zip(*times, strict=True)
-        found[f"wall_{n_threads}"] = statistics.median(walls)
-        found[f"cpu_{n_threads}"] = statistics.median(cpus)
+        ranked, found[f"wall_{n_threads}"], found[f"cpu_{n_threads}"] = clocked(
+            lambda n=n_threads: nf.ranking(model, data, result=best, n_threads=n), REPEATS
+        )
     _, _, found["linear_cpu"] = clocked(
         lambda: nf.ranking(model, data, result=best, method="linear")
     )

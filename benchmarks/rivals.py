@@ -17,8 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from common.rival_inference import NablafitInference, NextstatInference, PyhfInference
-from common.rivals import FitOutcome, Nablafit, Nextstat, Pyhf, open_tools
+from common.rivals import Nablafit, Recorder, off_start, open_tools
 from common.roofit import RooFit
 from common.run import (
     CLOCKS,
@@ -35,6 +34,8 @@ from common.run import (
 )
 from common.signals import normalisations, with_signal
 from common.templates import measure_templates
+
+import nablafit as nf
 
 QUANTITIES = ("load", "value", "gradient", "fit with covariance", "CLs", "toy")
 LOAD, VALUE, GRADIENT, FIT, CLS, TOY = QUANTITIES
@@ -55,22 +56,6 @@ SHORT = {
 }
 
 
-class Fits:
-    """Remembers what timed fits found."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, FitOutcome] = {}
-
-    def watch(self, tool: str, task: Task) -> Task:
-        """Return a task that keeps the outcome."""
-
-        def call() -> object:
-            self.outcomes[tool] = task.call()  # type: ignore[assignment]
-            return None
-
-        return Task(call, task.enter)
-
-
 def open_all(path: Path, poi: str, skip: list[str]) -> tuple[dict[str, Any], dict[str, Absent]]:
     """Open a workspace with every tool that is there; ours comes first."""
     tools, absent = open_tools(path, skip)
@@ -89,7 +74,7 @@ def open_all(path: Path, poi: str, skip: list[str]) -> tuple[dict[str, Any], dic
 def collect(tools: Mapping[str, Any]) -> tuple[dict[str, dict[str, Task]], dict[str, Any]]:
     """Return the tasks that are timed in turns, by quantity and tool, and what is absent."""
     ours: Nablafit = tools[OURS]
-    x = ours.point()
+    x = off_start(ours.model)
     tasks: dict[str, dict[str, Task]] = {name: {} for name in QUANTITIES[:4]}
     missing: dict[str, dict[str, Absent]] = {name: {} for name in QUANTITIES}
     for tool in tools.values():
@@ -108,31 +93,18 @@ def collect(tools: Mapping[str, Any]) -> tuple[dict[str, dict[str, Task]], dict[
 
 
 def inference(
-    path: Path, tools: Mapping[str, Any], n_toys: Mapping[str, int]
+    tools: Mapping[str, Any], n_toys: Mapping[str, int]
 ) -> dict[str, dict[str, tuple[Callable[[], Any], int]]]:
     """Return CLs and toys of each tool, as calls and numbers of toys."""
-    ours = NablafitInference(path)
-    names = tools[OURS].model.parameters
-    best = dict(zip(names, ours.best.tolist(), strict=True))
-    cls: dict[str, tuple[Callable[[], Any], int]] = {OURS: (ours.cls, 1)}
-    toys: dict[str, tuple[Callable[[], Any], int]] = {}
-    calls: dict[str, Callable[[int], int]] = {OURS: ours.toys}
-    for tool in tools.values():
-        if isinstance(tool, Pyhf):
-            theirs = PyhfInference(path, "jax" if tool.name == "pyhf JAX" else "numpy")
-            cls[tool.name] = (theirs.cls, 1)
-            calls[tool.name] = lambda n, t=theirs: t.toys(ours.best, n)
-        elif isinstance(tool, Nextstat):
-            other = NextstatInference(path)
-            cls[tool.name] = (other.cls, 1)
-            calls[tool.name] = other.toys
-        elif isinstance(tool, RooFit):
-            cls[tool.name] = (lambda t=tool: t.cls(1.0), 1)
-            calls[tool.name] = lambda n, t=tool: t.toys(best, n)
-    for name, call in calls.items():
-        n = n_toys.get(name, n_toys["others"])
-        toys[name] = (lambda c=call, k=n: c(k), n)
-    return {CLS: cls, TOY: toys}
+    best = nf.fit(tools[OURS].likelihood).x
+    numbers = {name: n_toys.get(name, n_toys["others"]) for name in tools}
+    return {
+        CLS: {name: (tool.cls, 1) for name, tool in tools.items()},
+        TOY: {
+            name: (lambda t=tool, n=numbers[name]: t.toys(best, n), numbers[name])
+            for name, tool in tools.items()
+        },
+    }
 
 
 def timed_once(
@@ -158,7 +130,7 @@ def measure(path: Path, arguments: Any, stopwatch: Stopwatch) -> dict[str, Any]:
         own.write_text(json.dumps(document), encoding="utf-8")
         tools, absent = open_all(own, poi, arguments.skip)
         tasks, missing = collect(tools)
-        fits = Fits()
+        fits = Recorder()
         tasks[FIT] = {name: fits.watch(name, task) for name, task in tasks[FIT].items()}
         results: dict[str, dict[str, Any]] = {}
         for quantity, group in tasks.items():
@@ -166,7 +138,7 @@ def measure(path: Path, arguments: Any, stopwatch: Stopwatch) -> dict[str, Any]:
             results[quantity] = {name: to_record(result) for name, result in timed.items()}
         values: dict[str, float] = {}
         n_toys = {OURS: arguments.toys, "NextStat": arguments.toys, "others": arguments.few_toys}
-        for quantity, calls in inference(own, tools, n_toys).items():
+        for quantity, calls in inference(tools, n_toys).items():
             results[quantity] = {name: to_record(a) for name, a in absent.items()}
             for name, (call, n) in calls.items():
                 if quantity == CLS:
@@ -188,34 +160,33 @@ def measure(path: Path, arguments: Any, stopwatch: Stopwatch) -> dict[str, Any]:
     return {"sizes": sizes, "results": results}
 
 
+def cell(result: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
+    """Time, in brackets its ratio to ours, and what the tool found."""
+    if result is None:
+        return ""
+    if "absent" in result:
+        return f"absent: {result['absent']}"
+    text = seconds_text(result["median"])
+    if result is not ours and "median" in ours:
+        text += f" ({result['median'] / ours['median']:.3g})"
+    if "above_lowest" in result:
+        text += f"; {max(result['above_lowest'], 0.0):.0e}"
+        text += "" if result["says_valid"] else ", NOT valid"
+    if "value" in result:
+        text += f"; CLs {result['value']:.6f}"
+    if "valid" in result:
+        text += f"; {result['valid']:.0%} of {result['items']} valid"
+    return text
+
+
 def print_workspace(name: str, found: Mapping[str, Any]) -> None:
-    rows = []
-    for quantity, results in found["results"].items():
-        ours = results[OURS]
-        for tool, result in results.items():
-            if "absent" in result:
-                rows.append((quantity, tool, f"absent: {result['absent']}", "", ""))
-                continue
-            note = ""
-            if "above_lowest" in result:
-                note = f"{result['above_lowest']:.1e} above" + (
-                    "" if result["says_valid"] else ", NOT valid"
-                )
-            elif "value" in result:
-                note = f"CLs {result['value']:.6f}"
-            elif "valid" in result:
-                note = f"{result['items']} toys, {result['valid']:.0%} valid"
-            rows.append(
-                (
-                    quantity,
-                    tool,
-                    seconds_text(result["median"]),
-                    f"{result['median'] / ours['median']:.3g}" if "median" in ours else "",
-                    note,
-                )
-            )
+    rows = [
+        (quantity, tool, cell(result, results[OURS]))
+        for quantity, results in found["results"].items()
+        for tool, result in results.items()
+    ]
     sizes = ", ".join(f"{n} {what}" for what, n in found["sizes"].items())
-    print_table(f"{name}: {sizes}", ("", "tool", "time", "over nablafit", ""), rows)
+    print_table(f"{name}: {sizes}; in brackets over nablafit", ("", "tool", "time"), rows)
 
 
 def main() -> None:
@@ -232,22 +203,25 @@ def main() -> None:
         arguments.workspaces, lambda path: measure(path, arguments, stopwatch), print_workspace
     )
     templates = measure_templates(stopwatch)
-    print_templates(templates)
+    title = f"Templates alone: {templates['bins']} bins, {templates['samples']} samples"
+    print_table(title, TEMPLATES, template_rows(templates))
     run.add(templates=templates)
 
 
-def print_templates(found: Mapping[str, Any]) -> None:
-    rows = [
-        (
+TEMPLATES = ("fit with covariance", "time", "above lowest, -2 log L", "says")
+
+
+def template_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """One row per fit of the templates."""
+    return [
+        [
             name,
-            seconds_text(result["seconds"]["median"]),
-            f"{result['above_lowest']:.1e}",
-            "valid" if result["valid"] else "NOT valid",
-        )
-        for name, result in found["fits"].items()
+            seconds_text(fit["seconds"]["median"]),
+            f"{max(fit['above_lowest'], 0.0):.0e}",
+            "valid" if fit["valid"] else "NOT valid",
+        ]
+        for name, fit in found["fits"].items()
     ]
-    title = f"Templates alone: {found['bins']} bins, {found['samples']} samples"
-    print_table(title, ("fit", "time", "above lowest, -2 log L", "says"), rows)
 
 
 if __name__ == "__main__":

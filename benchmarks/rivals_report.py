@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from common.plots import dots
-from common.run import report_main, seconds_text
+from common.run import report_main
 from report import conditions, table
+from rivals import TEMPLATES, cell, template_rows
 
 TOOLS = ("nablafit", "pyhf NumPy", "pyhf JAX", "RooFit", "NextStat")
 
@@ -22,24 +23,6 @@ each tool is used. Times, and in brackets their ratio to nablafit's. Fits: then 
 lowest -2 log L of the run they ended, all minima evaluated by one function. Whatever did not work
 says why.
 """
-
-
-def cell(result: dict[str, Any] | None, ours: dict[str, Any]) -> str:
-    if result is None:
-        return ""
-    if "absent" in result:
-        return f"absent: {result['absent']}"
-    text = seconds_text(result["median"])
-    if result is not ours and "median" in ours:
-        text += f" ({result['median'] / ours['median']:.3g})"
-    if "above_lowest" in result:
-        text += f"; {max(result['above_lowest'], 0.0):.0e}"
-        text += "" if result["says_valid"] else ", NOT valid"
-    if "value" in result:
-        text += f"; CLs {result['value']:.5f}"
-    if "valid" in result:
-        text += f"; {result['valid']:.0%} of {result['items']} valid"
-    return text
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -56,18 +39,9 @@ def markdown(record: dict[str, Any]) -> str:
         ]
     templates = record.get("templates")
     if templates:
-        rows = [
-            [
-                name,
-                seconds_text(fit["seconds"]["median"]),
-                f"{max(fit['above_lowest'], 0.0):.0e}",
-                "valid" if fit["valid"] else "NOT valid",
-            ]
-            for name, fit in templates["fits"].items()
-        ]
         parts += [
             f"## iminuit's costs: {templates['samples']} templates, {templates['bins']} bins\n",
-            table(["fit with covariance", "time", "above lowest, -2 log L", "says"], rows),
+            table(TEMPLATES, template_rows(templates)),
         ]
     return "\n".join(parts)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,16 @@ from nablafit.minimizers.iminuit import make_minuit
 from .run import Absent, Task, first_line
 
 Point = np.ndarray
+POI_VALUE = 1.0
+"""Tested signal strength."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of other tools."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,31 @@ class FitOutcome:
     has_errors: bool = True
 
 
+def off_start(model: nf.Model) -> Point:
+    """Return a point off the start, where no interpolation is at its kink."""
+    lower, upper = np.transpose(model.bounds)
+    start = np.array(model.initial)
+    shifted = start + 0.05 * (1 + np.arange(len(start)) % 3)
+    return np.where(model.fixed, start, np.clip(shifted, lower, upper))
+
+
+class Recorder:
+    """Keeps what each timed fit returned last."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, FitOutcome] = {}
+
+    def watch(self, name: str, task: Task) -> Task:
+        """Return a task that also notes the outcome."""
+
+        def fit() -> None:
+            self.outcomes[name] = task.call()  # type: ignore[assignment]
+
+        return Task(fit, task.enter)
+
+
 class Nablafit:
-    """What is benchmarked."""
+    """What is benchmarked; inference in one thread."""
 
     name = "nablafit"
 
@@ -51,13 +86,6 @@ class Nablafit:
         workspace = nf.Workspace.load(self._path)
         model = workspace.model()
         return model.likelihood(workspace.data(model))
-
-    def point(self) -> Point:
-        """Return a point off the start, where no interpolation is at its kink."""
-        lower, upper = np.transpose(self.model.bounds)
-        start = np.array(self.model.initial)
-        shifted = start + 0.05 * (1 + np.arange(len(start)) % 3)
-        return np.where(self.model.fixed, start, np.clip(shifted, lower, upper))
 
     def loads(self) -> dict[str, Task]:
         return {self.name: Task(self.load_and_build)}
@@ -92,6 +120,15 @@ class Nablafit:
             result.covariance is not None,
         )
 
+    def cls(self) -> float:
+        found = nf.hypotest(self.model, self.likelihood.data, value=POI_VALUE, n_threads=1)
+        return float(found.cls)
+
+    def toys(self, best: Point, n: int) -> int:
+        """Draw and fit toys; return how many fits are valid, as for all tools."""
+        drawn = nf.toys(self.model, best, n, 1, n_threads=1)
+        return int(nf.fit_many(self.model, drawn, n_threads=1).valid.sum())
+
     def migrad_calls(self, *, hessian: bool) -> int:
         """Count the evaluations of MIGRAD alone: values, gradients, Hessians."""
         minuit = make_minuit(self.likelihood, hessian=hessian)
@@ -123,10 +160,11 @@ class Pyhf:
         return found
 
     def _build(self, *, validate: bool) -> Any:  # noqa: ANN401
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # jsonschema.RefResolver
-            workspace = self._pyhf.Workspace(self._document(), validate=validate)
-            return workspace.model(poi_name=None, validate=validate)
+        with quiet():  # jsonschema.RefResolver is deprecated
+            return self._workspace(validate=validate).model(poi_name=None, validate=validate)
+
+    def _workspace(self, *, validate: bool) -> Any:  # noqa: ANN401
+        return self._pyhf.Workspace(self._document(), validate=validate)
 
     def enter(self, optimizer: object = "scipy") -> None:
         """Make pyhf's global backend ours."""
@@ -179,8 +217,7 @@ class Pyhf:
 
     def fit_data(self, data: Point) -> float | None:
         """Fit other data from the model's start; return -2 log L, or None if the fit fails."""
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with quiet():
             try:
                 found = self._pyhf.infer.mle.fit(
                     self._pyhf.tensorlib.astensor(data),
@@ -192,10 +229,27 @@ class Pyhf:
                 return None
         return float(found[1])
 
+    def cls(self) -> float:
+        """Test with a model that has the parameter of interest."""
+        self.enter(self.minuit())
+        with quiet():
+            found = self._pyhf.infer.hypotest(POI_VALUE, *self._tested, test_stat="qtilde")
+        return float(found)
+
+    @cached_property
+    def _tested(self) -> tuple[Any, Any]:
+        workspace = self._workspace(validate=False)
+        model = workspace.model(validate=False)
+        return workspace.data(model), model
+
+    def toys(self, best: Point, n: int) -> int:
+        self.enter(self.minuit())
+        drawn = self.model.make_pdf(self._pyhf.tensorlib.astensor(best)).sample((n,))
+        return sum(self.fit_data(data) is not None for data in drawn)
+
     def _fit_task(self, optimizer: object, *, has_errors: bool = True, **options: bool) -> Task:
         def fit() -> FitOutcome:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
+            with quiet():
                 found = self._pyhf.infer.mle.fit(
                     self.data, self.model, return_result_obj=True, **options
                 )
@@ -221,6 +275,7 @@ class Nextstat:
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         import nextstat
 
+        nextstat.set_threads(1)
         self._nextstat = nextstat
         self._path = path
         self._model = self._build()
@@ -254,6 +309,15 @@ class Nextstat:
         result = self._nextstat.fit(self._model)
         values = dict(zip(self._names, result.parameters, strict=True))
         return FitOutcome(values, result.n_fev, result.n_gev, result.n_iter, result.converged)
+
+    def cls(self) -> float:
+        return float(self._nextstat.hypotest(POI_VALUE, self._model))
+
+    def toys(self, _best: Point, n: int) -> int:
+        """Draw at its own best fit."""
+        best = self._nextstat.fit(self._model).parameters
+        found = self._nextstat.fit_toys(self._model, best, n_toys=n, seed=1, batch=False)
+        return sum(bool(result.converged) for result in found)
 
 
 Tool = Nablafit | Pyhf | Nextstat

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nablafit as nf
 
-from .rivals import FitOutcome, Point
+from .rivals import POI_VALUE, FitOutcome, Point
 from .run import Absent, Task
 
 
@@ -79,9 +79,7 @@ class RooFit:
     def values(self, x: Point) -> dict[str, Task]:
         """Alternate between two points in which all parameters differ, against its caches."""
         parameters = self._parameters()
-        for name, value in zip(self._names.values(), x.tolist(), strict=True):
-            if variable := self._workspace.var(name):
-                variable.setVal(value)
+        self._move_to(x)
         points = [parameters.snapshot(), self._start]
         turn = 0
 
@@ -92,6 +90,11 @@ class RooFit:
             return float(self._nll.getVal())
 
         return {self.name: Task(evaluate)}
+
+    def _move_to(self, x: Point) -> None:
+        for name, value in zip(self._names.values(), x.tolist(), strict=True):
+            if variable := self._workspace.var(name):
+                variable.setVal(value)
 
     def gradients(self, _x: Point) -> dict[str, Absent]:
         return {self.name: Absent("needs Clad, which the wheel does not have")}
@@ -113,12 +116,12 @@ class RooFit:
         values = {ours[p.GetName()]: p.getVal() for p in self._parameters() if p.GetName() in ours}
         return FitOutcome(values, calls, says_valid=status == 0 and hesse == 0)
 
-    def cls(self, value: float) -> float:
+    def cls(self) -> float:
         """CLs by the asymptotic calculator, one-sided, q tilde."""
         stats, poi = self._root.RooStats, self._workspace.var(self._poi)
         self.reset()
         tested, alternative = self._config.Clone("tested"), self._config.Clone("alternative")
-        for config, at in ((tested, value), (alternative, 0.0)):
+        for config, at in ((tested, POI_VALUE), (alternative, 0.0)):
             config.SetParametersOfInterest(self._root.RooArgSet(poi))
             poi.setVal(at)
             config.SetSnapshot(self._root.RooArgSet(poi))
@@ -129,12 +132,10 @@ class RooFit:
         result.SetBackgroundAsAlt(True)
         return float(result.CLs())
 
-    def toys(self, at: Mapping[str, float], n: int) -> int:
+    def toys(self, at: Point, n: int) -> int:
         """Draw and fit toys, global observables included; return how many fits are valid."""
         fit = self._root.RooFit
-        for name, value in at.items():
-            if variable := self._workspace.var(self._names[name]):
-                variable.setVal(value)
+        self._move_to(at)
         best = self._parameters().snapshot()
         observables = self._config.GetGlobalObservables()
         observed = observables.snapshot()

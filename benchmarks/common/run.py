@@ -154,11 +154,15 @@ class Stopwatch:
         return n >= least and spent >= self._budget
 
 
-def clocked(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Return what a call returns, its wall time and the processor time of all its threads."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    value = call()
-    return value, time.perf_counter() - wall, time.process_time() - cpu
+def clocked(call: Callable[[], Any], repeats: int = 1) -> tuple[Any, float, float]:
+    """Return what the last call returns, and medians of wall time and processor time of calls."""
+    times = []
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        value = call()
+        times.append((time.perf_counter() - wall, time.process_time() - cpu))
+    walls, cpus = zip(*times, strict=True)
+    return value, statistics.median(walls), statistics.median(cpus)
 
 
 def first_line(error: BaseException) -> str:

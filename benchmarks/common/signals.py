@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 
-def with_signal(path: Path) -> dict[str, Any]:
+def with_signal(source: Path | dict[str, Any]) -> dict[str, Any]:
     """Return a workspace with a parameter of interest, adding a signal where it has none.
 
     The signal goes to the channels whose name starts with SR (to all, if there are none): half the
     square root of the background, rising from bin to bin, with 10 % uncertainty.
     """
-    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    poi = document["measurements"][0]["config"]["poi"]
+    document = json.loads(source.read_text("utf-8")) if isinstance(source, Path) else source
+    config = document["measurements"][0]["config"]
+    poi = config["poi"] = config["poi"] or "mu_SIG"
     if poi in normalisations(document):
         return document
     names = [channel["name"] for channel in document["channels"]]

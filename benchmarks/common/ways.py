@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 import warnings
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,54 +54,28 @@ class Way:
     source_bytes: int | None = None
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What there is to compile with, and how far to go.
-
-    Attributes
-    ----------
-    compiler : str or None
-        For the exported header.
-    clad : list of str or None
-        Command of a clang with the Clad plugin.
-    largest_export, largest_jax : int
-        Bytes of source, and parameters, beyond which a way is left out.
-    compile_seconds : float
-        A compiler that takes longer is stopped.
-    skip : tuple of str
-        Ways that are left out.
-    """
-
-    compiler: str | None
-    clad: list[str] | None
-    largest_export: int
-    largest_jax: int
-    compile_seconds: float
-    skip: tuple[str, ...] = ()
-
-
 def make_ways(
-    likelihood: nf.Likelihood, document: dict[str, Any], folder: Path, tools: Tools
+    likelihood: nf.Likelihood, document: dict[str, Any], folder: Path, options: Namespace
 ) -> Iterator[tuple[str, Way | Absent]]:
-    """Set up one way after the other."""
+    """Set up one way after the other; `options` of hierarchy.py say how, and how far to go."""
     x = np.array(likelihood.model.initial)
     for backend in BACKENDS:
         if backend not in nf.build_info()["backends"]:
             yield backend, Absent("not in this build")
-        elif backend in tools.skip:
+        elif backend in options.skip:
             yield backend, Absent("skipped")
         elif x.size > LARGEST.get(backend, x.size):
             yield backend, Absent("not tried at this size")
         else:
             yield backend, _measured(lambda b=backend: _backend(likelihood, b), x)
     header = likelihood.model.spec.to_cpp(likelihood.data)
-    if len(header) > tools.largest_export:
+    if len(header) > 1e6 * options.largest_export:
         reason = f"a header of {len(header) / 1e6:.0f} MB was not compiled"
         yield from ((name, Absent(reason)) for name in (EXPORTED, CLAD))
     else:
-        yield EXPORTED, _exported(likelihood, folder, tools, x, clad=False)
-        yield CLAD, _exported(likelihood, folder, tools, x, clad=True)
-    if likelihood.model.n_parameters > tools.largest_jax:
+        yield EXPORTED, _exported(likelihood, folder, options, x, clad=False)
+        yield CLAD, _exported(likelihood, folder, options, x, clad=True)
+    if likelihood.model.n_parameters > options.largest_jax:
         yield JAX, Absent("not tried at this size")
     else:
         yield JAX, _attempt(lambda: _measured(lambda: _jax(document, likelihood), x))
@@ -129,19 +104,38 @@ def _backend(likelihood: nf.Likelihood, backend: str) -> Way:
     return Way(other, other.gradient, 0.0)
 
 
+def clad_command(options: Namespace) -> list[str] | None:
+    """Return the command of a clang with the Clad plugin."""
+    if options.clad is None:
+        return None
+    plugin = ["-add-plugin", "clad", "-load", str(options.clad)]
+    flags = [word for item in plugin for word in ("-Xclang", item)]
+    return [options.clang, *flags, f"-I{options.clad_include}"]
+
+
 def _exported(
-    likelihood: nf.Likelihood, folder: Path, tools: Tools, x: np.ndarray, *, clad: bool
+    likelihood: nf.Likelihood,
+    folder: Path,
+    options: Namespace,
+    x: np.ndarray,
+    *,
+    clad: bool,
 ) -> Way | Absent:
-    command = tools.clad if clad else tools.compiler and [tools.compiler]
+    command = clad_command(options) if clad else options.compiler and [options.compiler]
     if not command:
         return Absent("Clad is not installed" if clad else "no C++ compiler")
     return _attempt(
-        lambda: _measured(lambda: _compile(likelihood, folder, command, tools, clad=clad), x)
+        lambda: _measured(lambda: _compile(likelihood, folder, command, options, clad=clad), x)
     )
 
 
 def _compile(
-    likelihood: nf.Likelihood, folder: Path, command: list[str], tools: Tools, *, clad: bool
+    likelihood: nf.Likelihood,
+    folder: Path,
+    command: list[str],
+    options: Namespace,
+    *,
+    clad: bool,
 ) -> Way:
     """Export, compile and load; raises RuntimeError with the compiler's first error."""
     # A namespace of its own: the loader merges symbols of the same name in one process.
@@ -157,18 +151,18 @@ def _compile(
         'extern "C" double gradient(const double* x, double* g) '
         f"{{ return {name}::{gradient}(x, g); }}\n"
     )
-    options = ["-std=c++17", "-O2", "-fPIC", "-shared", str(source), "-o", str(library)]
+    flags = ["-std=c++17", "-O2", "-fPIC", "-shared", str(source), "-o", str(library)]
     started = time.perf_counter()
     try:
         finished = subprocess.run(
-            [*command, *options],
+            [*command, *flags],
             capture_output=True,
             text=True,
             check=False,
-            timeout=tools.compile_seconds,
+            timeout=options.compile_seconds,
         )
     except subprocess.TimeoutExpired:
-        message = f"compilation stopped after {tools.compile_seconds:.0f} s"
+        message = f"compilation stopped after {options.compile_seconds:.0f} s"
         raise RuntimeError(message) from None
     seconds = time.perf_counter() - started
     if finished.returncode != 0:

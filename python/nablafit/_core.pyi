@@ -1,6 +1,6 @@
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Final, Self, TypeAlias, final
+from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ _Choices: TypeAlias = tuple[str, str, int]
 
 class _BoundType(type): ...
 
+@dataclass_transform(frozen_default=True)
 class _Struct(metaclass=_BoundType):
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
@@ -52,8 +53,7 @@ class EvaluationStatus(enum.Enum):
     overflow = 5
 
 class _Named(_Struct):
-    @property
-    def name(self) -> str: ...
+    name: str
 
 class _Modifies(_Named):
     @property
@@ -61,35 +61,25 @@ class _Modifies(_Named):
 
 @final
 class NormFactor(_Modifies):
-    def __init__(self, name: str, parameter: str) -> None: ...
-    __match_args__: Final = ("name", "parameter")
-    @property
-    def parameter(self) -> str: ...
+    parameter: str
 
 @final
 class Lumi(_Modifies):
-    def __init__(self, name: str, parameter: str) -> None: ...
-    __match_args__: Final = ("name", "parameter")
-    @property
-    def parameter(self) -> str: ...
+    parameter: str
 
 @final
 class NormSys(_Modifies):
-    def __init__(
-        self, name: str, parameter: str, low: float, high: float, interpolation: Interpolation = ...
-    ) -> None: ...
-    __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
-    @property
-    def parameter(self) -> str: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def interpolation(self) -> Interpolation: ...
+    parameter: str
+    low: float
+    high: float
+    interpolation: Interpolation = ...
 
 @final
 class HistoSys(_Modifies):
+    parameter: str
+    low: _Array
+    high: _Array
+    interpolation: Interpolation
     def __init__(
         self,
         name: str,
@@ -98,50 +88,35 @@ class HistoSys(_Modifies):
         high: _Vector,
         interpolation: Interpolation = ...,
     ) -> None: ...
-    __match_args__: Final = ("name", "parameter", "low", "high", "interpolation")
-    @property
-    def parameter(self) -> str: ...
-    @property
-    def low(self) -> _Array: ...
-    @property
-    def high(self) -> _Array: ...
-    @property
-    def interpolation(self) -> Interpolation: ...
 
 @final
 class StatError(_Modifies):
+    parameters: tuple[str, ...]
+    uncertainties: _Array
     def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
-    __match_args__: Final = ("name", "parameters", "uncertainties")
-    @property
-    def parameters(self) -> tuple[str, ...]: ...
-    @property
-    def uncertainties(self) -> _Array: ...
 
 @final
 class ShapeSys(_Modifies):
+    parameters: tuple[str, ...]
+    uncertainties: _Array
     def __init__(self, name: str, parameters: Iterable[str], uncertainties: _Vector) -> None: ...
-    __match_args__: Final = ("name", "parameters", "uncertainties")
-    @property
-    def parameters(self) -> tuple[str, ...]: ...
-    @property
-    def uncertainties(self) -> _Array: ...
 
 @final
 class ShapeFactor(_Modifies):
+    parameters: tuple[str, ...]
     def __init__(self, name: str, parameters: Iterable[str]) -> None: ...
-    __match_args__: Final = ("name", "parameters")
-    @property
-    def parameters(self) -> tuple[str, ...]: ...
 
 @final
 class BinVariable(_Named):
+    values: _Array
     def __init__(self, name: str, values: _Vector) -> None: ...
-    __match_args__: Final = ("name", "values")
-    @property
-    def values(self) -> _Array: ...
 
 @final
 class FormulaFactor(_Modifies):
+    expression: str
+    parameters: tuple[str, ...]
+    variables: tuple[BinVariable, ...]
+    weights: _Array
     def __init__(
         self,
         name: str,
@@ -150,93 +125,49 @@ class FormulaFactor(_Modifies):
         variables: Iterable[BinVariable] = ...,
         weights: _Vector = ...,
     ) -> None: ...
-    __match_args__: Final = ("name", "expression", "parameters", "variables", "weights")
-    @property
-    def expression(self) -> str: ...
-    @property
-    def parameters(self) -> tuple[str, ...]: ...
-    @property
-    def variables(self) -> tuple[BinVariable, ...]: ...
-    @property
-    def weights(self) -> _Array: ...
 
 @final
 class Range(_Struct):
-    def __init__(self, lower: float, upper: float) -> None: ...
-    __match_args__: Final = ("lower", "upper")
-    @property
-    def lower(self) -> float: ...
-    @property
-    def upper(self) -> float: ...
+    lower: float
+    upper: float
 
 @final
-class Unconstrained(_Struct):
-    def __init__(self) -> None: ...
-    __match_args__: Final = ()
+class Unconstrained(_Struct): ...
 
 @final
 class GaussianConstraint(_Struct):
-    def __init__(
-        self, observed: float = ..., sigma: float = ..., observable_range: Range | None = ...
-    ) -> None: ...
-    __match_args__: Final = ("observed", "sigma", "observable_range")
-    @property
-    def observed(self) -> float: ...
-    @property
-    def sigma(self) -> float: ...
-    @property
-    def observable_range(self) -> Range | None: ...
+    observed: float = ...
+    sigma: float = ...
+    observable_range: Range | None = ...
 
 @final
 class PoissonConstraint(_Struct):
-    def __init__(self, observed: float = ..., tau: float = ...) -> None: ...
-    __match_args__: Final = ("observed", "tau")
-    @property
-    def observed(self) -> float: ...
-    @property
-    def tau(self) -> float: ...
+    observed: float = ...
+    tau: float = ...
 
 @final
 class LogNormalConstraint(_Struct):
-    def __init__(self, observed: float, kappa: float) -> None: ...
-    __match_args__: Final = ("observed", "kappa")
-    @property
-    def observed(self) -> float: ...
-    @property
-    def kappa(self) -> float: ...
+    observed: float
+    kappa: float
 
 @final
 class GammaConstraint(_Struct):
-    def __init__(self, observed: float = ..., scale: float = ...) -> None: ...
-    __match_args__: Final = ("observed", "scale")
-    @property
-    def observed(self) -> float: ...
-    @property
-    def scale(self) -> float: ...
+    observed: float = ...
+    scale: float = ...
 
 @final
-class UniformConstraint(_Struct):
-    def __init__(self) -> None: ...
-    __match_args__: Final = ()
+class UniformConstraint(_Struct): ...
 
 @final
-class IdentityTransformation(_Struct):
-    def __init__(self) -> None: ...
-    __match_args__: Final = ()
+class IdentityTransformation(_Struct): ...
 
 @final
 class GammaTransformation(_Struct):
-    def __init__(self, relative: float) -> None: ...
-    __match_args__: Final = ("relative",)
-    @property
-    def relative(self) -> float: ...
+    relative: float
 
 @final
 class LogNormalTransformation(_Struct):
-    def __init__(self, relative: float) -> None: ...
-    __match_args__: Final = ("relative",)
-    @property
-    def relative(self) -> float: ...
+    relative: float
 
 IdentityPull = IdentityTransformation
 GammaPull = GammaTransformation
@@ -244,43 +175,15 @@ LogNormalPull = LogNormalTransformation
 
 @final
 class Parameter(_Named):
-    def __init__(
-        self,
-        name: str,
-        initial: float,
-        lower: float,
-        upper: float,
-        fixed: bool = ...,
-        constraint: _Constraint = ...,
-        transformation: _Transformation = ...,
-        global_observable: str = ...,
-    ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "initial",
-        "lower",
-        "upper",
-        "fixed",
-        "constraint",
-        "transformation",
-        "global_observable",
-    )
-    @property
-    def initial(self) -> float: ...
-    @property
-    def lower(self) -> float: ...
-    @property
-    def upper(self) -> float: ...
-    @property
-    def fixed(self) -> bool: ...
-    @property
-    def constraint(self) -> _Constraint: ...
-    @property
-    def transformation(self) -> _Transformation: ...
+    initial: float
+    lower: float
+    upper: float
+    fixed: bool = ...
+    constraint: _Constraint = ...
+    transformation: _Transformation = ...
+    global_observable: str = ...
     @property
     def pull(self) -> _Transformation: ...
-    @property
-    def global_observable(self) -> str: ...
     @property
     def is_constrained(self) -> bool: ...
     @property
@@ -288,6 +191,11 @@ class Parameter(_Named):
 
 @final
 class Sample(_Named):
+    nominal: _Array
+    modifiers: tuple[_Modifier, ...]
+    uncertainties: _Array
+    yield_floor: float | None
+    factor_floor: float | None
     def __init__(
         self,
         name: str,
@@ -297,34 +205,17 @@ class Sample(_Named):
         yield_floor: float | None = ...,
         factor_floor: float | None = ...,
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "nominal",
-        "modifiers",
-        "uncertainties",
-        "yield_floor",
-        "factor_floor",
-    )
-    @property
-    def nominal(self) -> _Array: ...
-    @property
-    def modifiers(self) -> tuple[_Modifier, ...]: ...
-    @property
-    def uncertainties(self) -> _Array: ...
-    @property
-    def yield_floor(self) -> float | None: ...
-    @property
-    def factor_floor(self) -> float | None: ...
 
 @final
 class Axis(_Named):
+    edges: _Array
     def __init__(self, name: str, edges: _Vector) -> None: ...
-    __match_args__: Final = ("name", "edges")
-    @property
-    def edges(self) -> _Array: ...
 
 @final
 class Channel(_Named):
+    samples: tuple[Sample, ...]
+    axes: tuple[Axis, ...]
+    yield_floor: float | None
     def __init__(
         self,
         name: str,
@@ -332,66 +223,47 @@ class Channel(_Named):
         axes: Iterable[Axis] = ...,
         yield_floor: float | None = ...,
     ) -> None: ...
-    __match_args__: Final = ("name", "samples", "axes", "yield_floor")
-    @property
-    def samples(self) -> tuple[Sample, ...]: ...
-    @property
-    def axes(self) -> tuple[Axis, ...]: ...
-    @property
-    def yield_floor(self) -> float | None: ...
     @property
     def n_bins(self) -> int: ...
 
 @final
 class ChannelCounts(_Struct):
+    channel: str
+    counts: _Array
     def __init__(self, channel: str, counts: _Vector) -> None: ...
-    __match_args__: Final = ("channel", "counts")
-    @property
-    def channel(self) -> str: ...
-    @property
-    def counts(self) -> _Array: ...
 
 @final
 class GlobalObservable(_Struct):
-    def __init__(self, parameter: str, value: float) -> None: ...
-    __match_args__: Final = ("parameter", "value")
-    @property
-    def parameter(self) -> str: ...
-    @property
-    def value(self) -> float: ...
+    parameter: str
+    value: float
 
 @final
 class Observations(_Named):
+    channels: tuple[ChannelCounts, ...]
+    global_observables: tuple[GlobalObservable, ...]
     def __init__(
         self,
         name: str,
         channels: Iterable[ChannelCounts],
         global_observables: Iterable[GlobalObservable] = ...,
     ) -> None: ...
-    __match_args__: Final = ("name", "channels", "global_observables")
-    @property
-    def channels(self) -> tuple[ChannelCounts, ...]: ...
-    @property
-    def global_observables(self) -> tuple[GlobalObservable, ...]: ...
 
 @final
 class ParameterValue(_Struct):
-    def __init__(self, parameter: str, value: float) -> None: ...
-    __match_args__: Final = ("parameter", "value")
-    @property
-    def parameter(self) -> str: ...
-    @property
-    def value(self) -> float: ...
+    parameter: str
+    value: float
 
 @final
 class ParameterPoint(_Named):
+    values: tuple[ParameterValue, ...]
     def __init__(self, name: str, values: Iterable[ParameterValue]) -> None: ...
-    __match_args__: Final = ("name", "values")
-    @property
-    def values(self) -> tuple[ParameterValue, ...]: ...
 
 @final
 class ModelSpec(_Named):
+    channels: tuple[Channel, ...]
+    parameters: tuple[Parameter, ...]
+    parameters_of_interest: tuple[str, ...]
+    parameter_points: tuple[ParameterPoint, ...]
     def __init__(
         self,
         name: str,
@@ -400,21 +272,6 @@ class ModelSpec(_Named):
         parameters_of_interest: Iterable[str] = ...,
         parameter_points: Iterable[ParameterPoint] = ...,
     ) -> None: ...
-    __match_args__: Final = (
-        "name",
-        "channels",
-        "parameters",
-        "parameters_of_interest",
-        "parameter_points",
-    )
-    @property
-    def channels(self) -> tuple[Channel, ...]: ...
-    @property
-    def parameters(self) -> tuple[Parameter, ...]: ...
-    @property
-    def parameters_of_interest(self) -> tuple[str, ...]: ...
-    @property
-    def parameter_points(self) -> tuple[ParameterPoint, ...]: ...
     def to_cpp(self, observations: Any, *, namespace: str = "model", clad: bool = False) -> str: ...
     def to_hs3(self, observations: Iterable[Observations] = (), *, lossy: bool = False) -> str: ...
     def to_pyhf(
@@ -537,35 +394,12 @@ class CovarianceKind(enum.Enum):
 
 @final
 class MinimizeOptions(_Struct):
-    def __init__(
-        self,
-        max_iterations: int = ...,
-        edm_tolerance: float = ...,
-        gradient_tolerance: float = ...,
-        covariance: CovarianceKind = ...,
-        diagnostics: bool = ...,
-        weak_curvature: float = ...,
-    ) -> None: ...
-    __match_args__: Final = (
-        "max_iterations",
-        "edm_tolerance",
-        "gradient_tolerance",
-        "covariance",
-        "diagnostics",
-        "weak_curvature",
-    )
-    @property
-    def max_iterations(self) -> int: ...
-    @property
-    def edm_tolerance(self) -> float: ...
-    @property
-    def gradient_tolerance(self) -> float: ...
-    @property
-    def covariance(self) -> CovarianceKind: ...
-    @property
-    def diagnostics(self) -> bool: ...
-    @property
-    def weak_curvature(self) -> float: ...
+    max_iterations: int = ...
+    edm_tolerance: float = ...
+    gradient_tolerance: float = ...
+    covariance: CovarianceKind = ...
+    diagnostics: bool = ...
+    weak_curvature: float = ...
 
 @final
 class MinimizeSummary(metaclass=_BoundType):

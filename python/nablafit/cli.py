@@ -35,10 +35,9 @@ from ._cli.common import (
     make_console,
     make_model,
     make_table,
-    measurement_option,
+    model_options,
     open_workspace,
     parse_values,
-    poi_option,
     print_page,
     progress_bar,
     request_options,
@@ -46,7 +45,6 @@ from ._cli.common import (
     seed_option,
     threads_option,
     warnings_on_stderr,
-    workspace_argument,
 )
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
@@ -198,7 +196,9 @@ def _signals_interrupt() -> Iterator[list[tuple[str, int]]]:
             signal.signal(number, signal.SIG_DFL)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, message="nablafit %(version)s")
 @_printing_option(
     "--cmake-dir", cmake_dir, "Print the directory of nablafitConfig.cmake, for C++ projects."
@@ -224,12 +224,7 @@ for _command in _COMMANDS:
 
 @_cli.command("fit")
 @request_options("FitResult")
-@click.option(
-    "--minimizer",
-    default="newton",
-    show_default=True,
-    help='"newton", "minuit" or "scipy:<method>".',
-)
+@click.option("--minimizer", default="newton", help='"newton", "minuit" or "scipy:<method>".')
 @click.option(
     "--backend", metavar="NAME", help="How derivatives are computed; see nablafit.build_info()."
 )
@@ -242,9 +237,7 @@ for _command in _COMMANDS:
 @click.option(
     "--starts", type=COUNT_OR_NONE, default=0, metavar="N", help="Number of random starts."
 )
-@click.option(
-    "--seed", type=SEED, default=0, show_default=True, help="Random seed for the random starts."
-)
+@click.option("--seed", type=SEED, default=0, help="Random seed for the random starts.")
 def _fit(request: Request, /, **options: Option) -> int:
     """Fit the observed data of WORKSPACE."""
     model, data = request.open()
@@ -263,9 +256,7 @@ def _fit(request: Request, /, **options: Option) -> int:
 
 @_cli.command("toys")
 @guarded
-@workspace_argument
-@measurement_option
-@poi_option
+@model_options
 @click.option(
     "--toys",
     "n_toys",
@@ -273,13 +264,10 @@ def _fit(request: Request, /, **options: Option) -> int:
     former="--n",
     type=COUNT,
     default=1000,
-    show_default=True,
     help="Number of toys of all shards together.",
 )
 @seed_option
-@click.option(
-    "--shard", default="1/1", show_default=True, metavar="I/K", help="Make only part I of K."
-)
+@click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
 @threads_option
 @click.option(
     "--set",
@@ -355,9 +343,7 @@ def _toy_point(
 
 
 @_cli.command("inspect")
-@workspace_argument
-@measurement_option
-@poi_option
+@model_options
 @json_option
 def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_json: bool) -> int:
     """Show the contents of WORKSPACE; the model is shown even if the data are wrong."""

@@ -67,12 +67,10 @@ def bin_factor(
 
     Parameters
     ----------
-    name : str
-        Name of the modifier.
+    name, parameters
+        As in `factor`.
     expression : str
         Arithmetic in the parameters and in the variables of the bin.
-    parameters : iterable of str
-        The parameters that it names.
     edges : array_like, shape (n_bins + 1,), optional
         Ascending bin edges of a one-dimensional channel, e.g. `channel.axes[0].edges`. They define
         the variables `x`, the bin's centre, `x_low` and `x_high`.
@@ -109,12 +107,10 @@ def bin_integral(
 
     Parameters
     ----------
-    name : str
-        Name of the modifier.
+    name, parameters
+        As in `factor`.
     expression : str
         The density in the parameters and in `variable`. It need not be normalised.
-    parameters : iterable of str
-        The parameters that it names.
     edges : array_like, shape (n_bins + 1,)
         Ascending bin edges, in the unit of `variable`.
     variable : str

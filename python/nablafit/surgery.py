@@ -61,12 +61,18 @@ def parameters_of(modifier: Modifier) -> tuple[str, ...]:
     return (modifier.parameter,)
 
 
-def _all_modifiers(spec: ModelSpec) -> list[Modifier]:
+def modifiers_of(spec: ModelSpec) -> list[Modifier]:
+    """Return the modifiers of all samples, in the order of the model."""
     return [m for channel in spec.channels for s in channel.samples for m in s.modifiers]
 
 
-def _used(spec: ModelSpec) -> set[str]:
-    return {name for modifier in _all_modifiers(spec) for name in parameters_of(modifier)}
+def users_of(spec: ModelSpec) -> dict[str, list[Modifier]]:
+    """Return the modifiers that use each parameter."""
+    users: dict[str, list[Modifier]] = {}
+    for modifier in modifiers_of(spec):
+        for name in parameters_of(modifier):
+            users.setdefault(name, []).append(modifier)
+    return users
 
 
 def _chosen(patterns: Names, known: Iterable[str], kind: str) -> set[str]:
@@ -112,7 +118,7 @@ def prune(
     """Remove channels, samples and modifiers, and the parameters that are no longer used.
 
     The width of a staterror becomes that of the samples that are left, unless it was stated by
-    itself (`sigmas` of a pyhf measurement); a bin that has none any more is fixed.
+    itself (`sigmas` of a pyhf measurement); a bin left without one is fixed.
 
     Parameters
     ----------
@@ -132,7 +138,7 @@ def prune(
         that keep only that of the sum (RooWorkspace, HS3 of ROOT).
     """
     known_samples = [sample.name for channel in spec.channels for sample in channel.samples]
-    found = _all_modifiers(spec)
+    found = modifiers_of(spec)
     known_modifiers = [n for m in found for n in (m.name, *parameters_of(m))]
     gone_channels = _chosen(channels, (c.name for c in spec.channels), "channel")
     gone_samples = _chosen(samples, known_samples, "sample")
@@ -162,7 +168,7 @@ def _with_channels(spec: ModelSpec, channels: Sequence[Channel]) -> ModelSpec:
     if not channels:
         raise located(ArgumentError, "no channel would be left", spec.name)
     changed = spec.replace(channels=tuple(channels))
-    unused = _used(spec) - _used(changed)
+    unused = users_of(spec).keys() - users_of(changed).keys()
     points = tuple(
         point.replace(values=tuple(v for v in point.values if v.parameter not in unused))
         for point in spec.parameter_points
@@ -248,13 +254,13 @@ def rename(
     SpecError
         If a new name exists already.
     """
-    found = _all_modifiers(spec)
+    found = modifiers_of(spec)
     new_channels = _checked(channels, (c.name for c in spec.channels), "channel")
     known_samples = (s.name for c in spec.channels for s in c.samples)
     new_samples = _checked(samples, known_samples, "sample")
     new_modifiers = _checked(modifiers, (m.name for m in found), "modifier")
     new_parameters = {
-        **_following(_used(spec), new_modifiers),
+        **_following(users_of(spec), new_modifiers),
         **_checked(parameters, _parameter_names(spec), "parameter"),
     }
 
@@ -426,7 +432,7 @@ def _bins_of(spec: ModelSpec, kind: type[StatError | ShapeSys]) -> list[tuple[st
 
 def _meeting(specs: Sequence[ModelSpec], kind: type[StatError | ShapeSys]) -> set[str]:
     """Return the sets of numbered bins of a kind whose names another model uses as well."""
-    used = [_used(spec) for spec in specs]
+    used = [users_of(spec) for spec in specs]
     return {
         _split(name)[0]
         for i, spec in enumerate(specs)

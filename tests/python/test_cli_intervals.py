@@ -170,12 +170,16 @@ def test_a_bound_is_no_failure(
         ("toys", "--n", "--toys", ["-o", "toys.npz"]),
     ],
 )
-def test_former_names_of_options(command: str, former: str, name: str, rest: list[str]) -> None:
+def test_former_names_of_options(
+    command: str, former: str, name: str, rest: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     found = _cli.commands[command]
     contexts = [
         found.make_context(command, ["workspace.json", *rest, option, "7"])
         for option in (former, name)
     ]
+    said = f"warning: {former} is deprecated, use {name}\n"
+    assert capsys.readouterr().err == said
     assert contexts[0].params == contexts[1].params
     assert 7 in contexts[0].params.values()
     helped = found.get_help(contexts[0])

@@ -34,7 +34,7 @@ from ..workspace import Workspace
 from .outputs import NamedPath, OutputPath, guarded, patch_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..data import Data
     from ..model import Model
@@ -64,7 +64,15 @@ class RenamedOption(click.Option):
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ANN401
         """Make the parser know both names."""
         super().add_to_parser(parser, ctx)
-        parser.add_option(obj=self, opts=[self.former], dest=self.name, action="store", nargs=1)
+        parser.add_option(obj=self, opts=[self.former], dest=self.former, action="store", nargs=1)
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Take the value that the former name was given, and say what to write in its place."""
+        if self.former in opts:
+            message = f"{self.former} is deprecated, use {self.opts[0]}"
+            click.echo(f"warning: {message}", err=True)
+            opts = {self.name or "": opts[self.former], **opts}
+        return super().consume_value(ctx, opts)
 
 
 def with_options(*options: Callable[[CommandT], CommandT]) -> Callable[[CommandT], CommandT]:
@@ -94,21 +102,20 @@ threads_option = click.option(
     type=COUNT,
     help="Number of threads; default: NABLAFIT_NUM_THREADS, else all processors.",
 )
-seed_option = click.option(
-    "--seed", type=SEED, default=0, show_default=True, help="Random seed for the toys."
-)
-start_option = click.option(
-    "--start", type=START, default=0, show_default=True, help="Number of the first toy."
-)
-level_option = click.option(
-    "--level", type=float, default=0.95, show_default=True, help="Confidence level."
-)
+seed_option = click.option("--seed", type=SEED, default=0, help="Random seed for the toys.")
+start_option = click.option("--start", type=START, default=0, help="Number of the first toy.")
+level_option = click.option("--level", type=float, default=0.95, help="Confidence level.")
 fit_option = click.option(
     "--fit",
     "fit_path",
     type=NamedPath(),
     help="Result of `nablafit fit -o` to use instead of a new fit.",
 )
+
+
+def choice_option(text: str, among: Sequence[str], *names: str) -> Callable[[CommandT], CommandT]:
+    """Return an option for one of some words, by default the first; `text` is its help."""
+    return click.option(*names, type=click.Choice(among), default=among[0], help=text)
 
 
 def starts_option(default: int | None) -> Callable[[CommandT], CommandT]:
@@ -180,6 +187,7 @@ _mount_option = click.option(
     help="Folder HERE to use where HistFactory XML says INSIDE; may be repeated.",
 )
 workspace_argument = source_argument("workspace")
+model_options = with_options(workspace_argument, measurement_option, poi_option)
 
 
 @dataclass(frozen=True)
@@ -442,7 +450,6 @@ def request_options(
             common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(Request)}
             return command(Request(**common), **arguments)
 
-        options = (workspace_argument, measurement_option, poi_option, fix_options)
-        return with_options(*options, json_option, output, guarded)(run)
+        return with_options(model_options, fix_options, json_option, output, guarded)(run)
 
     return add

@@ -37,9 +37,7 @@ __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 @click.command("intervals")
 @request_options("IntervalsResult")
 @click.argument("parameters", nargs=-1)
-@click.option(
-    "--sigma", type=float, default=1.0, show_default=True, help="Width in standard deviations."
-)
+@click.option("--sigma", type=float, default=1.0, help="Width in standard deviations.")
 @click.option("--level", type=float, help="Confidence level instead, e.g. 0.95.")
 @starts_option(0)
 @threads_option
@@ -122,7 +120,6 @@ def _parse_range(text: str) -> tuple[float, float]:
     type=float,
     multiple=True,
     default=(0.68, 0.95),
-    show_default=True,
     help="Confidence level; may be repeated.",
 )
 @click.option(
@@ -132,7 +129,6 @@ def _parse_range(text: str) -> tuple[float, float]:
     former="--n",
     type=COUNT,
     default=60,
-    show_default=True,
     help="Number of points on each contour.",
 )
 @starts_option(0)
@@ -164,7 +160,6 @@ def contour(
     former="--n-toys",
     type=COUNT,
     default=1000,
-    show_default=True,
     help="Number of toys per value.",
 )
 @seed_option

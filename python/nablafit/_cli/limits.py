@@ -53,14 +53,14 @@ _test_options = with_options(
 @click.command("limit")
 @request_options("LimitResult", "LimitGridResult")
 @level_option
-@click.option("--statistic", default="qtilde", show_default=True, help='"qtilde" or "q".')
-@click.option("--criterion", default="CLs", show_default=True, help='"CLs" or "CLs+b".')
+@click.option("--statistic", default="qtilde", help='"qtilde" or "q".')
+@click.option("--criterion", default="CLs", help='"CLs" or "CLs+b".')
 @click.option(
     "--values",
     metavar="LIST",
     help="Interpolate between these values, 0.5,1,2 or LOW:HIGH:N, instead of searching.",
 )
-@click.option("--interpolation", default="log", show_default=True, help='"log" or "linear".')
+@click.option("--interpolation", default="log", help='"log" or "linear".')
 @click.option(
     "--patchset",
     type=NamedPath(),
@@ -125,12 +125,7 @@ def _grid(request: Request, patchset: Path, arguments: dict[str, Any], csv: Path
     metavar="[NAME=]VALUE",
     help="Tested value; default: 1, or 0 for q0. Repeat with names for several parameters.",
 )
-@click.option(
-    "--statistic",
-    default="qtilde",
-    show_default=True,
-    help='"qtilde", "q", "t", "ttilde" or "q0".',
-)
+@click.option("--statistic", default="qtilde", help='"qtilde", "q", "t", "ttilde" or "q0".')
 @_test_options
 def hypotest_command(
     request: Request,
@@ -154,16 +149,11 @@ def hypotest_command(
 @click.command("significance")
 @request_options("SignificanceResult")
 @click.option(
-    "--expected-at",
-    type=float,
-    default=1.0,
-    show_default=True,
-    help="Signal strength of the expected significance.",
+    "--expected-at", type=float, default=1.0, help="Signal strength of the expected significance."
 )
 @click.option(
     "--asimov",
     default="profiled",
-    show_default=True,
     help='Nuisance parameters of its Asimov data: "profiled" to the data or "prefit".',
 )
 @_test_options

@@ -16,6 +16,7 @@ from ..infer.impacts.ranking import METHODS as RANKING_METHODS
 from .common import (
     Option,
     Request,
+    choice_option,
     fit_option,
     none_if_empty,
     progress_bar,
@@ -48,10 +49,7 @@ _top_option = click.option(
 @click.command()
 @request_options("RankingResult")
 @_selection_options
-@click.option(
-    "--method", type=click.Choice(RANKING_METHODS), default="refit", show_default=True,
-    help="How impacts are computed.",
-)  # fmt: skip
+@choice_option("How impacts are computed.", RANKING_METHODS, "--method")
 @_top_option
 @starts_option(0)
 @threads_option
@@ -110,16 +108,16 @@ def impacts(
 @request_options("PullsResult")
 @_selection_options
 @click.option(
-    "--over-constrained", type=float, default=0.7, show_default=True,
+    "--over-constrained",
+    default=0.7,
     help="Warn of constraints (error / width) below this value.",
-)  # fmt: skip
-@click.option(
-    "--pulled", type=float, default=2.0, show_default=True, help="Warn of pulls above this value."
 )
+@click.option("--pulled", type=float, default=2.0, help="Warn of pulls above this value.")
 @click.option(
-    "--one-sided", type=float, default=0.5, show_default=True,
+    "--one-sided",
+    default=0.5,
     help="Warn if the one-sided fraction of the up and down variations exceeds this value.",
-)  # fmt: skip
+)
 def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
     """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
     model, data = request.open()
@@ -132,13 +130,13 @@ def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
 @request_options("BreakdownResult")
 @fit_option
 @click.option(
-    "--group", "groups", multiple=True, metavar="NAME=PATTERN[,...]",
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME=PATTERN[,...]",
     help="Parameters that form a group; may be repeated. Default: groups by type of modifier.",
-)  # fmt: skip
-@click.option(
-    "--method", type=click.Choice(BREAKDOWN_METHODS), default="linear", show_default=True,
-    help="How contributions are computed.",
-)  # fmt: skip
+)
+@choice_option("How contributions are computed.", BREAKDOWN_METHODS, "--method")
 @threads_option
 def breakdown(
     request: Request, /, fit_path: Path | None, groups: tuple[str, ...], **options: Option
@@ -157,13 +155,9 @@ def breakdown(
 @request_options("CorrelationResult")
 @_selection_options
 @click.option(
-    "--threshold", type=float, default=0.2, show_default=True,
-    help="Leave out parameters whose correlations are all smaller.",
-)  # fmt: skip
-@click.option(
-    "--order", type=click.Choice(ORDERS), default="model", show_default=True,
-    help="Order of the parameters.",
-)  # fmt: skip
+    "--threshold", default=0.2, help="Leave out parameters whose correlations are all smaller."
+)
+@choice_option("Order of the parameters.", ORDERS, "--order")
 def correlation(request: Request, /, fit_path: Path | None, **options: Option) -> int:
     """Show correlations between the parameters of WORKSPACE after a fit."""
     best = request.best_fit(*request.open(), fit_path)

@@ -15,17 +15,16 @@ from .common import (
     COUNT_OR_NONE,
     Option,
     Source,
+    choice_option,
     echo,
     level_option,
-    measurement_option,
+    model_options,
     open_workspace,
-    poi_option,
     say,
     seed_option,
     threads_option,
     warnings_on_stderr,
     with_options,
-    workspace_argument,
 )
 from .outputs import NamedPath, OutputPath, guarded
 
@@ -35,18 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["plot_command", "report_command"]
 
 _label_options = with_options(
-    click.option("--experiment", default="", metavar="TEXT", help='Experiment, e.g. "ATLAS".'),
-    click.option("--status", default="", metavar="TEXT", help='Status, e.g. "Internal".'),
+    click.option("--experiment", metavar="TEXT", help='Experiment, e.g. "ATLAS".'),
+    click.option("--status", metavar="TEXT", help='Status, e.g. "Internal".'),
     click.option("--energy", type=float, help="Centre-of-mass energy in TeV."),
     click.option("--luminosity", type=float, help="Integrated luminosity in 1/fb."),
-    click.option("--text", default="", metavar="TEXT", help="One more line for the label."),
-    click.option(
-        "--style",
-        type=click.Choice(["plain", "ATLAS", "CMS"]),
-        default="plain",
-        show_default=True,
-        help="Fonts, and position of the label.",
-    ),
+    click.option("--text", metavar="TEXT", help="One more line for the label."),
+    choice_option("Fonts, and position of the label.", ["plain", "ATLAS", "CMS"], "--style"),
 )
 
 
@@ -55,7 +48,8 @@ def _label(values: dict[str, Any]) -> Label:
     from ..plot import Label
 
     names = ("experiment", "status", "energy", "luminosity", "text", "style")
-    return Label(**{name: values.pop(name) for name in names if name in values})
+    given = {name: values.pop(name, None) for name in names}
+    return Label(**{name: value for name, value in given.items() if value is not None})
 
 
 @click.command("plot")
@@ -157,9 +151,7 @@ def _plots() -> None:
 
 @click.command("report")
 @guarded
-@workspace_argument
-@measurement_option
-@poi_option
+@model_options
 @click.option("--title", metavar="TEXT", help="Title of the page.")
 @_label_options
 @click.option("--no-ranking", is_flag=True, help="Leave out the ranking.")
@@ -169,7 +161,6 @@ def _plots() -> None:
     "n_toys",
     type=COUNT_OR_NONE,
     default=0,
-    show_default=True,
     help="Number of toys for the goodness of fit.",
 )
 @seed_option
@@ -179,7 +170,6 @@ def _plots() -> None:
     "--output",
     type=OutputPath("report"),
     default=Path("report.html"),
-    show_default=True,
     help="HTML page to write.",
 )
 def report_command(

@@ -17,16 +17,16 @@ from ..io.cpp import to_cpp
 from .common import (
     Option,
     Source,
+    choice_option,
     echo,
     echo_json,
     measurement_option,
+    model_options,
     open_workspace,
-    poi_option,
     say,
     source_argument,
     warnings_on_stderr,
     with_options,
-    workspace_argument,
 )
 from .outputs import NamedPath, OutputPath, guarded, is_terminal, write_new
 
@@ -47,14 +47,7 @@ _writing_options = with_options(
     guarded,
     measurement_option,
     click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
-    click.option(
-        "--to",
-        "target",
-        type=click.Choice(["pyhf", "hs3"]),
-        default="pyhf",
-        show_default=True,
-        help="Format to write.",
-    ),
+    choice_option("Format to write.", ["pyhf", "hs3"], "--to", "target"),
     click.option(
         "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
     ),
@@ -67,7 +60,11 @@ def _names_options(verb: str, metavar: str, *kinds: str) -> Callable[[CommandT],
     return with_options(
         *(
             click.option(
-                f"--{kind}", multiple=True, metavar=metavar, help=f"{verb} a {kind}; {more}."
+                f"--{kind}",
+                f"{kind}s",
+                multiple=True,
+                metavar=metavar,
+                help=f"{verb} a {kind}; {more}.",
             )
             for kind in kinds
         )
@@ -147,25 +144,19 @@ def combine(sources: tuple[Path, ...], **options: Option) -> None:
 @_names_options("Remove", "NAME", "channel", "sample", "modifier")
 @click.option(
     "--modifier-type",
+    "modifier_types",
     multiple=True,
     metavar="TYPE",
     help='Remove modifiers of this type, e.g. "staterror"; may be repeated.',
 )
 @_writing_options
-def prune(
-    source: Source,
-    channel: tuple[str, ...],
-    sample: tuple[str, ...],
-    modifier: tuple[str, ...],
-    modifier_type: tuple[str, ...],
-    **options: Option,
-) -> None:
+def prune(source: Source, **options: Option) -> None:
     """Write SOURCE without some channels, samples or modifiers to OUTPUT."""
+    kinds = ("channels", "samples", "modifiers", "modifier_types")
+    names = {kind: options.pop(kind) for kind in kinds}
     writing = _Writing(**options)
     spec, observations = writing.load(source)
-    pruned = surgery.prune(
-        spec, channels=channel, samples=sample, modifiers=modifier, modifier_types=modifier_type
-    )
+    pruned = surgery.prune(spec, **names)
     if observations is not None:
         observations = surgery.matching(observations, pruned, spec)
     writing.write(pruned, observations)
@@ -176,35 +167,20 @@ def prune(
 @_output
 @_names_options("Rename", "OLD=NEW", "channel", "sample", "modifier", "parameter")
 @_writing_options
-def rename(
-    source: Source,
-    channel: tuple[str, ...],
-    sample: tuple[str, ...],
-    modifier: tuple[str, ...],
-    parameter: tuple[str, ...],
-    **options: Option,
-) -> None:
+def rename(source: Source, **options: Option) -> None:
     """Write SOURCE with other names to OUTPUT."""
+    samples = _pairs(options.pop("samples"))
+    names = {kind: _pairs(options.pop(kind)) for kind in ("channels", "modifiers", "parameters")}
     writing = _Writing(**options)
     spec, observations = writing.load(source)
-    channels, modifiers, parameters = _pairs(channel), _pairs(modifier), _pairs(parameter)
-    renamed = surgery.rename(
-        spec,
-        channels=channels,
-        samples=_pairs(sample),
-        modifiers=modifiers,
-        parameters=parameters,
-    )
     if observations is not None:
-        observations = surgery.rename_observations(
-            observations, channels=channels, modifiers=modifiers, parameters=parameters
-        )
-    writing.write(renamed, observations)
+        observations = surgery.rename_observations(observations, **names)
+    writing.write(surgery.rename(spec, samples=samples, **names), observations)
 
 
 @click.command("export")
 @guarded
-@workspace_argument
+@model_options
 @click.option(
     "-o",
     "--output",
@@ -212,11 +188,7 @@ def rename(
     required=True,
     help='Header file to write, "-" for the terminal.',
 )
-@measurement_option
-@poi_option
-@click.option(
-    "--namespace", default="model", show_default=True, help="C++ namespace of the functions."
-)
+@click.option("--namespace", default="model", help="C++ namespace of the functions.")
 @click.option("--clad", is_flag=True, help="Prepare nll for differentiation by Clad.")
 def export(
     workspace: Source,

@@ -15,6 +15,7 @@ from .common import (
     COUNT_OR_NONE,
     Option,
     Request,
+    choice_option,
     fit_option,
     request_options,
     seed_option,
@@ -35,24 +36,11 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
 @click.option(
     "--prefit/--postfit",
     default=False,
-    help="Initial values and constraint widths, or values and covariance of a fit (default).",
+    help="Initial values and constraint widths, or values and covariance of a fit.",
 )
 @fit_option
-@click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["text", "csv", "latex"]),
-    default="text",
-    show_default=True,
-    help="Format of the table.",
-)
-@click.option(
-    "--by",
-    type=click.Choice(["channel", "bin"]),
-    default="channel",
-    show_default=True,
-    help="One row per channel, or per bin.",
-)
+@choice_option("Format of the table.", ["text", "csv", "latex"], "--format", "layout")
+@choice_option("One row per channel, or per bin.", ["channel", "bin"], "--by")
 def yields_command(
     request: Request,
     /,
@@ -88,12 +76,7 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 @click.command("gof")
 @request_options("GoodnessOfFitResult")
 @click.option(
-    "--toys",
-    "n_toys",
-    type=COUNT_OR_NONE,
-    default=0,
-    show_default=True,
-    help="Number of toys for a second p-value.",
+    "--toys", "n_toys", type=COUNT_OR_NONE, default=0, help="Number of toys for a second p-value."
 )
 @seed_option
 @start_option

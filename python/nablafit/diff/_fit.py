@@ -11,7 +11,7 @@ import numpy as np
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues, float_array, float_vector, index_of
 from ..errors import ArgumentError, located
-from ..model import Likelihood
+from ..fit import likelihood_of
 from ._setup import fit_arrays
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..inputs import InputValues
     from ..minimizers.problem import Bounds, Fixed
-    from ..model import Model
-
-__all__ = ["Cotangent", "DifferentiableFit", "Tangent", "fit"]
+    from ..model import Likelihood, Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,15 +217,8 @@ def fit(
     Error
         If there is no minimum.
     """
-    if not isinstance(model, Likelihood):
-        if data is None:
-            message = "a Model needs data to fit; get them from workspace.data(model)"
-            raise located(ArgumentError, message, "data")
-        model = model.likelihood(data)
-    elif data is not None:
-        message = "a Likelihood has its data already; pass its model with other data"
-        raise located(ArgumentError, message, "data")
-    return DifferentiableFit(model, initial=initial, bounds=bounds, fixed=fixed)
+    likelihood = likelihood_of(model, data)
+    return DifferentiableFit(likelihood, initial=initial, bounds=bounds, fixed=fixed)
 
 
 def by_parameter(

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _diff
 from .._arrays import FloatArray, ParameterValues
+from ..infer.predictions.yields import row_bins
 from ._fit import parameter_vector
 from ._objective import make_batch
 from ._objectives import run
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
     from ._objective import Objective
-
-__all__ = ["expected_information", "fisher_information", "optimal_weights", "score"]
 
 
 def score(model: Model, data: Data, at: ParameterValues | None = None) -> FloatArray:
@@ -52,15 +51,8 @@ def optimal_weights(model: Model, at: ParameterValues | None = None) -> FloatArr
         As in `score`.
     """
     x = model.point(at)
-    rows = model.yield_jacobian(x).toarray()
-    bins = np.concatenate(
-        [
-            np.tile(np.arange(where.start, where.stop), len(channel.samples))
-            for channel, where in zip(model.spec.channels, model.channel_bins.values(), strict=True)
-        ]
-    )
     jacobian = np.zeros((model.n_bins, model.n_parameters))
-    np.add.at(jacobian, bins, rows)
+    np.add.at(jacobian, row_bins(model), model.yield_jacobian(x).toarray())
     yields = model.expected(x)[:, np.newaxis]
     return np.where(yields > 0, jacobian / np.where(yields > 0, yields, 1.0), 0.0)
 

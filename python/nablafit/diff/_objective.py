@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
 
-__all__ = ["Batch", "Objective", "Rows", "make_batch"]
-
 Rows: TypeAlias = tuple[
     FloatArray, FloatArray, "FloatArray | None", "FloatArray | None", "FloatArray | None"
 ]

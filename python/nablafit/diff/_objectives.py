@@ -30,15 +30,6 @@ if TYPE_CHECKING:
     from ..model import Model
     from ._objective import Batch, Rows
 
-__all__ = [
-    "cls",
-    "expected_significance",
-    "expected_uncertainty",
-    "goodness_of_fit",
-    "test_statistic",
-    "upper_limit",
-]
-
 _FOR_LIMITS = ("qtilde", "q")
 _MOST_STEPS = 60
 _TOLERANCE = 1e-11

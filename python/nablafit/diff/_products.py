@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..inputs import InputValues
     from ..model import Likelihood, Model
 
-__all__ = ["gradient_jvp", "gradient_vjp", "yields_jvp", "yields_vjp"]
-
 
 def gradient_vjp(
     likelihood: Likelihood, x: ParameterValues, v: ArrayLike | Mapping[str, float]

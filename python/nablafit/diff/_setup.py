@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._arrays import ParameterValues, thread_count
+from .._arrays import ParameterValues
 from ..errors import ArgumentError, located
 from ..minimizers.problem import box, hold
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ..infer.testing._hypothesis import Hypothesis
     from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
-
-__all__ = ["fit_arrays", "hypothesis_arrays", "thread_count"]
 
 
 def fit_arrays(

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from ..model import Likelihood, Model
     from ..result import FitResult
 
-__all__ = [
-    "EXACT",
-    "ParameterWarning",
-    "check_choice",
-    "check_fit",
-    "choose_pois",
-    "failure_warnings",
-    "find_poi",
-    "fit_of",
-    "warning_lines",
-]
-
 EXACT = 1e-10
 """Tolerance of fits whose covariance becomes results: to 1e-8 whatever the units of parameters."""
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..minimizers.problem import Bounds
     from ..model import Model
 
-__all__ = ["Elsewhere", "Origin", "disagreement", "fit_elsewhere", "has_others"]
-
 # Minima of -log L whose values are closer are the same.
 SAME = 5e-6
 # Change of the expected events, in Poisson standard deviations added up over bins and squared, from

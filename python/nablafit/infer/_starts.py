@@ -13,12 +13,11 @@ from .. import _core
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ..spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
+from ..surgery import modifiers_of, parameters_of
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..model import Model
-
-__all__ = ["Bends", "bends", "check_starts", "further_starts", "mirrored", "random_starts"]
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
@@ -209,16 +208,12 @@ def _find_bends(model: Model) -> Bends:
 def _kinds(model: Model) -> dict[int, bool]:
     """Return the parameters that may be bent, all but those of bins, and which are norm factors."""
     names: dict[str, bool] = {}
-    for channel in model.spec.channels:
-        for sample in channel.samples:
-            for modifier in sample.modifiers:
-                if isinstance(modifier, NormSys | HistoSys | Lumi):
-                    names.setdefault(modifier.parameter, False)
-                elif isinstance(modifier, NormFactor):
-                    names[modifier.parameter] = True
-                elif isinstance(modifier, FormulaFactor):
-                    for name in modifier.parameters:
-                        names.setdefault(name, False)
+    for modifier in modifiers_of(model.spec):
+        if isinstance(modifier, NormFactor):
+            names[modifier.parameter] = True
+        elif isinstance(modifier, NormSys | HistoSys | Lumi | FormulaFactor):
+            for name in parameters_of(modifier):
+                names.setdefault(name, False)
     return {model.index(name): is_factor for name, is_factor in names.items()}
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..minimizers.problem import Bounds, Fixed
     from ..model import Model
 
-__all__ = ["Bridge", "HostFit", "HostFunction", "Scalar"]
-
 Scalar: TypeAlias = Callable[..., Any]
 """A function of arrays of a framework."""
 
@@ -64,8 +62,7 @@ class HostFit:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Lengths of the arguments."""
-        model = self.model
-        sizes = (model.inputs.size, model.n_bins, len(model.constrained_parameters))
+        sizes = input_sizes(self.model)
         return (*sizes, len(self.held)) if self.held else sizes
 
     def forward(self, *arrays: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -108,65 +105,31 @@ class HostFit:
         return arrays if self.held else (*arrays, np.empty(0))
 
 
-def make_fit(
-    model: Model,
-    *,
-    held: Sequence[str],
-    initial: ParameterValues | None,
-    bounds: Bounds | None,
-    fixed: Fixed | None,
-    n_threads: int | None,
-) -> HostFit:
-    """Return a fit; options as in the bridges."""
-    indices = tuple(model.index(name) for name in held)
-    if len(set(indices)) < len(indices):
-        message = f"expected each parameter once, got {list(held)}"
-        raise located(ArgumentError, message, "held")
-    arrays = fit_arrays(model, initial, bounds, fixed)
-    arrays["fixed"] = arrays["fixed"].copy()
-    arrays["fixed"][list(indices)] = True
-    return HostFit(model, arrays, indices, thread_count(n_threads))
-
-
 def make_objective(
-    name: str, model: Model, *, data: Data | None, has_data: bool, options: dict[str, Any]
+    name: str,
+    model: Model,
+    options: dict[str, Any],
+    data: Data | None = None,
+    *,
+    observed: bool = False,
 ) -> HostFunction:
     """Return one of the objectives of `nablafit.diff` as a function of inputs, or also of data."""
     function = getattr(diff, name)
+    given = options if data is None else {**options, "data": data}
 
-    def evaluate(inputs: FloatArray, *observed: FloatArray) -> Sequence[FloatArray]:
+    def evaluate(inputs: FloatArray, *arrays: FloatArray) -> Sequence[FloatArray]:
         found: Objective = function(
-            model, inputs=inputs, **dict(zip(DATA, observed, strict=False)), **options, **fixed_data
+            model, inputs=inputs, **dict(zip(DATA, arrays, strict=False)), **given
         )
-        if not observed:
-            return found.value, found.inputs
-        return found.value, found.inputs, *(getattr(found, member) for member in DATA)
+        by_data = [getattr(found, member) for member in DATA] if arrays else []
+        return found.value, found.inputs, *by_data
 
-    fixed_data = {} if data is None else {"data": data}
-    n_observables = len(model.constrained_parameters)
-    sizes = (model.inputs.size, *((model.n_bins, n_observables) if has_data else ()))
-    return HostFunction(evaluate, sizes)
+    return HostFunction(evaluate, input_sizes(model)[: 3 if observed else 1])
 
 
-def make_nll(model: Model, n_threads: int | None) -> HostFunction:
-    """Return -log L as a function of parameters, inputs and data."""
-    threads, arrays = thread_count(n_threads), fit_arrays(model)
-
-    def evaluate(x: FloatArray, *rest: FloatArray) -> Sequence[FloatArray]:
-        batch = make_batch(model, None, *rest)
-        n = max(batch.n, len(x) if x.ndim == 2 else 1)
-        points = np.ascontiguousarray(np.atleast_2d(x))
-        first, by_x, messages, exception = _diff.full_gradients(
-            model._core, n, batch.arrays | arrays, points, threads
-        )
-        _raise(exception, messages, batch.is_single and x.ndim == 1)
-        value, *gradients = first
-        return value, by_x, *(g for g in gradients if g is not None)
-
-    n_observables = len(model.constrained_parameters)
-    return HostFunction(
-        evaluate, (model.n_parameters, model.inputs.size, model.n_bins, n_observables)
-    )
+def input_sizes(model: Model) -> tuple[int, int, int]:
+    """Return the lengths of inputs, counts and global observables."""
+    return model.inputs.size, model.n_bins, len(model.constrained_parameters)
 
 
 def batch_rows(arrays: Sequence[FloatArray]) -> tuple[tuple[int, ...], list[FloatArray]]:
@@ -214,7 +177,7 @@ class Bridge:
         **options
             As there: poi, at, fixed, n_threads.
         """
-        return self._objective("expected_uncertainty", model, None, has_data=False, options=options)
+        return self.scalar(make_objective("expected_uncertainty", model, options))
 
     def expected_significance(self, model: Model, **options: Any) -> Scalar:
         """Return `nablafit.diff.expected_significance` as a function of the inputs.
@@ -224,9 +187,7 @@ class Bridge:
         model, **options
             As there: poi, mu, at, bounds, fixed, n_threads.
         """
-        return self._objective(
-            "expected_significance", model, None, has_data=False, options=options
-        )
+        return self.scalar(make_objective("expected_significance", model, options))
 
     def cls(
         self, model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
@@ -244,7 +205,7 @@ class Bridge:
         **options
             As there: poi, mu, statistic, nsigma, initial, bounds, fixed, n_threads.
         """
-        return self._objective("cls", model, data, has_data=observed, options=options)
+        return self.scalar(make_objective("cls", model, options, data, observed=observed))
 
     def upper_limit(
         self, model: Model, data: Data | None = None, *, observed: bool = False, **options: Any
@@ -258,7 +219,7 @@ class Bridge:
         **options
             As there: poi, level, statistic, nsigma, initial, bounds, fixed, n_threads.
         """
-        return self._objective("upper_limit", model, data, has_data=observed, options=options)
+        return self.scalar(make_objective("upper_limit", model, options, data, observed=observed))
 
     def test_statistic(self, model: Model, **options: Any) -> Scalar:
         """Return `nablafit.diff.test_statistic` of (inputs, counts, global_observables).
@@ -268,7 +229,7 @@ class Bridge:
         model, **options
             As there: poi, mu, statistic, initial, bounds, fixed, n_threads.
         """
-        return self._objective("test_statistic", model, None, has_data=True, options=options)
+        return self.scalar(make_objective("test_statistic", model, options, observed=True))
 
     def goodness_of_fit(self, model: Model, **options: Any) -> Scalar:
         """Return `nablafit.diff.goodness_of_fit` of (inputs, counts, global_observables).
@@ -278,7 +239,7 @@ class Bridge:
         model, **options
             As there: initial, bounds, fixed, n_threads.
         """
-        return self._objective("goodness_of_fit", model, None, has_data=True, options=options)
+        return self.scalar(make_objective("goodness_of_fit", model, options, observed=True))
 
     def nll(self, model: Model, *, n_threads: int | None = None) -> Scalar:
         """Return -log L, the whole likelihood, of (x, inputs, counts, global_observables).
@@ -290,7 +251,20 @@ class Bridge:
         n_threads : int, optional
             Number of threads for a batch.
         """
-        return self.scalar(make_nll(model, n_threads))
+        threads, problem = thread_count(n_threads), fit_arrays(model)
+
+        def evaluate(x: FloatArray, *rest: FloatArray) -> Sequence[FloatArray]:
+            batch = make_batch(model, None, *rest)
+            n = max(batch.n, len(x) if x.ndim == 2 else 1)
+            points = np.ascontiguousarray(np.atleast_2d(x))
+            first, by_x, messages, exception = _diff.full_gradients(
+                model._core, n, batch.arrays | problem, points, threads
+            )
+            _raise(exception, messages, batch.is_single and x.ndim == 1)
+            value, *gradients = first
+            return value, by_x, *(g for g in gradients if g is not None)
+
+        return self.scalar(HostFunction(evaluate, (model.n_parameters, *input_sizes(model))))
 
     def fit(
         self,
@@ -319,19 +293,11 @@ class Bridge:
         n_threads : int, optional
             Number of threads for a batch.
         """
-        host = make_fit(
-            model, held=held, initial=initial, bounds=bounds, fixed=fixed, n_threads=n_threads
-        )
-        return self.pair(host)
-
-    def _objective(
-        self,
-        name: str,
-        model: Model,
-        data: Data | None,
-        *,
-        has_data: bool,
-        options: dict[str, Any],
-    ) -> Scalar:
-        host = make_objective(name, model, data=data, has_data=has_data, options=options)
-        return self.scalar(host)
+        indices = tuple(model.index(name) for name in held)
+        if len(set(indices)) < len(indices):
+            message = f"expected each parameter once, got {list(held)}"
+            raise located(ArgumentError, message, "held")
+        arrays = fit_arrays(model, initial, bounds, fixed)
+        arrays["fixed"] = arrays["fixed"].copy()
+        arrays["fixed"][list(indices)] = True
+        return self.pair(HostFit(model, arrays, indices, thread_count(n_threads)))

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from ..spec import ModelSpec
 
-__all__ = ["from_pyhf", "require_pyhf"]
-
 # What pyhf takes where `modifier_settings` are given and leave a kind of modifiers out.
 _UNSET_CODES = {"normsys": "code1", "histosys": "code0"}
 

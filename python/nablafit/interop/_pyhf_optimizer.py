@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,8 +28,6 @@ from ._pyhf_model import from_pyhf
 if TYPE_CHECKING:
     from iminuit import Minuit
 
-__all__ = ["NablafitOptimizer", "replaced_minuit"]
-
 Tensor: TypeAlias = Any
 
 # Fits with a parameter held at its bound, and driven there, end at the same minimum. pyhf divides
@@ -42,6 +40,17 @@ _ROUNDING = {"64b": 1e-9, "32b": 1e-4}
 _KNOWN_OPTIONS = ("maxiter", "tolerance", "strategy")
 _RETURNS = ("return_correlations", "return_fitted_val", "return_result_obj")
 _FLAGS = (*_RETURNS, "return_uncertainties", "do_grad", "do_stitch")
+
+
+class _Asked(NamedTuple):
+    """What pyhf wants minimised: the arguments of `OptimizerMixin.minimize`."""
+
+    objective: Callable[..., Tensor]
+    data: Tensor
+    pdf: pyhf.Model
+    init_pars: Sequence[float]
+    par_bounds: Sequence[tuple[float, float]]
+    fixed_vals: Sequence[tuple[int, float]] | None = None
 
 
 class NablafitOptimizer:
@@ -86,31 +95,24 @@ class NablafitOptimizer:
             For options that no optimizer of pyhf has.
         """
         fallback = pyhf.optimize.minuit_optimizer() if self._fallback is None else self._fallback
-        arguments = (objective, data, pdf, init_pars, par_bounds, fixed_vals)
-        return self.minimize_or_leave(fallback, *arguments, **options)
+        asked = _Asked(objective, data, pdf, init_pars, par_bounds, fixed_vals)
+        return self.minimize_or_leave(fallback, asked, **options)
 
     def minimize_or_leave(
         self,
         fallback: OptimizerMixin,
-        objective: Callable[..., Tensor],
-        data: Tensor,
-        pdf: pyhf.Model,
-        init_pars: Sequence[float],
-        par_bounds: Sequence[tuple[float, float]],
-        fixed_vals: Sequence[tuple[int, float]] | None = None,
+        asked: _Asked,
         **options: Any,  # noqa: ANN401
     ) -> Tensor:
         """Do the same; leave to `fallback`, with a FitWarning, what nablafit cannot do."""
         try:
-            likelihood = self._likelihood(objective, data, pdf, init_pars, par_bounds)
-            problem = _problem(likelihood, init_pars, par_bounds, fixed_vals or ())
+            problem = _problem(self._likelihood(asked), asked, asked.fixed_vals or ())
         except _NotOurs as reason:
             if str(reason):
                 message = f"{reason}; pyhf's own optimizer does this fit"
                 warnings.warn(message, FitWarning, stacklevel=5)
-            arguments = (objective, data, pdf, init_pars, par_bounds, fixed_vals)
             # Not `fallback.minimize`: that may be what replaced_minuit put there.
-            return OptimizerMixin.minimize(fallback, *arguments, **options)
+            return OptimizerMixin.minimize(fallback, *asked, **options)
         flags = {name: options.pop(name, False) for name in _FLAGS}
         result = _result(problem, _lowest(problem, self._with(options)))
         if not result["success"]:
@@ -133,16 +135,10 @@ class NablafitOptimizer:
             max_calls=self._options.max_calls if maxiter is None else maxiter,
         )
 
-    def _likelihood(
-        self,
-        objective: Callable[..., Tensor],
-        data: Tensor,
-        pdf: pyhf.Model,
-        init_pars: Sequence[float],
-        par_bounds: Sequence[tuple[float, float]],
-    ) -> Likelihood:
+    def _likelihood(self, asked: _Asked) -> Likelihood:
         """Return pyhf's objective as a likelihood of a compiled model, or raise _NotOurs."""
-        if objective is not twice_nll:
+        pdf = asked.pdf
+        if asked.objective is not twice_nll:
             raise _NotOurs("the objective is not pyhf.infer.mle.twice_nll")
         if not isinstance(pdf, pyhf.Model):
             raise _NotOurs(f"the model is a {type(pdf).__name__}, not a pyhf.Model")
@@ -151,9 +147,9 @@ class NablafitOptimizer:
             raise _NotOurs("")  # said before
         try:
             new = from_pyhf(pdf) if model is None else model
-            likelihood = new.likelihood(Data.from_pyhf(new, _to_numpy(data)))
+            likelihood = new.likelihood(Data.from_pyhf(new, _to_numpy(asked.data)))
             if model is None:
-                _check_agreement(likelihood, data, pdf, init_pars, par_bounds)
+                _check_agreement(likelihood, asked)
         except (Error, _NotOurs) as error:
             if model is None:
                 self._models[pdf] = str(error)
@@ -175,13 +171,10 @@ def _to_numpy(values: Tensor) -> FloatArray:
 
 
 def _problem(
-    likelihood: Likelihood,
-    init_pars: Sequence[float],
-    par_bounds: Sequence[tuple[float, float]],
-    fixed_vals: Sequence[tuple[int, float]],
+    likelihood: Likelihood, asked: _Asked, fixed_vals: Sequence[tuple[int, float]] = ()
 ) -> FitProblem:
-    initial = np.array([float(value) for value in init_pars])
-    lower, upper = np.array(par_bounds, dtype=float).reshape(-1, 2).T
+    initial = np.array([float(value) for value in asked.init_pars])
+    lower, upper = np.array(asked.par_bounds, dtype=float).reshape(-1, 2).T
     fixed = np.zeros(initial.size, dtype=bool)
     for index, value in fixed_vals:
         initial[index], fixed[index] = float(value), True
@@ -189,19 +182,13 @@ def _problem(
     return FitProblem(likelihood, initial, lower, upper, fixed)
 
 
-def _check_agreement(
-    likelihood: Likelihood,
-    data: Tensor,
-    pdf: pyhf.Model,
-    init_pars: Sequence[float],
-    par_bounds: Sequence[tuple[float, float]],
-) -> None:
+def _check_agreement(likelihood: Likelihood, asked: _Asked) -> None:
     """Raise _NotOurs unless pyhf computes the same -2 log L, at the start and next to it."""
     tensorlib, _ = pyhf.get_backend()
-    problem = _problem(likelihood, init_pars, par_bounds, ())
+    problem = _problem(likelihood, asked)
     shifted = np.clip(problem.initial + 0.3 * problem.step, problem.lower, problem.upper)
     for x in (problem.initial, shifted):
-        value = twice_nll(tensorlib.astensor(x), tensorlib.astensor(data), pdf)
+        value = twice_nll(tensorlib.astensor(x), tensorlib.astensor(asked.data), asked.pdf)
         theirs = float(_to_numpy(value).item())
         ours = 2.0 * (likelihood(x) + likelihood.constant)
         if not np.isfinite(theirs) or not np.isfinite(ours):
@@ -319,7 +306,8 @@ def replaced_minuit(ours: NablafitOptimizer) -> Iterator[None]:
     before = vars(kind).get("minimize")
 
     def minimize(self: OptimizerMixin, *arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401
-        return ours.minimize_or_leave(self, *arguments, **options)
+        named = {name: options.pop(name) for name in _Asked._fields if name in options}
+        return ours.minimize_or_leave(self, _Asked(*arguments, **named), **options)
 
     kind.minimize = minimize
     try:

@@ -33,16 +33,15 @@ from ..spec import (
     UniformConstraint,
     validate,
 )
+from ..surgery import modifiers_of
 from .pyhf_writer_bins import BinFactors, are_one_staterror, set_name, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._arrays import FloatArray
-    from ..spec import Modifier, Observations
+    from ..spec import Observations
     from .pyhf_writer_bins import BinFactor
-
-__all__ = ["to_pyhf"]
 
 ScalarModifier = NormFactor | Lumi | NormSys | HistoSys
 BinModifier = StatError | ShapeSys | ShapeFactor
@@ -104,6 +103,7 @@ class _Writer:
     def __init__(self, spec: ModelSpec, observations: Observations | None) -> None:
         self._spec = spec
         self._parameters = {parameter.name: parameter for parameter in spec.parameters}
+        self._modifiers = modifiers_of(spec)
         self._problems: list[str] = []
         self._observations = observations
         for entry in observations.global_observables if observations is not None else ():
@@ -162,13 +162,13 @@ class _Writer:
         """Name of every scalar parameter in pyhf; sets of bins get their names on the way."""
         names: dict[str, str] = {}
         taken: set[str] = set()
-        for modifier in self._modifiers():
+        for modifier in self._modifiers:
             if isinstance(modifier, Lumi) and modifier.parameter not in names:
                 if LUMI in taken:
                     self._problems.append(f"{modifier.parameter}: a second luminosity parameter")
                 names[modifier.parameter] = LUMI
                 taken.add(LUMI)
-        scalars = [m for m in self._modifiers() if isinstance(m, NormFactor | NormSys | HistoSys)]
+        scalars = [m for m in self._modifiers if isinstance(m, NormFactor | NormSys | HistoSys)]
         own = {m.parameter for m in scalars if m.name == m.parameter}
         taken |= own
         for modifier in scalars:
@@ -214,14 +214,6 @@ class _Writer:
             while factor.auxiliary_channel in channels:
                 factor.auxiliary_channel += "_"
             channels.add(factor.auxiliary_channel)
-
-    def _modifiers(self) -> list[Modifier]:
-        return [
-            modifier
-            for channel in self._spec.channels
-            for sample in channel.samples
-            for modifier in sample.modifiers
-        ]
 
     # --- channels --------------------------------------------------------------------------------
 
@@ -331,7 +323,7 @@ class _Writer:
 
     def _parameter_configs(self) -> list[dict[str, Any]]:
         types: dict[str, set[str]] = {}
-        for modifier in self._modifiers():
+        for modifier in self._modifiers:
             if isinstance(modifier, NormFactor | Lumi | NormSys | HistoSys):
                 is_alpha = isinstance(modifier, NormSys | HistoSys)
                 kind = "alpha" if is_alpha else modifier.type

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from .._arrays import FloatArray
 
-__all__ = ["BinFactor", "BinFactors", "Use", "are_one_staterror", "set_name", "width_of"]
-
 BinModifier = StatError | ShapeSys | ShapeFactor
 AGREEMENT = 1e-13
 #: of `fixed` in a measurement, the preferred one first

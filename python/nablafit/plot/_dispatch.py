@@ -15,8 +15,6 @@ from ._parameters import pulls, ranking
 from ._scans import contour, feldman_cousins, scan
 from ._yields import yields
 
-__all__ = ["plots_of"]
-
 PlotFunction: TypeAlias = Callable[..., Any]
 
 _PLOTS: dict[str, tuple[PlotFunction, ...]] = {

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..infer.predictions.goodness_of_fit import GoodnessOfFitResult
 
-__all__ = ["goodness_of_fit", "toys"]
-
 _SYMBOLS = {
     "q": r"$q_{\mu}$",
     "qtilde": r"$\tilde{q}_{\mu}$",
@@ -65,7 +63,9 @@ def toys(
     if not samples or not any(map(len, samples)):
         message = "this result has no valid toys; make it with calculator='toys'"
         raise located(ArgumentError, message, "result")
-    observed = float("nan") if isinstance(result, ToyDistribution) else _observed(result)
+    observed = float("nan")
+    if not isinstance(result, ToyDistribution):
+        observed = result.q0 if isinstance(result, SignificanceResult) else result.q
     texts = [_hypothesis(member, names) for member in members]
     with new_figure(figsize or (6.4, 5.2), label) as figure:
         axes = figure.subplots()
@@ -82,10 +82,6 @@ def toys(
         least = 0.5 * min(1.0 / len(sample) for sample in samples if len(sample))
         line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
     return save_figure(figure, save)
-
-
-def _observed(result: HypotestResult | SignificanceResult) -> float:
-    return result.q0 if isinstance(result, SignificanceResult) else result.q
 
 
 def _hypothesis(member: ToyDistribution, names: Mapping[str, str] | None) -> str:

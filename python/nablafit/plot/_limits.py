@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from ..infer.limits.results import LimitGridResult, LimitResult
 
-__all__ = ["limit", "limit_grid"]
-
 _MAX_MARKERS = 40
 """More tested values than this are a line without markers."""
 
@@ -85,7 +83,8 @@ def limit(
 
 
 def _draw_curves(axes: Axes, result: LimitResult) -> None:
-    x = _refined(result.values)
+    fine = np.linspace(result.values[0], result.values[-1], 201)
+    x = np.unique(np.concatenate([result.values, fine]))
     _draw_bands(
         axes, x, np.column_stack([_smooth(result.values, c, x) for c in result.cls_expected.T])
     )
@@ -95,13 +94,6 @@ def _draw_curves(axes: Axes, result: LimitResult) -> None:
     if len(result.values) <= _MAX_MARKERS:
         axes.plot(result.values[shown], result.cls_observed[shown], "o", color="black", ms=4)
     axes.set_xlim(result.values[0], result.values[-1])
-
-
-def _refined(values: FloatArray) -> FloatArray:
-    """Return the tested values and points between them."""
-    fine = np.linspace(values[0], values[-1], 201)
-    refined: FloatArray = np.unique(np.concatenate([values, fine]))
-    return refined
 
 
 def _smooth(values: FloatArray, p: FloatArray, x: FloatArray) -> FloatArray:

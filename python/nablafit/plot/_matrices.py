@@ -9,19 +9,18 @@ import numpy as np
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
+from ..infer.impacts._selection import select
 from ..result import FitResult
 from ._colours import BLUE, GREY, ORANGE
 from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_figure, new_figure
-from ._text import display_names, note_below, wanted
+from ._text import display_names, note_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..infer.impacts.breakdown import BreakdownResult
     from ..infer.impacts.correlation import CorrelationResult
-
-__all__ = ["breakdown", "correlation"]
 
 _MAX_NUMBERS = 24
 """Cells carry numbers up to this many parameters."""
@@ -58,7 +57,7 @@ def correlation(
     matrix = result.correlation if isinstance(result, FitResult) else result.matrix
     if matrix is None:
         raise located(ArgumentError, "the fit gave no covariance", "result")
-    chosen = np.array(wanted(result.parameters, parameters), dtype=np.intp)
+    chosen = np.array(select(result.parameters, parameters, "parameters"), dtype=np.intp)
     n_pruned = 0 if isinstance(result, FitResult) else result.n_pruned
     if isinstance(result, FitResult):
         chosen = chosen[~result.fixed[chosen]]

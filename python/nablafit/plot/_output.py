@@ -14,8 +14,6 @@ from ..errors import ArgumentError, located
 if TYPE_CHECKING:
     from ._style import StyledFigure
 
-__all__ = ["Save", "documented", "save_figure"]
-
 PlotT = TypeVar("PlotT", bound=Callable[..., Any])
 Save: TypeAlias = str | Path | Iterable[str | Path]
 

@@ -12,11 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from .._arrays import FloatArray
 from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
+from ..infer.impacts._selection import select
 from ..result import FitResult
 from ._colours import BLUE, ONE_SIGMA, ORANGE, TWO_SIGMA
 from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_figure, new_figure
-from ._text import display_names, note_below, wanted
+from ._text import display_names, note_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from ..infer.impacts.pulls import PullsResult
     from ..infer.impacts.ranking import RankingResult
-
-__all__ = ["pulls", "ranking"]
 
 _ROW = 0.21
 """Height of a line of a list of parameters, in inches."""
@@ -65,7 +64,7 @@ def pulls(
     ArgumentError
         If there is nothing to draw, or a pattern matches no parameter.
     """
-    chosen = np.array(wanted(result.parameters, parameters), dtype=np.intp)
+    chosen = np.array(select(result.parameters, parameters, "parameters"), dtype=np.intp)
     movable = chosen[~result.fixed[chosen]]
     prefit = result.prefit_errors[movable]
     constrained, n_all = _largest(movable[prefit > 0], np.abs(np.asarray(result.pulls)), n_max)

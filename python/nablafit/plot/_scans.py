@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..infer.profiles.feldman_cousins import FeldmanCousinsResult
     from ..infer.profiles.scan import ScanResult
 
-__all__ = ["contour", "feldman_cousins", "scan"]
-
 _HEIGHT = r"$-2\,\Delta\,\ln\,L$"
 _LEVELS = {0.682689: "68.3 % CL", 0.954500: "95.4 % CL"}
 _STYLES = ("-", "--", ":", "-.")

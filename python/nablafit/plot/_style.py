@@ -23,16 +23,6 @@ from ..errors import ArgumentError, located
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
 
-__all__ = [
-    "Label",
-    "StyledFigure",
-    "keep_below",
-    "label_axes",
-    "label_figure",
-    "make_room",
-    "new_figure",
-]
-
 _STYLES = ("plain", "ATLAS", "CMS")
 
 _RC: dict[str, Any] = {

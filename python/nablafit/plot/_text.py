@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .._printable import printable
-from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["axis_label", "display_names", "note_below", "plain", "shorten", "wanted"]
 
 MAX_NAME = 44
 
@@ -40,28 +36,6 @@ def display_names(names: Sequence[str], wanted: Mapping[str, str] | None) -> lis
 def axis_label(name: str, unit: str) -> str:
     """Return "name [unit]"."""
     return f"{name} [{unit}]" if unit else name
-
-
-def wanted(names: Sequence[str], patterns: Sequence[str] | str | None) -> list[int]:
-    """Return the positions of the names that match any of the patterns (`*` and `?`); all for None.
-
-    Raises
-    ------
-    ArgumentError
-        If a pattern matches none.
-    """
-    if patterns is None:
-        return list(range(len(names)))
-    listed = (patterns,) if isinstance(patterns, str) else tuple(patterns)
-    for pattern in listed:
-        if pattern not in names and not any(fnmatchcase(name, pattern) for name in names):
-            message = f"expected names or patterns of parameters, but none matches {pattern!r}"
-            raise located(ArgumentError, message, "parameters")
-    return [
-        i
-        for i, name in enumerate(names)
-        if any(name == pattern or fnmatchcase(name, pattern) for pattern in listed)
-    ]
 
 
 def note_below(axes: Axes, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..infer.predictions.yields import YieldsResult
-
-__all__ = ["yields"]
 
 _TAIL = 0.158655
 """Probability outside a central interval of one standard deviation, on each side."""
@@ -126,7 +124,9 @@ def yields(
             _draw_ratio(panels[1, 0], stack, before, ratio_range)
             axes.tick_params(labelbottom=False)
         if stack.ticks:
-            _hide_ticks(panels[:, 0])
+            for panel in panels[:, 0]:
+                panel.tick_params(axis="x", which="both", length=0)
+                panel.xaxis.minorticks_off()
         boxes.append(_legend(axes, len(stack.samples)))
         make_room(axes, boxes, stack.edges, _tops(stack, before), _lowest(stack, scale))
     return save_figure(figure, save)
@@ -337,12 +337,6 @@ def _label_bins(
         turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         long = max(map(len, texts)) > 3
         axes.set_xticks(_centres(stack)[::step], texts, **(turned if long else {}))
-
-
-def _hide_ticks(panels: Iterable[Axes]) -> None:
-    for axes in panels:
-        axes.tick_params(axis="x", which="both", length=0)
-        axes.xaxis.minorticks_off()
 
 
 def _y_label(stack: _Stack, unit: str) -> str:

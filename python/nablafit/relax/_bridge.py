@@ -11,8 +11,6 @@ from ..errors import ArgumentError, located
 from ._cut import Keep, check_keep
 from ._histogram import Kernel, Outside
 
-__all__ = ["Array", "Bridge", "Options"]
-
 Array: TypeAlias = Any
 """An array of a framework, or what it makes one of."""
 Options: TypeAlias = tuple[str, str, int]

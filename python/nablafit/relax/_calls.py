@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import _core
 from .._arrays import FloatArray, float_array, thread_count
+from .._results.record import Record
 from ..errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _Shape = tuple[int, ...]
+
+
+def copies(**arguments: ArrayLike) -> list[FloatArray]:
+    """Return copies of arguments as arrays, or raise ArgumentError with their names."""
+    return [np.array(float_array(values, name)) for name, values in arguments.items()]
 
 
 def sum_to_shape(array: FloatArray, shape: _Shape) -> FloatArray:
@@ -36,6 +42,16 @@ def exactly(values: ArrayLike, shape: _Shape, name: str) -> FloatArray:
     if array.shape != shape:
         raise located(ArgumentError, f"expected shape {shape}, got {array.shape}", name)
     return array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Gradients(Record):
+    """Derivatives of a function, each in the shape of the argument."""
+
+    def __repr__(self) -> str:
+        names = (field.name for field in fields(self) if field.name != "origin")
+        shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in names)
+        return f"{type(self).__name__} of shapes {shapes}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,23 +96,15 @@ def histogram_axes(values: _Shape, weights: _Shape, edges: _Shape, bandwidth: _S
 
 
 @dataclass(frozen=True)
-class HistogramShapes:
-    """The shapes that a caller used."""
-
-    values: _Shape
-    weights: _Shape
-    bandwidth: _Shape
-    batch: _Shape
-    """Leading axes of the result: none, or one with the number of histograms."""
-
-
-@dataclass(frozen=True)
 class HistogramCall:
     """Arguments of the core, and the way back to the shapes of the caller."""
 
     arrays: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
     options: tuple[str, str, int]
-    shapes: HistogramShapes
+    shapes: tuple[_Shape, _Shape, _Shape, _Shape]
+    """Of values, weights, edges and bandwidth, as the caller has them."""
+    batch: _Shape
+    """Leading axes of the result: none, or one with the number of histograms."""
 
     @classmethod
     def of(
@@ -108,14 +116,13 @@ class HistogramCall:
         bandwidth: FloatArray,
     ) -> HistogramCall:
         """Check shapes; the core checks the numbers."""
-        full = histogram_axes(values.shape, weights.shape, edges.shape, bandwidth.shape)
-        shapes = HistogramShapes(values.shape, weights.shape, bandwidth.shape, full[:-1])
+        shapes = (values.shape, weights.shape, edges.shape, bandwidth.shape)
+        full = histogram_axes(*shapes)
         rows = values.reshape(-1, full[-1]) if full[-1] else np.zeros((1, 0))
         every = np.ascontiguousarray(np.broadcast_to(weights, full))
         n_rows = full[0] if full[:-1] else 1
-        return cls(
-            (rows, every.reshape(n_rows, full[-1]), edges, bandwidth.reshape(-1)), options, shapes
-        )
+        arrays = (rows, every.reshape(n_rows, full[-1]), edges, bandwidth.reshape(-1))
+        return cls(arrays, options, shapes, full[:-1])
 
     def counts(self) -> FloatArray:
         """Return the histograms, shape (*batch, n_bins)."""
@@ -127,9 +134,8 @@ class HistogramCall:
         values, weights, edges, bandwidth = _core.soft_histogram_vjp(
             self.arrays, rows, self.options
         )
-        shapes = self.shapes
-        weights = sum_to_shape(weights.reshape(*shapes.batch, -1), shapes.weights)
-        return values.reshape(shapes.values), weights, edges, bandwidth.reshape(shapes.bandwidth)
+        weights = sum_to_shape(weights.reshape(*self.batch, -1), self.shapes[1])
+        return values.reshape(self.shapes[0]), weights, edges, bandwidth.reshape(self.shapes[3])
 
     def jvp(
         self,
@@ -142,7 +148,7 @@ class HistogramCall:
         if values is not None:
             values = values.reshape(self.arrays[0].shape)
         if weights is not None:
-            full = (*self.shapes.batch, self.arrays[1].shape[1])
+            full = (*self.batch, self.arrays[1].shape[1])
             weights = np.ascontiguousarray(np.broadcast_to(weights, full))
             weights = weights.reshape(self.arrays[1].shape)
         if bandwidth is not None:
@@ -151,4 +157,4 @@ class HistogramCall:
         return self._bins(_core.soft_histogram_jvp(self.arrays, directions, self.options))
 
     def _bins(self, rows: FloatArray) -> FloatArray:
-        return rows.reshape(*self.shapes.batch, -1)
+        return rows.reshape(*self.batch, -1)

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._arrays import FloatArray, float_array
+from .._arrays import FloatArray
 from .._results.record import Record
-from ._calls import exactly, sum_to_shape
+from ._calls import Gradients, copies, exactly, sum_to_shape
 from ._cut import change_of_step, common_shape, step_at
 from ._histogram import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["ChoiceGradients", "SoftChoice", "where"]
-
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class ChoiceGradients(Record):
+class ChoiceGradients(Gradients):
     """Derivatives of a function of a choice, each in the shape of the argument; frozen."""
 
     values: FloatArray
@@ -28,9 +26,6 @@ class ChoiceGradients(Record):
     width: FloatArray
     above: FloatArray
     below: FloatArray
-
-    def __repr__(self) -> str:
-        return f"ChoiceGradients by values of shape {self.values.shape} and four more"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -48,7 +43,7 @@ class SoftChoice(Record, format="nablafit.SoftChoice/1"):
     below: FloatArray
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `share` with respect to the values, minus that to the threshold."""
+    """Derivative of `share` with respect to the values; minus that for the threshold."""
     by_width: FloatArray
     """Derivative of `share` with respect to the width."""
 
@@ -135,11 +130,8 @@ def where(
     ArgumentError
         If shapes do not fit, values, threshold or width are not finite, or a width is negative.
     """
-    places = np.array(float_array(values, "values"))
-    at = np.array(float_array(threshold, "threshold"))
-    widths = np.array(float_array(width, "width"))
-    upper = np.array(float_array(above, "above"))
-    lower = np.array(float_array(below, "below"))
+    places, at, widths = copies(values=values, threshold=threshold, width=width)
+    upper, lower = copies(above=above, below=below)
     shape = common_shape(values=places, threshold=at, width=widths, above=upper, below=lower)
     step = step_at(places, at, widths, kernel, n_threads)
     share = np.array(np.broadcast_to(step.passed, shape))

@@ -7,33 +7,25 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray, float_array
+from .._arrays import FloatArray
 from .._results.record import Record
 from ..errors import ArgumentError, located
-from ._calls import Step, exactly, smooth_step, sum_to_shape
+from ._calls import Gradients, Step, copies, exactly, smooth_step, sum_to_shape
 from ._histogram import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["CutGradients", "Keep", "SoftCut", "common_shape", "cut"]
-
 Keep: TypeAlias = Literal["above", "below"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class CutGradients(Record):
+class CutGradients(Gradients):
     """Derivatives of a function of a cut, each in the shape of the argument; frozen."""
 
     values: FloatArray
     threshold: FloatArray
     width: FloatArray
-
-    def __repr__(self) -> str:
-        return (
-            f"CutGradients of shapes values {self.values.shape}, "
-            f"threshold {self.threshold.shape}, width {self.width.shape}"
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -49,7 +41,7 @@ class SoftCut(Record, format="nablafit.SoftCut/1"):
     keep: Keep
     kernel: Kernel
     by_value: FloatArray
-    """Derivative of `weights` with respect to the values, minus that to the threshold."""
+    """Derivative of `weights` with respect to the values; minus that for the threshold."""
     by_width: FloatArray
     """Derivative of `weights` with respect to the width."""
 
@@ -129,9 +121,7 @@ def cut(
         If shapes do not fit, numbers are not finite, or a width is negative.
     """
     check_keep(keep)
-    places = np.array(float_array(values, "values"))
-    at = np.array(float_array(threshold, "threshold"))
-    widths = np.array(float_array(width, "width"))
+    places, at, widths = copies(values=values, threshold=threshold, width=width)
     step = step_at(places, at, widths, kernel, n_threads)
     above = keep == "above"
     return SoftCut(

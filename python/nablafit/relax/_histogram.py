@@ -11,12 +11,10 @@ import numpy as np
 from .._arrays import FloatArray, float_array, thread_count
 from .._results.record import Record
 from .._results.text import Page
-from ._calls import HistogramCall, exactly
+from ._calls import Gradients, HistogramCall, exactly
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-__all__ = ["HistogramGradients", "Kernel", "Outside", "SoftHistogram", "histogram"]
 
 Kernel: TypeAlias = Literal["gaussian", "logistic"]
 Outside: TypeAlias = Literal["separate", "fold", "drop"]
@@ -25,20 +23,13 @@ _SHOWN_HISTOGRAMS = 6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class HistogramGradients(Record):
+class HistogramGradients(Gradients):
     """Derivatives of a function of histograms, each in the shape of the argument; frozen."""
 
     values: FloatArray
     weights: FloatArray
     edges: FloatArray
     bandwidth: FloatArray
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(
-            f"{name} {getattr(self, name).shape}"
-            for name in ("values", "weights", "edges", "bandwidth")
-        )
-        return f"HistogramGradients of shapes {shapes}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

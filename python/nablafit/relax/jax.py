@@ -25,8 +25,6 @@ from ._bridge import Array, Bridge, Options
 from ._calls import HistogramCall, histogram_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._arrays import FloatArray
 
 __all__ = ["cut", "histogram", "where"]
@@ -61,15 +59,11 @@ def _histogram(
     n_bins = e.shape[-1] + (1 if options[1] == "separate" else -1)
     batch = np.broadcast_shapes(x.shape, w.shape)[:-1]
     result = jax.ShapeDtypeStruct((*batch, n_bins), jnp.float64)
-    axes = (x.ndim, w.ndim, e.ndim, s.ndim)
 
-    def function(*arrays: Array) -> FloatArray:
-        def counts(*single: FloatArray) -> tuple[FloatArray]:
-            return (HistogramCall.of(options, *single).counts(),)
+    def counts(*arrays: Array) -> FloatArray:
+        return HistogramCall.of(options, *map(_exact, arrays)).counts()
 
-        return _each(counts, axes, arrays)[0]
-
-    found: jax.Array = jax.pure_callback(function, result, x, w, e, s, vmap_method="expand_dims")
+    found: jax.Array = jax.pure_callback(counts, result, x, w, e, s, vmap_method="sequential")
     return found
 
 
@@ -83,42 +77,20 @@ def _backward(
     options: Options, arrays: tuple[jax.Array, ...], cotangents: jax.Array
 ) -> tuple[jax.Array, ...]:
     result = tuple(jax.ShapeDtypeStruct(array.shape, jnp.float64) for array in arrays)
-    axes = tuple(array.ndim for array in (*arrays, cotangents))
 
-    def function(*numbers: Array) -> tuple[FloatArray, ...]:
-        def products(*single: FloatArray) -> tuple[FloatArray, ...]:
-            *inputs, g = single
-            return HistogramCall.of(options, *inputs).vjp(g)
+    def products(*numbers: Array) -> tuple[FloatArray, ...]:
+        *inputs, along = map(_exact, numbers)
+        return HistogramCall.of(options, *inputs).vjp(along)
 
-        return _each(products, axes, numbers)
-
-    found = jax.pure_callback(function, result, *arrays, cotangents, vmap_method="expand_dims")
+    found = jax.pure_callback(products, result, *arrays, cotangents, vmap_method="sequential")
     return tuple(found)
 
 
 _histogram.defvjp(_forward, _backward)
 
 
-def _each(
-    compute: Callable[..., tuple[FloatArray, ...]],
-    axes: tuple[int, ...],
-    arrays: tuple[Array, ...],
-) -> tuple[FloatArray, ...]:
-    """Call `compute` for every element of a batch; `axes` are those of one element."""
-    numbers = [np.asarray(array, dtype=np.float64, order="C") for array in arrays]
-    leading = [a.shape[: a.ndim - n] for a, n in zip(numbers, axes, strict=True)]
-    batch = np.broadcast_shapes(*leading)
-    if not batch:
-        return compute(*numbers)
-    own = [a.shape[a.ndim - n :] for a, n in zip(numbers, axes, strict=True)]
-    full = [np.broadcast_to(a, batch + shape) for a, shape in zip(numbers, own, strict=True)]
-    single = [
-        compute(*(np.array(a[i]).reshape(shape) for a, shape in zip(full, own, strict=True)))
-        for i in np.ndindex(batch)
-    ]
-    return tuple(
-        np.stack(parts).reshape(batch + parts[0].shape) for parts in zip(*single, strict=True)
-    )
+def _exact(array: Array) -> FloatArray:
+    return np.asarray(array, dtype=np.float64, order="C")
 
 
 _bridge = Bridge(_fill, jnp.asarray, jnp.where, jax.nn.sigmoid, jax.scipy.stats.norm.cdf)

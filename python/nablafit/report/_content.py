@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..infer.testing.results import SignificanceResult
     from ..plot import Label, StyledFigure
 
-__all__ = ["Picture", "Results", "Section", "Table", "picture"]
-
 _PIXELS_PER_INCH = 76
 """Small enough for two plots side by side on a wide page."""
 
@@ -56,8 +54,8 @@ class Picture:
 class Section:
     """A part of the page with an entry in the table of contents."""
 
-    anchor: str
-    title: str
+    anchor: str = ""
+    title: str = ""
     paragraphs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
@@ -98,14 +96,17 @@ class Results:
     """How the results were made."""
 
 
-def picture(figure: StyledFigure, *, alt: str, caption: str) -> Picture:
-    """Return a figure as SVG in a data URI; equal figures give equal text."""
+def picture(figure: StyledFigure, caption: str, more: str = "") -> Picture:
+    """Return a figure as SVG in a data URI; equal figures give equal text.
+
+    Those who do not see it read `more` after the caption.
+    """
     target = io.BytesIO()
     figure.savefig(target, format="svg", metadata={"Date": None})
     encoded = base64.b64encode(target.getvalue()).decode("ascii")
     return Picture(
         uri=f"data:image/svg+xml;base64,{encoded}",
-        alt=alt,
-        caption=caption,
+        alt=f"{caption}, {more}." if more else f"{caption}.",
+        caption=f"{caption}.",
         width=round(figure.get_figwidth() * _PIXELS_PER_INCH),
     )

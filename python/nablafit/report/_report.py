@@ -11,8 +11,6 @@ from .._printable import printable
 from .._results.files import write_text
 from ._content import Results
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report(Results):

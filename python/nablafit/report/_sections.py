@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import plot
 from .._results.rounding import pdg_round
+from .._results.text import signed
 from ..result import result_page
 from ._content import Picture, Results, Section, Table, picture
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from ..infer.predictions.yields import ChannelYields, YieldsResult
     from ..infer.profiles.scan import ScanResult
     from ..infer.testing.results import SignificanceResult
-
-__all__ = ["sections"]
 
 _BANDS = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
 _N_RANKED = 30
@@ -56,7 +56,8 @@ def _all_sections(report: Results) -> Iterator[Section]:
     for name, title, make in makers:
         result = getattr(report, name)
         if result is not None:
-            yield make(report, result)
+            anchor = "yields" if name == "postfit" else name.replace("_", "-")
+            yield replace(make(report, result), anchor=anchor, title=title)
         elif name in report.missing:
             yield Section(anchor=name, title=title, warnings=(report.missing[name],))
     yield _provenance(report)
@@ -116,7 +117,7 @@ def _model(report: Results) -> Section:
         rows=tuple((name, str(count)) for name, count in inventory["modifiers"].items()),
     )
     parameters = Table(
-        caption="Parameters by what they steer",
+        caption="Parameters by the modifiers that they control",
         header=("modifiers", "constraint", "count", "fixed"),
         rows=tuple(
             (group["kind"], group["constraint"], str(group["count"]), str(group["fixed"]))
@@ -183,10 +184,8 @@ def _pulls_section(report: Results, result: PullsResult) -> Section:
             f"{result.pulls[largest]:+.2f} for {result.parameters[largest]}"
         )
         figure = plot.pulls(result, label=report.label)
-        pictures = (picture(figure, alt=f"{text}.", caption=f"{text}."),)
+        pictures = (picture(figure, text),)
     return Section(
-        anchor="pulls",
-        title="Pulls",
         warnings=tuple(warning.message for warning in result.warnings),
         pictures=pictures,
     )
@@ -198,10 +197,8 @@ def _ranking_section(report: Results, result: RankingResult) -> Section:
     if len(result):
         text = f"Impacts on {result.pois[0]}; the largest is that of {result.parameters[0]}"
         figure = plot.ranking(result, label=report.label)
-        pictures = (picture(figure, alt=f"{text}.", caption=f"{text}."),)
+        pictures = (picture(figure, text),)
     return Section(
-        anchor="ranking",
-        title="Ranking",
         warnings=tuple(warning.message for warning in result.warnings),
         pictures=pictures,
         tables=(_ranking_table(result.first(_N_RANKED), len(result)),),
@@ -212,8 +209,8 @@ def _ranking_table(top: RankingResult, n_all: int) -> Table:
     columns = ("postfit_up", "postfit_down", "prefit_up", "prefit_down")
     rows = []
     for i, name in enumerate(top.parameters):
-        impacts = [_signed(float(getattr(top, column)[0, i])) for column in columns]
-        rows.append((name, _signed(float(top.pulls[i]), 2), *impacts))
+        impacts = [signed(float(getattr(top, column)[0, i])) for column in columns]
+        rows.append((name, signed(float(top.pulls[i]), 2), *impacts))
     header = ("parameter", "pull", "+1σ post-fit", "-1σ post-fit", "+1σ pre-fit", "-1σ pre-fit")
     caption = f"Impacts on {top.pois[0]}: {len(top)} of {n_all} parameters"
     return Table(caption=caption, header=header, rows=tuple(rows))
@@ -229,10 +226,8 @@ def _breakdown_section(report: Results, result: BreakdownResult) -> Section:
     figure = plot.breakdown(result, label=report.label)
     table = Table(caption=text, header=("source", "uncertainty", "parameters"), rows=tuple(rows))
     return Section(
-        anchor="breakdown",
-        title="Breakdown of the uncertainty",
         warnings=tuple(warning.message for warning in result.warnings),
-        pictures=(picture(figure, alt=f"{text}, numbers in the table.", caption=f"{text}."),),
+        pictures=(picture(figure, text, "numbers in the table"),),
         tables=(table,),
     )
 
@@ -240,9 +235,7 @@ def _breakdown_section(report: Results, result: BreakdownResult) -> Section:
 def _correlation_section(report: Results, result: CorrelationResult) -> Section:
     """Plot of the matrix, table of the largest correlations."""
     if not len(result):
-        return Section(
-            anchor="correlation", title="Correlations", paragraphs=("There are none to show.",)
-        )
+        return Section(paragraphs=("There are none to show.",))
     pairs = [
         (float(result.matrix[i, j]), result.parameters[i], result.parameters[j])
         for i, j in zip(*np.triu_indices(len(result), k=1), strict=True)
@@ -258,9 +251,7 @@ def _correlation_section(report: Results, result: CorrelationResult) -> Section:
     text = f"Correlations of {len(result)} parameters"
     figure = plot.correlation(result, label=report.label)
     return Section(
-        anchor="correlation",
-        title="Correlations",
-        pictures=(picture(figure, alt=f"{text}, the largest in the table.", caption=f"{text}."),),
+        pictures=(picture(figure, text, "the largest in the table"),),
         tables=(table,),
     )
 
@@ -271,8 +262,8 @@ def _goodness_of_fit_section(report: Results, result: GoodnessOfFitResult) -> Se
     if result.dof >= 1 or result.n_toys > result.n_failed:
         text = f"Observed {result.statistic:.4g} with {result.dof} degrees of freedom"
         figure = plot.goodness_of_fit(result, label=report.label)
-        alt = f"{text}, asymptotic p-value {_number(result.p_asymptotic)}."
-        pictures = (picture(figure, alt=alt, caption=f"{text}."),)
+        more = f"asymptotic p-value {_number(result.p_asymptotic)}"
+        pictures = (picture(figure, text, more),)
     rows = [
         (c.name, str(len(c.by_bin)), f"{c.deviance:.4g}", f"{np.max(np.abs(c.pulls)):.2f}")
         for c in result.channels
@@ -285,8 +276,6 @@ def _goodness_of_fit_section(report: Results, result: GoodnessOfFitResult) -> Se
         rows=tuple(rows),
     )
     return Section(
-        anchor="goodness-of-fit",
-        title="Goodness of fit",
         paragraphs=(result.message,),
         pictures=pictures,
         tables=(table,),
@@ -299,10 +288,8 @@ def _scan_section(report: Results, result: ScanResult) -> Section:
     warnings = () if result.new_minimum is None else (repr(result.new_minimum),)
     figure = plot.scan(result, label=report.label)
     return Section(
-        anchor="scan",
-        title="Profile likelihood",
         warnings=warnings,
-        pictures=(picture(figure, alt=f"{text}.", caption=f"{text}."),),
+        pictures=(picture(figure, text),),
     )
 
 
@@ -314,8 +301,6 @@ def _significance_section(_: Results, result: SignificanceResult) -> Section:
     caption = f"Against {result.poi} = 0; expected for {result.poi} = {result.expected_at:g}"
     table = Table(caption=caption, header=("", "p-value", "significance"), rows=tuple(rows))
     return Section(
-        anchor="significance",
-        title="Significance",
         paragraphs=(result.message,),
         tables=(table,),
     )
@@ -327,7 +312,7 @@ def _limit_section(report: Results, result: LimitResult) -> Section:
     if len(result.values):
         text = f"{result.criterion} against {result.poi}"
         figure = plot.limit(result, label=report.label)
-        pictures = (picture(figure, alt=f"{text}, limits in the table.", caption=f"{text}."),)
+        pictures = (picture(figure, text, "limits in the table"),)
     names = ("observed", *(f"expected, {band}" for band in _BANDS))
     limits = (result.observed, *result.expected.tolist())
     rows = tuple(
@@ -341,8 +326,6 @@ def _limit_section(report: Results, result: LimitResult) -> Section:
         text_columns=(0, 2),
     )
     return Section(
-        anchor="limit",
-        title="Upper limits",
         paragraphs=(result.message,),
         warnings=tuple(result.notes),
         pictures=pictures,
@@ -364,8 +347,6 @@ def _yields_section(report: Results, postfit: YieldsResult) -> Section:
         tables.append(_totals(prefit, "Before the fit"))
     messages = [r.message for r in (postfit, prefit) if r is not None and r.message]
     return Section(
-        anchor="yields",
-        title="Yields",
         paragraphs=tuple(paragraphs),
         warnings=tuple(messages),
         pictures=tuple(_pictures(report, postfit, shown)),
@@ -379,14 +360,14 @@ def _pictures(
     if len(result.channels) > 1:
         figure = plot.yields(result, prefit=report.prefit, label=report.label)
         text = f"Observed and expected events of {len(result.channels)} channels after the fit"
-        yield picture(figure, alt=f"{text}, numbers in the tables below.", caption=f"{text}.")
+        yield picture(figure, text, "numbers in the tables below")
     for channel in shown:
         figure = plot.yields(result, channel=channel.name, prefit=report.prefit, label=report.label)
         text = f"Channel {channel.name} after the fit"
-        alt = f"{text}: {channel.n_bins} bins, {channel.total:.4g} events expected"
+        more = f"{channel.n_bins} bins, {channel.total:.4g} events expected"
         if channel.observed is not None:
-            alt += f", {channel.observed_total:.4g} observed"
-        yield picture(figure, alt=f"{alt}.", caption=f"{text}.")
+            more += f", {channel.observed_total:.4g} observed"
+        yield picture(figure, text, more)
 
 
 def _totals(result: YieldsResult, caption: str) -> Table:
@@ -428,10 +409,6 @@ def _provenance(report: Results) -> Section:
         text_columns=(0, 1),
     )
     return Section(anchor="provenance", title="How it was made", tables=(table,))
-
-
-def _signed(value: float, digits: int = 3) -> str:
-    return "" if math.isnan(value) else f"{value:+.{digits}g}"
 
 
 def _number(value: float) -> str:

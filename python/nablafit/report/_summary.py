@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..spec import (
-    Parameter,
-    Unconstrained,
-    UniformConstraint,
-)
-from ..surgery import parameters_of
+from ..spec import Parameter, Unconstrained, UniformConstraint
+from ..surgery import modifiers_of, users_of
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -26,6 +22,7 @@ def summarise(
     Without data, `data_problem` says what is wrong with them; empty if there are none.
     """
     spec = model.spec
+    counts = Counter(modifier.type for modifier in modifiers_of(spec))
     return {
         "source": workspace.source,
         "format": workspace.format,
@@ -37,7 +34,7 @@ def summarise(
         "parameters_of_interest": list(model.parameters_of_interest),
         "sizes": _sizes(model),
         "channels": _channels(model, data),
-        "modifiers": dict(_modifier_counts(model).most_common()),
+        "modifiers": dict(counts.most_common()),
         "parameters": _parameter_groups(model),
         "notes": list(workspace.notes),
         "warnings": list(model.warnings),
@@ -76,26 +73,13 @@ def _channels(model: Model, data: Data | None) -> list[dict[str, Any]]:
     ]
 
 
-def _modifier_counts(model: Model) -> Counter[str]:
-    return Counter(
-        modifier.type
-        for channel in model.spec.channels
-        for sample in channel.samples
-        for modifier in sample.modifiers
-    )
-
-
 def _parameter_groups(model: Model) -> list[dict[str, Any]]:
     """Group parameters by the modifiers that they steer and by their constraint."""
-    types: dict[str, set[str]] = {}
-    for channel in model.spec.channels:
-        for sample in channel.samples:
-            for modifier in sample.modifiers:
-                for name in parameters_of(modifier):
-                    types.setdefault(name, set()).add(modifier.type)
+    users = users_of(model.spec)
     groups: dict[tuple[str, str], list[Parameter]] = {}
     for parameter in model.spec.parameters:
-        kind = " + ".join(sorted(types.get(parameter.name, {"unused"})))
+        types = {modifier.type for modifier in users.get(parameter.name, ())} or {"unused"}
+        kind = " + ".join(sorted(types))
         groups.setdefault((kind, _constraint_name(parameter)), []).append(parameter)
     return [
         {

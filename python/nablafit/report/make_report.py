@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..result import FitResult
     from ..workspace import Workspace
 
-__all__ = ["make_report"]
-
 
 def make_report(
     model: Model,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["Outcome", "Refit", "run_refits"]
-
 # Numbers in the matrices of one call of `fit_many`: 128 MB. Larger batches are done in parts.
 _MOST_NUMBERS = 2**24
 # Starts of one refit, about, where there are several.

@@ -10,17 +10,13 @@ from typing import TypeAlias
 from ..._arrays import nearest
 from ...errors import ArgumentError, located
 
-__all__ = ["Pattern", "Patterns", "as_patterns", "matching", "select"]
-
 Pattern: TypeAlias = "str | re.Pattern[str]"
 Patterns: TypeAlias = "Pattern | Iterable[Pattern]"
 
 _REGEX_PREFIX = "re:"
 
 
-def select(
-    names: Sequence[str], patterns: Patterns | None, where: str, *, known: Sequence[str] = ()
-) -> list[int]:
+def select(names: Sequence[str], patterns: Patterns | None, where: str) -> list[int]:
     """Return the positions of the names that any of the patterns matches, in their order.
 
     Parameters
@@ -33,8 +29,6 @@ def select(
         compiled regular expression may match anywhere in it. None matches all.
     where : str
         Name of the argument, for messages.
-    known : sequence of str, optional
-        Names that may be matched without being chosen.
 
     Raises
     ------
@@ -46,7 +40,7 @@ def select(
     chosen: set[int] = set()
     for pattern in as_patterns(patterns, where):
         found = matching(names, pattern)
-        if not found and not matching(known, pattern):
+        if not found:
             text = pattern if isinstance(pattern, str) else pattern.pattern
             hint = nearest(text, names)
             raise located(ArgumentError, f"{text!r} matches no parameter{hint}", where)

@@ -18,7 +18,7 @@ from ..._results.record import Record
 from ..._results.text import Page
 from ...errors import Interrupted
 from ...spec import HistoSys, Lumi, NormSys, ShapeSys, StatError
-from ...surgery import parameters_of
+from ...surgery import users_of
 from .._common import (
     ParameterWarning,
     check_choice,
@@ -27,6 +27,7 @@ from .._common import (
     fit_of,
     warning_lines,
 )
+from ..predictions.yields import row_bins
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from ...model import Model
     from ...result import FitResult
-
-__all__ = ["BreakdownResult", "UncertaintyGroup", "breakdown"]
 
 _HEADER = ("source", "uncertainty", "share of variance", "parameters", "")
 _ALIGN = "lrrrl"
@@ -233,16 +232,11 @@ def default_groups(model: Model) -> dict[str, tuple[str, ...]]:
     "MC statistics" (staterror), "uncorrelated shapes" (shapesys), "free factors" (no constraint
     term).
     """
-    kinds: dict[str, set[type]] = {}
-    for channel in model.spec.channels:
-        for sample in channel.samples:
-            for modifier in sample.modifiers:
-                for name in parameters_of(modifier):
-                    kinds.setdefault(name, set()).add(type(modifier))
+    users = users_of(model.spec)
     constrained = set(model.constrained_parameters)
     groups: dict[str, list[str]] = {name: [] for name in (*(k for k, _ in _KINDS), FREE)}
     for name in model.parameters:
-        types = kinds.get(name, set())
+        types = {type(modifier) for modifier in users.get(name, ())}
         kind = next((kind for kind, known in _KINDS if types & set(known)), _OTHER)
         groups[kind if name in constrained else FREE].append(name)
     return {kind: tuple(names) for kind, names in groups.items() if names}
@@ -416,14 +410,9 @@ class _Job:
 def _response_to_counts(model: Model, data: Data, x: FloatArray, column: FloatArray) -> float:
     """Return the root of sum over bins (d lambda / dt)^2 n / lambda^2 along a column."""
     expected = model.expected(x)
-    total, change = np.zeros((2, model.n_bins))
-    changes, yields = model.yield_jacobian(x) @ column, model._core.expected_by_sample(x)
-    first = 0
-    for channel, bins in zip(model.spec.channels, model.channel_bins.values(), strict=True):
-        rows = slice(first, first + len(channel.samples) * channel.n_bins)
-        first = rows.stop
-        total[bins] = yields[rows].reshape(-1, channel.n_bins).sum(axis=0)
-        change[bins] = changes[rows].reshape(-1, channel.n_bins).sum(axis=0)
+    rows = (model._core.expected_by_sample(x), model.yield_jacobian(x) @ column)
+    bins = row_bins(model)
+    total, change = (np.bincount(bins, weights=row, minlength=model.n_bins) for row in rows)
     change[expected > total + 1e-9 * np.abs(total)] = 0.0  # the floor of a channel holds them
     seen = data.counts > 0.0
     ratio = change[seen] / expected[seen]

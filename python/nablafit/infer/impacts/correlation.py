@@ -17,8 +17,6 @@ from ...result import FitResult
 from .._common import check_choice
 from ._selection import Patterns, select
 
-__all__ = ["CorrelationResult", "correlation"]
-
 ORDERS = ("model", "strength", "cluster", "name")
 _WIDEST_TABLE = 12  # parameters whose matrix fits on a screen
 _LONGEST_LIST = 20

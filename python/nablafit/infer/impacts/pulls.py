@@ -16,14 +16,13 @@ from ..._results.rounding import pdg_round
 from ..._results.text import Page, signed
 from ...errors import ArgumentError, located
 from ...spec import HistoSys, NormSys
+from ...surgery import modifiers_of
 from .._common import ParameterWarning, warning_lines
 from ._selection import Patterns, select
 
 if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
-
-__all__ = ["PullsResult", "one_sided_fractions", "one_sided_warnings", "pulls"]
 
 _HEADER = ("parameter", "value", "error", "pull", "constraint", "significance", "")
 _ALIGN = "lrrrrrl"
@@ -109,9 +108,7 @@ def one_sided_fractions(model: Model, names: Sequence[str]) -> dict[str, dict[st
     """
     interpolated = {
         modifier.parameter
-        for channel in model.spec.channels
-        for sample in channel.samples
-        for modifier in sample.modifiers
+        for modifier in modifiers_of(model.spec)
         if isinstance(modifier, NormSys | HistoSys)
     }
     centers, widths = model.prefit()

@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = [
-    "VARIATIONS",
-    "RankingResult",
-    "Shifts",
-    "observable_range",
-    "observable_shifts",
-    "parameter_shifts",
-    "ranking",
-]
-
 
 @dataclass(frozen=True)
 class Shifts:
@@ -372,9 +362,12 @@ def ranking(
     """
     check_starts(starts)
     check_choice("method", method, METHODS)
-    reference = Reference(model.likelihood(data), fit_of(model, data, result), result is not None)
+    best = fit_of(model, data, result)
+    reference = Reference(
+        model.likelihood(data), best, result is not None, starts=starts, n_threads=n_threads
+    )
     if reference.result.valid and method.endswith("refit"):
-        reference = lowest_reference(reference, starts, n_threads)
+        reference = lowest_reference(reference)
     best = reference.result
     pois = choose_pois(model, poi, best)
     chosen = _chosen(model, best, pois, parameters, exclude)
@@ -384,7 +377,7 @@ def ranking(
         return job.result(np.full((len(pois), 4, len(chosen)), np.nan), statuses)
     if not method.endswith("refit"):
         return job.result(*job.linear())
-    return job.refitted(n_threads, progress)
+    return job.refitted(progress)
 
 
 def _chosen(
@@ -442,9 +435,7 @@ class _Job:
         statuses = np.where(shifts.reasons == "", statuses, shifts.reasons)
         return np.where(statuses == "fixed", 0.0, impacts), statuses
 
-    def refitted(
-        self, n_threads: int | None, progress: Callable[[int], object] | None
-    ) -> RankingResult:
+    def refitted(self, progress: Callable[[int], object] | None) -> RankingResult:
         """Return the result of refits; raise Interrupted with what was done until then."""
         shifts = self.shifts()
         wanted = shifts.deltas
@@ -466,7 +457,7 @@ class _Job:
             kept=[self.model.parameters[i] for i in self.pois],
             starts=self.reference.starts,
             origin=None if self.method != "refit" else self.reference.origin,
-            n_threads=n_threads,
+            n_threads=self.reference.n_threads,
             progress=progress,
         )
         outcome, interrupted = run_refits(refit)

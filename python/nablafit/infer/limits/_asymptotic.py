@@ -18,18 +18,15 @@ from ..testing._profile import (
     failure_sentence,
     observe,
     poi_scale,
-    until_settled,
 )
 from ..testing._statistic import expected_p_values, p_values
 from ._curves import Table, interpolate_limits
 from ._search import Criterion, LimitSearch, Profile
-from .results import LimitParts, make_limit
+from .results import make_limit
 
 if TYPE_CHECKING:
     from ...data import Data
     from .results import LimitResult
-
-__all__ = ["Preparation", "asymptotic_limit", "limit_from", "prepare", "table_of"]
 
 # How many times wider than with all other parameters held the first guesses may be.
 _MOST_ABSORBED = 100.0
@@ -119,26 +116,6 @@ def _scale(hypothesis: Hypothesis, asimov: Profile, x: FloatArray, fits: Fits) -
     return alone if math.isnan(error) else min(max(error, alone), _MOST_ABSORBED * alone)
 
 
-def asymptotic_limit(
-    hypothesis: Hypothesis,
-    data: Data,
-    criterion: Criterion,
-    grid: FloatArray | None,
-    fits: Fits,
-    *,
-    interpolation: str = "log",
-    tolerance: float = 1e-8,
-    start: FloatArray | None = None,
-) -> LimitResult:
-    """Return the limits; arguments as in `upper_limit`."""
-
-    def work() -> LimitResult:
-        ready = prepare(hypothesis, data, criterion, fits, tolerance=tolerance, start=start)
-        return limit_from(ready, criterion, grid, interpolation)
-
-    return until_settled(fits, work)
-
-
 def limit_from(
     ready: Preparation, criterion: Criterion, grid: FloatArray | None, interpolation: str
 ) -> LimitResult:
@@ -158,18 +135,16 @@ def limit_from(
         if grid is not None:
             limits, _ = interpolate_limits(table, 1 - criterion.level, interpolation)
     return make_limit(
-        LimitParts(
-            hypothesis=ready.hypothesis,
-            criterion=criterion,
-            calculator="asymptotic",
-            method=method,
-            poi_hat=_estimate(ready),
-            table=table,
-            limits=limits,
-            errors=[math.nan] * 6,
-            fits=ready.fits,
-            failure=ready.failure,
-        )
+        ready.hypothesis,
+        criterion,
+        table,
+        limits,
+        [math.nan] * 6,
+        ready.fits,
+        calculator="asymptotic",
+        method=method,
+        poi_hat=_estimate(ready),
+        failure=ready.failure,
     )
 
 

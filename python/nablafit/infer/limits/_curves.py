@@ -16,16 +16,6 @@ from ..testing._statistic import toy_p_values
 from ..testing.toy_distribution import ToyDistribution
 from ._search import Criterion
 
-__all__ = [
-    "Table",
-    "grid_values",
-    "interpolate_limits",
-    "merged_notes",
-    "outcome",
-    "toy_notes",
-    "toy_table",
-]
-
 
 @dataclass(frozen=True)
 class Table:

@@ -29,8 +29,6 @@ from ..testing._statistic import (
     tail_slopes,
 )
 
-__all__ = ["CURVES", "Criterion", "LimitSearch", "Profile"]
-
 CURVES = 6  # the observed one and five expected ones
 _MOST_ROUNDS = 80
 _MOST_SWEEPS = 3

@@ -17,13 +17,11 @@ from ..testing._toy_runs import ToyJob, alternative_seed, check_toys, run_jobs
 from ._asymptotic import Preparation, limit_from, prepare
 from ._curves import interpolate_limits, toy_table
 from ._search import Criterion, LimitSearch
-from .results import LimitParts, make_limit
+from .results import make_limit
 
 if TYPE_CHECKING:
     from ...data import Data
     from .results import LimitResult
-
-__all__ = ["N_VALUES", "ToyPlan", "toy_limit"]
 
 N_VALUES = 12
 """Number of values of the default grid."""
@@ -139,18 +137,16 @@ def _collect(
     table = toy_table(criterion, grid, q, good, pairs)
     limits, errors = interpolate_limits(table, 1 - criterion.level, interpolation)
     return make_limit(
-        LimitParts(
-            hypothesis=ready.hypothesis,
-            criterion=criterion,
-            calculator="toys",
-            method=interpolation,
-            poi_hat=search.observed.estimate if search.observed.free.valid else math.nan,
-            table=table,
-            limits=limits,
-            errors=errors,
-            fits=ready.fits,
-            failure=ready.failure,
-            toys=tuple(toys for pair in pairs.values() for toys in pair),
-            complete=complete,
-        )
+        ready.hypothesis,
+        criterion,
+        table,
+        limits,
+        errors,
+        ready.fits,
+        calculator="toys",
+        method=interpolation,
+        poi_hat=search.observed.estimate if search.observed.free.valid else math.nan,
+        failure=ready.failure,
+        toys=tuple(toys for pair in pairs.values() for toys in pair),
+        complete=complete,
     )

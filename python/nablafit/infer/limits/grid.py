@@ -33,15 +33,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from .results import LimitResult
 
-__all__ = [
-    "GridSettings",
-    "SharedDocument",
-    "SignalPoint",
-    "background_values",
-    "limit_grid",
-    "signal_point",
-]
-
 TESTED = 1.0  # the signals of a patch set are nominal here
 
 
@@ -51,7 +42,6 @@ class GridSettings:
 
     measurement: str | None
     poi: str | None
-    statistic: str
     criterion: Criterion
     tolerance: float
     bounds: Bounds | None
@@ -146,7 +136,7 @@ def signal_point(
             model,
             TESTED,
             poi=settings.poi,
-            statistic=settings.statistic,
+            statistic=settings.criterion.statistic,
             bounds=settings.bounds,
             fixed=settings.fixed,
         )
@@ -247,7 +237,6 @@ def limit_grid(
     settings = GridSettings(
         measurement=measurement,
         poi=poi,
-        statistic=statistic,
         criterion=Criterion(criterion, statistic, level),
         tolerance=tolerance,
         bounds=bounds,
@@ -354,7 +343,7 @@ def _collect(
         ),
         poi=poi,
         level=settings.criterion.level,
-        statistic=settings.statistic,
+        statistic=settings.criterion.statistic,
         criterion=settings.criterion.name,
         observed=observed,
         expected=expected,

@@ -25,8 +25,6 @@ from ..testing.toy_distribution import ToyDistribution
 from ._curves import Table, interpolate_limits, merged_notes, outcome, toy_notes, toy_table
 from ._search import Criterion
 
-__all__ = ["LimitGridResult", "LimitParts", "LimitResult", "make_limit"]
-
 _SHARED = ("poi", "level", "statistic", "criterion", "method", "poi_hat", "values", "q")
 
 _CURVES = ("observed", *(f"expected {band}" for band in BANDS))
@@ -295,53 +293,42 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
         return (Page(self._head(), header, rows, align, good),)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitParts:
-    """What a result is made of."""
-
-    hypothesis: Hypothesis
-    criterion: Criterion
-    calculator: str
-    method: str
-    poi_hat: float
-    table: Table
-    limits: Sequence[tuple[float, str]]
-    """Limit and status of each of the six curves."""
-    errors: Sequence[float]
-    fits: Fits
-    failure: str | None = None
-    toys: tuple[ToyDistribution, ...] = ()
-    complete: bool = True
-
-
-def make_limit(parts: LimitParts) -> LimitResult:
-    """Return the result."""
-    hypothesis, table = parts.hypothesis, parts.table
-    status, message = outcome(
-        hypothesis.poi[0],
-        parts.criterion,
-        table,
-        parts.limits,
-        parts.failure,
-        complete=parts.complete,
-    )
+def make_limit(
+    hypothesis: Hypothesis,
+    criterion: Criterion,
+    table: Table,
+    limits: Sequence[tuple[float, str]],
+    errors: Sequence[float],
+    fits: Fits,
+    *,
+    calculator: str,
+    method: str,
+    poi_hat: float,
+    failure: str | None = None,
+    toys: tuple[ToyDistribution, ...] = (),
+    complete: bool = True,
+) -> LimitResult:
+    """Return the result; `limits` are limit and status of each of the six curves."""
+    name = hypothesis.poi[0]
+    status, message = outcome(name, criterion, table, limits, failure, complete=complete)
+    notes = _notes(hypothesis, criterion, table, limits, poi_hat)
     return LimitResult(
-        poi=hypothesis.poi[0],
-        level=parts.criterion.level,
+        poi=name,
+        level=criterion.level,
         statistic=hypothesis.statistic,
-        criterion=parts.criterion.name,
-        calculator=parts.calculator,
-        method=parts.method,
-        poi_hat=parts.poi_hat,
+        criterion=criterion.name,
+        calculator=calculator,
+        method=method,
+        poi_hat=poi_hat,
         bounds=hypothesis.ranges[0],
         values=table.values,
-        **_curve_members(table, parts.limits, parts.errors),
+        **_curve_members(table, limits, errors),
         q=table.q,
         q_asimov=table.q_asimov,
         point_status=table.status,
-        n_fits=parts.fits.n_fits,
-        toys=parts.toys,
-        notes=_notes(parts),
+        n_fits=fits.n_fits,
+        toys=toys,
+        notes=(*notes, *fits.notes(), *toy_notes(toys)),
         status=status,
         message=message,
     )
@@ -365,29 +352,33 @@ def _curve_members(
     }
 
 
-def _notes(parts: LimitParts) -> tuple[str, ...]:
-    hypothesis, table = parts.hypothesis, parts.table
+def _notes(
+    hypothesis: Hypothesis,
+    criterion: Criterion,
+    table: Table,
+    limits: Sequence[tuple[float, str]],
+    poi_hat: float,
+) -> list[str]:
     name, notes = hypothesis.poi[0], []
     upper = hypothesis.model.bounds[hypothesis.indices[0]][1]
-    found = [value for value, _ in parts.limits if math.isfinite(value)]
+    found = [value for value, _ in limits if math.isfinite(value)]
     if found and max(found) > upper:
         notes.append(
             f"limits lie above the upper bound {upper:g} of {name} in the model, which was extended"
         )
-    if parts.poi_hat >= upper:
+    if poi_hat >= upper:
         notes.append(
-            f"the best fit has {name} = {parts.poi_hat:.4g}, not below its upper bound {upper:g} "
+            f"the best fit has {name} = {poi_hat:.4g}, not below its upper bound {upper:g} "
             "in the model, which was extended"
         )
     low = hypothesis.ranges[0][0]
-    if parts.poi_hat == low and low != 0:
+    if poi_hat == low and low != 0:
         notes.append(
-            f"the best fit of {name} is at its bound {parts.poi_hat:g}: the data prefer a value "
-            "beyond it"
+            f"the best fit of {name} is at its bound {poi_hat:g}: the data prefer a value beyond it"
         )
-    if any(kind == "below_zero" for _, kind in parts.limits):
-        notes.append(f"{parts.criterion.name} excludes every value of {name}: such limits are 0")
+    if any(kind == "below_zero" for _, kind in limits):
+        notes.append(f"{criterion.name} excludes every value of {name}: such limits are 0")
     failed = sum(status != "ok" for status in table.status)
     if failed:
         notes.append(f"fits failed at {failed} of {len(table.values)} tested values")
-    return (*notes, *parts.fits.notes(), *toy_notes(parts.toys))
+    return notes

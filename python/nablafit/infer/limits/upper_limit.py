@@ -11,9 +11,9 @@ from ..._results.origin import remembers_origin
 from ...errors import ArgumentError, located
 from .._common import check_choice
 from ..testing._hypothesis import make_hypothesis
-from ..testing._profile import Fits
+from ..testing._profile import Fits, until_settled
 from ..testing.hypotest import CALCULATORS
-from ._asymptotic import asymptotic_limit
+from ._asymptotic import limit_from, prepare
 from ._curves import grid_values
 from ._search import Criterion
 from ._toys import ToyPlan, toy_limit
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
-
-__all__ = ["check_choices", "upper_limit"]
 
 
 @remembers_origin
@@ -95,15 +93,13 @@ def upper_limit(
     rule = Criterion(criterion, statistic, level)
     grid = None if values is None else grid_values(values)
     if calculator == "asymptotic":
-        return asymptotic_limit(
-            hypothesis,
-            data,
-            rule,
-            grid,
-            Fits(starts, n_threads),
-            interpolation=interpolation,
-            tolerance=tolerance,
-        )
+        fits = Fits(starts, n_threads)
+
+        def work() -> LimitResult:
+            ready = prepare(hypothesis, data, rule, fits, tolerance=tolerance)
+            return limit_from(ready, rule, grid, interpolation)
+
+        return until_settled(fits, work)
     plan = ToyPlan(n_toys, seed, start, starts, n_threads, progress)
     return toy_limit(hypothesis, data, rule, grid, plan, interpolation=interpolation)
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = ["asimov_data"]
-
 
 def asimov_data(
     model: Model,

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ...data import Data
     from ...model import Likelihood, Model
 
-__all__ = ["ChannelDeviance", "GoodnessOfFitResult", "ToyRange", "goodness_of_fit"]
-
 # Relative difference of statistics that is rounding: fits on machines of different kinds.
 _SAME = 1e-6
 
@@ -404,7 +402,7 @@ def _with_toys(
     try:
         while n_done < wanted.n:
             n = min(_BLOCK, wanted.n - n_done)
-            report = None if progress is None else _Offset(progress, n_done)
+            report = None if progress is None else lambda k, m=n_done: progress(m + k)
             done.append(run.statistics(wanted.start + n_done, n, report))
             n_done += n
     except Interrupted as interrupted:
@@ -416,17 +414,6 @@ def _with_toys(
         message = f"interrupted; what was done is in .result: {partial.n_toys} toys"
         raise Interrupted(message, partial) from interrupted
     return _add_toys(result, np.concatenate(done), wanted)
-
-
-@dataclass(frozen=True)
-class _Offset:
-    """Reports progress of a block as that of the whole."""
-
-    progress: Callable[[int], object]
-    n_before: int
-
-    def __call__(self, n_done: int) -> object:
-        return self.progress(self.n_before + n_done)
 
 
 def _add_toys(

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...result import FitResult
 
-__all__ = [
-    "ChannelYields",
-    "YieldSums",
-    "YieldsResult",
-    "covariance_matrix",
-    "diagonal_variances",
-    "row_bins",
-    "variances",
-    "yields",
-]
-
 # Numbers of one dense matrix at a time: 32 MB.
 _BLOCK = 4_000_000
 # Columns with fewer entries than this fraction of the rows are multiplied as sparse ones.
@@ -143,18 +132,6 @@ class Column:
         return f"{self.observed / self.total[0]:.3f}"
 
 
-def _channel_page(channel: ChannelYields) -> Page:
-    """Return the bins of one channel."""
-    total = _pair(channel.total, channel.total_error)
-    return _page([f"{channel.name}: {total} events expected"], "bin", _bin_columns(channel))
-
-
-def _head(result: YieldsResult) -> list[str]:
-    name = {"prefit": "Pre-fit", "postfit": "Post-fit"}.get(result.kind, result.kind)
-    lines = [f"{name} yields of {result.model or 'the model'}"]
-    return [*lines, result.message] if result.message else lines
-
-
 def _page(head: Sequence[str], what: str, columns: Sequence[Column]) -> Page:
     """Return one row per channel or bin, one column per sample."""
     samples = _samples(columns)
@@ -172,24 +149,6 @@ def _page(head: Sequence[str], what: str, columns: Sequence[Column]) -> Page:
 
 
 # --- comma-separated values -----------------------------------------------------------------------
-
-
-def _to_csv(result: YieldsResult, by: str) -> str:
-    """Return one line per channel, sample and bin, or per channel and sample."""
-    _check(by)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV_HEADER)
-    for channel in result.channels:
-        if by == "channel":
-            columns = [_channel_column(channel)]
-            places = [("", *_borders(channel, 0, channel.n_bins))]
-        else:
-            columns = _bin_columns(channel)
-            places = [(str(i), *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
-        for column, place in zip(columns, places, strict=True):
-            writer.writerows((csv_text(channel.name), *place, *row) for row in _csv_rows(column))
-    return text.getvalue()
 
 
 def _csv_rows(column: Column) -> Iterator[tuple[str, str, str]]:
@@ -246,10 +205,6 @@ def _check(by: str) -> str:
 
 def _samples(columns: Sequence[Column]) -> list[str]:
     return list(dict.fromkeys(sample for column in columns for sample in column.samples))
-
-
-def _channel_columns(result: YieldsResult) -> list[Column]:
-    return [_channel_column(channel) for channel in result.channels]
 
 
 def _channel_column(channel: ChannelYields) -> Column:
@@ -342,7 +297,8 @@ class ChannelYields(Record):
         return _divide(self.by_bin_errors, self.by_bin)
 
     def _pages(self) -> tuple[Page, ...]:
-        return (_channel_page(self),)
+        total = _pair(self.total, self.total_error)
+        return (_page([f"{self.name}: {total} events expected"], "bin", _bin_columns(self)),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -379,13 +335,16 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         raise located(ArgumentError, f"unknown channel{nearest(channel, names)}", channel)
 
     def _pages(self) -> tuple[Page, ...]:
-        return (_page(_head(self), "channel", _channel_columns(self)),)
+        name = {"prefit": "Pre-fit", "postfit": "Post-fit"}.get(self.kind, self.kind)
+        head = [f"{name} yields of {self.model or 'the model'}"]
+        head += [self.message] if self.message else []
+        return (_page(head, "channel", list(map(_channel_column, self.channels))),)
 
     def to_text(self, *, by: str = "bin") -> str:
         """Return a plain table: `by` "channel" (totals) or "bin"."""
         if _check(by) == "channel":
-            return _page([], "channel", _channel_columns(self)).text()
-        return "\n\n".join(_channel_page(channel).text() for channel in self.channels)
+            return _page([], "channel", list(map(_channel_column, self.channels))).text()
+        return "\n\n".join(map(repr, self.channels))
 
     def to_csv(self, *, by: str = "bin") -> str:
         """Return comma-separated values with a header, numbers at full precision.
@@ -393,12 +352,27 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         One line per channel, sample and bin; the sample "total" is the sum of all samples, "data"
         what was observed. With `by="channel"`, bins of a channel are summed.
         """
-        return _to_csv(self, by)
+        _check(by)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_CSV_HEADER)
+        for channel in self.channels:
+            if by == "channel":
+                columns = [_channel_column(channel)]
+                places = [("", *_borders(channel, 0, channel.n_bins))]
+            else:
+                columns = _bin_columns(channel)
+                places = [(str(i), *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
+            for column, place in zip(columns, places, strict=True):
+                writer.writerows(
+                    (csv_text(channel.name), *place, *row) for row in _csv_rows(column)
+                )
+        return text.getvalue()
 
     def to_latex(self, *, by: str = "channel") -> str:
         """Return a LaTeX `tabular` with one column per channel or bin."""
         if _check(by) == "channel":
-            return _tabular("", _channel_columns(self))
+            return _tabular("", list(map(_channel_column, self.channels)))
         return "\n".join(_tabular(channel.name, _bin_columns(channel)) for channel in self.channels)
 
 

@@ -20,7 +20,7 @@ from ...fit import fit, likelihood_of
 from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
 from .._common import EXACT, check_fit
-from .._elsewhere import SAME, Origin, disagreement, fit_elsewhere
+from .._elsewhere import SAME, Elsewhere, Origin, disagreement, fit_elsewhere
 from .._starts import check_starts, random_starts
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-
-__all__ = ["LowerMinimum"]
 
 # Parameters that the text of a LowerMinimum names at most.
 _NAMES_SHOWN = 3
@@ -85,6 +83,8 @@ class Reference:
     """Other minima that were met, shape (n, n_parameters)."""
     starts: int = 0
     """Random starts of the fits that follow: as asked for, some where other minima were met."""
+    n_threads: int | None = None
+    """As in `nablafit.fit_many`, of the fits that follow."""
 
     @property
     def origin(self) -> Origin:
@@ -166,12 +166,29 @@ class Reference:
             return self.lower_minimum(x, twice_delta_nll)
         return self.lower_minimum(free.x, height)
 
+    def elsewhere(
+        self, x: FloatArray, held: NDArray[np.int64] | None = None, origin: Origin | None = None
+    ) -> Elsewhere:
+        """Fit from further starts than the rows of `x`, in which `held` parameters stay."""
+        flags = np.repeat(self.result.fixed[None, :], len(x), axis=0)
+        if held is not None:
+            flags[np.arange(len(x))[:, None], held] = True
+        return fit_elsewhere(
+            self.likelihood.model,
+            self.likelihood.data,
+            x,
+            flags,
+            self.bounds,
+            starts=self.starts,
+            n_threads=self.n_threads,
+            origin=origin,
+        )
+
     def crossings(
         self,
         held: NDArray[np.int64],
         directions: FloatArray,
         rises: FloatArray,
-        n_threads: int | None,
         progress: Callable[[int], object] | None,
         starts: tuple[FloatArray, NDArray[np.int64]] | None = None,
     ) -> tuple[dict[str, Any], BaseException | None]:
@@ -193,7 +210,7 @@ class Reference:
             starts=None if points is None else np.ascontiguousarray(points),
             start_rays=None if owners is None else owners.reshape(-1, 1),
             options=minimize_options(FitOptions(), _core.CovarianceKind.none, diagnostics=False),
-            n_threads=thread_count(n_threads),
+            n_threads=thread_count(self.n_threads),
             progress=progress,
         )
 
@@ -239,37 +256,29 @@ def make_reference(
         message = "a result has start, bounds and fixed parameters of its own: pass either"
         raise located(ArgumentError, message, "result")
     check_fit(likelihood, result, 1e-8)
-    reference = Reference(likelihood, result, is_given)
+    reference = Reference(likelihood, result, is_given, starts=starts, n_threads=n_threads)
     if result.minimizer != "newton" or result.covariance is None:
         reference = replace(reference, result=reference.fit_from(result.x))
     if not reference.result.valid:
         message = f"there is no best fit to start from: {reference.result.message}"
         raise located(Error, message, "fit")
-    return lowest_reference(reference, starts, n_threads)
+    return lowest_reference(reference)
 
 
-def lowest_reference(reference: Reference, starts: int, n_threads: int | None) -> Reference:
+def lowest_reference(reference: Reference) -> Reference:
     """Return the lowest minimum that further starts find, or the given one with what they met.
 
-    In small models some of the starts are random, whatever `starts` says.
+    In small models some of the starts are random, whatever `reference.starts` says.
     """
     result = reference.result
-    n_random = max(starts, random_starts(len(result.x)))
-    reference = replace(reference, starts=starts)
-    elsewhere = fit_elsewhere(
-        reference.likelihood.model,
-        reference.likelihood.data,
-        result.x[None, :],
-        result.fixed[None, :],
-        reference.bounds,
-        starts=n_random,
-        n_threads=n_threads,
-    )
+    n_random = max(reference.starts, random_starts(len(result.x)))
+    thorough = replace(reference, starts=n_random)
+    elsewhere = thorough.elsewhere(result.x[None, :])
     minima = elsewhere.distinct(0)
     minima = minima[np.abs(elsewhere.value[minima] - result.value) > SAME]
     if not minima.size:
         return reference
-    met = replace(reference, minima=elsewhere.x[minima[:_MOST_MINIMA]], starts=n_random)
+    met = replace(thorough, minima=elsewhere.x[minima[:_MOST_MINIMA]])
     is_lower = 2.0 * (elsewhere.value[minima[0]] - result.value) < -NEW_MINIMUM
     return rebased(met, elsewhere.x[minima[0]]) if is_lower and not met.is_given else met
 

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from ..._arrays import FloatArray
 from ...errors import Interrupted
-from .._elsewhere import Elsewhere, disagreement, fit_elsewhere, has_others
+from .._elsewhere import Elsewhere, disagreement, has_others
 from ._best_fit import NEW_MINIMUM, Reference
-
-__all__ = ["Crossings", "follow_rays"]
 
 # Part of the rise by which a minimum is lower that another start finds at the end of a ray.
 _LOWER = 1e-4
@@ -43,10 +41,7 @@ def follow_rays(
     held: NDArray[np.int64],
     directions: FloatArray,
     rises: FloatArray,
-    *,
-    starts: int,
-    n_threads: int | None,
-    progress: Callable[[int], object] | None,
+    progress: Callable[[int], object] | None = None,
 ) -> Crossings:
     """Follow rays from the best fit, and again where other starts end lower.
 
@@ -63,14 +58,12 @@ def follow_rays(
         Their changes per unit of distance.
     rises : array, shape (n_rays,)
         Of -2 log L at the ends.
-    starts, n_threads, progress
-        As in `nablafit.intervals`; progress counts rays of the first search.
+    progress : callable, optional
+        Called with the number of rays done in the first search.
     """
-    if not has_others(reference.likelihood.model, starts):
-        lines = (held, directions, rises)
-        return Crossings(*reference.crossings(*lines, n_threads, progress), ())
-    search = _Search(reference, held, directions, rises, starts, n_threads)
-    return search.run(progress)
+    if not has_others(reference.likelihood.model, reference.starts):
+        return Crossings(*reference.crossings(held, directions, rises, progress), ())
+    return _Search(reference, held, directions, rises).run(progress)
 
 
 @dataclass(eq=False)
@@ -79,8 +72,6 @@ class _Search:
     held: NDArray[np.int64]
     directions: FloatArray
     rises: FloatArray
-    starts: int
-    n_threads: int | None
     branches: list[FloatArray] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     gains: dict[int, tuple[float, str]] = field(default_factory=dict)
@@ -114,14 +105,8 @@ class _Search:
             rows = [i for i, owner in enumerate(self.owners) if owner in place]
             owners = np.array([place[self.owners[i]] for i in rows], dtype=np.int64)
             starts = (np.array([self.branches[i] for i in rows]), owners)
-        return self.reference.crossings(
-            self.held[rays],
-            self.directions[rays],
-            self.rises[rays],
-            self.n_threads,
-            progress,
-            starts,
-        )
+        lines = (self.held[rays], self.directions[rays], self.rises[rays])
+        return self.reference.crossings(*lines, progress, starts)
 
     def _take(self, rays: NDArray[np.intp], found: dict[str, Any]) -> None:
         """Put what a later search found in its place."""
@@ -154,18 +139,7 @@ class _Search:
         open_ = np.isfinite(distance)
         rays, distance, status = rays[open_], distance[open_], status[open_]
         x = self._predicted(rays, distance)
-        held = np.repeat(self.reference.result.fixed[None, :], len(rays), axis=0)
-        held[np.arange(len(rays))[:, None], self.held[rays]] = True
-        elsewhere = fit_elsewhere(
-            self.reference.likelihood.model,
-            self.reference.likelihood.data,
-            x,
-            held,
-            self.reference.bounds,
-            starts=self.starts,
-            n_threads=self.n_threads,
-            origin=self.reference.origin,
-        )
+        elsewhere = self.reference.elsewhere(x, self.held[rays], self.reference.origin)
         disputed = []
         for i, lowest in enumerate(elsewhere.lowest(len(rays)).tolist()):
             if lowest < 0:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray
 from ...batch import STATUSES, FitManyResult, fit_many
 from ...errors import Interrupted
-from .._elsewhere import SAME, Elsewhere, disagreement, fit_elsewhere, has_others
+from .._elsewhere import SAME, Elsewhere, disagreement, has_others
 from ._best_fit import NEW_MINIMUM, Reference
 
 if TYPE_CHECKING:
@@ -34,21 +34,13 @@ class ProfileGrid:
     """Fits at all points, repeated where a neighbour leads lower."""
 
     def __init__(
-        self,
-        reference: Reference,
-        held: NDArray[np.int64],
-        axes: tuple[FloatArray, ...],
-        n_threads: int | None,
-        *,
-        starts: int = 0,
+        self, reference: Reference, held: NDArray[np.int64], axes: tuple[FloatArray, ...]
     ) -> None:
         self.reference = reference
         self.held = held
         self.points = _points(axes)
         self.shape = tuple(len(axis) for axis in axes)
         self.response = reference.response(held)
-        self.n_threads = n_threads
-        self.starts = starts
         n = len(self.points)
         self.x = np.full((n, len(reference.x)), np.nan)
         self.value = np.full(n, np.nan)
@@ -62,7 +54,7 @@ class ProfileGrid:
         origin = np.broadcast_to(self.reference.x, self.x.shape)
         self._fit(everywhere, self._moved(origin, everywhere), progress)
         self._sweep()
-        if not has_others(self.reference.likelihood.model, self.starts):
+        if not has_others(self.reference.likelihood.model, self.reference.starts):
             return
         where, starts = self._jumps()
         if where.size:
@@ -82,17 +74,7 @@ class ProfileGrid:
         keys = self._keys()
         best = self.reference
         x = np.where(np.isnan(self.value[keys])[:, None], best.x, self.x[keys])
-        held = np.repeat(best.result.fixed[None, :], len(keys), axis=0)
-        held[:, self.held] = True
-        elsewhere = fit_elsewhere(
-            best.likelihood.model,
-            best.likelihood.data,
-            self._moved(x, keys),
-            held,
-            best.bounds,
-            starts=self.starts,
-            n_threads=self.n_threads,
-        )
+        elsewhere = best.elsewhere(self._moved(x, keys), self.held)
         where, sources = self._around(keys, elsewhere)
         if not where.size:
             return
@@ -104,7 +86,7 @@ class ProfileGrid:
 
     def _keys(self) -> NDArray[np.intp]:
         """Return points that are spread evenly; all of them if random starts are asked for."""
-        if self.starts:
+        if self.reference.starts:
             return np.arange(len(self.points))
         n = _N_KEYS[len(self.shape)]
         axes = [np.unique(np.linspace(0, size - 1, n).round()) for size in self.shape]
@@ -117,7 +99,7 @@ class ProfileGrid:
         """Return pairs of a point and a fit near it that has another minimum than was followed."""
         n = _N_KEYS[len(self.shape)] - 1
         places = np.stack(np.unravel_index(np.arange(len(self.points)), self.shape), axis=1)
-        reach = np.array([1 if self.starts else -(-size // n) for size in self.shape])
+        reach = np.array([1 if self.reference.starts else -(-size // n) for size in self.shape])
         points, sources = [], []
         for i, key in enumerate(keys.tolist()):
             fits = elsewhere.distinct(i)
@@ -167,7 +149,7 @@ class ProfileGrid:
             bounds=self.reference.bounds,
             fixed=fixed,
             errors=False,
-            n_threads=self.n_threads,
+            n_threads=self.reference.n_threads,
             progress=progress,
         )
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["Contour", "ContourResult", "contour"]
-
 _HEADER = ("level", "-2 Δ log L", "points", "on the border", "missing", "")
 
 
@@ -207,7 +205,7 @@ def contour(
     )
     names = _pair(best, parameters)
     for n_left in reversed(range(MOST_MINIMA)):
-        search = _Search(best, names, rises, best.starts, n_threads, progress)
+        search = _Search(best, names, rises, progress)
         exception = search.run(n_points)
         if search.minimum is None or best.is_given or exception is not None or not n_left:
             break
@@ -236,8 +234,6 @@ class _Search:
         reference: Reference,
         names: tuple[str, str],
         rises: Sequence[float],
-        starts: int,
-        n_threads: int | None,
         progress: Callable[[int], object] | None,
     ) -> None:
         self.reference = reference
@@ -245,8 +241,6 @@ class _Search:
         self.held = reference.indices(names)
         self.best = reference.x[self.held]
         self.frame = _frame(reference, self.held)
-        self.starts = starts
-        self.n_threads = n_threads
         self.progress = progress
         self.angles: list[FloatArray] = [np.zeros(0) for _ in rises]
         self.distances: list[FloatArray] = [np.zeros(0) for _ in rises]
@@ -293,9 +287,7 @@ class _Search:
             np.tile(self.held, (len(directions), 1)),
             directions,
             np.repeat(self.rises, sizes),
-            starts=self.starts,
-            n_threads=self.n_threads,
-            progress=self._count,
+            self._count,
         )
         found = crossings.found
         self.notes = self.notes or crossings.notes

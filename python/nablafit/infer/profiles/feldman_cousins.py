@@ -21,7 +21,7 @@ from ...errors import ArgumentError, Interrupted, finished, located
 from ...toys import Toys, toys
 from .._common import find_poi
 from .._starts import mirrored
-from ._best_fit import Reference, make_reference, rise_of_level
+from ._best_fit import NEW_MINIMUM, Reference, make_reference, rise_of_level
 from ._crossings import follow_rays
 from ._grid import ProfileGrid
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-
-__all__ = ["FeldmanCousinsResult", "feldman_cousins"]
 
 # Ratios closer than this are equal: data with few outcomes give the same ratio again and again, up
 # to the precision of fits.
@@ -174,7 +172,7 @@ class ToyFits:
         self.ratios: FloatArray = np.full((n, n_toys), np.nan)
         self.n_done = np.zeros(n, dtype=np.int64)
 
-    def run(self, n_threads: int | None, progress: Callable[[int], object] | None) -> None:
+    def run(self, progress: Callable[[int], object] | None) -> None:
         """Do all that is not done, block by block; what was done before an exception stays."""
         known = ~np.isnan(self._grid.value)
         n_toys = self.ratios.shape[1]
@@ -182,15 +180,10 @@ class ToyFits:
             while self.n_done[j] < n_toys:
                 first = int(self.n_done[j])
                 n = min(self._block, n_toys - first)
-                self._do_block(j, first, n, n_threads, progress)
+                self._do_block(j, first, n, progress)
 
     def _do_block(
-        self,
-        j: int,
-        first: int,
-        n: int,
-        n_threads: int | None,
-        progress: Callable[[int], object] | None,
+        self, j: int, first: int, n: int, progress: Callable[[int], object] | None
     ) -> None:
         started = time.perf_counter()
         before = int(np.sum(self.n_done))
@@ -199,28 +192,24 @@ class ToyFits:
             if progress is not None:
                 progress(before + n_fits // 2)
 
-        self.ratios[j, first : first + n] = self._fit_block(j, first, n, n_threads, report)
+        self.ratios[j, first : first + n] = self._fit_block(j, first, n, report)
         self.n_done[j] += n
         report(2 * n)
         quick = time.perf_counter() - started < _SECONDS_PER_BLOCK
         size = 2 * self._block if quick else self._block // 2
         self._block = min(max(size, _SMALLEST_BLOCK), _LARGEST_BLOCK)
 
-    def _fit_block(
-        self, j: int, first: int, n: int, n_threads: int | None, report: Callable[[int], None]
-    ) -> FloatArray:
+    def _fit_block(self, j: int, first: int, n: int, report: Callable[[int], None]) -> FloatArray:
         """Return the ratios of the toys from `first` on at value j; NaN where a fit fails."""
         reference = self._grid.reference
         names = reference.result.parameters
         model = reference.likelihood.model
         x = self._grid.x[j]
         start = j * _STRIDE + self._start + first
+        n_threads = reference.n_threads
         drawn = toys(model, x, n, self._seed, start, n_threads=n_threads)
-        common: dict[str, Any] = {
-            "bounds": reference.bounds,
-            "errors": False,
-            "n_threads": n_threads,
-        }
+        common: dict[str, Any] = {"errors": False, "n_threads": n_threads}
+        common["bounds"] = reference.bounds
         poi = {names[int(self._grid.held[0])]: float(self._grid.points[j, 0])}
         at: dict[str, float | bool] = {**reference.fixed, **poi}
         held = fit_many(model, drawn, fixed=at, progress=report, **common)
@@ -263,8 +252,6 @@ def _chosen(drawn: Toys, where: np.ndarray[Any, np.dtype[np.intp]]) -> FloatArra
     return np.concatenate([drawn.counts[where], drawn.global_observables[where]], axis=1)
 
 
-# -2 log L below that of the best fit by more than this is another minimum.
-_NEW_MINIMUM = 1e-5
 _HEADER = ("value", "-2 Δ log L", "critical", "p-value", "toys", "failed", "")
 
 
@@ -450,7 +437,7 @@ def _messages(
         messages.append(f"{n_unknown} of {len(p)} tested values have no p-value: they are left out")
     if np.any(n_failed):
         messages.append(f"{int(np.sum(n_failed))} fits of toys failed and are left out")
-    if np.any(result.twice_delta_nll < -_NEW_MINIMUM):
+    if np.any(result.twice_delta_nll < -NEW_MINIMUM):
         messages.append("a lower minimum than the best fit was met: see `nablafit.scan`")
     return tuple(messages)
 
@@ -538,10 +525,8 @@ def feldman_cousins(
     name = find_poi(reference.likelihood.model, poi if resume is None else resume.poi)
     if resume is not None:
         values, seed, start = resume.values, resume.seed, resume.start
-    tested = _values(reference, name, values, level, reference.starts, n_threads)
-    grid = ProfileGrid(
-        reference, reference.indices([name]), (tested,), n_threads, starts=reference.starts
-    )
+    held = reference.indices([name])
+    grid = ProfileGrid(reference, held, (_values(reference, held, values, level),))
     try:
         grid.run(None)
     except Interrupted as interrupted:
@@ -552,7 +537,7 @@ def feldman_cousins(
         _take_over(fits, empty, resume)
     exception: BaseException | None = None
     try:
-        fits.run(n_threads, progress)
+        fits.run(progress)
     except Interrupted as interrupted:
         exception = interrupted
     outcome = empty.with_toys(fits.ratios, fits.n_done, complete=exception is None)
@@ -570,45 +555,28 @@ def _check(level: float, n_toys: int, seed: int, start: int) -> None:
 
 
 def _values(
-    reference: Reference,
-    name: str,
-    values: ArrayLike | None,
-    level: float,
-    starts: int,
-    n_threads: int | None,
+    reference: Reference, held: NDArray[np.int64], values: ArrayLike | None, level: float
 ) -> FloatArray:
     """Return the values to test, ascending and checked."""
-    held = reference.indices([name])
     low, high = float(reference.result.lower[held[0]]), float(reference.result.upper[held[0]])
     if values is None:
-        return np.linspace(*_range(reference, held, level, starts, n_threads), _N_VALUES)
+        return np.linspace(*_range(reference, held, level), _N_VALUES)
     given = np.atleast_1d(np.asarray(values))
     tested: FloatArray = np.unique(float_vector(given, given.size, "values"))
     if tested.size == 0 or not np.all((tested >= low) & (tested <= high)):
+        name = reference.result.parameters[held[0]]
         message = f"expected values in the bounds [{low:g}, {high:g}] of {name}, got {tested}"
         raise located(ArgumentError, message, "values")
     return tested
 
 
-def _range(
-    reference: Reference,
-    held: NDArray[np.int64],
-    level: float,
-    starts: int,
-    n_threads: int | None,
-) -> tuple[float, float]:
+def _range(reference: Reference, held: NDArray[np.int64], level: float) -> tuple[float, float]:
     """Widen the profile-likelihood interval, within the bounds."""
     best = reference.result
     parameter = int(held[0])
-    crossings = follow_rays(
-        reference,
-        np.array([held, held]),
-        np.array([[-1.0], [1.0]]),
-        np.full(2, rise_of_level(level, 1)),
-        starts=starts,
-        n_threads=n_threads,
-        progress=None,
-    )
+    rises = np.full(2, rise_of_level(level, 1))
+    directions = np.array([[-1.0], [1.0]])
+    crossings = follow_rays(reference, np.array([held, held]), directions, rises)
     if crossings.exception is not None:
         raise crossings.exception
     down, up = (_REACH * crossings.found["distance"]).tolist()

@@ -27,7 +27,7 @@ from ._best_fit import (
     rise_of_level,
     warn_of,
 )
-from ._crossings import Crossings, follow_rays
+from ._crossings import follow_rays
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Likelihood, Model
     from ...result import FitResult
-
-__all__ = ["Interval", "IntervalsResult", "intervals"]
 
 _HEADER = ("name", "value", "error", "lower", "upper", "")
 # Sides without a number.
@@ -245,20 +243,32 @@ def intervals(
     directions = np.tile([-1.0, 1.0], len(names)).reshape(-1, 1)
     rises = np.full(len(held), rise)
     for n_left in reversed(range(MOST_MINIMA)):
-        crossings = follow_rays(
-            best,
-            held,
-            directions,
-            rises,
-            starts=best.starts,
-            n_threads=n_threads,
-            progress=progress,
-        )
+        crossings = follow_rays(best, held, directions, rises, progress)
         minimum = lowest_minimum(best, crossings.found)
         if minimum is None or best.is_given or crossings.exception is not None or not n_left:
             break
         best = rebased(best, minimum.x)
-    outcome = _result(best, names, rise, crossings, minimum)
+    fit, found = best.result, crossings.found
+    index = best.indices(names)
+    distance, status = found["distance"].reshape(-1, 2), tuple(found["status"])
+    outcome = IntervalsResult(
+        parameters=names,
+        values=fit.x[index],
+        errors=np.asarray(fit.errors)[index],
+        lower=-distance[:, 0],
+        upper=distance[:, 1].copy(),
+        lower_status=status[0::2],
+        upper_status=status[1::2],
+        sigma=math.sqrt(rise),
+        level=float(scipy.special.chdtr(1, rise)),
+        twice_delta_nll=rise,
+        twice_nll=fit.twice_nll,
+        n_fits=found["n_fits"].reshape(-1, 2),
+        messages=_messages(names, fit.x[index], found),
+        new_minimum=minimum,
+        complete=crossings.exception is None,
+        notes=(*best.notes, *crossings.notes),
+    )
     warn_of(best, outcome.new_minimum)
     return finished(outcome, crossings.exception)
 
@@ -284,44 +294,30 @@ def _names(reference: Reference, parameters: str | Sequence[str] | None) -> tupl
     return names
 
 
-def _result(
-    reference: Reference,
-    names: tuple[str, ...],
-    rise: float,
-    crossings: Crossings,
-    minimum: LowerMinimum | None,
-) -> IntervalsResult:
-    found = crossings.found
-    best = reference.result
-    index = [best.parameters.index(name) for name in names]
-    distance = found["distance"].reshape(-1, 2)
-    status = tuple(found["status"])
-    return IntervalsResult(
-        parameters=names,
-        values=best.x[index],
-        errors=np.asarray(best.errors)[index],
-        lower=-distance[:, 0],
-        upper=distance[:, 1].copy(),
-        lower_status=status[0::2],
-        upper_status=status[1::2],
-        sigma=math.sqrt(rise),
-        level=float(scipy.special.chdtr(1, rise)),
-        twice_delta_nll=rise,
-        twice_nll=best.twice_nll,
-        n_fits=found["n_fits"].reshape(-1, 2),
-        messages=_messages(names, best.x[index], found),
-        new_minimum=minimum,
-        complete=crossings.exception is None,
-        notes=(*reference.notes, *crossings.notes),
-    )
-
-
 def lowest_minimum(reference: Reference, found: dict[str, Any]) -> LowerMinimum | None:
     """Return the lowest of the minima that rays met, if any."""
     if not found["lower_minima"]:
         return None
     ray = min(found["lower_minima"], key=lambda i: (found["rise"][i], i))
     return reference.lower_minimum(found["lower_minima"][ray], float(found["rise"][ray]))
+
+
+_SENTENCES = {
+    "at_bound": (
+        "the bound {end:.6g} comes first, with -2 log L {rise:.3g} above the minimum; choose wider "
+        "`bounds` if values beyond make sense"
+    ),
+    "at_edge": (
+        "the likelihood ends or jumps at {end:.6g}, with -2 log L {rise:.3g} above the minimum; a "
+        "scan shows how"
+    ),
+    "unlimited": "-2 log L rises by {rise:.3g} at most: the data do not limit this parameter",
+    "new_minimum": (
+        "a minimum {drop:.3g} lower in -2 log L was met; fit again from .new_minimum.x"
+    ),
+    "failed": "constrained fits found no minimum ({fit}); a scan shows where",
+    "not_done": "interrupted before its turn",
+}
 
 
 def _messages(names: tuple[str, ...], values: FloatArray, found: dict[str, Any]) -> dict[str, str]:
@@ -332,26 +328,6 @@ def _messages(names: tuple[str, ...], values: FloatArray, found: dict[str, Any])
         i, side = divmod(ray, 2)
         end = float(values[i]) + (-1.0, 1.0)[side] * float(found["distance"][ray])
         rise = float(found["rise"][ray])
-        key = f"{names[i]} {_SIDES[side]}"
-        messages[key] = _sentence(status, end, rise, found["fit_status"][ray])
+        numbers = {"end": end, "rise": rise, "drop": -rise, "fit": found["fit_status"][ray]}
+        messages[f"{names[i]} {_SIDES[side]}"] = _SENTENCES[status].format(**numbers)
     return messages
-
-
-def _sentence(status: str, end: float, rise: float, fit_status: str) -> str:
-    if status == "at_bound":
-        return (
-            f"the bound {end:.6g} comes first, with -2 log L {rise:.3g} above the minimum; choose "
-            "wider `bounds` if values beyond make sense"
-        )
-    if status == "at_edge":
-        return (
-            f"the likelihood ends or jumps at {end:.6g}, with -2 log L {rise:.3g} above the "
-            "minimum; a scan shows how"
-        )
-    if status == "unlimited":
-        return f"-2 log L rises by {rise:.3g} at most: the data do not limit this parameter"
-    if status == "new_minimum":
-        return f"a minimum {-rise:.3g} lower in -2 log L was met; fit again from .new_minimum.x"
-    if status == "failed":
-        return f"constrained fits found no minimum ({fit_status}); a scan shows where"
-    return "interrupted before its turn"

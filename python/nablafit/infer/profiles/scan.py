@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood, Model
     from ...result import FitResult
 
-__all__ = ["ScanResult", "scan"]
-
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ScanResult(Record, format="nablafit.ScanResult/1"):
@@ -196,7 +194,7 @@ def scan(
     kept = _kept(best, names, keep)
     exception: BaseException | None = None
     for n_left in reversed(builtins.range(MOST_MINIMA)):
-        grid = ProfileGrid(best, held, axes, n_threads, starts=best.starts)
+        grid = ProfileGrid(best, held, axes)
         try:
             grid.run(progress)
         except Interrupted as interrupted:
@@ -205,7 +203,22 @@ def scan(
         if minimum is None or best.is_given or exception is not None or not n_left:
             break
         best = rebased(best, minimum.x)
-    outcome = _result(grid, names, axes, kept, minimum, complete=exception is None)
+    fit = best.result
+    columns = [fit.parameters.index(name) for name in kept]
+    outcome = ScanResult(
+        parameters=names,
+        axes=axes,
+        best=fit.x[held],
+        errors=np.asarray(fit.errors)[held],
+        twice_delta_nll=grid.rise.reshape(grid.shape),
+        status=grid.status,
+        fitted_parameters=kept,
+        fitted=grid.x[:, columns].reshape(*grid.shape, len(kept)),
+        twice_nll=fit.twice_nll,
+        new_minimum=minimum,
+        complete=exception is None,
+        notes=(*best.notes, *grid.notes),
+    )
     warn_of(best, outcome.new_minimum)
     return finished(outcome, exception)
 
@@ -299,30 +312,3 @@ def _checked(reference: Reference, parameter: int, values: ArrayLike) -> FloatAr
         )
         raise located(ArgumentError, message, name)
     return axis
-
-
-def _result(
-    grid: ProfileGrid,
-    names: tuple[str, ...],
-    axes: tuple[FloatArray, ...],
-    kept: tuple[str, ...],
-    minimum: LowerMinimum | None,
-    *,
-    complete: bool,
-) -> ScanResult:
-    best = grid.reference.result
-    columns = [best.parameters.index(name) for name in kept]
-    return ScanResult(
-        parameters=names,
-        axes=axes,
-        best=best.x[grid.held],
-        errors=np.asarray(best.errors)[grid.held],
-        twice_delta_nll=grid.rise.reshape(grid.shape),
-        status=grid.status,
-        fitted_parameters=kept,
-        fitted=grid.x[:, columns].reshape(*grid.shape, len(kept)),
-        twice_nll=best.twice_nll,
-        new_minimum=minimum,
-        complete=complete,
-        notes=(*grid.reference.notes, *grid.notes),
-    )

@@ -19,8 +19,6 @@ from .._common import check_choice, find_poi
 if TYPE_CHECKING:
     from ...model import Model
 
-__all__ = ["STATISTICS", "Hypothesis", "Values", "make_hypothesis"]
-
 STATISTICS = ("q", "qtilde", "t", "ttilde", "q0")
 Values: TypeAlias = "float | Mapping[str, float]"
 

@@ -25,19 +25,6 @@ if TYPE_CHECKING:
     from ...model import Likelihood
     from ._hypothesis import Hypothesis
 
-__all__ = [
-    "SAME",
-    "Fit",
-    "Fits",
-    "Observation",
-    "Row",
-    "failure_sentence",
-    "lower_free_fit",
-    "observe",
-    "poi_scale",
-    "until_settled",
-]
-
 ResultT = TypeVar("ResultT")
 
 SAME = 1e-7

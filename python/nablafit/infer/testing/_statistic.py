@@ -12,22 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..._arrays import FloatArray
 from .toy_distribution import ToyDistribution
 
-__all__ = [
-    "NSIGMA",
-    "PValues",
-    "ToyPValues",
-    "expected_p_values",
-    "is_zero",
-    "likelihood_ratio",
-    "log_cls",
-    "p_values",
-    "root_slope",
-    "statistic_value",
-    "tail_coordinates",
-    "tail_slopes",
-    "toy_p_values",
-]
-
 NSIGMA = np.array([2.0, 1.0, 0.0, -1.0, -2.0])
 """Fluctuations of -mu_hat / sigma in the expected results: the lowest limit first."""
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)

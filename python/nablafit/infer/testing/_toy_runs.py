@@ -21,8 +21,6 @@ from .toy_distribution import ToyDistribution
 if TYPE_CHECKING:
     from ._hypothesis import Hypothesis
 
-__all__ = ["ToyJob", "alternative_seed", "check_toys", "run_jobs"]
-
 _FIRST_BLOCK = 64
 _LARGEST_BLOCK = 4096
 _SECONDS_PER_BLOCK = 1.0

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
 
-__all__ = ["CALCULATORS", "asymptotic_test", "hypotest", "test_jobs", "toy_test"]
-
 
 def observed_statistic(seen: Observation) -> float:
     """Return the test statistic in the observed data, NaN if a fit failed."""

@@ -18,8 +18,6 @@ from ...errors import ArgumentError, located
 from ._statistic import PValues, ToyPValues, toy_p_values
 from .toy_distribution import ToyDistribution
 
-__all__ = ["HypotestResult", "SignificanceResult", "check_same", "merge_toys"]
-
 ResultT = TypeVar("ResultT", bound=Record)
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ...minimizers.problem import Bounds, Fixed
     from ...model import Model
 
-__all__ = ["significance"]
-
 
 @remembers_origin
 def significance(

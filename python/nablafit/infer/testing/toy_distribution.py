@@ -15,8 +15,6 @@ from ..._results.text import Page, number
 from ...batch import STATUSES
 from ...errors import ArgumentError, located
 
-__all__ = ["ToyDistribution"]
-
 _DESCRIBES = ("poi", "statistic", "tested", "drawn_at", "parameters", "seed", "bounds")
 # Values of the statistic that differ by less are equal: fits end within 1e-10 of their minimum, and
 # data sets of equal counts must count as equal.

@@ -13,6 +13,7 @@ from ...data import Data
 from ...errors import ArgumentError, located
 from ...model import Model
 from ...spec import FormulaFactor, IdentityTransformation
+from ...surgery import modifiers_of
 from ._channels import Names, write_channel
 from ._constraints import write_constraints, write_transformations
 from ._expression import FormulaKey, formula_functions
@@ -172,13 +173,7 @@ class _Header:
         """Return the functions of all different expressions, and their names."""
         lines: list[str] = []
         known: dict[FormulaKey, str] = {}
-        modifiers = (
-            modifier
-            for channel in self._spec.channels
-            for sample in channel.samples
-            for modifier in sample.modifiers
-        )
-        for modifier in modifiers:
+        for modifier in modifiers_of(self._spec):
             if not isinstance(modifier, FormulaFactor):
                 continue
             key = FormulaKey.of(modifier)

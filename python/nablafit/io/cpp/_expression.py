@@ -40,7 +40,7 @@ _BINARY = {
     "max": "maximum({a}, {b})",
 }
 
-# Derivative by each operand, times the derivative by the result, d; t is the result.
+# Derivatives with respect to the operands; d is that with respect to the result t.
 _ADJOINTS = {
     "negate": ("-{d}",),
     "exp": ("{d} * {t}",),
