@@ -85,8 +85,10 @@ class Positions:
         self._index = {name: i for i, name in enumerate(names)}
 
     def __getitem__(self, name: str) -> int:
-        found = self._index.get(name) if isinstance(name, str) else None
-        return index_of(self._names, name) if found is None else found
+        try:
+            return self._index[name]
+        except (KeyError, TypeError):
+            return index_of(self._names, name)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

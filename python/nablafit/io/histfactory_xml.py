@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,9 @@ def _channels(combination: Combination, files: Files) -> list[ChannelConfig]:
         parse_channel(_parse_file(files.find(path, location)))
         for path, location in combination.inputs
     ]
-    names = [channel.name for channel in channels]
+    counts = Counter(channel.name for channel in channels)
     for channel in channels:
-        if names.count(channel.name) > 1:
+        if counts[channel.name] > 1:
             message = f"the name {channel.name!r} occurs more than once"
             raise located(WorkspaceError, message, channel.location)
     return channels

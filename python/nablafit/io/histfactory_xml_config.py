@@ -7,6 +7,7 @@ etc/HistFactorySchema.dtd of ROOT.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -277,9 +278,9 @@ def parse_combination(root: Element) -> Combination:
             raise _fail(child, "unknown element, expected Function, Input or Measurement")
     if not combination.inputs or not combination.measurements:
         raise _fail(root, "expected at least one <Input> and one <Measurement>")
-    names = [measurement.name for measurement in combination.measurements]
+    counts = Counter(measurement.name for measurement in combination.measurements)
     for measurement in combination.measurements:
-        if names.count(measurement.name) > 1:
+        if counts[measurement.name] > 1:
             message = f"the name {measurement.name!r} occurs more than once"
             raise located(WorkspaceError, message, measurement.location)
     return combination

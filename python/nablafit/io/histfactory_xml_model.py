@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -329,9 +330,9 @@ class _ChannelBuilder:
         self._stat_squares = np.zeros(self._template.values.size)
 
     def build(self) -> Channel:
-        names = [sample.name for sample in self._config.samples]
+        counts = Counter(sample.name for sample in self._config.samples)
         for sample in self._config.samples:
-            if names.count(sample.name) > 1:
+            if counts[sample.name] > 1:
                 message = f"the name {sample.name!r} occurs more than once in this channel"
                 raise located(WorkspaceError, message, sample.location)
         samples = tuple(self._sample(sample) for sample in self._config.samples)
@@ -394,9 +395,9 @@ class _ChannelBuilder:
         notes = self._parameters.notes
         if config.unsupported:
             notes.add("HistoFactor is ignored, as in ROOT.", where)
-        factors = [m.name for m in config.modifiers if isinstance(m, NormFactorConfig)]
-        for name in dict.fromkeys(factors):
-            if factors.count(name) > 1:
+        factors = Counter(m.name for m in config.modifiers if isinstance(m, NormFactorConfig))
+        for name, count in factors.items():
+            if count > 1:
                 sentence = "is repeated and multiplies as often, as in ROOT 6.40."
                 notes.add(f"NormFactor {name} {sentence}", where)
         for modifier in config.modifiers:
