@@ -30,7 +30,7 @@ from nablafit import surgery
 from nablafit.cli import main as nablafit_command
 
 FLAGGED = 1.3
-SHORTEST = 2e-3  # seconds; what takes less says nothing about growth
+SHORTEST = 2e-2  # seconds; what takes less says nothing about growth
 LONGEST = 20.0  # seconds; what takes more is not measured at larger sizes
 Json = dict[str, Any]
 Call = Callable[[], object]

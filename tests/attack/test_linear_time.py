@@ -148,6 +148,21 @@ def indexed_names(n: int) -> Call:
     return read(json.dumps(document).encode())
 
 
+def interests(n: int) -> Call:
+    """Parameters of interest of all measurements."""
+    modifier = {"name": "mu", "type": "normfactor", "data": None}
+    sample = {"name": "s", "data": [9.0], "modifiers": [modifier]}
+    config = {"poi": "mu", "parameters": []}
+    document = {
+        "version": "1.0.0",
+        "channels": [{"name": "c", "samples": [sample]}],
+        "observations": [{"name": "c", "data": [9.0]}],
+        "measurements": [{"name": f"m{i}", "config": config} for i in range(n)],
+    }
+    workspace = nf.Workspace.load(document)
+    return lambda: [workspace.poi(name) for name in workspace.measurements]
+
+
 def misspelt(n: int) -> Call:
     """A name of n characters that is nearly that of the only parameter."""
     sample = sp.Sample("s", [9.0], [sp.NormFactor("m", "x" * n + "y")])
@@ -250,6 +265,7 @@ CASES: dict[str, tuple[int, Callable[[int], Call]]] = {
     "pyhf names with an index": (4000, indexed_names),
     "pyhf written, modifiers": (1500, written_as_pyhf),
     "pyhf written, staterror": (1500, shared_staterror),
+    "pyhf measurements": (2500, interests),
     "a name with one letter more": (20000, misspelt),
     "point by names": (4000, by_names),
     "fix": (2500, fixed),
