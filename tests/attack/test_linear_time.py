@@ -254,7 +254,7 @@ CASES: dict[str, tuple[int, Callable[[int], Call]]] = {
     "compile samples": (8000, compiled(many_samples)),
     "compile histograms": (4000, compiled(many_shapes)),
     "compile normsys of a sample": (8000, compiled(many_modifiers)),
-    "compile with warnings": (4000, compiled(lambda n: many_modifiers(n, high=100.0))),
+    "compile with warnings": (8000, compiled(lambda n: many_modifiers(n, high=100.0))),
     "data of channels": (8000, arranged),
     "HS3 axes": (8000, lambda n: read(hs3(many_axes(n)))),
     "HS3 channels": (2000, lambda n: read(hs3(many_channels(n)))),
@@ -272,7 +272,7 @@ CASES: dict[str, tuple[int, Callable[[int], Call]]] = {
     "rename": (1500, renamed),
     "prune": (1000, pruned),
     "combine": (400, combined),
-    "bands of yields": (1500, bands),
+    "bands of yields": (2500, bands),
 }
 
 
