@@ -1,3 +1,11 @@
+# nablafit_harden(target): all symbols are resolved when the file is loaded, and the tables of addresses
+# are read-only from then on.
+function(nablafit_harden target)
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    target_link_options(${target} PRIVATE LINKER:-z,relro,-z,now)
+  endif()
+endfunction()
+
 # nablafit_set_visibility(target): shared libraries export only what is marked NABLAFIT_API, objects
 # that contain static libraries export nothing of nablafit.
 #
@@ -16,6 +24,7 @@ function(nablafit_set_visibility target)
     return()
   endif()
   target_compile_definitions(${target} PUBLIC NABLAFIT_SHARED)
+  nablafit_harden(${target})
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT (NABLAFIT_DEVELOPER_MODE AND BUILD_SHARED_LIBS))
     # Templates of the standard library are visible with any compiler flags. What nablafit_io uses of
     # nablafit_core must be visible: -z defs checks that here rather than in programs.

@@ -40,6 +40,28 @@ class _Carriers:
 
 
 @dataclass(frozen=True)
+class _Others:
+    """What the bins that one setting fixes have in common."""
+
+    has_free_empty_bin: bool
+    largest_held: float | None
+    smallest_free: float | None
+    #: whether all bins with a width have HistFactory's range
+    are_histfactory: bool
+
+    @classmethod
+    def of(cls, bins: Iterable[tuple[Parameter, float | None]]) -> _Others:
+        everything = list(bins)
+        real = [(p, width) for p, width in everything if width]
+        return cls(
+            any(width == 0.0 and not p.fixed for p, width in everything),
+            max((width for p, width in real if p.fixed), default=None),
+            min((width for p, width in real if not p.fixed), default=None),
+            all(_is_histfactory(p, width) for p, width in real),
+        )
+
+
+@dataclass(frozen=True)
 class _Source:
     """What one sample adds to the bins of one modifier."""
 
@@ -124,6 +146,7 @@ def with_remade_widths(before: ModelSpec, after: ModelSpec) -> ModelSpec:
     sets: dict[str, list[str]] = defaultdict(list)
     for name in old:
         sets[_set_of(name, old)].append(name)
+    rests: dict[str, _Others] = {}
     remade = dict(changed)
     for name, parameter in changed.items():
         first, left = old[name][0].width, new[name][0].width
@@ -131,7 +154,10 @@ def with_remade_widths(before: ModelSpec, after: ModelSpec) -> ModelSpec:
             raise located(SpecError, _unknown(old[name][0], new[name][0]), name)
         if left == first:
             continue
-        others = [(everything[key], old[key][0].width) for key in sets[_set_of(name, old)]]
+        key = _set_of(name, old)
+        if key not in rests:
+            rests[key] = _Others.of((everything[other], old[other][0].width) for other in sets[key])
+        others = rests[key]
         if _follows(parameter, first):
             remade[name] = _remade(parameter, first, left, others)
         elif 0.0 in (first, left):
@@ -166,12 +192,7 @@ def _follows(parameter: Parameter, width: float) -> bool:
     return stated is not None and math.isclose(stated, width, rel_tol=AGREEMENT)
 
 
-def _remade(
-    parameter: Parameter,
-    old: float,
-    new: float,
-    others: Sequence[tuple[Parameter, float | None]],
-) -> Parameter:
+def _remade(parameter: Parameter, old: float, new: float, others: _Others) -> Parameter:
     if new == 0.0:
         held = _is_held(parameter, old, new, others)
         return _with_width(parameter, old, 1.0).replace(fixed=held)
@@ -184,31 +205,23 @@ def _remade(
     return _with_width(parameter, old, new).replace(fixed=_is_held(parameter, old, new, others))
 
 
-def _is_held(
-    parameter: Parameter,
-    old: float,
-    new: float,
-    others: Sequence[tuple[Parameter, float | None]],
-) -> bool:
+def _is_held(parameter: Parameter, old: float, new: float, others: _Others) -> bool:
     """Whether the bin is fixed: as before, except by empty bins or a threshold of widths."""
     if new == 0.0:
-        return parameter.fixed or not any(width == 0.0 and not p.fixed for p, width in others)
-    real = [(p, width) for p, width in others if width]
-    held = [width for p, width in real if p.fixed]
-    free = [width for p, width in real if not p.fixed]
+        return parameter.fixed or not others.has_free_empty_bin
+    held, free = others.largest_held, others.smallest_free
     if old == 0.0:
-        return parameter.fixed and bool(held) and not free
-    has_threshold = held and free and max(held) < min(free)
-    if not has_threshold or not all(_is_histfactory(p, width) for p, width in real):
+        return parameter.fixed and held is not None and free is None
+    if held is None or free is None or held >= free or not others.are_histfactory:
         return parameter.fixed
-    if max(held) < new < min(free):
+    if held < new < free:
         message = (
             f"its width becomes {new:.6g}, between the largest one of a constant bin and the "
-            f"smallest of a free one, {max(held):.6g} and {min(free):.6g}; cannot tell whether "
+            f"smallest of a free one, {held:.6g} and {free:.6g}; cannot tell whether "
             "that is above the threshold (RelErrorThreshold); remove the staterror as well"
         )
         raise located(SpecError, message, parameter.name)
-    return new <= max(held)
+    return new <= held
 
 
 def _is_histfactory(parameter: Parameter, width: float) -> bool:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._arrays import FloatArray, ParameterValues, float_array, index_of, real_number, thread_count
+from ._arrays import (
+    FloatArray,
+    ParameterValues,
+    Positions,
+    float_array,
+    index_of,
+    real_number,
+    thread_count,
+)
 from ._results.provenance import batch_origin, merged_origin, read_origin
 from ._results.record import Archive
 from .data import Data
@@ -129,16 +137,18 @@ def _fix(
     if isinstance(fixed, str):
         fixed = [fixed]
     if isinstance(fixed, Mapping):
+        positions = Positions(model.parameters)
         for name, value in fixed.items():
-            starts = _fix_column(flags, starts, index_of(model.parameters, name), name, value)
+            starts = _fix_column(flags, starts, positions[name], name, value)
         return starts, flags
     if not isinstance(fixed, Iterable):
         message = f"expected names, a mapping of names to values, or flags, got {fixed!r}"
         raise located(ArgumentError, message, "fixed")
     items = list(fixed)
     if all(isinstance(item, str) for item in items):
+        positions = Positions(model.parameters)
         for name in items:
-            flags[0, index_of(model.parameters, str(name))] = True
+            flags[0, positions[str(name)]] = True
         return starts, flags
     return _fix_rows(model, starts, items)
 
@@ -178,12 +188,13 @@ def _fix_rows(
     if len(starts) != len(items):
         message = f"expected one mapping per fit, {len(starts)}, got {len(items)}"
         raise located(ArgumentError, message, "fixed")
+    positions = Positions(model.parameters)
     for row, item in enumerate(items):
         if item is not None and not isinstance(item, Mapping):
             message = f"expected a mapping or None, got {type(item).__name__}"
             raise located(ArgumentError, message, f"fixed[{row}]")
         for name, value in (item or {}).items():
-            index = index_of(model.parameters, name)
+            index = positions[name]
             flags[row, index] = value is not False
             if not isinstance(value, bool | np.bool_):
                 starts[row, index] = real_number(value, f"fixed[{row}][{name!r}]")

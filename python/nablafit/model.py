@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, _diff
-from ._arrays import FloatArray, ParameterValues, float_vector, index_of, real_number
+from ._arrays import (
+    FloatArray,
+    ParameterValues,
+    Positions,
+    float_vector,
+    index_of,
+    real_number,
+)
 from ._core import EvaluationStatus
 from ._printable import printable
 from .data import Data, check_data
@@ -531,8 +538,9 @@ class Model:
         if not isinstance(values, Mapping):
             return np.array(float_vector(values, self.n_parameters, "x"))
         point = np.array(self.initial)
+        positions = Positions(self._parameters)
         for name, value in values.items():
-            point[index_of(self._parameters, name)] = real_number(value, name)
+            point[positions[name]] = real_number(value, name)
         return point
 
     def expected(self, x: ParameterValues) -> FloatArray:

@@ -7,6 +7,7 @@ an error. Observations follow with `matching`, or with the function of the same 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -77,14 +78,15 @@ def users_of(spec: ModelSpec) -> dict[str, list[Modifier]]:
 
 def _chosen(patterns: Names, known: Iterable[str], kind: str) -> set[str]:
     """Return the known names that are listed or match a pattern; ArgumentError for no match."""
-    names = tuple(dict.fromkeys(known))
+    names = dict.fromkeys(known)
     chosen: set[str] = set()
     for pattern in (patterns,) if isinstance(patterns, str) else patterns:
         found = {pattern} if pattern in names else set()
         if not found and any(character in pattern for character in "*?"):
             found = {name for name in names if fnmatchcase(name, pattern)}
         if not found:
-            raise located(ArgumentError, f"no such {kind}{nearest(pattern, names)}", pattern)
+            message = f"no such {kind}{nearest(pattern, tuple(names))}"
+            raise located(ArgumentError, message, pattern)
         chosen |= found
     return chosen
 
@@ -330,10 +332,11 @@ def _renamed_expression(expression: str, names: Mapping[str, str]) -> str:
 
 
 def _checked(names: Mapping[str, str] | None, known: Iterable[str], kind: str) -> Mapping[str, str]:
-    existing = tuple(dict.fromkeys(known))
+    existing = dict.fromkeys(known)
     for name in names or {}:
         if name not in existing:
-            raise located(ArgumentError, f"no such {kind}{nearest(name, existing)}", name)
+            message = f"no such {kind}{nearest(name, tuple(existing))}"
+            raise located(ArgumentError, message, name)
     return names or {}
 
 
@@ -432,12 +435,9 @@ def _bins_of(spec: ModelSpec, kind: type[StatError | ShapeSys]) -> list[tuple[st
 
 def _meeting(specs: Sequence[ModelSpec], kind: type[StatError | ShapeSys]) -> set[str]:
     """Return the sets of numbered bins of a kind whose names another model uses as well."""
-    used = [users_of(spec) for spec in specs]
+    n_users = Counter(name for spec in specs for name in users_of(spec))
     return {
-        _split(name)[0]
-        for i, spec in enumerate(specs)
-        for _, name in _bins_of(spec, kind)
-        if any(name in names for j, names in enumerate(used) if j != i)
+        _split(name)[0] for spec in specs for _, name in _bins_of(spec, kind) if n_users[name] > 1
     }
 
 

@@ -309,8 +309,8 @@ class Workspace:
 
     def _measurement(self, name: str | None) -> str:
         if name is None:
-            return self.measurements[0]
-        if name not in self.measurements:
+            return next(iter(self._document.measurements))
+        if name not in self._document.measurements:
             message = f"no such measurement in {self.source}"
             hint = nearest(name, self.measurements)
             raise located(ArgumentError, message + hint, name)

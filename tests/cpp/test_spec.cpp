@@ -268,6 +268,6 @@ TEST_CASE("the nearest name is close or absent") {
   CHECK(detail::nearest_name("x", known).empty());
   CHECK(detail::nearest_name("lumi", known).empty());
   CHECK(detail::did_you_mean("mu2", known) == "; did you mean 'mu'?");
-  CHECK(detail::edit_distance("kitten", "sitting") == 3);
-  CHECK(detail::edit_distance("", "abc") == 3);
+  CHECK(detail::edit_distance("kitten", "sitting", 3) == 3);
+  CHECK(detail::edit_distance("", "abc", 3) == 3);
 }

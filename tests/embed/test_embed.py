@@ -281,3 +281,6 @@ def test_shared_libraries_show_nablafit_only(package: Package) -> None:
         own = re.compile(r"(vtable for |typeinfo (name )?for )?nablafit::(?!detail::)")
         assert [name for name in names if not own.match(name)] == []
         assert [name for name in names if "Py_" in name] == []
+        if shutil.which("readelf") is not None:
+            assert "BIND_NOW" in output_of("readelf", "-dW", library)
+            assert "GNU_RELRO" in output_of("readelf", "-lW", library)

@@ -3,6 +3,8 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "compile/lists.hpp"
@@ -107,7 +109,12 @@ struct NegativeFactor {
   std::string end;
   std::size_t n_more = 0;
 };
-using NegativeFactors = std::vector<std::pair<std::string, NegativeFactor>>;
+
+/// By name, in the order in which they were found.
+struct NegativeFactors {
+  std::vector<NegativeFactor> list;
+  std::unordered_map<std::string_view, std::size_t> position;
+};
 
 void find_negative_factors(const Channel& channel, const Sample& sample, NegativeFactors& found) {
   if (sample.factor_floor) return;
@@ -118,11 +125,9 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
       continue;
     }
     if (const std::optional<double> alpha = where_negative(*normsys)) {
-      const auto known = std::find_if(found.begin(), found.end(), [&](const auto& entry) {
-        return entry.first == normsys->name;
-      });
-      if (known != found.end()) {
-        ++known->second.n_more;
+      const auto [known, is_new] = found.position.emplace(normsys->name, found.list.size());
+      if (!is_new) {
+        ++found.list[known->second].n_more;
         continue;
       }
       NegativeFactor first;
@@ -131,7 +136,7 @@ void find_negative_factors(const Channel& channel, const Sample& sample, Negativ
                     ", hi = " + shortened(normsys->high) + ")";
       first.end = " interpolates to a negative factor near " + normsys->parameter + " = " +
                   shortened(*alpha) + "; it is used unchanged, as the format defines it";
-      found.emplace_back(normsys->name, std::move(first));
+      found.list.push_back(std::move(first));
     }
   }
 }
@@ -213,7 +218,7 @@ std::vector<std::string> model_warnings(const ModelSpec& spec) {
     for (const Sample& sample : channel.samples) find_negative_factors(channel, sample, found);
   }
   std::vector<std::string> warnings;
-  for (const auto& [name, first] : found) {
+  for (const NegativeFactor& first : found.list) {
     const std::string more =
         first.n_more == 0 ? "" : ", as in " + std::to_string(first.n_more) + " more samples,";
     warnings.push_back(first.where + more + first.end);

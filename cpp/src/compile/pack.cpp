@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <unordered_map>
 
 #include "compile/lists.hpp"
 #include "compile/row_groups.hpp"
@@ -12,7 +13,7 @@ constexpr std::size_t lanes = n_lanes;
 constexpr double no_floor = -std::numeric_limits<double>::infinity();
 
 // A chunk's entries (16 bytes per row and entry) must stay in the second-level cache between the
-// forward and the backward pass; the number of rows bounds the quadratic part of the grouping.
+// forward and the backward pass, and so must what is kept of its rows.
 constexpr std::size_t max_chunk_entries = 16384;
 constexpr std::size_t max_chunk_rows = 1024;
 
@@ -87,17 +88,7 @@ class ScopePacker {
       offsets.push_back(size32(columns.size()));
       family.push_back(size32(family.size()));
     }
-    std::vector<RowGroup> groups;
-    for (std::size_t begin = 0; begin < lists_.scopes.size(); begin += max_chunk_rows) {
-      std::vector<std::uint32_t> window;
-      for (std::size_t i = begin; i < std::min(begin + max_chunk_rows, lists_.scopes.size()); ++i) {
-        window.push_back(size32(i));
-      }
-      const auto part =
-          group_rows({offsets, columns}, window, family, lists_.factor_interpolants.size());
-      groups.insert(groups.end(), part.begin(), part.end());
-    }
-    return groups;
+    return group_rows({offsets, columns}, family, family);  // each of them is a family of its own
   }
 
   void place_operands(std::size_t n_groups) {
@@ -133,25 +124,18 @@ class ScopePacker {
 
   /// One factor entry for each interpolant; a lane that uses one k times fills k entries.
   void emit_factors(const RowGroup& group) {
-    std::vector<std::pair<std::uint32_t, std::size_t>>
-        entries;  // (interpolant, data offset), ascending
-    std::vector<std::array<bool, lanes>> used;
+    std::unordered_map<std::uint32_t, std::vector<std::size_t>> entries;  // offsets of their data
     for (std::size_t l = 0; l < lanes; ++l) {
       const Scope* lane = scope(group, l);
       if (lane == nullptr) continue;
+      std::unordered_map<std::uint32_t, std::size_t> n_used;
       for (std::size_t i = 0; i < lane->factors.size(); ++i) {
         const InterpolatedFactor& factor = lane->factors[i];
-        std::size_t e = 0;
-        while (e < entries.size() && !(entries[e].first == factor.interpolant && !used[e][l])) ++e;
-        if (e == entries.size()) {
-          entries.emplace_back(factor.interpolant, append_neutral_factor(factor.interpolant));
-          used.emplace_back();
-        }
-        used[e][l] = true;
-        set_factor(entries[e].second, l, factor);
-        if (places_ != nullptr) {
-          places_->factor[first_factor_[group[l]] + i] = entries[e].second + l;
-        }
+        std::vector<std::size_t>& offsets = entries[factor.interpolant];
+        const std::size_t k = n_used[factor.interpolant]++;
+        if (k == offsets.size()) offsets.push_back(append_neutral_factor(factor.interpolant));
+        set_factor(offsets[k], l, factor);
+        if (places_ != nullptr) places_->factor[first_factor_[group[l]] + i] = offsets[k] + l;
       }
     }
   }
@@ -213,8 +197,7 @@ class RowPacker {
     const SparsePattern pattern{lists_.rows.entry_offsets, lists_.rows.entry_interpolants};
     for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
       model_.chunks[c].block_begin = size32(model_.row_blocks.size());
-      for (const RowGroup& group :
-           group_rows(pattern, rows[c], lists_.rows.family, lists_.additive_interpolants.size())) {
+      for (const RowGroup& group : group_rows(pattern, rows[c], lists_.rows.family)) {
         emit(group, pattern);
       }
       model_.chunks[c].block_end = size32(model_.row_blocks.size());

@@ -1,9 +1,13 @@
 #include "compile/row_groups.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace nablafit::detail {
 namespace {
+
+/// The greedy search takes a time quadratic in the number of rows that it chooses from.
+constexpr std::size_t max_window_rows = 1024;
 
 RowGroup empty_group() {
   RowGroup group;
@@ -11,61 +15,67 @@ RowGroup empty_group() {
   return group;
 }
 
-/// Sets of columns as bits, one row of words per sparse row.
-class BitRows {
+/// Which rows of a window have a column, and what each row would add to the union of a group.
+class Window {
  public:
-  BitRows(const SparsePattern& pattern, const std::vector<std::uint32_t>& rows,
-          std::size_t n_columns)
-      : n_words_((n_columns + 63) / 64), bits_(rows.size() * n_words_, 0) {
+  Window(const SparsePattern& pattern, const std::vector<std::uint32_t>& rows)
+      : columns_(rows.size()) {
+    std::unordered_map<std::uint32_t, std::uint32_t> local;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       for (std::uint32_t k = pattern.offsets[rows[i]]; k < pattern.offsets[rows[i] + 1]; ++k) {
-        bits_[i * n_words_ + pattern.columns[k] / 64] |= std::uint64_t{1}
-                                                         << (pattern.columns[k] % 64);
+        const auto [known, is_new] =
+            local.emplace(pattern.columns[k], static_cast<std::uint32_t>(rows_of_.size()));
+        if (is_new) rows_of_.emplace_back();
+        std::vector<std::uint32_t>& those = rows_of_[known->second];
+        if (!those.empty() && those.back() == i) continue;  // a column that the row has twice
+        those.push_back(static_cast<std::uint32_t>(i));
+        columns_[i].push_back(known->second);
       }
     }
+    in_union_.assign(rows_of_.size(), 0);
+    clear_union();
   }
 
-  std::size_t n_words() const { return n_words_; }
-  const std::uint64_t* operator[](std::size_t row) const { return bits_.data() + row * n_words_; }
+  void clear_union() {
+    for (const std::uint32_t column : union_) in_union_[column] = 0;
+    union_.clear();
+    costs_.resize(columns_.size());
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+      costs_[i] = static_cast<int>(columns_[i].size());
+  }
+
+  void add_to_union(std::size_t row) {
+    for (const std::uint32_t column : columns_[row]) {
+      if (in_union_[column] != 0) continue;
+      in_union_[column] = 1;
+      union_.push_back(column);
+      for (const std::uint32_t other : rows_of_[column]) costs_[other] -= 2;
+    }
+  }
+
+  /// Columns new to the union minus shared ones: the cost of adding the row to it.
+  int added_cost(std::size_t row) const { return costs_[row]; }
 
  private:
-  std::size_t n_words_;
-  std::vector<std::uint64_t> bits_;
+  std::vector<std::vector<std::uint32_t>> columns_;  ///< of each row, numbered within the window
+  std::vector<std::vector<std::uint32_t>> rows_of_;  ///< of each column
+  std::vector<char> in_union_;
+  std::vector<std::uint32_t> union_;
+  std::vector<int> costs_;
 };
 
-int count_bits(std::uint64_t word) {
-  int count = 0;
-  for (; word != 0; word &= word - 1) ++count;
-  return count;
-}
-
-/// New columns minus shared ones: the cost of adding the row to the union.
-int added_cost(const std::uint64_t* row, const std::vector<std::uint64_t>& in_union) {
-  int cost = 0;
-  for (std::size_t w = 0; w < in_union.size(); ++w) {
-    cost += count_bits(row[w] & ~in_union[w]) - count_bits(row[w] & in_union[w]);
-  }
-  return cost;
-}
-
 /// Position in `left` of the row that fits the union best, the first one if several do.
-std::size_t best_fit(const std::vector<std::size_t>& left, const BitRows& bits,
-                     const std::vector<std::uint64_t>& in_union) {
+std::size_t best_fit(const std::vector<std::size_t>& left, const Window& window) {
   std::size_t best = 0;
-  int best_cost = added_cost(bits[left[0]], in_union);
   for (std::size_t i = 1; i < left.size(); ++i) {
-    const int cost = added_cost(bits[left[i]], in_union);
-    if (cost < best_cost) {
-      best = i;
-      best_cost = cost;
-    }
+    if (window.added_cost(left[i]) < window.added_cost(left[best])) best = i;
   }
   return best;
 }
 
 void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_t>& rows,
-                    std::size_t n_columns, std::vector<RowGroup>& groups) {
-  const BitRows bits(pattern, rows, n_columns);
+                    std::vector<RowGroup>& groups) {
+  Window window(pattern, rows);
   const auto n_entries = [&](std::size_t i) {
     return pattern.offsets[rows[i] + 1] - pattern.offsets[rows[i]];
   };
@@ -74,16 +84,15 @@ void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_
   std::sort(left.begin(), left.end(), [&](std::size_t a, std::size_t b) {
     return n_entries(a) != n_entries(b) ? n_entries(a) > n_entries(b) : a < b;
   });
-  std::vector<std::uint64_t> in_union;
   while (!left.empty()) {
     RowGroup group = empty_group();
-    in_union.assign(bits.n_words(), 0);
+    window.clear_union();
     for (int lane = 0; lane < n_lanes && !left.empty(); ++lane) {
-      const std::size_t position = lane == 0 ? 0 : best_fit(left, bits, in_union);
+      const std::size_t position = lane == 0 ? 0 : best_fit(left, window);
       const std::size_t chosen = left[position];
       left.erase(left.begin() + static_cast<std::ptrdiff_t>(position));
       group[static_cast<std::size_t>(lane)] = rows[chosen];
-      for (std::size_t w = 0; w < in_union.size(); ++w) in_union[w] |= bits[chosen][w];
+      window.add_to_union(chosen);
     }
     groups.push_back(group);
   }
@@ -93,7 +102,7 @@ void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_
 
 std::vector<RowGroup> group_rows(const SparsePattern& pattern,
                                  const std::vector<std::uint32_t>& rows,
-                                 const std::vector<std::uint32_t>& family, std::size_t n_columns) {
+                                 const std::vector<std::uint32_t>& family) {
   std::vector<RowGroup> groups;
   std::vector<std::uint32_t> rest;
   std::size_t begin = 0;
@@ -109,7 +118,13 @@ std::vector<RowGroup> group_rows(const SparsePattern& pattern,
                 rows.begin() + static_cast<std::ptrdiff_t>(end));
     begin = end;
   }
-  group_greedily(pattern, rest, n_columns, groups);
+  for (std::size_t first = 0; first < rest.size(); first += max_window_rows) {
+    const std::size_t last = std::min(first + max_window_rows, rest.size());
+    group_greedily(pattern,
+                   {rest.begin() + static_cast<std::ptrdiff_t>(first),
+                    rest.begin() + static_cast<std::ptrdiff_t>(last)},
+                   groups);
+  }
   return groups;
 }
 

@@ -26,11 +26,11 @@ using RowGroup = std::array<std::uint32_t, n_lanes>;
 
 /// Groups `rows` so that the blocks have few columns in total: a column costs the same in a block
 /// with one row as with eight. Consecutive rows with equal `family[r]` are similar (bins of one
-/// sample): runs of eight of them form blocks directly, the rest is grouped greedily by overlap.
-/// Deterministic; quadratic in the number of rows that are grouped greedily.
+/// sample): runs of eight of them form blocks directly, the rest is grouped greedily by overlap,
+/// 1024 rows at a time, so that the time is linear in the number of entries. Deterministic.
 std::vector<RowGroup> group_rows(const SparsePattern& pattern,
                                  const std::vector<std::uint32_t>& rows,
-                                 const std::vector<std::uint32_t>& family, std::size_t n_columns);
+                                 const std::vector<std::uint32_t>& family);
 
 /// Columns that any row of the group uses, ascending.
 std::vector<std::uint32_t> columns_of(const SparsePattern& pattern, const RowGroup& group);

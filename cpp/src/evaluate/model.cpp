@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "compile/compiled_model.hpp"
@@ -22,17 +24,18 @@ using detail::CompiledModel;
 /// Index of each channel of the model in `observations`; throws unless they match one to one.
 std::vector<std::size_t> match_channels(const ModelSpec& spec, const Observations& observations) {
   std::vector<std::size_t> position(spec.channels.size(), observations.channels.size());
+  std::unordered_map<std::string_view, std::size_t> index_of;
+  for (const Channel& channel : spec.channels) index_of.emplace(channel.name, index_of.size());
   for (std::size_t i = 0; i < observations.channels.size(); ++i) {
     const std::string& name = observations.channels[i].channel;
-    const auto channel = std::find_if(spec.channels.begin(), spec.channels.end(),
-                                      [&](const Channel& c) { return c.name == name; });
-    if (channel == spec.channels.end()) {
+    const auto channel = index_of.find(name);
+    if (channel == index_of.end()) {
       std::vector<std::string> known;
       for (const Channel& c : spec.channels) known.push_back(c.name);
       throw ArgumentError("data for channel '" + name + "', which the model does not have" +
                           detail::did_you_mean(name, known));
     }
-    std::size_t& slot = position[static_cast<std::size_t>(channel - spec.channels.begin())];
+    std::size_t& slot = position[channel->second];
     if (slot != observations.channels.size()) {
       throw ArgumentError("data for channel '" + name + "' is given twice");
     }

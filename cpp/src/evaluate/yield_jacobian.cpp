@@ -27,11 +27,12 @@ class RowGradients {
  private:
   void add(std::uint32_t dense_row, double value) {
     dense_[dense_row] += value;
-    touched_[dense_row] = 1;
+    if (is_touched_[dense_row] == 0) touched_.push_back(dense_row);
+    is_touched_[dense_row] = 1;
   }
   void add_operand(std::uint32_t operand, double slope);
   void add_entries(std::size_t row, double factor);
-  double product_without(std::size_t i) const;
+  void multiply_operands();
   void flush(YieldJacobian& jacobian);
 
   const CompiledModel& model_;
@@ -39,9 +40,11 @@ class RowGradients {
   FirstDerivatives derivatives_;
   // Of the current row.
   std::vector<std::uint32_t> operands_;
-  std::vector<double> dense_;       ///< per dense row
-  std::vector<char> touched_;       ///< per dense row
-  std::vector<SparseEntry> local_;  ///< index: parameter
+  std::vector<double> before_, after_;  ///< products of the operands before and after each
+  std::vector<double> dense_;           ///< per dense row
+  std::vector<char> is_touched_;        ///< per dense row
+  std::vector<std::uint32_t> touched_;  ///< dense rows
+  std::vector<SparseEntry> local_;      ///< index: parameter
 };
 
 RowGradients::RowGradients(const CompiledModel& model, const double* x)
@@ -49,18 +52,19 @@ RowGradients::RowGradients(const CompiledModel& model, const double* x)
       state_(model),
       derivatives_(model),
       dense_(model.arrow.n_dense(), 0.0),
-      touched_(model.arrow.n_dense(), 0) {
+      is_touched_(model.arrow.n_dense(), 0) {
   state_.set_parameters(x, true);
   state_.forward_rows();
   derivatives_.set(x, state_);
 }
 
-double RowGradients::product_without(std::size_t i) const {
-  double product = 1.0;
-  for (std::size_t k = 0; k < operands_.size(); ++k) {
-    if (k != i) product *= state_.scratch().operand[operands_[k]];
-  }
-  return product;
+void RowGradients::multiply_operands() {
+  const std::size_t n = operands_.size();
+  before_.assign(n, 1.0);
+  after_.assign(n, 1.0);
+  const double* values = state_.scratch().operand;
+  for (std::size_t i = 1; i < n; ++i) before_[i] = before_[i - 1] * values[operands_[i - 1]];
+  for (std::size_t i = n - 1; i-- > 0;) after_[i] = values[operands_[i + 1]] * after_[i + 1];
 }
 
 void RowGradients::add_operand(std::uint32_t operand, double slope) {
@@ -100,8 +104,9 @@ void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
   const SweepScratch& s = state_.scratch();
   const bool floored = s.row_yield[row] < model_.row_floor[row];
   const double histogram = floored ? model_.row_floor[row] : s.row_yield[row];
+  if (!operands_.empty()) multiply_operands();
   for (std::size_t i = 0; i < operands_.size(); ++i) {
-    add_operand(operands_[i], histogram * product_without(i));
+    add_operand(operands_[i], histogram * (before_[i] * after_[i]));
   }
   if (!floored) add_entries(row, s.row_factor[row]);
   flush(jacobian);
@@ -122,13 +127,14 @@ void RowGradients::flush(YieldJacobian& jacobian) {
       push(local->index, local->value);
     }
   };
-  for (std::size_t i = 0; i < dense_.size(); ++i) {
-    if (touched_[i] == 0) continue;
+  std::sort(touched_.begin(), touched_.end());
+  for (const std::uint32_t i : touched_) {
     push_locals_below(model_.arrow.dense_parameters[i]);
     push(model_.arrow.dense_parameters[i], dense_[i]);
     dense_[i] = 0.0;
-    touched_[i] = 0;
+    is_touched_[i] = 0;
   }
+  touched_.clear();
   push_locals_below(model_.names.size());
   local_.clear();
   jacobian.offsets.push_back(static_cast<std::int64_t>(jacobian.parameters.size()));

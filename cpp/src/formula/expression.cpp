@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "formula/expression_tape.hpp"
@@ -135,7 +136,11 @@ class NodeTable {
 class Parser {
  public:
   Parser(const std::string& text, const std::vector<std::string>& names, NodeTable& nodes)
-      : text_(text), names_(names), nodes_(nodes) {}
+      : text_(text), names_(names), nodes_(nodes) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      index_of_.emplace(names[i], static_cast<std::uint32_t>(i));
+    }
+  }
 
   /// Returns the node of the result.
   std::uint32_t parse() {
@@ -365,15 +370,15 @@ class Parser {
       parse_call(start, name);
       return;
     }
-    const auto found = std::find(names_.begin(), names_.end(), name);
-    if (found == names_.end()) {
+    const auto found = index_of_.find(name);
+    if (found == index_of_.end()) {
       if (name == "PI") return push(nodes_.constant(3.14159265358979323846));
       if (name == "EULER") return push(nodes_.constant(2.71828182845904523536));
       fail(start, "'" + name + "'",
            "one of the " + std::to_string(names_.size()) + " parameters of the formula" +
                did_you_mean(name, names_));
     }
-    push(nodes_.argument(static_cast<std::uint32_t>(found - names_.begin())));
+    push(nodes_.argument(found->second));
   }
 
   /// The `[3]` of a name like gamma[3].
@@ -410,6 +415,7 @@ class Parser {
 
   const std::string& text_;
   const std::vector<std::string>& names_;
+  std::unordered_map<std::string_view, std::uint32_t> index_of_;
   NodeTable& nodes_;
   std::size_t position_ = 0;
   std::size_t nesting_ = 0;

@@ -11,14 +11,19 @@
 
 namespace nablafit::detail {
 
-/// Number of characters to insert, delete or replace to turn `a` into `b` (Levenshtein), bytes.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+/// Number of characters to insert, delete or replace to turn `a` into `b` (Levenshtein), bytes;
+/// exact up to `limit`, anything above it beyond. Looks at `limit` places on each side of the
+/// diagonal, so that long names cost no more than their length.
+inline std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
+    const std::size_t first = i > limit ? i - limit : 0;
+    const std::size_t last = std::min(b.size(), i + limit + 1);
+    if (first > 0 && first >= b.size()) return limit + 1;
+    std::size_t diagonal = row[first];
+    row[first] = first == 0 ? i + 1 : limit + 1;
+    for (std::size_t j = first; j < last; ++j) {
       const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
       diagonal = row[j + 1];
       row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
@@ -39,7 +44,7 @@ std::string nearest_name(std::string_view name, const Names& known) {
     const std::size_t longer = std::max(name.size(), candidate.size());
     const std::size_t shorter = std::min(name.size(), candidate.size());
     if (longer - shorter >= best) continue;
-    const std::size_t distance = edit_distance(name, candidate);
+    const std::size_t distance = edit_distance(name, candidate, best - 1);
     if (distance < best && 2 * distance <= longer) {
       best = distance;
       nearest = candidate;

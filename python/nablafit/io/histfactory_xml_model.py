@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -406,9 +407,9 @@ class _ChannelBuilder:
         notes = self._parameters.notes
         if config.unsupported:
             notes.add("HistoFactor is ignored, as in ROOT.", where)
-        factors = [m.name for m in config.modifiers if isinstance(m, NormFactorConfig)]
-        for name in dict.fromkeys(factors):
-            if factors.count(name) > 1:
+        factors = Counter(m.name for m in config.modifiers if isinstance(m, NormFactorConfig))
+        for name, count in factors.items():
+            if count > 1:
                 sentence = "is repeated and multiplies as often, as in ROOT 6.40."
                 notes.add(f"NormFactor {name} {sentence}", where)
         for modifier in config.modifiers:

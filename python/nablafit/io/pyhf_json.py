@@ -21,12 +21,15 @@ class _Measurements(Mapping[str, "ModelSpec"]):
 
     def __init__(self, workspace: PyhfWorkspace) -> None:
         self._workspace = workspace
-        self._names = workspace.measurement_names
+        self._names = dict.fromkeys(workspace.measurement_names)
 
     def __getitem__(self, name: str) -> ModelSpec:
         if name not in self._names:
             raise KeyError(name)
         return self._workspace.model_spec(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

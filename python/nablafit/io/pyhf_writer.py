@@ -233,6 +233,7 @@ class _Writer:
             )
         scale = np.ones(len(sample.nominal))
         modifiers: list[dict[str, Any]] = []
+        seen: set[tuple[str, str]] = set()
         for modifier in sample.modifiers:
             if isinstance(modifier, FormulaFactor):
                 self._problems.append(f"{where}: formula {modifier.name} = {modifier.expression}")
@@ -240,9 +241,10 @@ class _Writer:
                 continue
             for written in self._written(where, sample, modifier):
                 kind, name = written["type"], written["name"]
-                if any((m["type"], m["name"]) == (kind, name) for m in modifiers):
+                if (kind, name) in seen:
                     self._problems.append(f"{where}: {kind} {name} is repeated")
                 else:
+                    seen.add((kind, name))
                     modifiers.append(written)
         data = np.asarray(sample.nominal)
         if np.any(scale != 1.0):
@@ -291,8 +293,7 @@ class _Writer:
             ]
         data = None
         if factor.uncertainties:
-            position = next(i for i, use in enumerate(factor.uses) if use.sample is sample)
-            data = factor.uncertainties[position].tolist()
+            data = factor.uncertainties[factor.positions[id(sample)]].tolist()
         return [{"name": factor.name, "type": factor.type, "data": data}]
 
     def _auxiliary_channel(self, factor: BinFactor) -> dict[str, Any]:

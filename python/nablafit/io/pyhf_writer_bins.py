@@ -49,6 +49,8 @@ class BinFactor:
 
     keys: tuple[str, ...]
     uses: list[Use] = field(default_factory=list)
+    #: the first use by each sample, by the sample's `id`
+    positions: dict[int, int] = field(default_factory=dict)
     name: str = ""
     type: str = ""
     #: uncertainties per use, in events; empty for a shapefactor
@@ -96,6 +98,7 @@ class BinFactors:
                         factor = self.by_keys.setdefault(
                             modifier.parameters, BinFactor(modifier.parameters)
                         )
+                        factor.positions.setdefault(id(sample), len(factor.uses))
                         factor.uses.append(Use(channel, sample, modifier))
         for factor in self.by_keys.values():
             self._decide(factor)

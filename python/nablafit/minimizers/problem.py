@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import FloatArray, ParameterValues, index_of, real_number
+from .._arrays import FloatArray, ParameterValues, Positions, real_number
 from .._results.diagnostics import Diagnostics
 from ..errors import ArgumentError, located
 from ..model import Likelihood
@@ -146,8 +146,9 @@ def hold(
     names: Sequence[str], start: FloatArray, constant: NDArray[np.bool_], fixed: Fixed | None
 ) -> None:
     """Apply `fixed` to start values and constness, in place."""
+    positions = Positions(names)
     for name, value in fixed_items(fixed):
-        index = index_of(names, name)
+        index = positions[name]
         constant[index] = value is not False
         if not isinstance(value, bool):
             start[index] = value
@@ -220,11 +221,12 @@ def box(
 ) -> tuple[FloatArray, FloatArray]:
     """Return lower and upper bounds: the model's with the caller's changes."""
     limits = np.array(ranges, dtype=float).reshape(len(names), 2)
+    positions = Positions(names)
     for name, pair in bounds_by_name(names, changes).items():
         if not pair[0] < pair[1]:
             message = f"expected lower < upper, got {pair}; to fix a parameter use `fixed`"
             raise located(ArgumentError, message, f"bounds[{name!r}]")
-        limits[index_of(names, name)] = pair
+        limits[positions[name]] = pair
     return limits[:, 0], limits[:, 1]
 
 

@@ -164,14 +164,14 @@ void Hs3ChannelReader::sum_staterrors(const ModifierKeys& keys,
   Hs3ConstraintType fallback =
       index_.dialect == Hs3Dialect::pyhs3 ? Hs3ConstraintType::gauss : Hs3ConstraintType::poisson;
   if (usual.exists()) fallback = read_constraint_type(usual);
-  auto group = std::find_if(staterrors_.begin(), staterrors_.end(),
-                            [&](const Hs3StatErrors& g) { return g.parameters == parameters; });
+  const auto [position, is_new] = group_of_.emplace(parameters, staterrors_.size());
   const Hs3ConstraintType type = gamma_type(keys, fallback);
-  if (group == staterrors_.end()) {
+  if (is_new) {
     const std::vector<double> zeros(n_bins_, 0.0);
     staterrors_.push_back({parameters, zeros, zeros, type, keys.value});
-    group = std::prev(staterrors_.end());
-  } else {
+  }
+  Hs3StatErrors* group = &staterrors_[position->second];
+  if (!is_new) {
     const JsonValue method = channel_.find("barlow_beeston_method");
     if (method.exists() && method.is(JsonKind::string) && method.string() == "full") {
       fail(keys.value, "found a second sample with the parameters of " + group->where.pointer() +
@@ -225,16 +225,15 @@ void Hs3ChannelReader::add_staterror(const ModifierKeys& keys, Sample& sample, J
 }
 
 /// Makes the uncertainties imply the constraints to all digits.
-void Hs3ChannelReader::scale_uncertainties(Channel& channel, const Hs3StatErrors& group,
-                                           const std::vector<double>& ratios) const {
-  const std::vector<std::string> parameters = in_bin_order(group.parameters);
-  const std::vector<double> by_bin = in_bin_order(ratios);
+void Hs3ChannelReader::scale_uncertainties(Channel& channel, const RatiosOfBins& ratios) const {
   for (Sample& sample : channel.samples) {
     for (Modifier& modifier : sample.modifiers) {
       auto* staterror = std::get_if<StatError>(&modifier);
-      if (staterror == nullptr || staterror->parameters != parameters) continue;
+      if (staterror == nullptr) continue;
+      const auto by_bin = ratios.find(staterror->parameters);
+      if (by_bin == ratios.end()) continue;
       for (std::size_t b = 0; b < staterror->uncertainties.size(); ++b) {
-        staterror->uncertainties[b] *= by_bin[b];
+        staterror->uncertainties[b] *= by_bin->second[b];
       }
     }
   }
@@ -244,9 +243,10 @@ void Hs3ChannelReader::constrain_staterrors(Channel& channel) {
   const JsonValue threshold = find_member(channel_.find("staterror"), "relThreshold");
   const double limit =
       threshold.exists() ? expect_number(threshold, "a number, a relative uncertainty") : 0.0;
+  RatiosOfBins ratios;
   for (const Hs3StatErrors& group : staterrors_) {
     if (group.type == Hs3ConstraintType::gauss || group.type == Hs3ConstraintType::poisson) {
-      scale_uncertainties(channel, group, gammas_.constrain(group));
+      ratios.emplace(in_bin_order(group.parameters), in_bin_order(gammas_.constrain(group)));
     }
     for (std::size_t i = 0; i < n_bins_; ++i) {
       const bool is_below = group.sum[i] > 0.0 &&
@@ -257,6 +257,7 @@ void Hs3ChannelReader::constrain_staterrors(Channel& channel) {
       }
     }
   }
+  scale_uncertainties(channel, ratios);
   if (!staterrors_.empty() && index_.dialect == Hs3Dialect::root) {
     notes_.add(
         "Sizes of staterror constraints come from 'errors', which ROOT rounds to 7 digits; "
@@ -337,8 +338,11 @@ Channel Hs3ChannelReader::read(JsonValue distribution, const std::string& name) 
   n_bins_ = count_bins(samples);
   channel.axes = has_key(axes) ? read_hs3_axes(axes, n_bins_) : std::vector<Axis>();
   shape_.clear();
-  for (const Axis& axis : channel.axes) shape_.push_back(axis.edges.size() - 1);
+  for (const Axis& axis : channel.axes) {
+    if (axis.edges.size() > 2) shape_.push_back(axis.edges.size() - 1);
+  }
   staterrors_.clear();
+  group_of_.clear();
   std::unordered_set<std::string> names;
   for (const JsonValue value : samples.elements()) {
     Sample& sample = channel.samples.emplace_back();

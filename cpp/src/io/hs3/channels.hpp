@@ -61,8 +61,8 @@ class Hs3ChannelReader {
   void sum_staterrors(const ModifierKeys& keys, const std::vector<std::string>& parameters,
                       const Sample& sample, const std::vector<double>& errors);
   void constrain_staterrors(Channel& channel);
-  void scale_uncertainties(Channel& channel, const Hs3StatErrors& group,
-                           const std::vector<double>& ratios) const;
+  using RatiosOfBins = std::map<std::vector<std::string>, std::vector<double>>;
+  void scale_uncertainties(Channel& channel, const RatiosOfBins& ratios) const;
   void set_floors(Sample& sample) const;
   void shorten_sample_names(Channel& channel) const;
   /// Bin on which the i-th entry of a list of parameters acts.
@@ -80,8 +80,9 @@ class Hs3ChannelReader {
   std::string channel_name_;
   JsonValue channel_;
   std::size_t n_bins_ = 0;
-  std::vector<std::size_t> shape_;  ///< bins per axis
+  std::vector<std::size_t> shape_;  ///< bins per axis, where there are several
   std::vector<Hs3StatErrors> staterrors_;
+  std::map<std::vector<std::string>, std::size_t> group_of_;  ///< of parameters in document order
 };
 
 }  // namespace nablafit::io

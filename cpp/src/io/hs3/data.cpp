@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <unordered_set>
 
 #include "io/hs3/channels.hpp"
 #include "io/hs3/sizes.hpp"
@@ -125,14 +126,13 @@ std::vector<Axis> read_hs3_axes(JsonValue axes, std::size_t n_bins) {
   expect_items(axes, "an array of axes");
   std::vector<Axis> result;
   std::size_t n_cells = 1;
+  std::unordered_set<std::string> names;
   for (const JsonValue value : axes.elements()) {
     result.push_back(read_axis(value, n_bins, axes.size() == 1));
     n_cells *= result.back().edges.size() - 1;
     if (n_cells > n_bins) break;
-    for (std::size_t i = 0; i + 1 < result.size(); ++i) {
-      if (result[i].name != result.back().name) continue;
-      fail(value, "found a second axis " + quoted(result[i].name) + ", expected different names");
-    }
+    if (names.insert(result.back().name).second) continue;
+    fail(value, "found a second axis " + quoted(result.back().name) + ", expected different names");
   }
   if (n_cells == n_bins) return result;
   fail(axes, "found axes of " + std::to_string(n_cells) + " bins" +

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <unordered_set>
 
 #include "formula/quadrature.hpp"
 #include "io/hs3/channels.hpp"
@@ -25,6 +26,7 @@ bool is_name_part(char c) {
 /// Names in an expression that are neither functions nor constants of the standard, each once.
 std::vector<std::string> names_in(std::string_view expression) {
   std::vector<std::string> names;
+  std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < expression.size();) {
     if (!is_name_start(expression[i])) {
       // Digits and the exponent of a number, so that the e of 1e5 is not a name.
@@ -42,9 +44,7 @@ std::vector<std::string> names_in(std::string_view expression) {
     const bool is_call = next != std::string_view::npos && expression[next] == '(';
     const std::string name(expression.substr(i, end - i));
     const bool is_number = name == "PI" || name == "EULER";
-    if (!is_call && !is_number && std::find(names.begin(), names.end(), name) == names.end()) {
-      names.push_back(name);
-    }
+    if (!is_call && !is_number && seen.insert(name).second) names.push_back(name);
     i = end;
   }
   return names;
@@ -85,9 +85,8 @@ void set_nodes(FormulaFactor& factor, const std::vector<double>& edges, std::siz
 
 /// nablafit's entry for a density; does not exist in documents of other programs.
 JsonValue own_note(const Hs3Index& index, std::string_view distribution, std::string_view key) {
-  if (index.dialect != Hs3Dialect::nablafit) return {};
-  const JsonValue own = find_member(find_member(index.root, "misc"), "nablafit");
-  return find_member(find_member(find_member(own, "densities"), distribution), key);
+  const auto found = index.densities.find(distribution);
+  return found == index.densities.end() ? JsonValue() : find_member(found->second, key);
 }
 
 std::size_t nodes_per_bin(JsonValue note) {

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "io/hs3/formulas.hpp"
 #include "io/hs3/names.hpp"
 #include "io/hs3/sizes.hpp"
+#include "nablafit/digest.hpp"
 #include "nablafit/error.hpp"
 
 namespace nablafit::io {
@@ -118,6 +121,9 @@ class Reader {
   Hs3Notes notes_;
   Hs3Index index_;
   Hs3Document result_;
+  std::unordered_map<std::string, std::size_t> dataset_of_name_;
+  std::unordered_set<std::string> measurement_names_;
+  std::unordered_set<std::string> digests_;  ///< without names; empty before the second measurement
 };
 
 // --- likelihoods ---------------------------------------------------------------------------------
@@ -154,6 +160,7 @@ Likelihood Reader::take_apart(JsonValue value) const {
     for (const JsonValue entry : data.elements()) observed.push_back(entry);
   }
   std::size_t i = 0;
+  std::unordered_set<std::string_view> channel_names;
   for (const JsonValue entry : distributions.elements()) {
     expect_string(entry, "a string, the name of a distribution");
     const JsonValue distribution = index_.distributions.get(entry.string(), entry);
@@ -164,9 +171,7 @@ Likelihood Reader::take_apart(JsonValue value) const {
       add_term(result, entry, its_data);
       continue;
     }
-    if (std::find_if(result.channels.begin(), result.channels.end(), [&](JsonValue c) {
-          return c.find("name").string() == entry.string();
-        }) != result.channels.end()) {
+    if (!channel_names.insert(entry.string()).second) {
       fail(entry, "found the channel " + quoted(entry.string()) + " twice, expected it once");
     }
     result.channels.push_back(distribution);
@@ -203,7 +208,8 @@ std::vector<std::vector<JsonValue>> Reader::data_by_name(const Likelihood& chann
     std::vector<JsonValue> parts;
     for (const std::string& channel : names) {
       const JsonValue part = index_.data.find(std::string(start) + "_" + channel);
-      if (part.exists()) parts.push_back(part.find("name"));
+      if (!part.exists()) break;
+      parts.push_back(part.find("name"));
     }
     if (parts.size() == names.size()) result.push_back(std::move(parts));
   }
@@ -212,20 +218,17 @@ std::vector<std::vector<JsonValue>> Reader::data_by_name(const Likelihood& chann
 
 /// Names of data, one per channel, if the axes identify them; else empty.
 std::vector<JsonValue> Reader::data_by_axes(const Likelihood& channels) const {
+  std::map<std::vector<std::string_view>, std::vector<JsonValue>> names;
+  for (const JsonValue data : index_.data.values()) {
+    names[axis_names(data)].push_back(data.find("name"));
+  }
   std::vector<JsonValue> result;
   for (const JsonValue channel : channels.channels) {
     const std::vector<std::string_view> axes = axis_names(channel);
-    JsonValue found;
-    for (const JsonValue data : index_.data.values()) {
-      if (axes.empty() || axis_names(data) != axes) continue;
-      if (found.exists()) return {};
-      found = data.find("name");
-    }
-    const bool is_taken = std::any_of(result.begin(), result.end(), [&](JsonValue taken) {
-      return found.exists() && taken.string() == found.string();
-    });
-    if (!found.exists() || is_taken) return {};
-    result.push_back(found);
+    const auto found = names.find(axes);
+    if (axes.empty() || found == names.end() || found->second.size() != 1) return {};
+    result.push_back(found->second.front());
+    found->second.clear();  // another channel with these axes makes it unclear
   }
   return result;
 }
@@ -276,10 +279,11 @@ void Reader::add_interests(ModelSpec& spec, JsonValue analysis) const {
       continue;
     }
     expect_kind(interests, JsonKind::array, "an array of names of parameters");
+    auto& known = spec.parameters_of_interest;
+    std::unordered_set<std::string> seen(known.begin(), known.end());
     for (const JsonValue name : interests.elements()) {
       std::string text(expect_string(name, "a string, the name of a parameter"));
-      auto& known = spec.parameters_of_interest;
-      if (std::find(known.begin(), known.end(), text) != known.end() || text.empty()) {
+      if (!seen.insert(text).second || text.empty()) {
         fail(name, "found " + quoted(text) +
                        " twice as parameter of interest, expected "
                        "different names");
@@ -372,11 +376,12 @@ void Reader::drop_invented_names(ModelSpec& spec) const {
   if (!own.exists()) return;
   const JsonValue without_axes = find_member(own, "channels_without_axes");
   if (without_axes.exists() && without_axes.is(JsonKind::array)) {
+    std::unordered_set<std::string_view> names;
     for (const JsonValue name : without_axes.elements()) {
-      expect_string(name, "a string, the name of a channel");
-      for (Channel& channel : spec.channels) {
-        if (channel.name == name.string()) channel.axes.clear();
-      }
+      names.insert(expect_string(name, "a string, the name of a channel"));
+    }
+    for (Channel& channel : spec.channels) {
+      if (names.count(channel.name) != 0) channel.axes.clear();
     }
   }
   const JsonValue named = find_member(own, "global_observables");
@@ -452,28 +457,30 @@ void Reader::add_dataset(const Likelihood& likelihood, const ModelSpec& spec) {
                                                                   : "data");
   data.name = dataset_name(likelihood, spec);
   if (data.name.empty()) data.name = likelihood_name;
-  const auto known = [&] {
-    return std::find_if(result_.datasets.begin(), result_.datasets.end(),
-                        [&](const Observations& d) { return d.name == data.name; });
-  };
-  if (known() != result_.datasets.end() && *known() == data) return;
-  if (known() != result_.datasets.end()) data.name = likelihood_name;
-  while (known() != result_.datasets.end()) data.name += "'";
+  const auto known = dataset_of_name_.find(data.name);
+  if (known != dataset_of_name_.end()) {
+    if (result_.datasets[known->second] == data) return;
+    data.name = likelihood_name;
+  }
+  while (dataset_of_name_.count(data.name) != 0) data.name += "'";
+  dataset_of_name_.emplace(data.name, result_.datasets.size());
   result_.datasets.push_back(std::move(data));
 }
 
 /// Analyses that differ only in their data are one measurement.
 void Reader::add_measurement(ModelSpec spec, JsonValue analysis) {
-  const auto is_name_taken = [&] {
-    return std::any_of(result_.measurements.begin(), result_.measurements.end(),
-                       [&](const ModelSpec& known) { return known.name == spec.name; });
+  const auto digest_without_name = [](ModelSpec nameless) {
+    nameless.name.clear();
+    return digest(nameless);
   };
-  for (ModelSpec known : result_.measurements) {
-    known.name = spec.name;
-    if (known == spec) return;
+  if (result_.measurements.size() == 1) {
+    digests_.insert(digest_without_name(result_.measurements.front()));
   }
+  if (!digests_.empty() && !digests_.insert(digest_without_name(spec)).second) return;
+  const auto is_name_taken = [&] { return measurement_names_.count(spec.name) != 0; };
   if (is_name_taken() && analysis.exists()) spec.name = std::string(analysis.find("name").string());
   while (is_name_taken()) spec.name += "'";
+  measurement_names_.insert(spec.name);
   result_.measurements.push_back(std::move(spec));
 }
 

@@ -169,6 +169,11 @@ Hs3Index::Hs3Index(JsonValue document, Hs3Notes& notes) : root(document) {
   analyses = Hs3Named(root.find("analyses"), "an analysis");
   root_internal = find_member(root.find("misc"), "ROOT_internal");
   detect_dialect(*this, notes);
+  if (dialect != Hs3Dialect::nablafit) return;
+  const JsonValue own = find_member(find_member(root, "misc"), "nablafit");
+  const JsonValue noted = find_member(own, "densities");
+  if (!noted.exists() || !noted.is(JsonKind::object)) return;
+  for (const auto& member : noted.members()) densities.emplace(member.key, member.value);
 }
 
 }  // namespace nablafit::io

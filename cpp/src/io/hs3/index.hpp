@@ -62,6 +62,8 @@ struct Hs3Index {
   JsonValue root;
   Hs3Named distributions, functions, data, likelihoods, domains, points, analyses;
   JsonValue root_internal;  ///< misc/ROOT_internal; need not exist
+  /// What nablafit notes of its densities, by distribution; none in documents of other programs.
+  std::unordered_map<std::string_view, JsonValue> densities;
   Hs3Dialect dialect = Hs3Dialect::unstated;
   bool has_tau_vals = false;     ///< ROOT before 6.32: `vals` of a Poisson shapesys are tau
   bool has_root_floors = false;  ///< PiecewiseInterpolation and FlexibleInterpVar are clipped

@@ -4,7 +4,10 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <unordered_map>
 #include <utility>
+
+#include "io/hs3/writer.hpp"
 
 namespace nablafit::io {
 namespace {
@@ -47,10 +50,19 @@ Map make_valid(const std::set<std::string>& names) {
     if (valid(name) == name) taken.insert(name);
   }
   Map result;
+  std::unordered_map<std::string, std::size_t> n_alike;  ///< names made from the same valid one
   for (const std::string& name : names) {
     std::string changed = valid(name);
     if (changed == name || name.empty()) continue;
-    while (!taken.insert(changed).second) changed += '_';
+    if (!taken.insert(changed).second) {
+      std::size_t& n = n_alike[changed];
+      std::string numbered;
+      do {
+        numbered = changed + (n < 4 ? std::string(n + 1, '_') : '_' + std::to_string(n));
+        ++n;
+      } while (!taken.insert(numbered).second);
+      changed = std::move(numbered);
+    }
     result.emplace(name, std::move(changed));
   }
   return result;
@@ -79,11 +91,25 @@ struct ParametersOf {
   }
 };
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
+/// The message with new names in quotes replaced by the old ones: no new name has a quote in it.
+std::string with_old_names(const std::string& message,
+                           const std::unordered_map<std::string, std::string>& old_names) {
+  std::string result;
+  std::size_t done = 0;
+  for (std::size_t at = message.find('\''); at != std::string::npos;) {
+    const std::size_t end = message.find('\'', at + 1);
+    if (end == std::string::npos) break;
+    const auto old_name = old_names.find(message.substr(at + 1, end - at - 1));
+    if (old_name == old_names.end()) {
+      at = end;  // which may open a name
+      continue;
+    }
+    result.append(message, done, at + 1 - done);
+    result += old_name->second;
+    done = end;
+    at = message.find('\'', end + 1);
   }
+  return result.append(message, done, std::string::npos);
 }
 
 }  // namespace
@@ -161,7 +187,9 @@ Observations Hs3NameMaps::apply(Observations data) const {
 nlohmann::ordered_json Hs3NameMaps::written() const {
   nlohmann::ordered_json result = nlohmann::ordered_json::object();
   for (const Kind& kind : kinds) {
-    for (const auto& [original, changed] : this->*kind.map) result[kind.key][changed] = original;
+    nlohmann::ordered_json pairs;
+    for (const auto& [original, changed] : this->*kind.map) append_member(pairs, changed, original);
+    if (!pairs.is_null()) result[kind.key] = std::move(pairs);
   }
   return result;
 }
@@ -182,13 +210,13 @@ Hs3NameMaps Hs3NameMaps::read(JsonValue names) {
   return result;
 }
 
-std::string Hs3NameMaps::with_old_names(std::string message) const {
+void Hs3NameMaps::restore_in(std::vector<std::string>& messages) const {
+  if (messages.empty()) return;
+  std::unordered_map<std::string, std::string> old_names;
   for (const Kind& kind : kinds) {
-    for (const auto& [original, changed] : this->*kind.map) {
-      replace_all(message, "'" + changed + "'", "'" + original + "'");
-    }
+    for (const auto& [original, changed] : this->*kind.map) old_names.emplace(changed, original);
   }
-  return message;
+  for (std::string& message : messages) message = with_old_names(message, old_names);
 }
 
 }  // namespace nablafit::io

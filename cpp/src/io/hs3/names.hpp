@@ -38,8 +38,8 @@ struct Hs3NameMaps {
   Observations apply(Observations data) const;
   /// New to old names by type, as read by `read`.
   nlohmann::ordered_json written() const;
-  /// A message with the old instead of the new names.
-  std::string with_old_names(std::string message) const;
+  /// Puts the old names, in quotes, where messages have the new ones.
+  void restore_in(std::vector<std::string>& messages) const;
 };
 
 }  // namespace nablafit::io

@@ -47,6 +47,9 @@ std::string with_names(const FormulaFactor& source) {
 Hs3ChannelWriter::Hs3ChannelWriter(Hs3WriterContext& context, const Channel& channel)
     : context_(context), channel_(channel), n_bins_(channel.n_bins()) {
   errors_.resize(channel.samples.size());
+  for (const Axis& axis : channel.axes) {
+    if (axis.edges.size() > 2) shape_.push_back(axis.edges.size() - 1);
+  }
 }
 
 std::string Hs3ChannelWriter::where(const std::string& what) const {
@@ -55,11 +58,10 @@ std::string Hs3ChannelWriter::where(const std::string& what) const {
 
 /// Lists of parameters have the first axis fastest, as in ROOT's ParamHistFunc.
 std::size_t Hs3ChannelWriter::bin_of(std::size_t i) const {
-  if (channel_.axes.size() < 2) return i;
+  if (shape_.size() < 2) return i;
   std::size_t bin = 0;
   std::size_t stride = n_bins_;
-  for (const Axis& axis : channel_.axes) {
-    const std::size_t n = axis.edges.size() - 1;
+  for (const std::size_t n : shape_) {
     stride /= n;
     bin += (i % n) * stride;
     i /= n;
@@ -113,16 +115,16 @@ void Hs3ChannelWriter::collect_groups() {
       if (++n_staterrors == 2) {
         context_.lose(where("sample " + quote(sample.name)) + ": a second staterror");
       }
-      const auto known = std::find_if(groups_.begin(), groups_.end(), [&](const StatGroup& g) {
-        return g.parameters == source->parameters;
-      });
-      if (known != groups_.end()) {
-        known->samples.push_back(s);
-        continue;
+      const auto [known, is_new] = group_of_.emplace(source->parameters, groups_.size());
+      if (is_new) {
+        groups_.push_back(
+            {source->parameters,
+             {},
+             {},
+             constraint_type(source->parameters, "staterror " + quote(source->name))});
       }
-      groups_.push_back({source->parameters,
-                         {s},
-                         constraint_type(source->parameters, "staterror " + quote(source->name))});
+      groups_[known->second].samples.push_back(s);
+      groups_[known->second].sources.push_back(source);
     }
   }
   if (groups_.size() > 1) {
@@ -133,14 +135,8 @@ void Hs3ChannelWriter::collect_groups() {
 
 /// Whether the modifiers of a group state the uncertainties of all samples.
 bool Hs3ChannelWriter::is_stated(const StatGroup& group) const {
-  return std::all_of(group.samples.begin(), group.samples.end(), [&](std::size_t s) {
-    const auto& modifiers = channel_.samples[s].modifiers;
-    return std::none_of(modifiers.begin(), modifiers.end(), [&](const Modifier& modifier) {
-      const auto* source = std::get_if<StatError>(&modifier);
-      return source != nullptr && source->parameters == group.parameters &&
-             source->uncertainties.empty();
-    });
-  });
+  return std::none_of(group.sources.begin(), group.sources.end(),
+                      [](const StatError* source) { return source->uncertainties.empty(); });
 }
 
 /// Whether the uncertainties in the modifiers imply the constraints; if so, `relative` already
@@ -149,16 +145,14 @@ bool Hs3ChannelWriter::has_stated_errors(const StatGroup& group, std::vector<dou
   if (channel_.axes.size() > 1) return false;
   std::vector<double> sum(n_bins_, 0.0);
   std::vector<double> squares(n_bins_, 0.0);
-  for (const std::size_t s : group.samples) {
-    for (const Modifier& modifier : channel_.samples[s].modifiers) {
-      const auto* source = std::get_if<StatError>(&modifier);
-      if (source == nullptr || source->parameters != group.parameters) continue;
-      if (source->uncertainties.size() != n_bins_) return false;
-      errors_[s] = source->uncertainties;
-      for (std::size_t b = 0; b < n_bins_; ++b) {
-        sum[b] += channel_.samples[s].nominal[b];
-        squares[b] += source->uncertainties[b] * source->uncertainties[b];
-      }
+  for (std::size_t i = 0; i < group.samples.size(); ++i) {
+    const std::size_t s = group.samples[i];
+    const std::vector<double>& uncertainties = group.sources[i]->uncertainties;
+    if (uncertainties.size() != n_bins_) return false;
+    errors_[s] = uncertainties;
+    for (std::size_t b = 0; b < n_bins_; ++b) {
+      sum[b] += channel_.samples[s].nominal[b];
+      squares[b] += uncertainties[b] * uncertainties[b];
     }
   }
   for (std::size_t b = 0; b < n_bins_; ++b) {
@@ -227,13 +221,10 @@ OrderedJson Hs3ChannelWriter::write(const ShapeSys& source) {
 }
 
 OrderedJson Hs3ChannelWriter::write(const StatError& source) {
-  const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const StatGroup& g) {
-    return g.parameters == source.parameters;
-  });
   OrderedJson result;
   result["name"] = source.name;
   result["parameters"] = in_list_order(source.parameters);
-  result["constraint_type"] = group->type;
+  result["constraint_type"] = groups_[group_of_.at(source.parameters)].type;
   result["type"] = "staterror";
   return result;
 }
@@ -335,12 +326,11 @@ OrderedJson Hs3ChannelWriter::write(const FormulaFactor& source) {
   function["name"] = source.name;
   function["type"] = "generic_function";
   function["expression"] = with_names(source);
-  const auto same_name =
-      std::find_if(context_.functions.begin(), context_.functions.end(),
-                   [&](const OrderedJson& f) { return f["name"] == source.name; });
-  if (same_name == context_.functions.end()) {
+  const auto [same_name, is_new] =
+      context_.formulas.emplace(source.name, context_.functions.size());
+  if (is_new) {
     context_.functions.push_back(function);
-  } else if (*same_name != function) {
+  } else if (context_.functions[same_name->second] != function) {
     context_.lose("two formulas of the name " + quote(source.name));
   }
   OrderedJson result;
@@ -422,7 +412,8 @@ OrderedJson Hs3ChannelWriter::write_density(std::size_t n_nodes) {
   result["x"] = channel_.axes.front().name;
   result["density"] = factor.name;
   result["axes"] = axes();
-  context_.densities["model_" + channel_.name] = {{"n_nodes", n_nodes}, {"sample", sample.name}};
+  append_member(context_.densities, "model_" + channel_.name,
+                {{"n_nodes", n_nodes}, {"sample", sample.name}});
   context_.note("ROOT 6.40 does not read the density of the channel " + quote(channel_.name) + ".");
   return result;
 }

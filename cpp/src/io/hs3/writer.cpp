@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "io/hs3/names.hpp"
 #include "nablafit/error.hpp"
@@ -88,18 +89,25 @@ bool has(const Sample& sample) {
                      [](const Modifier& m) { return std::holds_alternative<T>(m); });
 }
 
+using CountsByChannel = std::unordered_map<std::string_view, const std::vector<double>*>;
+
+CountsByChannel counts_by_channel(const Observations& data) {
+  CountsByChannel result;
+  for (const ChannelCounts& counts : data.channels) result.emplace(counts.channel, &counts.counts);
+  return result;
+}
+
 void check_data(const ModelSpec& spec, const Observations& data) {
+  const CountsByChannel counts = counts_by_channel(data);
   for (const Channel& channel : spec.channels) {
-    const auto found =
-        std::find_if(data.channels.begin(), data.channels.end(),
-                     [&](const ChannelCounts& c) { return c.channel == channel.name; });
-    if (found == data.channels.end()) {
+    const auto found = counts.find(channel.name);
+    if (found == counts.end()) {
       throw ArgumentError("found no counts of the channel " + quote(channel.name) +
                               ", expected counts of every channel",
                           "data set " + quote(data.name));
     }
-    if (found->counts.size() == channel.n_bins()) continue;
-    throw ArgumentError("found " + std::to_string(found->counts.size()) +
+    if (found->second->size() == channel.n_bins()) continue;
+    throw ArgumentError("found " + std::to_string(found->second->size()) +
                             " counts of the channel " + quote(channel.name) + ", expected " +
                             std::to_string(channel.n_bins()),
                         "data set " + quote(data.name));
@@ -126,8 +134,9 @@ Hs3WriterContext::Hs3WriterContext(const ModelSpec& source) : spec(source) {
   name_constraints();
 }
 
-void Hs3WriterContext::add(std::vector<std::string>& list, const std::string& what) {
-  if (std::find(list.begin(), list.end(), what) == list.end()) list.push_back(what);
+const Parameter* Hs3WriterContext::find(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 std::string Hs3WriterContext::unlike_parameters(std::string name) const {
@@ -243,9 +252,8 @@ void Writer::add_distributions() {
 
 const Observations::GlobalObservable* Writer::changed_observable(const Observations& data) const {
   for (const auto& observed : data.global_observables) {
-    for (const Parameter& p : spec_.parameters) {
-      if (p.name == observed.parameter && observed_value(p) != observed.value) return &observed;
-    }
+    const Parameter* p = context_.find(observed.parameter);
+    if (p != nullptr && observed_value(*p) != observed.value) return &observed;
   }
   return nullptr;
 }
@@ -256,16 +264,14 @@ void Writer::add_data(const Observations& data) {
                   ", which differ from those of the model (first: that of " +
                   quote(changed->parameter) + ")");
   }
+  const CountsByChannel counts = counts_by_channel(data);
   for (std::size_t c = 0; c < spec_.channels.size(); ++c) {
     const Channel& channel = spec_.channels[c];
-    const auto found =
-        std::find_if(data.channels.begin(), data.channels.end(),
-                     [&](const ChannelCounts& i) { return i.channel == channel.name; });
     OrderedJson entry;
     entry["name"] = data.name + "_" + channel.name;
     entry["type"] = "binned";
     entry["axes"] = root_["distributions"][c]["axes"];
-    entry["contents"] = found->counts;
+    entry["contents"] = *counts.at(channel.name);
     root_["data"].push_back(std::move(entry));
   }
 }
@@ -287,14 +293,14 @@ void Writer::add_likelihood(const std::string& name, const Observations* data) {
 
 /// Sorted as in ROOT, so that its ModelConfig is filled; all ranges are in default_domain too.
 void Writer::add_domains(const std::string& name, OrderedJson& names) {
-  const auto& interests = spec_.parameters_of_interest;
+  const std::unordered_set<std::string_view> interests(spec_.parameters_of_interest.begin(),
+                                                       spec_.parameters_of_interest.end());
   OrderedJson nuisances = product_domain(name + "_nuisance_parameters");
   OrderedJson observables = product_domain(name + "_global_observables");
   OrderedJson of_interest = product_domain(name + "_parameters_of_interest");
   std::unordered_set<std::string> seen;
   for (const Parameter& p : spec_.parameters) {
-    const bool is_interest =
-        std::find(interests.begin(), interests.end(), p.name) != interests.end();
+    const bool is_interest = interests.count(p.name) != 0;
     if (is_interest || !p.fixed) {
       (is_interest ? of_interest : nuisances)["axes"].push_back(axis(p.name, p.lower, p.upper));
     }
@@ -315,9 +321,7 @@ void Writer::add_domains(const std::string& name, OrderedJson& names) {
 std::vector<std::string> Writer::known_interests() const {
   std::vector<std::string> result;
   for (const std::string& name : spec_.parameters_of_interest) {
-    const auto found = std::find_if(spec_.parameters.begin(), spec_.parameters.end(),
-                                    [&](const Parameter& p) { return p.name == name; });
-    if (found != spec_.parameters.end()) result.push_back(name);
+    if (context_.find(name) != nullptr) result.push_back(name);
   }
   return result;
 }
@@ -433,11 +437,12 @@ void Writer::add_root_internal() {
   OrderedJson names = OrderedJson::array();
   OrderedJson indices = OrderedJson::array();
   OrderedJson& internal = root_["misc"]["ROOT_internal"] = OrderedJson::object();
+  OrderedJson& attributes = internal["attributes"] = OrderedJson::object();
   for (const Channel& channel : spec_.channels) {
     labels.push_back(channel.name);
     names.push_back("model_" + channel.name);
     indices.push_back(indices.size());
-    internal["attributes"][channel.name + "_model"]["tags"] = {"BinnedLikelihood"};
+    append_member(attributes, channel.name + "_model", {{"tags", {"BinnedLikelihood"}}});
   }
   OrderedJson& pdf = internal["combined_distributions"]["simPdf"];
   pdf = {{"distributions", names},
@@ -457,9 +462,7 @@ void Writer::add_root_internal() {
 
 void Writer::restore_names_in_messages() {
   if (names_.empty()) return;
-  for (auto* messages : {&context_.losses, &context_.notes}) {
-    for (std::string& message : *messages) message = names_.with_old_names(std::move(message));
-  }
+  for (auto* messages : {&context_.losses, &context_.notes}) names_.restore_in(*messages);
 }
 
 Hs3Text Writer::write(const Hs3WriteOptions& options) {

@@ -4,10 +4,12 @@
 #define NABLAFIT_SRC_IO_HS3_WRITER_HPP
 
 #include <cstddef>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "nablafit/io/hs3.hpp"
@@ -16,14 +18,26 @@ namespace nablafit::io {
 
 using OrderedJson = nlohmann::ordered_json;
 
+/// Adds a member with a new key; operator[] would compare the key with all that are there.
+inline void append_member(OrderedJson& object, const std::string& key, OrderedJson value) {
+  if (object.is_null()) object = OrderedJson::object();
+  object.get_ref<OrderedJson::object_t&>().emplace_back(key, std::move(value));
+}
+
 /// Parameters by name, and what HS3 cannot represent or its other readers will misread.
 class Hs3WriterContext {
  public:
   explicit Hs3WriterContext(const ModelSpec& spec);
 
   const Parameter& parameter(const std::string& name) const { return *by_name_.at(name); }
-  void lose(const std::string& what) { add(losses, what); }
-  void note(const std::string& what) { add(notes, what); }
+  /// Null for the name of no parameter.
+  const Parameter* find(const std::string& name) const;
+  void lose(const std::string& what) {
+    if (lost_.insert(what).second) losses.push_back(what);
+  }
+  void note(const std::string& what) {
+    if (noted_.insert(what).second) notes.push_back(what);
+  }
   /// Of a constrained parameter. Not the name of a parameter, unless listed as a loss.
   const std::string& observable_name(const Parameter& parameter) const {
     return observables_.at(parameter.name);
@@ -41,12 +55,12 @@ class Hs3WriterContext {
   std::unordered_set<std::string> implied;  ///< gammas whose terms staterror or shapesys imply
   std::unordered_set<std::string> named;    ///< parameters whose terms a modifier names
   OrderedJson functions = OrderedJson::array();
+  std::unordered_map<std::string, std::size_t> formulas;  ///< positions in `functions`, by name
   OrderedJson densities;  ///< by distribution: what HS3 has no key for
   /// First gammas of staterrors whose samples share the uncertainty of the bin in proportion.
   OrderedJson shared_out = OrderedJson::array();
 
  private:
-  static void add(std::vector<std::string>& list, const std::string& what);
   void name_observables();
   void name_constraints();
   /// `name`, or with underscores after it if it is the name of a parameter.
@@ -56,6 +70,7 @@ class Hs3WriterContext {
   std::unordered_map<std::string, std::string> observables_;  ///< names, by parameter
   std::unordered_map<std::string, std::string> constraints_;  ///< names, by parameter
   std::unordered_map<std::string, double> observed_;          ///< global observables, by name
+  std::unordered_set<std::string> lost_, noted_;
 };
 
 /// The `histfactory_dist`, or `bincounts_density_dist`, of one channel.
@@ -69,6 +84,7 @@ class Hs3ChannelWriter {
   struct StatGroup {
     std::vector<std::string> parameters;  ///< in bin order
     std::vector<std::size_t> samples;
+    std::vector<const StatError*> sources;  ///< one per sample
     std::string type;
   };
 
@@ -104,8 +120,10 @@ class Hs3ChannelWriter {
   Hs3WriterContext& context_;
   const Channel& channel_;
   std::size_t n_bins_;
+  std::vector<std::size_t> shape_;  ///< bins per axis, where there are several
   std::vector<StatGroup> groups_;
-  std::vector<std::vector<double>> errors_;  ///< by sample; empty for none
+  std::map<std::vector<std::string>, std::size_t> group_of_;  ///< by parameters
+  std::vector<std::vector<double>> errors_;                   ///< by sample; empty for none
 };
 
 }  // namespace nablafit::io

@@ -242,13 +242,18 @@ void ParameterSetCollector::check_indexed_names() const {
     const auto found = index_.find(stem);
     if (found == index_.end() || uses_[found->second].set.is_scalar()) continue;
     const ParameterSet& other = uses_[found->second].set;
-    for (std::size_t b = 0; b < other.size; ++b) {
-      if (use.name.substr(stem.size()) != "[" + std::to_string(b) + "]") continue;
-      fail(use.set.origin, "found the name " + quoted(use.name) + ", which is also that of bin " +
-                               std::to_string(b) + " of " + quoted(stem) + " at " +
-                               other.origin.pointer() +
-                               ", expected different names; rename one of them");
+    const std::string_view digits =
+        use.name.substr(stem.size() + 1, use.name.size() - stem.size() - 2);
+    std::size_t bin = 0;
+    for (const char digit : digits) {
+      const bool may_be_bin = digit >= '0' && digit <= '9' && bin < other.size;
+      bin = may_be_bin ? 10 * bin + static_cast<std::size_t>(digit - '0') : other.size;
     }
+    if (bin >= other.size || digits != std::to_string(bin)) continue;
+    fail(use.set.origin, "found the name " + quoted(use.name) + ", which is also that of bin " +
+                             std::to_string(bin) + " of " + quoted(stem) + " at " +
+                             other.origin.pointer() +
+                             ", expected different names; rename one of them");
   }
 }
 

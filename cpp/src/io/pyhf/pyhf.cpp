@@ -1,7 +1,7 @@
 #include "nablafit/io/pyhf.hpp"
 
-#include <algorithm>
 #include <array>
+#include <unordered_map>
 #include <utility>
 
 #include "io/document_readers.hpp"
@@ -25,6 +25,7 @@ struct PyhfWorkspace::Contents {
   std::vector<ParameterSet> parameter_sets;
   std::vector<PyhfMeasurement> measurements;
   std::vector<std::string> measurement_names;
+  std::unordered_map<std::string, std::size_t> measurement_of_name;
   Observations observations;
   std::optional<WorkspaceError> data_problem;
   std::vector<std::string> notes;
@@ -211,6 +212,7 @@ PyhfWorkspace read_pyhf(JsonDocument document, BadData bad_data) {
   contents->measurements =
       read_pyhf_measurements(measurements, contents->parameter_sets, contents->notes);
   for (const PyhfMeasurement& measurement : contents->measurements) {
+    contents->measurement_of_name.emplace(measurement.name, contents->measurement_names.size());
     contents->measurement_names.push_back(measurement.name);
   }
   try {
@@ -239,10 +241,8 @@ const std::optional<WorkspaceError>& PyhfWorkspace::data_problem() const noexcep
 const std::vector<std::string>& PyhfWorkspace::notes() const noexcept { return contents_->notes; }
 
 const PyhfMeasurement& PyhfWorkspace::Contents::measurement(const std::string& name) const {
-  const auto found = std::find(measurement_names.begin(), measurement_names.end(), name);
-  if (found != measurement_names.end()) {
-    return measurements[static_cast<std::size_t>(found - measurement_names.begin())];
-  }
+  const auto found = measurement_of_name.find(name);
+  if (found != measurement_of_name.end()) return measurements[found->second];
   if (name.empty()) return measurements.front();
   throw ArgumentError("found no measurement " + quoted(name) + " in " + document.source() +
                           ", expected one of " +

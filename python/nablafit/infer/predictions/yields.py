@@ -492,7 +492,6 @@ def yields(
     point = _prefit(model, data) if result is None else _postfit(model, result)
     observed = None if data is None else data.counts
     estimates, bins = _estimates(model, point)
-    covariance = np.diag(point.errors**2) if point.covariance is None else point.covariance
     return YieldsResult(
         kind=point.kind,
         model=model.spec.name,
@@ -503,7 +502,7 @@ def yields(
         channels=tuple(_channels(model, estimates, observed)),
         total=float(estimates.total[0][0]),
         total_error=float(estimates.total[1][0]),
-        bin_covariance=covariance_matrix(bins, covariance) if bin_covariance else None,
+        bin_covariance=_bin_covariance(bins, point) if bin_covariance else None,
     )
 
 
@@ -567,6 +566,11 @@ def _estimates(model: Model, point: _Point) -> tuple[_Estimates, csr_array]:
     split = np.split(errors, ends[:-1])
     pairs = [(values, error) for (values, _), error in zip(parts, split, strict=True)]
     return _Estimates(*pairs), bins[1]
+
+
+def _bin_covariance(jacobian: csr_array, point: _Point) -> FloatArray:
+    covariance = np.diag(point.errors**2) if point.covariance is None else point.covariance
+    return covariance_matrix(jacobian, covariance)
 
 
 def _errors(jacobian: csr_array, point: _Point) -> FloatArray:

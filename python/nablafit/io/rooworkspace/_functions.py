@@ -125,15 +125,15 @@ class Formula:
 
     def __init__(self) -> None:
         self.parameters: list[Record] = []
+        self._positions: dict[int, int] = {}  # by id
         self.text = ""
 
     def index(self, parameter: Record) -> int:
         """Return the position of a parameter, which is added if it is new."""
-        for i, known in enumerate(self.parameters):
-            if known is parameter:
-                return i
-        self.parameters.append(parameter)
-        return len(self.parameters) - 1
+        position = self._positions.setdefault(id(parameter), len(self.parameters))
+        if position == len(self.parameters):
+            self.parameters.append(parameter)
+        return position
 
 
 def formula(graph: Graph, record: Record) -> Formula:
