@@ -11,6 +11,7 @@
 #include "evaluator_pool.hpp"
 #include "minimize_arguments.hpp"
 #include "minimize_fields.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -56,16 +57,19 @@ py::object covariance(const py::object& self) {
   return matrix;
 }
 
-MinimizeSummary minimize_from(const EvaluatorPool& pool, const py::handle& start,
+/// The summary, and the exception that stopped the fit or None.
+py::tuple minimize_from(const EvaluatorPool& pool, const py::handle& start,
                               const py::handle& lower, const py::handle& upper,
                               const py::handle& fixed, const MinimizeOptions& options) {
   const MinimizeArguments arguments =
       arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
-  const py::gil_scoped_release release;
-  Minimizer minimizer(pool.likelihood(), options);
-  MinimizeSummary summary = minimizer.minimize(arguments);
+  PythonPoll poll(0, py::none());
+  MinimizeSummary summary = poll.run([&] {
+    Minimizer minimizer(pool.likelihood(), options);
+    return minimizer.minimize(arguments);
+  });
   summary.message = describe(summary, pool.likelihood().model(), "max_calls");
-  return summary;
+  return py::make_tuple(std::move(summary), poll.exception());
 }
 
 void bind_options(py::module_& module) {

@@ -619,7 +619,7 @@ def minimize(
     upper: _Array,
     fixed: NDArray[np.bool_],
     options: MinimizeOptions,
-) -> MinimizeSummary: ...
+) -> tuple[MinimizeSummary, BaseException | None]: ...
 
 FIT_STATUSES: tuple[str, ...]
 

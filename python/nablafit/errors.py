@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
@@ -45,6 +46,9 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, result: PartialResult) -> None:
         super().__init__(message)
         self.result = result
+
+    def __reduce__(self) -> tuple[Callable[..., Interrupted], tuple[object, ...]]:
+        return type(self), (*self.args, self.result)
 
 
 def finished(result: ResultT, exception: BaseException | None) -> ResultT:

@@ -37,6 +37,7 @@ class FitWorker {
         data_(std::make_shared<detail::CompiledLikelihood>(model, standard_data(model))),
         minimizer_(likelihood_of(data_), options.minimize) {}
 
+  /// Throws Interrupted, and leaves the fit undone, if it was stopped.
   void fit(std::size_t i, FitManyResult& result) {
     try {
       set_data(i);
@@ -46,9 +47,12 @@ class FitWorker {
       copy_row(arguments_.fixed, i, n, problem_.fixed);
       copy_row(arguments_.lower, i, n, problem_.lower);
       copy_row(arguments_.upper, i, n, problem_.upper);
-      store(minimizer_.minimize(problem_), i, result);
+      store(detail::uninterrupted(minimizer_.minimize(problem_)), i, result);
     } catch (const ArgumentError&) {
       result.status[i] = FitStatus::invalid_input;
+    } catch (const Interrupted&) {
+      result.constant[i] = not_a_number;
+      throw;
     }
   }
 

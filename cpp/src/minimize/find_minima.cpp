@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
+
+#include "nablafit/interruption.hpp"
 
 namespace nablafit {
 namespace {
@@ -73,6 +76,19 @@ FitManyResult fit_from(const Likelihood& likelihood, const std::vector<double>& 
   return fit_many(likelihood.model(), fits, options, run);
 }
 
+/// What is known of a fit before its errors are.
+MinimizeSummary without_errors(const FitManyResult& fits, std::size_t i) {
+  MinimizeSummary summary;
+  summary.status = static_cast<MinimizeStatus>(fits.status[i]);
+  const double* x = fits.x.data() + i * fits.n_kept;
+  summary.x.assign(x, x + fits.n_kept);
+  summary.value = fits.value[i];
+  summary.edm = fits.edm[i];
+  summary.iterations = fits.iterations[i];
+  summary.n_gradients = fits.n_gradients[i];
+  return summary;
+}
+
 }  // namespace
 
 MinimaSummary distinguish_minima(const std::vector<MinimizeSummary>& summaries,
@@ -121,6 +137,8 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
   if (with_errors.covariance == CovarianceKind::none) {
     with_errors.covariance = CovarianceKind::errors;
   }
+  std::optional<PollScope> scope;
+  if (run.poll) scope.emplace([&] { return run.poll(0); });
   Minimizer minimizer(likelihood, with_errors);
   std::vector<MinimizeSummary> summaries{minimizer.minimize(arguments)};
   std::vector<double> starts =
@@ -128,16 +146,23 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
   hold_fixed(model, arguments, starts);
   const FitManyResult fits = fit_from(likelihood, starts, options.n_starts, arguments, run);
   MinimizeArguments again = arguments;
+  bool complete = fits.complete;
   for (std::size_t i = 0; i < fits.n_fits; ++i) {
     summaries.emplace_back();
     summaries.back().status = MinimizeStatus::stalled;
     if (!is_minimum(fits.status[i])) continue;
     const auto x = fits.x.begin() + static_cast<std::ptrdiff_t>(i * model.n_parameters());
     again.start.assign(x, x + static_cast<std::ptrdiff_t>(model.n_parameters()));
-    summaries.back() = minimizer.minimize(again);
+    if (fits.complete) summaries.back() = minimizer.minimize(again);
+    if (summaries.back().status == MinimizeStatus::interrupted || !fits.complete) {
+      summaries.back() = without_errors(fits, i);
+      complete = false;
+    }
   }
   for (MinimizeSummary& summary : summaries) summary.message = describe(summary, model);
-  return distinguish_minima(summaries, options);
+  MinimaSummary result = distinguish_minima(summaries, options);
+  result.complete = complete;
+  return result;
 }
 
 }  // namespace nablafit

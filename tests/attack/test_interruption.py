@@ -1,0 +1,178 @@
+"""Ctrl-C at any time: what takes long stops within a second, and what was done is kept."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nablafit as nf
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="the system has no timers that raise signals"
+)
+
+# In seconds of processor time of all threads: the machine may be busy with other tests.
+LONGEST_STOP = 1.5
+
+
+@contextmanager
+def interruption_after(seconds: float) -> Iterator[list[float]]:
+    """Raise KeyboardInterrupt from a signal; the list gets the processor time at that moment."""
+    at: list[float] = []
+
+    def interrupt(*_: object) -> None:
+        at.append(time.process_time())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield at
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def stopped(call: Callable[[], object], after: float = 0.3) -> KeyboardInterrupt:
+    """Call, interrupt, and return the exception after checking that it came in time."""
+    with interruption_after(after) as at, pytest.raises(KeyboardInterrupt) as caught:
+        call()
+    assert time.process_time() - at[0] < LONGEST_STOP
+    return caught.value
+
+
+def document(n_systematics: int, n_bins: int, n_gammas: bool = False) -> dict[str, Any]:
+    """One channel of signal and background with many systematics."""
+    random = np.random.default_rng(1)
+    sizes = 1.0 + 0.05 * random.normal(size=(n_systematics, 2))
+    modifiers: list[dict[str, Any]] = [
+        {"name": f"alpha{i}", "type": "normsys", "data": {"lo": low, "hi": high}}
+        for i, (low, high) in enumerate(sizes.tolist())
+    ]
+    if n_gammas:
+        modifiers.append({"name": "stat", "type": "staterror", "data": [5.0] * n_bins})
+    strength = {"name": "mu", "type": "normfactor", "data": None}
+    samples = [
+        {"name": "signal", "data": [10.0] * n_bins, "modifiers": [strength]},
+        {"name": "background", "data": [100.0] * n_bins, "modifiers": modifiers},
+    ]
+    observed = random.poisson(112.0, n_bins).astype(float).tolist()
+    return {
+        "version": "1.0.0",
+        "channels": [{"name": "region", "samples": samples}],
+        "observations": [{"name": "region", "data": observed}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+    }
+
+
+def opened(content: dict[str, Any]) -> tuple[nf.Model, nf.Data]:
+    workspace = nf.Workspace.load(content)
+    model = workspace.model()
+    return model, workspace.data(model)
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[nf.Model, nf.Data]:
+    """A model whose fit takes seconds."""
+    return opened(document(3000, 100))
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[nf.Model, nf.Data]:
+    """A model whose fit takes less than a millisecond, fitted very often."""
+    return opened(document(5, 4, n_gammas=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minimizer", ["newton", "minuit", "scipy:trust-krylov", "scipy:BFGS"])
+def test_an_interrupted_fit_has_its_best_point(
+    large: tuple[nf.Model, nf.Data], minimizer: str
+) -> None:
+    model, data = large
+    if minimizer == "minuit":
+        model, data = opened(document(400, 100))
+    caught = stopped(lambda: nf.fit(model, data, minimizer=minimizer))
+    assert isinstance(caught, nf.Interrupted)
+    result = caught.result
+    assert isinstance(result, nf.FitResult)
+    assert result.status == "interrupted"
+    assert not result.valid
+    assert "best one so far" in result.message
+    assert "interrupted" in repr(result)
+    assert result.value <= model.likelihood(data)(model.initial)
+    assert nf.load_result is not None
+    assert nf.FitResult.from_json(result.to_json()).status == "interrupted"
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_leaves_nothing_behind(small: tuple[nf.Model, nf.Data]) -> None:
+    model, data = opened(document(700, 30))
+    likelihood = model.likelihood(data)
+    alone = nf.fit(likelihood)
+    hessian = likelihood.hessian(alone.x)
+    for after in (0.005, 0.02, 0.04):
+        try:
+            with interruption_after(after):
+                nf.fit(likelihood)
+        except KeyboardInterrupt:
+            pass
+        try:
+            with interruption_after(after):
+                likelihood.hessian(alone.x)
+        except KeyboardInterrupt:
+            pass
+    again = nf.fit(likelihood)
+    np.testing.assert_array_equal(again.x, alone.x)
+    np.testing.assert_array_equal(likelihood.hessian(alone.x), hessian)
+
+
+@pytest.mark.slow
+def test_a_search_from_many_starts_keeps_its_minima(small: tuple[nf.Model, nf.Data]) -> None:
+    caught = stopped(lambda: nf.fit(*small, starts=1_000_000))
+    assert isinstance(caught, nf.Interrupted)
+    result = caught.result
+    assert isinstance(result, nf.FitResult)
+    assert result.status == "interrupted"
+    assert len(result.minima) == 1
+    assert result.minima[0].n_starts > 10
+    np.testing.assert_allclose(result.x, nf.fit(*small).x, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["fit_many", "toys", "ranking", "breakdown", "intervals", "contour", "scan", "hypotest",
+     "significance", "upper_limit", "goodness_of_fit", "feldman_cousins"],
+)  # fmt: skip
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_every_long_call_stops(
+    small: tuple[nf.Model, nf.Data], large: tuple[nf.Model, nf.Data], name: str, size: str
+) -> None:
+    """With toys or many points on a small model; in its first fit on a large one."""
+    model, data = small if size == "small" else large
+    n = 10**6
+    wide = {"n_points": 100_000} if name == "scan" else {"n_points": 3000}
+    calls: dict[str, Callable[[], object]] = {
+        "fit_many": lambda: nf.fit_many(model, np.tile(data.counts, (n, 1)) if size == "small" else data),
+        "toys": lambda: nf.toys(model, n=n),
+        "ranking": lambda: nf.ranking(model, data),
+        "breakdown": lambda: nf.breakdown(model, data),
+        "intervals": lambda: nf.intervals(model, data),
+        "contour": lambda: nf.contour(model, data, ["mu", "alpha0"]),
+        "scan": lambda: nf.scan(model, data, ["mu"], n_points=wide["n_points"]),
+        "hypotest": lambda: nf.hypotest(model, data, calculator="toys", n_toys=n),
+        "significance": lambda: nf.significance(model, data, calculator="toys", n_toys=n),
+        "upper_limit": lambda: nf.upper_limit(model, data, calculator="toys", n_toys=n),
+        "goodness_of_fit": lambda: nf.goodness_of_fit(model, data, n_toys=n),
+        "feldman_cousins": lambda: nf.feldman_cousins(model, data, n_toys=n),
+    }
+    stopped(calls[name])
