@@ -72,6 +72,16 @@ py::tuple minimize_from(const EvaluatorPool& pool, const py::handle& start,
   return py::make_tuple(std::move(summary), poll.exception());
 }
 
+py::object run_until(const py::object& stop, const py::object& function) {
+  struct Restored {
+    PyObject*& place = stop_of_thread();
+    PyObject* before = place;
+    ~Restored() { place = before; }
+  } const restored;
+  stop_of_thread() = stop.ptr();
+  return function();
+}
+
 void bind_options(py::module_& module) {
   py::native_enum<CovarianceKind>(module, "CovarianceKind", "enum.Enum",
                                   "What to compute from the inverse Hessian at the minimum.")
@@ -118,7 +128,11 @@ void bind_minimize(py::module_& module) {
   bind_summary(module);
   module.def("minimize", &minimize_from, py::arg("likelihood"), py::kw_only(), py::arg("start"),
              py::arg("lower"), py::arg("upper"), py::arg("fixed"), py::arg("options"),
-             "Minimise within bounds, with exact derivatives.");
+             "Minimise within bounds, with exact derivatives: the summary, and the exception that "
+             "stopped the call or None.");
+  module.def("run_until", &run_until, py::arg("stop"), py::arg("function"),
+             "Returns function(); long calls in it, in this thread, call stop(), and end if that "
+             "raises an exception.");
 }
 
 }  // namespace nablafit::bindings

@@ -2,6 +2,7 @@
 /// The compiled model.
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <utility>
 
 #include "arrays.hpp"
@@ -9,6 +10,7 @@
 #include "matrices.hpp"
 #include "nablafit/digest.hpp"
 #include "nablafit/model.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -58,10 +60,7 @@ std::vector<double> copy_of(const Array& vector) {
 py::tuple jacobian_arrays(const Model& model, py::handle x) {
   const double* parameters = require_vector(x, model.n_parameters(), "x");
   YieldJacobian jacobian;
-  {
-    const py::gil_scoped_release release;
-    jacobian = model.jacobian_by_sample(parameters);
-  }
+  jacobian = interruptible([&] { return model.jacobian_by_sample(parameters); });
   return py::make_tuple(own(std::move(jacobian.offsets)), own(std::move(jacobian.parameters)),
                         own(std::move(jacobian.derivatives)));
 }
@@ -94,7 +93,10 @@ py::object view(const py::object& self) {
 
 void bind_model(py::module_& module) {
   py::class_<Model> type(module, "Model", "A ModelSpec compiled for evaluation; immutable.");
-  type.def(py::init<ModelSpec>(), py::arg("spec"), py::call_guard<py::gil_scoped_release>());
+  type.def(py::init([](ModelSpec spec) {
+             return interruptible([&] { return std::make_unique<Model>(std::move(spec)); });
+           }),
+           py::arg("spec"));
   define_sizes(type);
   type.def_property_readonly("spec", &Model::spec, py::return_value_policy::reference_internal)
       .def_property_readonly("initial", &view<&Model::initial>)

@@ -30,6 +30,19 @@ py::dict build_info() {
   return info;
 }
 
+/// pybind11 gives an object whose __init__ was not called memory that nothing has set.
+void refuse_uninitialised(const py::module_& module) {
+  for (const auto& [name, value] : py::dict(module.attr("__dict__"))) {
+    if (PyType_Check(value.ptr()) == 0) continue;
+    auto* type = reinterpret_cast<PyTypeObject*>(value.ptr());
+    py::detail::type_info* info = py::detail::get_type_info(type);
+    if (info == nullptr) continue;
+    info->operator_new = [](std::size_t) -> void* {
+      throw py::type_error("the object is not initialised; make it by calling its class");
+    };
+  }
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
@@ -49,4 +62,6 @@ PYBIND11_MODULE(_core, module) {
   nablafit::bindings::bind_profile(module);
   nablafit::bindings::bind_diff(module);
   nablafit::bindings::bind_relax(module);
+  refuse_uninitialised(module);
+  refuse_uninitialised(py::module_::import("nablafit._diff"));
 }

@@ -15,6 +15,13 @@ namespace nablafit::bindings {
 
 namespace py = pybind11;
 
+/// What a Python thread that works for another one calls, to learn whether it is to stop: signals
+/// reach the main thread alone. Null, or a function that raises then.
+inline PyObject*& stop_of_thread() {
+  thread_local PyObject* function = nullptr;
+  return function;
+}
+
 /// Handles signals and calls a progress function while threads work without the GIL. Only the
 /// calling thread polls.
 class PythonPoll {
@@ -47,6 +54,7 @@ class PythonPoll {
     const py::gil_scoped_acquire acquire;
     try {
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      if (PyObject* stop = stop_of_thread()) py::handle(stop)();
       if (!progress_.is_none()) progress_(n_done);
     } catch (py::error_already_set& error) {
       exception_ = error.value();

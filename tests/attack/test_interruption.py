@@ -159,20 +159,20 @@ def test_every_long_call_stops(
 ) -> None:
     """With toys or many points on a small model; in its first fit on a large one."""
     model, data = small if size == "small" else large
-    n = 10**6
-    wide = {"n_points": 100_000} if name == "scan" else {"n_points": 3000}
+    counts = np.tile(data.counts, (10**5, 1)) if size == "small" else data.counts
+    many, toys = 10**5, {"calculator": "toys", "n_toys": 10**5}
     calls: dict[str, Callable[[], object]] = {
-        "fit_many": lambda: nf.fit_many(model, np.tile(data.counts, (n, 1)) if size == "small" else data),
-        "toys": lambda: nf.toys(model, n=n),
-        "ranking": lambda: nf.ranking(model, data),
-        "breakdown": lambda: nf.breakdown(model, data),
-        "intervals": lambda: nf.intervals(model, data),
-        "contour": lambda: nf.contour(model, data, ["mu", "alpha0"]),
-        "scan": lambda: nf.scan(model, data, ["mu"], n_points=wide["n_points"]),
-        "hypotest": lambda: nf.hypotest(model, data, calculator="toys", n_toys=n),
-        "significance": lambda: nf.significance(model, data, calculator="toys", n_toys=n),
-        "upper_limit": lambda: nf.upper_limit(model, data, calculator="toys", n_toys=n),
-        "goodness_of_fit": lambda: nf.goodness_of_fit(model, data, n_toys=n),
-        "feldman_cousins": lambda: nf.feldman_cousins(model, data, n_toys=n),
+        "fit_many": lambda: nf.fit_many(model, counts),
+        "toys": lambda: [nf.toys(model, n=1000) for _ in range(many)],
+        "ranking": lambda: [nf.ranking(model, data) for _ in range(many)],
+        "breakdown": lambda: [nf.breakdown(model, data) for _ in range(many)],
+        "intervals": lambda: [nf.intervals(model, data) for _ in range(many)],
+        "contour": lambda: [nf.contour(model, data, ["mu", "alpha0"]) for _ in range(many)],
+        "scan": lambda: nf.scan(model, data, ["mu"], n=many),
+        "hypotest": lambda: nf.hypotest(model, data, 1.0, **toys),
+        "significance": lambda: nf.significance(model, data, **toys),
+        "upper_limit": lambda: nf.upper_limit(model, data, **toys),
+        "goodness_of_fit": lambda: nf.goodness_of_fit(model, data, n_toys=many),
+        "feldman_cousins": lambda: nf.feldman_cousins(model, data, n_toys=many),
     }
     stopped(calls[name])

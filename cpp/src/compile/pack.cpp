@@ -4,6 +4,7 @@
 #include "compile/lists.hpp"
 #include "compile/row_groups.hpp"
 #include "kernels/interpolation.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -75,7 +76,10 @@ class ScopePacker {
       }
     }
     place_operands(groups.size());
-    for (const RowGroup& group : groups) emit(group, position);
+    for (const RowGroup& group : groups) {
+      check_interruption(lanes * model_.interpolant_code.size());
+      emit(group, position);
+    }
     return position;
   }
 
@@ -215,6 +219,7 @@ class RowPacker {
       model_.chunks[c].block_begin = size32(model_.row_blocks.size());
       for (const RowGroup& group :
            group_rows(pattern, rows[c], lists_.rows.family, lists_.additive_interpolants.size())) {
+        check_interruption(lanes * lists_.additive_interpolants.size());
         emit(group, pattern);
       }
       model_.chunks[c].block_end = size32(model_.row_blocks.size());

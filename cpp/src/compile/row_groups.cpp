@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "util/interruption.hpp"
+
 namespace nablafit::detail {
 namespace {
 
@@ -78,6 +80,7 @@ void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_
   while (!left.empty()) {
     RowGroup group = empty_group();
     in_union.assign(bits.n_words(), 0);
+    check_interruption(n_lanes * left.size() * bits.n_words());
     for (int lane = 0; lane < n_lanes && !left.empty(); ++lane) {
       const std::size_t position = lane == 0 ? 0 : best_fit(left, bits, in_union);
       const std::size_t chosen = left[position];

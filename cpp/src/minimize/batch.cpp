@@ -7,6 +7,7 @@
 
 #include "evaluate/compiled_likelihood.hpp"
 #include "nablafit/error.hpp"
+#include "util/array_size.hpp"
 #include "util/polled_run.hpp"
 
 namespace nablafit {
@@ -130,6 +131,7 @@ FitManyResult empty_result(std::size_t n_fits, const FitManyOptions& options) {
   FitManyResult result;
   result.n_fits = n_fits;
   result.n_kept = options.kept_parameters.size();
+  detail::array_size(n_fits, 2 * result.n_kept + 5, "n_fits");
   result.x.assign(n_fits * result.n_kept, not_a_number);
   if (options.minimize.covariance != CovarianceKind::none) {
     result.errors.assign(n_fits * result.n_kept, not_a_number);

@@ -76,6 +76,28 @@ FitManyResult fit_from(const Likelihood& likelihood, const std::vector<double>& 
   return fit_many(likelihood.model(), fits, options, run);
 }
 
+/// None if it is stopped before the first fit.
+FitManyResult fit_from_draws(const Likelihood& likelihood, const MinimizeArguments& arguments,
+                             const MinimaOptions& options, const RunOptions& run) {
+  try {
+    std::vector<double> starts = draw_starts(likelihood.model(), likelihood.data(),
+                                             options.n_starts, options.seed, options.spread);
+    hold_fixed(likelihood.model(), arguments, starts);
+    return fit_from(likelihood, starts, options.n_starts, arguments, run);
+  } catch (const Interrupted&) {
+    FitManyResult none;
+    none.complete = false;
+    return none;
+  }
+}
+
+/// Fits up to the last that was done.
+std::size_t n_begun(const FitManyResult& fits) {
+  std::size_t n = fits.n_fits;
+  while (n > 0 && fits.status[n - 1] == FitStatus::not_fitted) --n;
+  return n;
+}
+
 /// What is known of a fit before its errors are.
 MinimizeSummary without_errors(const FitManyResult& fits, std::size_t i) {
   MinimizeSummary summary;
@@ -141,13 +163,10 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
   if (run.poll) scope.emplace([&] { return run.poll(0); });
   Minimizer minimizer(likelihood, with_errors);
   std::vector<MinimizeSummary> summaries{minimizer.minimize(arguments)};
-  std::vector<double> starts =
-      draw_starts(model, likelihood.data(), options.n_starts, options.seed, options.spread);
-  hold_fixed(model, arguments, starts);
-  const FitManyResult fits = fit_from(likelihood, starts, options.n_starts, arguments, run);
+  const FitManyResult fits = fit_from_draws(likelihood, arguments, options, run);
   MinimizeArguments again = arguments;
   bool complete = fits.complete;
-  for (std::size_t i = 0; i < fits.n_fits; ++i) {
+  for (std::size_t i = 0; i < n_begun(fits); ++i) {
     summaries.emplace_back();
     summaries.back().status = MinimizeStatus::stalled;
     if (!is_minimum(fits.status[i])) continue;
@@ -159,8 +178,10 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
       complete = false;
     }
   }
-  for (MinimizeSummary& summary : summaries) summary.message = describe(summary, model);
   MinimaSummary result = distinguish_minima(summaries, options);
+  for (DistinctMinimum& minimum : result.minima) {
+    minimum.summary.message = describe(minimum.summary, model);
+  }
   result.complete = complete;
   return result;
 }

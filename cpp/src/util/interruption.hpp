@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "nablafit/export.hpp"
 #include "nablafit/interruption.hpp"
 
 namespace nablafit::detail {
@@ -12,10 +13,13 @@ namespace nablafit::detail {
 /// Operations on numbers, 0.1 ms or so, after which the time is looked at.
 constexpr std::size_t operations_between_checks = std::size_t{1} << 17U;
 
+/// About as many as readers and compilers take for an item with a name.
+constexpr std::size_t operations_per_name = 1024;
+
 /// Throws Interrupted if the scope of this thread was stopped. Cheap enough for inner loops: the
 /// scope is asked, and looked at, once there was enough work. `operations`: about how many there
 /// were since the last call.
-void check_interruption(std::size_t operations = operations_between_checks);
+NABLAFIT_API void check_interruption(std::size_t operations = operations_between_checks);
 
 /// The scope of a thread, and whether the thread may ask it.
 struct PollState {
