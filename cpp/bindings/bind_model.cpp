@@ -52,8 +52,10 @@ py::tuple asimov_arrays(const Model& model, py::handle x) {
   return arrays_of(model.asimov({parameters, model.n_parameters()}));
 }
 
-std::vector<double> copy_of(const Array& vector) {
-  return {vector.data(), vector.data() + vector.size()};
+std::vector<double> copy_of(const py::handle& vector, const char* name) {
+  const std::size_t size = py::isinstance<py::array>(vector) ? py::len(vector) : 0;
+  const double* values = require_vector(vector, size, name);
+  return {values, values + size};
 }
 
 /// Offsets, parameters and derivatives: the arrays of scipy.sparse.csr_array.
@@ -133,8 +135,9 @@ void bind_model(py::module_& module) {
            "Asimov counts and global observables for these parameters.");
   module.def(
       "digest_data",
-      [](const Array& counts, const Array& global_observables) {
-        return digest(Data{copy_of(counts), copy_of(global_observables)});
+      [](const py::handle& counts, const py::handle& global_observables) {
+        return digest(Data{copy_of(counts, "counts"),
+                           copy_of(global_observables, "global_observables")});
       },
       py::arg("counts"), py::arg("global_observables"), "Digest of the data of a model.");
 }

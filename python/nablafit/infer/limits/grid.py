@@ -17,7 +17,7 @@ import numpy as np
 from ... import _core
 from ..._arrays import FloatArray, thread_count
 from ..._results.origin import digest_of, origin_of
-from ...errors import Error, WorkspaceError, finished, located
+from ...errors import Error, WorkspaceError, before, finished, located
 from ...fit import fit as run_fit
 from ...io.patchset import PatchSet
 from ...io.pyhf_json import PyhfDocument
@@ -119,7 +119,8 @@ def background_values(workspace: Workspace, settings: GridSettings) -> dict[str,
     """Fit the model without signal: where the fits of all signals start. Empty if that fails."""
     try:
         model = Model(workspace.spec(settings.measurement))
-        result = run_fit(model, workspace.data(model))
+        with before("limits"):
+            result = run_fit(model, workspace.data(model))
     except Error:
         return {}
     return result.values.to_dict() if result.valid else {}
