@@ -39,7 +39,8 @@ inline std::string describe(py::handle object) {
   std::string text = "an array of shape " + std::string(py::str(object.attr("shape"))) +
                      " and type " + std::string(py::str(object.attr("dtype")));
   const int flags = py::detail::array_proxy(object.ptr())->flags;
-  if ((flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) == 0) text += " that is not contiguous";
+  if ((flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) == 0)
+    text += " that is not contiguous";
   if ((flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
     text += " that is not aligned in memory (numpy.array makes a copy that is)";
   }
@@ -50,8 +51,8 @@ inline std::string describe(py::handle object) {
 template <typename T>
 bool is_readable(py::handle object) {
   return py::isinstance<py::array_t<T, py::array::c_style>>(object) &&
-         (py::detail::array_proxy(object.ptr())->flags &
-          py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+         (py::detail::array_proxy(object.ptr())->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) !=
+             0;
 }
 
 /// The data of `object`; throws ArgumentError unless it is exactly what vector_or_null accepts.

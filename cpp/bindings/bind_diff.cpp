@@ -60,7 +60,8 @@ py::tuple mixed_product_of(const EvaluatorPool& pool, const py::handle& x, const
   const double* point = require_vector(x, n, "x");
   const double* direction = require_vector(v, n, "v");
   FullGradient gradient;
-  gradient = interruptible([&] { return mixed_product(pool.likelihood(), {point, n}, {direction, n}); });
+  gradient =
+      interruptible([&] { return mixed_product(pool.likelihood(), {point, n}, {direction, n}); });
   return to_tuple(std::move(gradient));
 }
 
@@ -80,7 +81,8 @@ py::object gradient_tangent_of(const EvaluatorPool& pool, const py::handle& x,
   const double* point = require_vector(x, model.n_parameters(), "x");
   const FullTangent tangent = tangent_of(model, parameters, inputs, counts, global_observables);
   std::vector<double> result;
-  result = interruptible([&] { return gradient_tangent(pool.likelihood(), {point, model.n_parameters()}, tangent); });
+  result = interruptible(
+      [&] { return gradient_tangent(pool.likelihood(), {point, model.n_parameters()}, tangent); });
   return own(std::move(result));
 }
 
@@ -88,7 +90,9 @@ py::tuple yields_gradient_of(const Model& model, const py::handle& x, const py::
   const double* point = require_vector(x, model.n_parameters(), "x");
   const double* factors = require_vector(weights, model.n_bins(), "weights");
   FullGradient gradient;
-  gradient = interruptible([&] { return yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()}); });
+  gradient = interruptible([&] {
+    return yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
+  });
   return to_tuple(std::move(gradient));
 }
 
@@ -97,7 +101,8 @@ py::object yields_tangent_of(const Model& model, const py::handle& x, const py::
   const double* point = require_vector(x, model.n_parameters(), "x");
   const FullTangent tangent = tangent_of(model, parameters, inputs, py::none(), py::none());
   std::vector<double> result;
-  result = interruptible([&] { return yields_tangent(model, {point, model.n_parameters()}, tangent); });
+  result =
+      interruptible([&] { return yields_tangent(model, {point, model.n_parameters()}, tangent); });
   return own(std::move(result));
 }
 

@@ -46,8 +46,7 @@ void bind_hs3(py::module_& module) {
   module.def(
       "write_hs3",
       [](const ModelSpec& spec, const std::vector<Observations>& datasets, bool lossy) {
-        io::Hs3Text result =
-            interruptible([&] { return io::write_hs3(spec, datasets, {lossy}); });
+        io::Hs3Text result = interruptible([&] { return io::write_hs3(spec, datasets, {lossy}); });
         return py::make_tuple(py::str(result.text), moved_to_tuple(std::move(result.losses)),
                               moved_to_tuple(std::move(result.notes)));
       },

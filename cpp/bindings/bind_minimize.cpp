@@ -58,9 +58,9 @@ py::object covariance(const py::object& self) {
 }
 
 /// The summary, and the exception that stopped the fit or None.
-py::tuple minimize_from(const EvaluatorPool& pool, const py::handle& start,
-                              const py::handle& lower, const py::handle& upper,
-                              const py::handle& fixed, const MinimizeOptions& options) {
+py::tuple minimize_from(const EvaluatorPool& pool, const py::handle& start, const py::handle& lower,
+                        const py::handle& upper, const py::handle& fixed,
+                        const MinimizeOptions& options) {
   const MinimizeArguments arguments =
       arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
   PythonPoll poll(0, py::none());

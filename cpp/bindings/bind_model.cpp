@@ -136,8 +136,8 @@ void bind_model(py::module_& module) {
   module.def(
       "digest_data",
       [](const py::handle& counts, const py::handle& global_observables) {
-        return digest(Data{copy_of(counts, "counts"),
-                           copy_of(global_observables, "global_observables")});
+        return digest(
+            Data{copy_of(counts, "counts"), copy_of(global_observables, "global_observables")});
       },
       py::arg("counts"), py::arg("global_observables"), "Digest of the data of a model.");
 }

@@ -621,7 +621,6 @@ def minimize(
     fixed: NDArray[np.bool_],
     options: MinimizeOptions,
 ) -> tuple[MinimizeSummary, BaseException | None]: ...
-
 def run_until(stop: Callable[[], object], function: Callable[[], _T]) -> _T: ...
 
 FIT_STATUSES: tuple[str, ...]

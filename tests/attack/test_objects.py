@@ -144,9 +144,7 @@ def test_the_refusal_says_what_is_wrong(cls: type) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_objects_of_the_core_say_that_they_are_not_pickled(
-    model: nf.Model, protocol: int
-) -> None:
+def test_objects_of_the_core_say_that_they_are_not_pickled(model: nf.Model, protocol: int) -> None:
     with pytest.raises(TypeError, match="cannot pickle"):
         pickle.dumps(model._core, protocol=protocol)
 
@@ -231,9 +229,7 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_arrays_in_any_memory_layout_are_taken(
-    model: nf.Model, data: nf.Data, kind: str
-) -> None:
+def test_arrays_in_any_memory_layout_are_taken(model: nf.Model, data: nf.Data, kind: str) -> None:
     """Numbers are such that float32 and integers have them exactly."""
     change = KINDS[kind]
     x = np.ones(len(model.parameters))
@@ -266,7 +262,9 @@ def test_arrays_in_any_memory_layout_are_taken(
         np.testing.assert_array_equal(call(*map(change, arguments)), expected)
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("columns", "backwards", "read-only")])
+@pytest.mark.parametrize(
+    "kind", [k for k in KINDS if k not in ("columns", "backwards", "read-only")]
+)
 def test_the_core_refuses_arrays_that_it_cannot_read_in_place(
     model: nf.Model, data: nf.Data, kind: str
 ) -> None:

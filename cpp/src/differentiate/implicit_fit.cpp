@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "minimize/likelihood_objective.hpp"
-#include "util/polled_run.hpp"
 #include "nablafit/error.hpp"
+#include "util/polled_run.hpp"
 
 namespace nablafit::detail {
 namespace {
