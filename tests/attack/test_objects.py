@@ -265,9 +265,7 @@ def test_arrays_in_any_memory_layout_are_taken(model: nf.Model, data: nf.Data, k
 @pytest.mark.parametrize(
     "kind", [k for k in KINDS if k not in ("columns", "backwards", "read-only")]
 )
-def test_the_core_refuses_arrays_that_it_cannot_read_in_place(
-    model: nf.Model, data: nf.Data, kind: str
-) -> None:
+def test_the_core_refuses_arrays_that_it_cannot_read_in_place(model: nf.Model, kind: str) -> None:
     core = model._core
     x = KINDS[kind](np.ones(len(model.parameters)))
     with pytest.raises(nf.ArgumentError, match="expected a C-contiguous"):
