@@ -36,8 +36,23 @@ inline std::string describe(py::handle object) {
   if (!py::isinstance<py::array>(object)) {
     return "an object of type " + std::string(py::str(py::type::of(object).attr("__name__")));
   }
-  return "an array of shape " + std::string(py::str(object.attr("shape"))) + " and type " +
-         std::string(py::str(object.attr("dtype")));
+  std::string text = "an array of shape " + std::string(py::str(object.attr("shape"))) +
+                     " and type " + std::string(py::str(object.attr("dtype")));
+  const int flags = py::detail::array_proxy(object.ptr())->flags;
+  if ((flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) == 0)
+    text += " that is not contiguous";
+  if ((flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    text += " that is not aligned in memory (numpy.array makes a copy that is)";
+  }
+  return text;
+}
+
+/// Whether `object` is an array of T whose memory can be read as it is: C-contiguous and aligned.
+template <typename T>
+bool is_readable(py::handle object) {
+  return py::isinstance<py::array_t<T, py::array::c_style>>(object) &&
+         (py::detail::array_proxy(object.ptr())->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) !=
+             0;
 }
 
 /// The data of `object`; throws ArgumentError unless it is exactly what vector_or_null accepts.

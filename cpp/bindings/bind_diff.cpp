@@ -30,9 +30,10 @@ struct LockedFit {
 
 template <typename Function>
 auto locked(LockedFit& self, Function&& function) {
-  const py::gil_scoped_release release;
-  const std::lock_guard<std::mutex> lock(self.mutex);
-  return function(self.fit);
+  return interruptible([&] {
+    const std::lock_guard<std::mutex> lock(self.mutex);
+    return function(self.fit);
+  });
 }
 
 const double* vector_or_none(const py::handle& values, std::size_t size, const char* name) {
@@ -50,10 +51,7 @@ py::tuple full_gradient_of(const EvaluatorPool& pool, const py::handle& x, bool 
   const std::size_t n = likelihood.model().n_parameters();
   const double* point = require_vector(x, n, "x");
   FullGradient gradient;
-  {
-    const py::gil_scoped_release release;
-    gradient = full_gradient(likelihood, {point, n}, deviance);
-  }
+  gradient = interruptible([&] { return full_gradient(likelihood, {point, n}, deviance); });
   return to_tuple(std::move(gradient));
 }
 
@@ -62,10 +60,8 @@ py::tuple mixed_product_of(const EvaluatorPool& pool, const py::handle& x, const
   const double* point = require_vector(x, n, "x");
   const double* direction = require_vector(v, n, "v");
   FullGradient gradient;
-  {
-    const py::gil_scoped_release release;
-    gradient = mixed_product(pool.likelihood(), {point, n}, {direction, n});
-  }
+  gradient =
+      interruptible([&] { return mixed_product(pool.likelihood(), {point, n}, {direction, n}); });
   return to_tuple(std::move(gradient));
 }
 
@@ -85,10 +81,8 @@ py::object gradient_tangent_of(const EvaluatorPool& pool, const py::handle& x,
   const double* point = require_vector(x, model.n_parameters(), "x");
   const FullTangent tangent = tangent_of(model, parameters, inputs, counts, global_observables);
   std::vector<double> result;
-  {
-    const py::gil_scoped_release release;
-    result = gradient_tangent(pool.likelihood(), {point, model.n_parameters()}, tangent);
-  }
+  result = interruptible(
+      [&] { return gradient_tangent(pool.likelihood(), {point, model.n_parameters()}, tangent); });
   return own(std::move(result));
 }
 
@@ -96,10 +90,9 @@ py::tuple yields_gradient_of(const Model& model, const py::handle& x, const py::
   const double* point = require_vector(x, model.n_parameters(), "x");
   const double* factors = require_vector(weights, model.n_bins(), "weights");
   FullGradient gradient;
-  {
-    const py::gil_scoped_release release;
-    gradient = yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
-  }
+  gradient = interruptible([&] {
+    return yields_gradient(model, {point, model.n_parameters()}, {factors, model.n_bins()});
+  });
   return to_tuple(std::move(gradient));
 }
 
@@ -108,10 +101,8 @@ py::object yields_tangent_of(const Model& model, const py::handle& x, const py::
   const double* point = require_vector(x, model.n_parameters(), "x");
   const FullTangent tangent = tangent_of(model, parameters, inputs, py::none(), py::none());
   std::vector<double> result;
-  {
-    const py::gil_scoped_release release;
-    result = yields_tangent(model, {point, model.n_parameters()}, tangent);
-  }
+  result =
+      interruptible([&] { return yields_tangent(model, {point, model.n_parameters()}, tangent); });
   return own(std::move(result));
 }
 
@@ -120,8 +111,7 @@ std::unique_ptr<LockedFit> make_fit(const EvaluatorPool& pool, const py::handle&
                                     const py::handle& fixed) {
   const MinimizeArguments arguments =
       arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
-  const py::gil_scoped_release release;
-  return std::make_unique<LockedFit>(pool.likelihood(), arguments);
+  return interruptible([&] { return std::make_unique<LockedFit>(pool.likelihood(), arguments); });
 }
 
 /// `covariance` is the matrix, row by row.
@@ -340,8 +330,7 @@ void bind_diff(py::module_& core) {
           "exchange",
           [](const Inputs& self, const py::handle& values) {
             const double* inputs = require_vector(values, self.size(), "inputs");
-            const py::gil_scoped_release release;
-            return self.exchange({inputs, self.size()});
+            return interruptible([&] { return self.exchange({inputs, self.size()}); });
           },
           py::arg("values"), "A model with the same structure and other inputs.");
   module.def("full_gradient", &full_gradient_of, py::arg("likelihood"), py::arg("x"),

@@ -10,6 +10,7 @@
 #include "bindings.hpp"
 #include "fields.hpp"
 #include "nablafit/io/hs3.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -33,11 +34,8 @@ void bind_hs3(py::module_& module) {
       "read_hs3",
       [](const py::bytes& text, const std::string& source) {
         const auto view = static_cast<std::string_view>(text);
-        io::Hs3Document document;
-        {
-          const py::gil_scoped_release release;
-          document = io::read_hs3(view, source, io::BadData::report);
-        }
+        io::Hs3Document document =
+            interruptible([&] { return io::read_hs3(view, source, io::BadData::report); });
         return py::make_tuple(moved_to_tuple(std::move(document.measurements)),
                               moved_to_tuple(std::move(document.datasets)),
                               moved_to_tuple(std::move(document.notes)), problem_of(document));
@@ -48,11 +46,7 @@ void bind_hs3(py::module_& module) {
   module.def(
       "write_hs3",
       [](const ModelSpec& spec, const std::vector<Observations>& datasets, bool lossy) {
-        io::Hs3Text result;
-        {
-          const py::gil_scoped_release release;
-          result = io::write_hs3(spec, datasets, {lossy});
-        }
+        io::Hs3Text result = interruptible([&] { return io::write_hs3(spec, datasets, {lossy}); });
         return py::make_tuple(py::str(result.text), moved_to_tuple(std::move(result.losses)),
                               moved_to_tuple(std::move(result.notes)));
       },

@@ -7,6 +7,7 @@
 #include "bindings.hpp"
 #include "fields.hpp"
 #include "nablafit/io/pyhf.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 
@@ -17,8 +18,8 @@ void bind_io(py::module_& module) {
           "parse",
           [](const py::bytes& text, const std::string& source) {
             const auto view = static_cast<std::string_view>(text);
-            const py::gil_scoped_release release;
-            return PyhfWorkspace::parse(view, source, io::BadData::report);
+            return interruptible(
+                [&] { return PyhfWorkspace::parse(view, source, io::BadData::report); });
           },
           py::arg("text"), py::arg("source") = "workspace",
           "Parses UTF-8 JSON; raises WorkspaceError with `source` and a JSON pointer if the model "
@@ -34,9 +35,10 @@ void bind_io(py::module_& module) {
           [](const PyhfWorkspace& self, const std::string& measurement,
              const std::optional<std::string>& poi, Interpolation normsys, Interpolation histosys,
              bool clip_sample_data, const std::optional<double>& clip_bin_data) {
-            const py::gil_scoped_release release;
-            return self.model_spec(measurement, poi,
-                                   {normsys, histosys, clip_sample_data, clip_bin_data});
+            return interruptible([&] {
+              return self.model_spec(measurement, poi,
+                                     {normsys, histosys, clip_sample_data, clip_bin_data});
+            });
           },
           py::arg("measurement") = "", py::arg("poi") = py::none(), py::kw_only(),
           py::arg("normsys") = Interpolation::polynomial_exponential,

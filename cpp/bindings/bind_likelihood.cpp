@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "evaluator_pool.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -71,6 +72,16 @@ Evaluation run(EvaluatorPool& pool, Function&& evaluate) {
   return result;
 }
 
+/// Parameters from which on a Hessian may take so long that one waits for it.
+constexpr std::size_t large = 200;
+
+/// The same for what may take seconds: Ctrl-C stops it.
+template <class Function>
+Evaluation run_long(EvaluatorPool& pool, Function&& evaluate) {
+  const EvaluatorPool::Lease evaluator(pool);
+  return interruptible([&] { return evaluate(evaluator); });
+}
+
 EvaluatorPool& pool_of(const py::handle& self) { return self.cast<EvaluatorPool&>(); }
 
 std::size_t n_parameters(const EvaluatorPool& pool) {
@@ -108,8 +119,10 @@ py::object hessian(const py::handle& self, const py::tuple& x) {
   const ParameterVector vector(self, x, size);
   py::object matrix = new_square_matrix(size);
   double* values = data_of(matrix);
-  const Evaluation result =
-      run(pool, [&](const auto& evaluator) { return evaluator->hessian(vector.data(), values); });
+  const auto evaluate = [&](const auto& evaluator) {
+    return evaluator->hessian(vector.data(), values);
+  };
+  const Evaluation result = size < large ? run(pool, evaluate) : run_long(pool, evaluate);
   fill_if_undefined(result, values, size * size);
   return matrix;
 }

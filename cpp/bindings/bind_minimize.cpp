@@ -11,6 +11,7 @@
 #include "evaluator_pool.hpp"
 #include "minimize_arguments.hpp"
 #include "minimize_fields.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -56,16 +57,29 @@ py::object covariance(const py::object& self) {
   return matrix;
 }
 
-MinimizeSummary minimize_from(const EvaluatorPool& pool, const py::handle& start,
-                              const py::handle& lower, const py::handle& upper,
-                              const py::handle& fixed, const MinimizeOptions& options) {
+/// The summary, and the exception that stopped the fit or None.
+py::tuple minimize_from(const EvaluatorPool& pool, const py::handle& start, const py::handle& lower,
+                        const py::handle& upper, const py::handle& fixed,
+                        const MinimizeOptions& options) {
   const MinimizeArguments arguments =
       arguments_of(pool.likelihood().model(), start, lower, upper, fixed);
-  const py::gil_scoped_release release;
-  Minimizer minimizer(pool.likelihood(), options);
-  MinimizeSummary summary = minimizer.minimize(arguments);
+  PythonPoll poll(0, py::none());
+  MinimizeSummary summary = poll.run([&] {
+    Minimizer minimizer(pool.likelihood(), options);
+    return minimizer.minimize(arguments);
+  });
   summary.message = describe(summary, pool.likelihood().model(), "max_calls");
-  return summary;
+  return py::make_tuple(std::move(summary), poll.exception());
+}
+
+py::object run_until(const py::object& stop, const py::object& function) {
+  struct Restored {
+    PyObject*& place = stop_of_thread();
+    PyObject* before = place;
+    ~Restored() { place = before; }
+  } const restored;
+  stop_of_thread() = stop.ptr();
+  return function();
 }
 
 void bind_options(py::module_& module) {
@@ -114,7 +128,11 @@ void bind_minimize(py::module_& module) {
   bind_summary(module);
   module.def("minimize", &minimize_from, py::arg("likelihood"), py::kw_only(), py::arg("start"),
              py::arg("lower"), py::arg("upper"), py::arg("fixed"), py::arg("options"),
-             "Minimise within bounds, with exact derivatives.");
+             "Minimise within bounds, with exact derivatives: the summary, and the exception that "
+             "stopped the call or None.");
+  module.def("run_until", &run_until, py::arg("stop"), py::arg("function"),
+             "Returns function(); long calls in it, in this thread, call stop(), and end if that "
+             "raises an exception.");
 }
 
 }  // namespace nablafit::bindings

@@ -2,6 +2,7 @@
 /// The compiled model.
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <utility>
 
 #include "arrays.hpp"
@@ -9,6 +10,7 @@
 #include "matrices.hpp"
 #include "nablafit/digest.hpp"
 #include "nablafit/model.hpp"
+#include "python_poll.hpp"
 
 namespace nablafit::bindings {
 namespace {
@@ -50,18 +52,17 @@ py::tuple asimov_arrays(const Model& model, py::handle x) {
   return arrays_of(model.asimov({parameters, model.n_parameters()}));
 }
 
-std::vector<double> copy_of(const Array& vector) {
-  return {vector.data(), vector.data() + vector.size()};
+std::vector<double> copy_of(const py::handle& vector, const char* name) {
+  const std::size_t size = py::isinstance<py::array>(vector) ? py::len(vector) : 0;
+  const double* values = require_vector(vector, size, name);
+  return {values, values + size};
 }
 
 /// Offsets, parameters and derivatives: the arrays of scipy.sparse.csr_array.
 py::tuple jacobian_arrays(const Model& model, py::handle x) {
   const double* parameters = require_vector(x, model.n_parameters(), "x");
   YieldJacobian jacobian;
-  {
-    const py::gil_scoped_release release;
-    jacobian = model.jacobian_by_sample(parameters);
-  }
+  jacobian = interruptible([&] { return model.jacobian_by_sample(parameters); });
   return py::make_tuple(own(std::move(jacobian.offsets)), own(std::move(jacobian.parameters)),
                         own(std::move(jacobian.derivatives)));
 }
@@ -94,7 +95,10 @@ py::object view(const py::object& self) {
 
 void bind_model(py::module_& module) {
   py::class_<Model> type(module, "Model", "A ModelSpec compiled for evaluation; immutable.");
-  type.def(py::init<ModelSpec>(), py::arg("spec"), py::call_guard<py::gil_scoped_release>());
+  type.def(py::init([](ModelSpec spec) {
+             return interruptible([&] { return std::make_unique<Model>(std::move(spec)); });
+           }),
+           py::arg("spec"));
   define_sizes(type);
   type.def_property_readonly("spec", &Model::spec, py::return_value_policy::reference_internal)
       .def_property_readonly("initial", &view<&Model::initial>)
@@ -131,8 +135,9 @@ void bind_model(py::module_& module) {
            "Asimov counts and global observables for these parameters.");
   module.def(
       "digest_data",
-      [](const Array& counts, const Array& global_observables) {
-        return digest(Data{copy_of(counts), copy_of(global_observables)});
+      [](const py::handle& counts, const py::handle& global_observables) {
+        return digest(
+            Data{copy_of(counts, "counts"), copy_of(global_observables, "global_observables")});
       },
       py::arg("counts"), py::arg("global_observables"), "Digest of the data of a model.");
 }

@@ -19,8 +19,7 @@ namespace {
 
 std::vector<ProfileRay> rays_of(const py::handle& parameters, const py::handle& directions,
                                 const py::handle& rises) {
-  if (!py::isinstance<Matrix<std::int64_t>>(parameters) ||
-      !py::isinstance<Matrix<double>>(directions)) {
+  if (!is_readable<std::int64_t>(parameters) || !is_readable<double>(directions)) {
     throw ArgumentError("expected C-contiguous matrices of int64 and float64", "rays");
   }
   const auto held = py::reinterpret_borrow<Matrix<std::int64_t>>(parameters);

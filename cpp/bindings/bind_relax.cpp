@@ -39,7 +39,7 @@ HistogramOptions options_of(const Options& options) {
 
 /// All numbers of a C-contiguous float64 array of `n_axes` axes.
 Span<const double> numbers_of(const py::object& object, int n_axes, const char* name) {
-  if (py::isinstance<Matrix<double>>(object)) {
+  if (is_readable<double>(object)) {
     const auto array = py::reinterpret_borrow<Matrix<double>>(object);
     if (array.ndim() == n_axes) return {array.data(), static_cast<std::size_t>(array.size())};
   }

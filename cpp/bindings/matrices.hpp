@@ -22,7 +22,7 @@ using Matrix = py::array_t<T, py::array::c_style>;
 template <typename T, typename Element>
 Rows<T> rows_of(const py::handle& object, std::size_t length, const char* name) {
   if (object.is_none()) return {};
-  if (py::isinstance<Matrix<Element>>(object)) {
+  if (is_readable<Element>(object)) {
     const auto matrix = py::reinterpret_borrow<Matrix<Element>>(object);
     if (matrix.ndim() == 2 && static_cast<std::size_t>(matrix.shape(1)) == length) {
       return {reinterpret_cast<const T*>(matrix.data()), static_cast<std::size_t>(matrix.shape(0))};

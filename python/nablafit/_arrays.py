@@ -17,12 +17,19 @@ _LONGEST_COMPARED = 200  # characters; comparing names takes the square of their
 
 
 def float_array(values: ArrayLike, name: str) -> FloatArray:
-    """Convert to a C-contiguous float64 array; raise ArgumentError for what is not real numbers."""
+    """Convert to a float64 array, C-contiguous and aligned.
+
+    Raises
+    ------
+    ArgumentError
+        For what is not real numbers.
+    """
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biufO":
             raise TypeError(f"numbers of type {array.dtype}")
-        return np.asarray(array, dtype=np.float64, order="C")
+        array = np.asarray(array, dtype=np.float64, order="C")
+        return array if array.flags.aligned else array.copy()
     except (TypeError, ValueError) as error:
         raise located(ArgumentError, f"expected real numbers, got {error}", name) from error
 

@@ -1,6 +1,6 @@
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform, final
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, dataclass_transform, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ _Vector: TypeAlias = Iterable[float]
 _Arrays: TypeAlias = tuple[_Array, _Array, _Array, _Array]
 _Optionals: TypeAlias = tuple[_Array | None, _Array | None, _Array | None, _Array | None]
 _Choices: TypeAlias = tuple[str, str, int]
+_T = TypeVar("_T")
 
 class _BoundType(type): ...
 
@@ -453,7 +454,8 @@ def minimize(
     upper: _Array,
     fixed: NDArray[np.bool_],
     options: MinimizeOptions,
-) -> MinimizeSummary: ...
+) -> tuple[MinimizeSummary, BaseException | None]: ...
+def run_until(stop: Callable[[], object], function: Callable[[], _T]) -> _T: ...
 
 FIT_STATUSES: tuple[str, ...]
 

@@ -55,7 +55,7 @@ from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
 from ._printable import printable
-from .errors import ArgumentError, Error, FitWarning, WorkspaceError, located
+from .errors import ArgumentError, Error, FitWarning, Interrupted, WorkspaceError, located
 from .report._summary import summarise
 from .result import result_page
 
@@ -241,8 +241,12 @@ for _command in _COMMANDS:
 def _fit(request: Request, /, **options: Option) -> int:
     """Fit the observed data of WORKSPACE."""
     model, data = request.open()
-    with warnings_on_stderr(FitWarning):
-        result = run_fit(model, data, fixed=request.fixed(model), **options)
+    try:
+        with warnings_on_stderr(FitWarning), request.saved_if_interrupted():
+            result = run_fit(model, data, fixed=request.fixed(model), **options)
+    except Interrupted as interrupted:
+        click.echo(repr(interrupted.result), err=True)
+        raise
     if request.output is not None:
         result.save(request.output)
     if request.as_json:

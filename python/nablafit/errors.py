@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from ._core import ArgumentError, Error, SpecError, WorkspaceError
@@ -15,6 +17,7 @@ __all__ = [
     "ModelWarning",
     "SpecError",
     "WorkspaceError",
+    "before",
     "finished",
     "located",
 ]
@@ -60,6 +63,9 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.result = result
 
+    def __reduce__(self) -> tuple[Callable[..., Interrupted], tuple[object, ...]]:
+        return type(self), (*self.args, self.result)
+
 
 def finished(result: ResultT, exception: BaseException | None) -> ResultT:
     """Return a result, or raise what stopped it: for a KeyboardInterrupt Interrupted with it."""
@@ -69,6 +75,19 @@ def finished(result: ResultT, exception: BaseException | None) -> ResultT:
         raise exception
     message = f"interrupted; what was done is in .result: {result!r}"
     raise Interrupted(message, result) from exception
+
+
+@contextmanager
+def before(what: str) -> Iterator[None]:
+    """Turn Interrupted, of a step before there is anything of `what`, to a KeyboardInterrupt.
+
+    The `result` of Interrupted is then always of the type that the interrupted function returns.
+    """
+    try:
+        yield
+    except Interrupted as interruption:
+        message = f"interrupted before there was anything of the {what}"
+        raise KeyboardInterrupt(message) from interruption
 
 
 def located(error_class: type[ErrorT], message: str, location: str) -> ErrorT:

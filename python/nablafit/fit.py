@@ -14,7 +14,7 @@ import numpy as np
 
 from ._core import __version__
 from ._results.provenance import Provenance
-from .errors import ArgumentError, Error, FitWarning, located
+from .errors import ArgumentError, Error, FitWarning, finished, located
 from .minimizers import iminuit, scipy
 from .minimizers import newton as _newton
 from .minimizers.problem import FitOptions, FitProblem, Minimum, make_problem
@@ -95,6 +95,10 @@ def fit(
         For arguments that do not fit the model.
     Error
         If `check_gradients` finds a wrong derivative.
+    Interrupted
+        At Ctrl-C, within a second: a KeyboardInterrupt whose `result` is a FitResult at the best
+        point so far, with the status "interrupted": not valid, without errors, but a start for
+        another fit. During the search from `starts` it has the minima found until then.
     """
     options = FitOptions(
         minimizer=minimizer,
@@ -113,11 +117,12 @@ def fit(
         compare_gradients(problem.likelihood, problem.initial)
     minimum = _minimize(minimize, problem, options)
     minima: tuple[LocalMinimum, ...] = ()
-    if options.starts:
+    if options.starts and minimum.interruption is None:
         minimum, minima = _search(minimize, problem, options, minimum)
     timings = {**minimum.timings, "total": time.perf_counter() - started}
     versions = {package: _version(package), "nablafit": __version__, "numpy": np.__version__}
-    return _result(problem, options, minimum, minima, timings, versions)
+    result = _result(problem, options, minimum, minima, timings, versions)
+    return finished(result, minimum.interruption)
 
 
 def compare_gradients(likelihood: Likelihood, x: FloatArray) -> None:
@@ -188,12 +193,30 @@ def _search(
     minimize: _Minimize, problem: FitProblem, options: FitOptions, default: Minimum
 ) -> tuple[Minimum, tuple[LocalMinimum, ...]]:
     """Look for lower minima from random starts; return the lowest and all that were found."""
-    minima = _newton.find_minima(problem, options)
+    minima, exception = _newton.find_minima(problem, options)
+    if exception is not None:
+        return _best_so_far(problem, default, minima, exception), minima
     if not minima or (minima[0].from_default and default.status.startswith("converged")):
         return default, minima
     best = _minimize(minimize, replace(problem, initial=minima[0].x.copy()), options)
     warnings.warn(_lower_minimum(minima), FitWarning, stacklevel=4)
     return best, minima
+
+
+def _best_so_far(
+    problem: FitProblem,
+    default: Minimum,
+    minima: tuple[LocalMinimum, ...],
+    exception: BaseException,
+) -> Minimum:
+    """Return the lowest point of a search that was interrupted: no one knows what is lower."""
+    n_done = sum(minimum.n_starts for minimum in minima if not minimum.from_default)
+    message = f"Interrupted: {n_done} of the starts led to minima until then, see `minima`."
+    best = replace(default, status="interrupted", message=message, interruption=exception)
+    lower = minima and problem.likelihood(minima[0].x) < problem.likelihood(default.x)
+    if lower or not default.status.startswith("converged"):
+        best = replace(best, covariance=None, edm=np.inf, minuit=None, diagnostics=None)
+    return replace(best, x=minima[0].x.copy()) if lower else best
 
 
 def _lower_minimum(minima: tuple[LocalMinimum, ...]) -> str:

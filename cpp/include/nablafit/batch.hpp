@@ -22,9 +22,9 @@ struct RunOptions {
   /// Calls from within a thread of another such call use only that thread. Results do not depend on
   /// the number of threads.
   std::size_t n_threads = 0;
-  /// Called from the calling thread at least every 50 ms, or after every fit if one takes longer,
-  /// and once at the end, with the number of finished items; returning false stops the call as soon
-  /// as the current fits have ended. Exceptions that it throws propagate to the caller.
+  /// Called from the calling thread about every 25 ms, and once at the end, with the number of
+  /// finished items; returning false stops the call, fits under way included (interruption.hpp).
+  /// Exceptions that it throws propagate to the caller.
   std::function<bool(std::size_t n_done)> poll;
 };
 

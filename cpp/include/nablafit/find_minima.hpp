@@ -42,6 +42,8 @@ struct MinimaSummary {
   /// The minimum that the given start leads to: its position in `minima`, or minima.size() if that
   /// fit failed.
   std::size_t from_given_start = 0;
+  /// False if the call was stopped: the minima are those found until then, some without errors.
+  bool complete = true;
 };
 
 /// Sorts fits into distinct minima; `summaries[0]` is the fit from the given start. Needs errors.

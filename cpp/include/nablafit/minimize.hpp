@@ -58,6 +58,7 @@ enum class MinimizeStatus {
   unbounded,         ///< the value keeps falling as parameters grow
   infeasible_start,  ///< the likelihood is zero at the start, and no point nearby was found where
                      ///< it is not
+  interrupted,       ///< a PollScope stopped it; the point is the best one so far
 };
 
 NABLAFIT_API std::string_view to_string(MinimizeStatus status) noexcept;
@@ -113,7 +114,7 @@ struct MinimizeSummary {
   /// kink the Hessian is the mean of both sides; where yields are zero it is that along the
   /// boundary, and errors are not valid. Empty if not requested.
   std::vector<double> errors;
-  std::vector<double> covariance;  ///< row-major; empty unless requested
+  std::vector<double> covariance;  ///< row-major; empty unless requested, or if interrupted
 };
 
 /// A sentence about the outcome, with parameter names and the remedy. `limit_option` is the name

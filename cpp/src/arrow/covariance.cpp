@@ -7,6 +7,7 @@
 
 #include "arrow/dense_cholesky.hpp"
 #include "arrow/factorization.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -37,6 +38,7 @@ void ArrowFactorization::variances(double* variances) {
       column[i] = 1.0;
       const double* l = factor(block);
       double own = 0.0;
+      check_interruption(n_free_ * n_free_ + block.size * (block.size + n_free_));
       std::fill_n(dense_vector_.data(), n_free_, 0.0);
       for (std::size_t k = i; k < block.size; ++k) {
         for (std::size_t p = i; p < k; ++p) column[k] -= l[k * block.size + p] * column[p];
@@ -69,6 +71,7 @@ void ArrowFactorization::covariance(double* matrix) {
     const std::size_t parameter = structure_.local_parameters[free_local_[l]];
     double* row = matrix + parameter * n_parameters_;
     unit[parameter] = 1.0;
+    check_interruption(n_free_ * n_parameters_);
     solve(unit.data(), row);
     unit[parameter] = 0.0;
     for (std::size_t j = 0; j < n_parameters_; ++j) matrix[j * n_parameters_ + parameter] = row[j];

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "util/interruption.hpp"
+
 #if defined(__GNUC__)
 #define NABLAFIT_INLINE inline __attribute__((always_inline))
 #define NABLAFIT_RESTRICT __restrict__
@@ -80,6 +82,7 @@ NABLAFIT_INLINE std::size_t cholesky_body(double* a, std::size_t n, std::size_t 
     if (failed != n) return failed;
     if (last < n)
       outer_body(a + last * stride + last, n - last, stride, a + first * stride + last, stride);
+    check_interruption(panel_rows * (n - first) * (n - first));
   }
   return n;
 }
@@ -113,6 +116,7 @@ NABLAFIT_INLINE void invert_transposed(const double* r, std::size_t n, std::size
       for (std::size_t j = 0; j <= k; ++j) row[j] *= inverse;
     }
     if (last - first < panel_rows) return;
+    check_interruption(panel_rows * (n - first) * last);
     for (std::size_t i = last; i < n; ++i) {
       double weights[panel_rows];
       for (std::size_t k = 0; k < panel_rows; ++k) weights[k] = r[(first + k) * stride + i];
@@ -128,6 +132,7 @@ NABLAFIT_INLINE void invert_body(const double* r, std::size_t n, std::size_t str
   invert_transposed(r, n, stride, work);
   std::size_t first = 0;
   for (; first + panel_rows <= n; first += panel_rows) {
+    check_interruption(panel_rows * (first + panel_rows) * (first + panel_rows));
     outer_body(inverse, first + panel_rows, stride, work + first * stride, stride);
   }
   for (; first < n; ++first) {

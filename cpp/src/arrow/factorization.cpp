@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arrow/dense_cholesky.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 
@@ -111,6 +112,7 @@ bool ArrowFactorization::factorize_block(const Block& block, double relative_piv
   double* l = factor(block);
   for (std::size_t k = 0; k < m; ++k) {
     double* row = l + k * m;
+    check_interruption(k * k);
     for (std::size_t j = 0; j < k; ++j) {
       double sum = row[j];
       for (std::size_t p = 0; p < j; ++p) sum -= row[p] * l[j * m + p];
@@ -133,6 +135,7 @@ void ArrowFactorization::reduce_block(const ArrowHessian& hessian, const Block& 
     const double* source =
         hessian.coupling.data() + free_local_[block.begin + i] * structure_.n_dense();
     double* row = w_row(block.begin + i);
+    check_interruption((i + 1) * n_free_);
     if (all_dense) {
       std::copy(source, source + n_free_, row);
     } else {
@@ -164,6 +167,7 @@ void ArrowFactorization::subtract_local_rows() {
     std::fill_n(w_row(row), n_free_, 0.0);
   }
   for (std::size_t p = 0; p < panels; ++p) {
+    check_interruption(panel_rows * n_free_ * n_free_);
     subtract_outer_products(schur_.data(), n_free_, stride_, w_row(p * panel_rows), stride_);
   }
 }
@@ -248,6 +252,7 @@ void ArrowFactorization::solve(const double* right_hand_side, double* solution) 
 void ArrowFactorization::solve_many(const double* right_hand_sides, std::size_t count,
                                     double* solutions) {
   for (std::size_t i = 0; i < count; ++i) {
+    check_interruption(n_parameters_ * n_parameters_);
     solve(right_hand_sides + i * n_parameters_, solutions + i * n_parameters_);
   }
 }

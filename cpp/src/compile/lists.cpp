@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "util/interruption.hpp"
+
 namespace nablafit::detail {
 
 std::uint32_t InterpolantTable::id(std::uint32_t argument, Interpolation code) {
@@ -176,6 +178,7 @@ class Collector {
     bin_formulas_.clear();
     n_bins_ = sample.nominal.size();
     for (std::size_t i = 0; i < sample.modifiers.size(); ++i) {
+      check_interruption(operations_per_name + n_bins_);
       if (inputs_ != nullptr) input_ = inputs_->samples[family_].modifiers[i];
       std::visit([this](const auto& m) { this->add(m); }, sample.modifiers[i]);
     }

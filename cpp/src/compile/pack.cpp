@@ -5,6 +5,7 @@
 #include "compile/lists.hpp"
 #include "compile/row_groups.hpp"
 #include "kernels/interpolation.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -76,7 +77,10 @@ class ScopePacker {
       }
     }
     place_operands(groups.size());
-    for (const RowGroup& group : groups) emit(group, position);
+    for (const RowGroup& group : groups) {
+      check_interruption(lanes * model_.interpolant_code.size());
+      emit(group, position);
+    }
     return position;
   }
 
@@ -198,6 +202,7 @@ class RowPacker {
     for (std::size_t c = 0; c < model_.chunks.size(); ++c) {
       model_.chunks[c].block_begin = size32(model_.row_blocks.size());
       for (const RowGroup& group : group_rows(pattern, rows[c], lists_.rows.family)) {
+        check_interruption(lanes * lists_.additive_interpolants.size());
         emit(group, pattern);
       }
       model_.chunks[c].block_end = size32(model_.row_blocks.size());

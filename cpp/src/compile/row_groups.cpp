@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "util/interruption.hpp"
+
 namespace nablafit::detail {
 namespace {
 
@@ -87,6 +89,7 @@ void group_greedily(const SparsePattern& pattern, const std::vector<std::uint32_
   while (!left.empty()) {
     RowGroup group = empty_group();
     window.clear_union();
+    check_interruption(n_lanes * left.size());
     for (int lane = 0; lane < n_lanes && !left.empty(); ++lane) {
       const std::size_t position = lane == 0 ? 0 : best_fit(left, window);
       const std::size_t chosen = left[position];

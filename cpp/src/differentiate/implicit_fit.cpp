@@ -7,6 +7,7 @@
 
 #include "minimize/likelihood_objective.hpp"
 #include "nablafit/error.hpp"
+#include "util/polled_run.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -115,7 +116,7 @@ ImplicitFit::ImplicitFit(const Likelihood& likelihood, const MinimizeArguments& 
   options.covariance = CovarianceKind::none;
   options.diagnostics = false;
   Minimizer minimizer(likelihood, options);
-  summary_ = minimizer.minimize(arguments);
+  summary_ = uninterrupted(minimizer.minimize(arguments));
   if (!is_minimum(summary_.status)) {
     throw Error("the fit that is differentiated failed: " +
                 describe(summary_, likelihood.model(), ""));
@@ -161,6 +162,8 @@ void ImplicitFit::polish() {
       hessian_.move(x_.data());
       value_ = hessian_.value();
     }
+  } catch (const Interrupted&) {
+    throw;
   } catch (const Error&) {  // singular: reported by whoever needs a derivative
     factorized_ = false;
   }

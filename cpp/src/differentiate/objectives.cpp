@@ -192,6 +192,8 @@ bool run_batch(const Model& model, const ObjectiveArguments& arguments, const Ru
     try {
       work(Item(model, inputs, arguments, i), i);
       messages[i].clear();
+    } catch (const Interrupted&) {
+      throw;
     } catch (const Error& error) {
       messages[i] = error.what();
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ad/derivatives.hpp"
+#include "util/interruption.hpp"
 #include "util/threads.hpp"
 
 namespace nablafit::detail {
@@ -123,7 +124,12 @@ void HessianAssembler::assemble_information(const double* x, SweepState& state,
   std::fill_n(s.operand_adjoint, model_->n_operands, 0.0);
   std::fill_n(s.transformed_gradient, model_->transformed.size(), 0.0);
   inputs_.information = true;
-  assemble(x, state, hessian);
+  try {
+    assemble(x, state, hessian);
+  } catch (...) {
+    inputs_.information = false;
+    throw;
+  }
   inputs_.information = false;
 }
 
@@ -133,6 +139,7 @@ void HessianAssembler::add_scope_curvature(std::uint32_t scope, double adjoint,
                                            const std::vector<ScopeElement>& elements,
                                            const ProductOfOthers& product) {
   if (adjoint == 0.0) return;
+  check_interruption(elements.size() * elements.size());
   for (std::size_t i = 0; i < elements.size(); ++i) {
     const ScopeElement& e = elements[i];
     if (e.second == 0.0) continue;
@@ -239,6 +246,7 @@ void HessianAssembler::finish(ArrowHessian& hessian) {
     const double* half = rows.half().data();
     const double* rank_one = rows.negative_rank_one().data();
     for (std::size_t i = 0; i < n; ++i) {
+      check_interruption(n);
       for (std::size_t j = i; j < n; ++j) {
         hessian.dense[i * n + j] += half[i * n + j] + half[j * n + i] - rank_one[i * n + j];
       }

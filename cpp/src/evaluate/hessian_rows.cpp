@@ -6,6 +6,7 @@
 
 #include "ad/derivatives.hpp"
 #include "arrow/dense_cholesky.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 
@@ -55,6 +56,7 @@ void HessianRows::add_chunk(const HessianInputs& inputs, const SweepState& state
   for (std::size_t row = lanes * chunk.block_begin; row < lanes * chunk.block_end; ++row) {
     if (model.row_position[row] == model.n_rows) continue;
     const std::size_t bin = static_cast<std::size_t>(model.row_bin[row]) - chunk.bin_begin;
+    check_interruption(n_dense_);
     add_row(inputs, state, row, jacobian_.data() + bin * n_dense_, hessian);
   }
   add_scopes(inputs, state);
@@ -79,6 +81,7 @@ void HessianRows::find_scopes(const HessianInputs& inputs, const Chunk& chunk) {
 
 void HessianRows::add_scopes(const HessianInputs& inputs, const SweepState& state) {
   for (const std::uint32_t scope : touched_scopes_) {
+    check_interruption((inputs.gradient_end[scope] - inputs.gradient_begin[scope]) * n_dense_);
     state.functions().add_outer_product(half_.data(), n_dense_,
                                         inputs.gradients.data() + inputs.gradient_begin[scope],
                                         inputs.gradient_end[scope] - inputs.gradient_begin[scope],
@@ -100,6 +103,7 @@ void HessianRows::add_bins(const HessianInputs& inputs, const SweepState& state,
     for (std::size_t p = 0; p < n_dense_; ++p) row[p] *= scale;
   }
   for (std::size_t row = 0; row < jacobian_.size(); row += panel_rows * n_dense_) {
+    check_interruption(panel_rows * n_dense_ * n_dense_);
     subtract_outer_products(negative_rank_one_.data(), n_dense_, n_dense_, jacobian_.data() + row,
                             n_dense_);
   }

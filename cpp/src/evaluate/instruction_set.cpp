@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "evaluate/sweep.hpp"
+#include "nablafit/error.hpp"
 
 namespace nablafit::detail {
 
@@ -64,8 +65,14 @@ const SweepFunctions& sweep_functions() {
   static const SweepFunctions& chosen = []() -> const SweepFunctions& {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* wanted = std::getenv("NABLAFIT_INSTRUCTION_SET");
-    const SweepFunctions* found = wanted == nullptr ? nullptr : find_sweep(wanted);
-    return found != nullptr ? *found : *available_sweeps()[0];
+    if (wanted == nullptr || *wanted == '\0') return *available_sweeps()[0];
+    if (const SweepFunctions* found = find_sweep(wanted)) return *found;
+    std::string known;
+    for (const std::string& name : sweep_names()) known += (known.empty() ? "" : ", ") + name;
+    throw ArgumentError("found '" + std::string(wanted) +
+                            "', expected one of those that this processor has: " + known +
+                            "; or unset the variable",
+                        "NABLAFIT_INSTRUCTION_SET");
   }();
   return chosen;
 }

@@ -7,6 +7,7 @@
 
 #include "evaluate/compiled_likelihood.hpp"
 #include "nablafit/error.hpp"
+#include "util/array_size.hpp"
 #include "util/polled_run.hpp"
 
 namespace nablafit {
@@ -37,6 +38,7 @@ class FitWorker {
         data_(std::make_shared<detail::CompiledLikelihood>(model, standard_data(model))),
         minimizer_(likelihood_of(data_), options.minimize) {}
 
+  /// Throws Interrupted, and leaves the fit undone, if it was stopped.
   void fit(std::size_t i, FitManyResult& result) {
     try {
       set_data(i);
@@ -46,9 +48,12 @@ class FitWorker {
       copy_row(arguments_.fixed, i, n, problem_.fixed);
       copy_row(arguments_.lower, i, n, problem_.lower);
       copy_row(arguments_.upper, i, n, problem_.upper);
-      store(minimizer_.minimize(problem_), i, result);
+      store(detail::uninterrupted(minimizer_.minimize(problem_)), i, result);
     } catch (const ArgumentError&) {
       result.status[i] = FitStatus::invalid_input;
+    } catch (const Interrupted&) {
+      result.constant[i] = not_a_number;
+      throw;
     }
   }
 
@@ -126,6 +131,7 @@ FitManyResult empty_result(std::size_t n_fits, const FitManyOptions& options) {
   FitManyResult result;
   result.n_fits = n_fits;
   result.n_kept = options.kept_parameters.size();
+  detail::array_size(n_fits, 2 * result.n_kept + 5, "n_fits");
   result.x.assign(n_fits * result.n_kept, not_a_number);
   if (options.minimize.covariance != CovarianceKind::none) {
     result.errors.assign(n_fits * result.n_kept, not_a_number);

@@ -64,6 +64,11 @@ std::string outcome(const MinimizeSummary& summary, const Model& model,
       return "Stationary point with negative curvature, and nothing lower nearby: start elsewhere.";
     case MinimizeStatus::unbounded:
       return "The value falls without limit: give finite bounds to the unconstrained parameters.";
+    case MinimizeStatus::interrupted:
+      return "Interrupted after " + std::to_string(summary.iterations) + " iterations with EDM " +
+             number(summary.edm) +
+             ": the point is the best one so far, not the minimum; continue "
+             "from here.";
     case MinimizeStatus::infeasible_start:
       break;
   }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
+
+#include "nablafit/interruption.hpp"
 
 namespace nablafit {
 namespace {
@@ -73,6 +76,41 @@ FitManyResult fit_from(const Likelihood& likelihood, const std::vector<double>& 
   return fit_many(likelihood.model(), fits, options, run);
 }
 
+/// None if it is stopped before the first fit.
+FitManyResult fit_from_draws(const Likelihood& likelihood, const MinimizeArguments& arguments,
+                             const MinimaOptions& options, const RunOptions& run) {
+  try {
+    std::vector<double> starts = draw_starts(likelihood.model(), likelihood.data(),
+                                             options.n_starts, options.seed, options.spread);
+    hold_fixed(likelihood.model(), arguments, starts);
+    return fit_from(likelihood, starts, options.n_starts, arguments, run);
+  } catch (const Interrupted&) {
+    FitManyResult none;
+    none.complete = false;
+    return none;
+  }
+}
+
+/// Fits up to the last that was done.
+std::size_t n_begun(const FitManyResult& fits) {
+  std::size_t n = fits.n_fits;
+  while (n > 0 && fits.status[n - 1] == FitStatus::not_fitted) --n;
+  return n;
+}
+
+/// What is known of a fit before its errors are.
+MinimizeSummary without_errors(const FitManyResult& fits, std::size_t i) {
+  MinimizeSummary summary;
+  summary.status = static_cast<MinimizeStatus>(fits.status[i]);
+  const double* x = fits.x.data() + i * fits.n_kept;
+  summary.x.assign(x, x + fits.n_kept);
+  summary.value = fits.value[i];
+  summary.edm = fits.edm[i];
+  summary.iterations = fits.iterations[i];
+  summary.n_gradients = fits.n_gradients[i];
+  return summary;
+}
+
 }  // namespace
 
 MinimaSummary distinguish_minima(const std::vector<MinimizeSummary>& summaries,
@@ -121,23 +159,31 @@ MinimaSummary find_minima(const Likelihood& likelihood, const MinimizeArguments&
   if (with_errors.covariance == CovarianceKind::none) {
     with_errors.covariance = CovarianceKind::errors;
   }
+  std::optional<PollScope> scope;
+  if (run.poll) scope.emplace([&] { return run.poll(0); });
   Minimizer minimizer(likelihood, with_errors);
   std::vector<MinimizeSummary> summaries{minimizer.minimize(arguments)};
-  std::vector<double> starts =
-      draw_starts(model, likelihood.data(), options.n_starts, options.seed, options.spread);
-  hold_fixed(model, arguments, starts);
-  const FitManyResult fits = fit_from(likelihood, starts, options.n_starts, arguments, run);
+  const FitManyResult fits = fit_from_draws(likelihood, arguments, options, run);
   MinimizeArguments again = arguments;
-  for (std::size_t i = 0; i < fits.n_fits; ++i) {
+  bool complete = fits.complete;
+  for (std::size_t i = 0; i < n_begun(fits); ++i) {
     summaries.emplace_back();
     summaries.back().status = MinimizeStatus::stalled;
     if (!is_minimum(fits.status[i])) continue;
     const auto x = fits.x.begin() + static_cast<std::ptrdiff_t>(i * model.n_parameters());
     again.start.assign(x, x + static_cast<std::ptrdiff_t>(model.n_parameters()));
-    summaries.back() = minimizer.minimize(again);
+    if (fits.complete) summaries.back() = minimizer.minimize(again);
+    if (summaries.back().status == MinimizeStatus::interrupted || !fits.complete) {
+      summaries.back() = without_errors(fits, i);
+      complete = false;
+    }
   }
-  for (MinimizeSummary& summary : summaries) summary.message = describe(summary, model);
-  return distinguish_minima(summaries, options);
+  MinimaSummary result = distinguish_minima(summaries, options);
+  for (DistinctMinimum& minimum : result.minima) {
+    minimum.summary.message = describe(minimum.summary, model);
+  }
+  result.complete = complete;
+  return result;
 }
 
 }  // namespace nablafit

@@ -8,6 +8,7 @@
 
 #include "compile/compiled_model.hpp"
 #include "evaluate/compiled_likelihood.hpp"
+#include "util/interruption.hpp"
 #include "util/one_of.hpp"
 
 namespace nablafit::detail {
@@ -84,6 +85,7 @@ const ArrowStructure& LikelihoodObjective::structure() const noexcept {
 }
 
 Evaluation LikelihoodObjective::value_and_gradient(const double* x, double* gradient) {
+  check_interruption(likelihood().model().compiled().n_rows);
   return evaluator_.value_and_gradient(x, gradient);
 }
 

@@ -9,6 +9,7 @@
 #include "minimize/newton_solver.hpp"
 #include "minimize/zero_yields.hpp"
 #include "nablafit/error.hpp"
+#include "nablafit/interruption.hpp"
 
 namespace nablafit {
 namespace {
@@ -34,6 +35,8 @@ std::string_view to_string(MinimizeStatus status) noexcept {
       return "saddle_point";
     case MinimizeStatus::unbounded:
       return "unbounded";
+    case MinimizeStatus::interrupted:
+      return "interrupted";
     case MinimizeStatus::infeasible_start:
       break;
   }
@@ -60,6 +63,7 @@ struct Minimizer::Implementation {
   void check_problem() const;
   void fit();
   void start_elsewhere();
+  void note_interruption();
 
   MinimizeOptions options;
   std::unique_ptr<detail::LikelihoodObjective> objective;
@@ -130,6 +134,14 @@ void Minimizer::Implementation::start_elsewhere() {
   }
 }
 
+/// The summary has the point of the last descent that was written: errors may be those of another.
+void Minimizer::Implementation::note_interruption() {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  summary.status = MinimizeStatus::interrupted;
+  std::fill(summary.errors.begin(), summary.errors.end(), nan);
+  summary.covariance.clear();
+}
+
 Minimizer::Minimizer(const Likelihood& likelihood, const MinimizeOptions& options)
     : implementation_(std::make_unique<Implementation>(likelihood, options)) {}
 
@@ -163,8 +175,12 @@ void Minimizer::Implementation::fit() {
 const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
   Implementation& self = *implementation_;
   self.set_problem(arguments);
-  self.fit();
-  if (self.summary.status == MinimizeStatus::infeasible_start) self.start_elsewhere();
+  try {
+    self.fit();
+    if (self.summary.status == MinimizeStatus::infeasible_start) self.start_elsewhere();
+  } catch (const Interrupted&) {
+    self.note_interruption();
+  }
   return self.summary;
 }
 

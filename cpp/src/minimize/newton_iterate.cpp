@@ -179,7 +179,7 @@ void Iterate::begin(Objective& function, const BoxProblem& new_problem,
   objective.function = &function;
   curvature.begin(problem->widths);
   border_bins.clear();
-  edm = projected_gradient = std::numeric_limits<double>::infinity();
+  edm = projected_gradient = point.value = std::numeric_limits<double>::infinity();
   lower = problem->lower;
   upper = problem->upper;
   for (std::size_t j = 0; j < n_parameters(); ++j) {

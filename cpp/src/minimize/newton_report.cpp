@@ -39,10 +39,13 @@ class Report {
 
   void write(MinimizeStatus status) {
     clear(status);
-    snap_to_kinks(here_);
+    if (status != MinimizeStatus::interrupted) snap_to_kinks(here_);
     write_point();
-    if (status == MinimizeStatus::infeasible_start) write_infeasibility();
-    if (status != MinimizeStatus::infeasible_start) write_states();
+    if (status == MinimizeStatus::infeasible_start) {
+      write_infeasibility();
+    } else if (status != MinimizeStatus::interrupted) {
+      write_states();
+    }
     if (is_minimum(status)) write_curvature();
     if (!is_minimum(status) || curvature_.state() == Curvature::State::substitute) {
       write_no_errors();
@@ -147,7 +150,8 @@ class Report {
   void write_no_errors() {
     const std::size_t n = here_.n_parameters();
     if (wants_errors()) summary_.errors.assign(n, not_a_number);
-    if (wants_covariance()) summary_.covariance.assign(n * n, not_a_number);
+    const bool is_quick = summary_.status == MinimizeStatus::interrupted;
+    if (wants_covariance() && !is_quick) summary_.covariance.assign(n * n, not_a_number);
   }
 
   /// Whether the Hessian is singular, or so nearly that the small distance from the minimum, where

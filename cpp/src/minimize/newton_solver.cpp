@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "minimize/newton_special_points.hpp"
+#include "nablafit/interruption.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -47,11 +48,17 @@ void NewtonSolver::run(Objective& objective, const BoxProblem& problem,
   line_search_.forget();
   n_iterations_ = n_far_steps_ = n_crawls_ = 0;
   stopped_at_border_ = false;
-  std::optional<MinimizeStatus> status;
-  if (!make_feasible(here_)) status = MinimizeStatus::infeasible_start;
-  while (!status) status = iterate();
-  summary.iterations = n_iterations_;
-  report(*status, summary);
+  try {
+    std::optional<MinimizeStatus> status;
+    if (!make_feasible(here_)) status = MinimizeStatus::infeasible_start;
+    while (!status) status = iterate();
+    summary.iterations = n_iterations_;
+    report(*status, summary);
+  } catch (const Interrupted&) {
+    summary.iterations = n_iterations_;
+    report(MinimizeStatus::interrupted, summary);
+    throw;
+  }
 }
 
 /// The outcome; none if it goes on.

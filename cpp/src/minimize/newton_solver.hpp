@@ -21,6 +21,7 @@ class NewtonSolver {
   /// Keeps a reference to the structure.
   explicit NewtonSolver(const ArrowStructure& structure);
 
+  /// Throws Interrupted, after writing the point where it was, if a PollScope stops it.
   void run(Objective& objective, const BoxProblem& problem, const MinimizeOptions& options,
            MinimizeSummary& summary);
 

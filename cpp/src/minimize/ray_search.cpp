@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "minimize/likelihood_objective.hpp"
+#include "util/polled_run.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -197,7 +198,7 @@ void RaySearch::hold(double distance) {
 const MinimizeSummary& RaySearch::fit_from(const std::vector<double>& x, double distance) {
   problem_.start = x;
   hold(distance);
-  const MinimizeSummary& summary = minimizer_.minimize(problem_);
+  const MinimizeSummary& summary = uninterrupted(minimizer_.minimize(problem_));
   ++result_.n_fits;
   result_.n_gradients += summary.n_gradients;
   result_.fit_status = summary.status;
@@ -286,7 +287,7 @@ void RaySearch::find_lower_minimum(const MinimizeSummary& constrained) {
   const double value = constrained.value;
   problem_.start = constrained.x;
   problem_.fixed = fixed_;
-  const MinimizeSummary& free = minimizer_.minimize(problem_);
+  const MinimizeSummary& free = uninterrupted(minimizer_.minimize(problem_));
   if (is_minimum(free.status) && free.value <= value) {
     result_.x = free.x;
     result_.rise = 2.0 * (free.value - origin_value_);

@@ -6,6 +6,8 @@
 #include "minimize/likelihood_objective.hpp"
 #include "nablafit/batch.hpp"
 #include "nablafit/error.hpp"
+#include "util/array_size.hpp"
+#include "util/interruption.hpp"
 #include "util/one_of.hpp"
 #include "util/random_stream.hpp"
 
@@ -47,6 +49,9 @@ double draw_in_range(detail::RandomStream& stream, const Model& model, std::size
   return low + (high - low) * stream.uniform();
 }
 
+/// About as many as a random number takes.
+constexpr std::size_t operations_per_draw = 32;
+
 }  // namespace
 
 std::vector<double> draw_starts(const Model& model, const Data& data, std::size_t n,
@@ -59,8 +64,9 @@ std::vector<double> draw_starts(const Model& model, const Data& data, std::size_
                         "global_observables");
   }
   const std::vector<double> widths = detail::typical_widths(model);
-  std::vector<double> starts(n * n_parameters);
+  std::vector<double> starts(detail::array_size(n, n_parameters, "n"));
   for (std::size_t i = 0; i < n; ++i) {
+    detail::check_interruption(operations_per_draw * n_parameters);
     detail::RandomStream stream(seed, detail::StreamPurpose::starts, i);
     std::size_t next_constrained = 0;
     for (std::size_t p = 0; p < n_parameters; ++p) {

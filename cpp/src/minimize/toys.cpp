@@ -8,6 +8,7 @@
 
 #include "evaluate/compiled_likelihood.hpp"
 #include "nablafit/error.hpp"
+#include "util/array_size.hpp"
 #include "util/one_of.hpp"
 #include "util/polled_run.hpp"
 #include "util/random_stream.hpp"
@@ -130,7 +131,9 @@ Toys generate_toys(const Model& model, const double* x, std::size_t n, std::uint
   const std::vector<double> fixed = fixed_observables(model, options);
   std::vector<ObservableLaw> laws;
   if (options.randomize_global_observables) laws = observable_laws(model, x);
-  Toys toys{n, std::vector<double>(n * yields.size()), std::vector<double>(n * fixed.size())};
+  const std::size_t n_numbers = detail::array_size(n, yields.size() + fixed.size(), "n");
+  Toys toys{n, std::vector<double>(n * yields.size()),
+            std::vector<double>(n_numbers - n * yields.size())};
   std::vector<char> done(n, 0);
   const auto draw = [&](std::size_t i, std::size_t) {
     RandomStream stream(seed, detail::StreamPurpose::toys, start + i);

@@ -11,6 +11,7 @@
 #include "nablafit/spec.hpp"
 #include "spec/location.hpp"
 #include "spec/validate_values.hpp"
+#include "util/interruption.hpp"
 #include "util/nearest_name.hpp"
 
 namespace nablafit {
@@ -253,6 +254,7 @@ void check_sample(const Location& at, const Sample& sample, std::size_t n_bins,
   check_floor(at, "factor_floor", sample.factor_floor);
   for (std::size_t i = 0; i < sample.modifiers.size(); ++i) {
     const Modifier& modifier = sample.modifiers[i];
+    detail::check_interruption(detail::operations_per_name + n_bins);
     const Location here(at, "modifiers", i, "modifier", name_of(modifier));
     if (name_of(modifier).empty()) fail(Location(here, "name"), "an empty name", "a name");
     std::visit(ModifierCheck{here, n_bins, known}, modifier);

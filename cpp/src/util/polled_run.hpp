@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "nablafit/batch.hpp"
+#include "nablafit/interruption.hpp"
 
 namespace nablafit::detail {
 
@@ -15,9 +16,15 @@ std::size_t n_workers(std::size_t n_items, std::size_t chunk_size, const RunOpti
 
 /// Calls work(item, worker) for items below n_items, worker < n_workers(...). Each thread takes
 /// `chunk_size` items at a time, in ascending order. Returns false if the call was stopped; some
-/// items are then not processed.
+/// items are then not processed, those whose `work` throws Interrupted included.
 bool run_items(std::size_t n_items, std::size_t chunk_size, const RunOptions& options,
                const std::function<void(std::size_t item, std::size_t worker)>& work);
+
+/// Passes a minimisation on; throws Interrupted if it was stopped.
+inline const MinimizeSummary& uninterrupted(const MinimizeSummary& summary) {
+  if (summary.status == MinimizeStatus::interrupted) throw Interrupted();
+  return summary;
+}
 
 }  // namespace nablafit::detail
 

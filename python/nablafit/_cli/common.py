@@ -27,7 +27,7 @@ from rich.text import Text
 
 from .._printable import json_text, printable, printable_message
 from .._results.record import Record, load_result
-from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, located
+from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, before, located
 from ..fit import fit
 from ..result import FitResult
 from ..workspace import Workspace
@@ -393,7 +393,7 @@ class Request:
     def best_fit(self, model: Model, data: Data, path: Path | None) -> FitResult:
         """Return the fit of the model, from a file if there is one."""
         if path is None:
-            with warnings_on_stderr(FitWarning):
+            with warnings_on_stderr(FitWarning), before("result"):
                 return fit(model, data, fixed=self.fixed(model))
         if self.fix:
             message = "the fit is taken from a file, so nothing can be fixed; leave one out"
@@ -410,7 +410,7 @@ class Request:
         try:
             yield
         except Interrupted as interrupted:
-            if self.output is not None and isinstance(interrupted.result, Record):
+            if self.output is not None and isinstance(interrupted.result, FitResult | Record):
                 interrupted.result.save(self.output)
                 say(f"{self.output}: what was done until the interruption")
             raise

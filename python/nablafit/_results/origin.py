@@ -52,7 +52,8 @@ def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
     That is the name of the function, all options that are not None, defaults included, the version
     of nablafit, and digests of the model and the data: those of the arguments, or of a fit that
     stands for them. Fits among the options appear as digests of their JSON without timings. A
-    result that is left at Ctrl-C gets it too.
+    result that is left at Ctrl-C gets it too; one of another type, of a fit that comes first, gives
+    way to a plain KeyboardInterrupt, so that a caught result is always of the function.
     """
     signature = inspect.signature(function)
 
@@ -67,8 +68,12 @@ def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
         try:
             return dataclasses.replace(function(*args, **kwargs), origin=origin)
         except Interrupted as interruption:
-            if isinstance(interruption.result, Record):
-                interruption.result = dataclasses.replace(interruption.result, origin=origin)
+            done = interruption.result
+            if type(done).__name__ != signature.return_annotation:
+                message = f"interrupted before there was anything of the {function.__name__}"
+                raise KeyboardInterrupt(message) from interruption
+            if isinstance(done, Record):
+                interruption.result = dataclasses.replace(done, origin=origin)
             raise
 
     return remembering

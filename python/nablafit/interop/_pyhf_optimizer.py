@@ -201,18 +201,24 @@ def _check_agreement(likelihood: Likelihood, asked: _Asked) -> None:
 def _lowest(problem: FitProblem, options: FitOptions) -> Minimum:
     """Fit from pyhf's start and, in models that may have several minima, from others too."""
     likelihood = problem.likelihood
-    best = _newton.minimize(problem, options)
+    best = _finished(_newton.minimize(problem, options))
     if len(bends(likelihood.model)) == 0 or not best.status.startswith("converged"):
         return best
     lowest = likelihood(best.x)
     for start in further_starts(likelihood.model, likelihood.data, best.x, problem.fixed):
         inside = np.clip(start, problem.lower, problem.upper)
         start = np.where(problem.fixed, problem.initial, inside)
-        other = _newton.minimize(replace(problem, initial=start), options)
+        other = _finished(_newton.minimize(replace(problem, initial=start), options))
         value = likelihood(other.x)
         if other.status.startswith("converged") and value < lowest - SAME:
             best, lowest = other, value
     return best
+
+
+def _finished(minimum: Minimum) -> Minimum:
+    if minimum.interruption is not None:
+        raise minimum.interruption
+    return minimum
 
 
 # --- out -----------------------------------------------------------------------------------------

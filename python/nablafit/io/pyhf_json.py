@@ -60,6 +60,9 @@ class PyhfDocument(Document):
         object.__setattr__(self, "workspace", workspace)
         object.__setattr__(self, "content", content)
 
+    def __reduce__(self) -> tuple[type[PyhfDocument], tuple[str, bytes]]:
+        return type(self), (self.source, self.content)
+
 
 def read(name: str, content: bytes) -> PyhfDocument:
     """Parse and check a pyhf workspace; raise WorkspaceError with `name` and a JSON pointer."""

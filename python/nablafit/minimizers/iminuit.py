@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .covariance import exact_covariance, held_by_bounds
-from .problem import FitOptions, FitProblem, Minimum, make_problem
+from .problem import BestPoint, FitOptions, FitProblem, Minimum, make_problem
 
 if TYPE_CHECKING:
     from iminuit import Minuit
@@ -38,7 +38,7 @@ def make_minuit(
     `Minuit(likelihood, *start)` does, and knows the gradient and, unless told otherwise, the
     Hessian.
     """
-    return _set_up(make_problem(likelihood, initial, bounds, fixed), hessian=hessian)
+    return _set_up(make_problem(likelihood, initial, bounds, fixed), likelihood, hessian=hessian)
 
 
 def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
@@ -49,27 +49,51 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     EDM is below it, with the gradient alone.
     """
     n_calls = n_gradients = 0
-    for hessian in (True, False) if options.hessian else (False,):
-        minuit = _set_up(problem, hessian=hessian)
-        minuit.strategy = 0 if options.strategy is None else options.strategy
-        minuit.tol = 0.1 if options.tolerance is None else options.tolerance
-        timings = _run(minuit, options.max_calls)
-        n_calls += minuit.nfcn
-        n_gradients += minuit.ngrad
-        if minuit.valid and _is_close(problem, options, np.array(minuit.values)):
-            break
+    function = _Function(problem)
+    started = time.perf_counter()
+    try:
+        for hessian in (True, False) if options.hessian else (False,):
+            minuit = _set_up(problem, function, hessian=hessian)
+            minuit.strategy = 0 if options.strategy is None else options.strategy
+            minuit.tol = 0.1 if options.tolerance is None else options.tolerance
+            timings = _run(minuit, options.max_calls)
+            n_calls += minuit.nfcn
+            n_gradients += minuit.ngrad
+            if minuit.valid and _is_close(problem, options, np.array(minuit.values)):
+                break
+        covariance = _covariance(problem, minuit)
+    except KeyboardInterrupt as exception:
+        timings = {"minimize": time.perf_counter() - started}
+        return Minimum.interrupted(function.best, n_gradients, timings, exception)
     status, message = _outcome(minuit)
     return Minimum(
         x=np.array(minuit.values),
         status=status,
         message=message,
-        covariance=_covariance(problem, minuit),
+        covariance=covariance,
         edm=minuit.fmin.edm,
         n_calls=n_calls,
         n_gradients=n_gradients,
         timings=timings,
         minuit=minuit,
     )
+
+
+class _Function:
+    """The likelihood as MINUIT calls it, and where it was lowest."""
+
+    def __init__(self, problem: FitProblem) -> None:
+        self._likelihood = problem.likelihood
+        self.errordef = problem.likelihood.errordef
+        self.best = BestPoint(problem.initial)
+
+    def __call__(self, x: FloatArray) -> float:
+        value = self._likelihood(x)
+        self.best.note(value, x)
+        return value
+
+    def grad(self, x: FloatArray) -> FloatArray:
+        return self._likelihood.gradient(x)
 
 
 def _is_close(problem: FitProblem, options: FitOptions, x: FloatArray) -> bool:
@@ -101,14 +125,13 @@ def _run(minuit: Minuit, max_calls: int | None) -> dict[str, float]:
     return timings
 
 
-def _set_up(problem: FitProblem, *, hessian: bool) -> Minuit:
+def _set_up(problem: FitProblem, function: Any, *, hessian: bool) -> Minuit:  # noqa: ANN401
     from iminuit import Minuit
 
-    likelihood: Any = problem.likelihood
     minuit = Minuit(
-        likelihood,
+        function,
         _inside(problem) if hessian else problem.initial,
-        grad=likelihood.grad,
+        grad=function.grad,
         hessian=_DefiniteHessian(problem) if hessian else False,
         name=problem.likelihood.parameters,
     )

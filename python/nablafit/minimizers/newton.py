@@ -31,7 +31,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
     """Run the native minimiser; the covariance is the inverse Hessian at the minimum."""
     require_native(problem.likelihood)
     started = time.perf_counter()
-    summary = _core.minimize(
+    summary, interruption = _core.minimize(
         problem.likelihood,
         start=problem.initial,
         lower=np.ascontiguousarray(problem.lower),
@@ -49,11 +49,22 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         n_gradients=summary.n_gradients,
         timings={"minimize": time.perf_counter() - started},
         diagnostics=Diagnostics.from_summary(summary, problem.likelihood.parameters),
+        interruption=interruption,
     )
 
 
-def find_minima(problem: FitProblem, options: FitOptions) -> tuple[LocalMinimum, ...]:
-    """Fit from the given start and from random ones; return the distinct minima, lowest first."""
+def find_minima(
+    problem: FitProblem, options: FitOptions
+) -> tuple[tuple[LocalMinimum, ...], BaseException | None]:
+    """Fit from the given start and from random ones.
+
+    Returns
+    -------
+    minima : tuple of LocalMinimum
+        The distinct ones, lowest first; at Ctrl-C those that were found until then.
+    exception : BaseException or None
+        What stopped the search.
+    """
     require_native(problem.likelihood)
     found, exception = _core.find_minima(
         problem.likelihood,
@@ -65,10 +76,8 @@ def find_minima(problem: FitProblem, options: FitOptions) -> tuple[LocalMinimum,
         n_starts=options.starts,
         seed=options.seed,
     )
-    if exception is not None:
-        raise exception
     names = problem.likelihood.parameters
-    return tuple(
+    minima = tuple(
         LocalMinimum(
             x=np.array(summary.x),
             twice_delta_nll=height,
@@ -78,6 +87,7 @@ def find_minima(problem: FitProblem, options: FitOptions) -> tuple[LocalMinimum,
         )
         for summary, height, starts, differing in found
     )
+    return minima, exception
 
 
 def minimize_options(

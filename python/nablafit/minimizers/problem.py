@@ -122,6 +122,45 @@ class Minimum:
     timings: dict[str, float] = field(default_factory=dict)
     minuit: Any = None
     diagnostics: Diagnostics | None = None
+    interruption: BaseException | None = None
+    """What stopped the minimiser: KeyboardInterrupt at Ctrl-C."""
+
+    @classmethod
+    def interrupted(
+        cls, best: BestPoint, n_gradients: int, timings: dict[str, float], exception: BaseException
+    ) -> Minimum:
+        """Return the best point so far of a minimiser that was stopped."""
+        message = (
+            f"Interrupted after {best.n_calls} evaluations: the point is the best one so far, not "
+            "the minimum; continue from here."
+        )
+        return cls(
+            x=best.x,
+            status="interrupted",
+            message=message,
+            covariance=None,
+            edm=np.inf,
+            n_calls=best.n_calls,
+            n_gradients=n_gradients,
+            timings=timings,
+            interruption=exception,
+        )
+
+
+class BestPoint:
+    """The lowest point that a minimiser has seen, for what is left at Ctrl-C."""
+
+    def __init__(self, start: FloatArray) -> None:
+        self.x = start.copy()
+        self.n_calls = 0
+        self._value = np.inf
+
+    def note(self, value: float, x: FloatArray) -> None:
+        """Count a call, and keep its point if it is lower than all before."""
+        self.n_calls += 1
+        if value < self._value:
+            self._value = value
+            self.x = x.copy()
 
 
 def make_problem(

@@ -11,7 +11,7 @@ import scipy
 from .._arrays import nearest
 from ..errors import ArgumentError, located
 from .covariance import exact_covariance
-from .problem import FitOptions, FitProblem, Minimum
+from .problem import BestPoint, FitOptions, FitProblem, Minimum
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -61,7 +61,7 @@ class _FreeFunction:
         self._scale = problem.step[problem.free]
         self._point = problem.initial.copy()
         self._worst = 0.0
-        self.n_calls = 0
+        self.best = BestPoint(problem.initial)
         self.n_gradients = 0
 
     def full(self, t: FloatArray) -> FloatArray:
@@ -70,13 +70,16 @@ class _FreeFunction:
         return point
 
     def value(self, t: FloatArray) -> float:
-        self.n_calls += 1
-        return self._finite(self._likelihood(self.full(t)))
+        x = self.full(t)
+        value = self._likelihood(x)
+        self.best.note(value, x)
+        return self._finite(value)
 
     def value_and_gradient(self, t: FloatArray) -> tuple[float, FloatArray]:
-        self.n_calls += 1
         self.n_gradients += 1
-        value, gradient = self._likelihood.value_and_gradient(self.full(t))
+        x = self.full(t)
+        value, gradient = self._likelihood.value_and_gradient(x)
+        self.best.note(value, x)
         return self._finite(value), gradient[self._free] * self._scale
 
     def _finite(self, value: float) -> float:
@@ -113,11 +116,16 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         arguments["bounds"] = scipy.optimize.Bounds(lower, upper)
     target = function.value_and_gradient if has_gradient else function.value
     started = time.perf_counter()
-    with np.errstate(all="ignore"):
-        found = scipy.optimize.minimize(target, problem.initial[problem.free] / scale, **arguments)
-    minimized = time.perf_counter()
-    x = function.full(np.asarray(found.x))
-    covariance, edm = exact_covariance(problem, x)
+    try:
+        with np.errstate(all="ignore"):
+            start = problem.initial[problem.free] / scale
+            found = scipy.optimize.minimize(target, start, **arguments)
+        minimized = time.perf_counter()
+        x = function.full(np.asarray(found.x))
+        covariance, edm = exact_covariance(problem, x)
+    except KeyboardInterrupt as exception:
+        timings = {"minimize": time.perf_counter() - started}
+        return Minimum.interrupted(function.best, function.n_gradients, timings, exception)
     status, message = _outcome(problem, options, found, x, edm)
     return Minimum(
         x=x,
@@ -125,7 +133,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         message=message,
         covariance=covariance,
         edm=edm,
-        n_calls=function.n_calls,
+        n_calls=function.best.n_calls,
         n_gradients=function.n_gradients,
         timings={"minimize": minimized - started, "covariance": time.perf_counter() - minimized},
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import infer
-from ..errors import ArgumentError, Error
+from ..errors import ArgumentError, Error, before
 from ..fit import fit
 from ..infer._common import find_poi
 from . import Report
@@ -119,7 +119,8 @@ class _Steps:
         """Run a step without which there is no report."""
         if self._progress is not None:
             self._progress(name)
-        return step()
+        with before("report"):
+            return step()
 
     def run(self, name: str, step: Callable[[], Any]) -> None:
         """Run a step and keep its result or the reason why there is none."""

@@ -11,6 +11,7 @@
 
 #include "io/json/document.hpp"
 #include "nablafit/error.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::io {
 namespace {
@@ -161,6 +162,7 @@ class JsonSaxHandler {
 
   /// The size of an open object includes its keys.
   Node& add(JsonKind kind) {
+    detail::check_interruption(32);
     if (!open_.empty()) ++innermost().size;
     Node node;
     node.kind = kind;

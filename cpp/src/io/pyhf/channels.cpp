@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "io/json/reader.hpp"
+#include "util/interruption.hpp"
 #include "util/nearest_name.hpp"
 
 namespace nablafit::io {
@@ -102,6 +103,7 @@ void read_no_data(const PyhfModifier& modifier) {
 }
 
 PyhfModifier read_modifier(JsonValue value, const PyhfSample& sample) {
+  detail::check_interruption(detail::operations_per_name + 16 * sample.data.size());
   constexpr std::array<JsonField, 3> fields = {{{"name"}, {"type"}, {"data", false}}};
   const auto [name, type, data] = read_fields(value, "a modifier", fields);
   PyhfModifier modifier{};

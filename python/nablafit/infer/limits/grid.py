@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _core
 from ..._arrays import FloatArray, thread_count
 from ..._results.origin import digest_of, origin_of
-from ...errors import Error, WorkspaceError, finished, located
+from ...errors import Error, WorkspaceError, before, finished, located
 from ...fit import fit as run_fit
 from ...io.patchset import PatchSet
 from ...io.pyhf_json import PyhfDocument
@@ -107,7 +109,8 @@ def background_values(workspace: Workspace, settings: GridSettings) -> dict[str,
     """Fit the model without signal: where the fits of all signals start. Empty if that fails."""
     try:
         model = Model(workspace.spec(settings.measurement))
-        result = run_fit(model, workspace.data(model))
+        with before("limits"):
+            result = run_fit(model, workspace.data(model))
     except Error:
         return {}
     return result.values.to_dict() if result.valid else {}
@@ -299,17 +302,30 @@ def _run(
     progress: Callable[[int], object] | None,
 ) -> tuple[list[SignalPoint | None], BaseException | None]:
     """Return the points in the order of the patches, None where not done, and what stopped it."""
-    futures: list[Future[SignalPoint]] = []
+    futures: list[Future[SignalPoint | None]] = []
     interruption: BaseException | None = None
+    stop = Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    def point(patch: Patch) -> SignalPoint | None:
+        try:
+            return _core.run_until(check, partial(work, patch))
+        except KeyboardInterrupt:
+            return None
+
     with ThreadPoolExecutor(n_threads or _default_threads()) as pool:
         try:
-            futures = [pool.submit(work, patch) for patch in patches]
+            futures = [pool.submit(point, patch) for patch in patches]
             pending = set(futures)
             while pending:
                 _, pending = wait(pending, return_when=FIRST_COMPLETED)
                 if progress is not None:
                     progress(len(futures) - len(pending))
         except BaseException as error:
+            stop.set()
             for future in futures:
                 future.cancel()
             if not isinstance(error, KeyboardInterrupt):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...errors import ArgumentError, Error, located
+from ...errors import ArgumentError, Error, before, located
 from ...fit import fit as run_fit
 from ...minimizers.problem import fixed_items
 from .._common import find_poi
@@ -65,7 +65,8 @@ def asimov_data(
         message = "profiled Asimov data need the value of the parameter of interest"
         raise located(ArgumentError, message, "at")
     everything: dict[str, float | bool] = {**dict(fixed_items(fixed)), **held}
-    result = run_fit(model, data, bounds=bounds, fixed=everything)
+    with before("Asimov data"):
+        result = run_fit(model, data, bounds=bounds, fixed=everything)
     if not result.valid:
         message = f"the fit that gives the nuisance parameters failed: {result.message}"
         raise located(Error, message, "asimov_data")

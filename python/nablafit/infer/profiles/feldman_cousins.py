@@ -398,7 +398,11 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
             f"[{low:.4g} ± {dlow:.2g}, {high:.4g} ± {dhigh:.2g}]".replace(" ± nan", "")
             for (low, high), (dlow, dhigh) in zip(self.intervals, self.interval_errors, strict=True)
         ]
-        found = " and ".join(parts) or "empty: no tested value is accepted"
+        found = " and ".join(parts)
+        if np.any(self.n_done == 0):
+            found = f"{found} so far" if found else "not known yet"
+        elif not found:
+            found = "empty: no tested value is accepted"
         lines = [
             f"Feldman-Cousins interval of {self.poi} at {100 * self.level:.4g} %: {found}",
             f"  best fit {self.best:.6g}; toys from number {self.start} on of seed {self.seed}",
@@ -527,10 +531,7 @@ def feldman_cousins(
         values, seed, start = resume.values, resume.seed, resume.start
     held = reference.indices([name])
     grid = ProfileGrid(reference, held, (_values(reference, held, values, level),))
-    try:
-        grid.run(None)
-    except Interrupted as interrupted:
-        raise KeyboardInterrupt from interrupted
+    grid.run(None)
     empty = _without_toys(grid, name, level, seed, start)
     fits = ToyFits(grid, seed, start, n_toys)
     if resume is not None:

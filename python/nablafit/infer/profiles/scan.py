@@ -125,6 +125,8 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
 _N_POINTS = {1: 41, 2: 25}
 # Default range in units of the error.
 _REACH = 3.0
+# More do not fit into any memory.
+_MOST_VALUES = 2**32
 
 
 @remembers_origin
@@ -281,8 +283,9 @@ def _equally_spaced(
     reference: Reference, parameter: int, n: int, limits: Sequence[float] | None
 ) -> FloatArray:
     best = reference.result
-    if n < 1:
-        raise located(ArgumentError, f"expected a positive number, got {n}", "n")
+    if not 1 <= n < _MOST_VALUES:
+        message = f"expected a number from 1 to {_MOST_VALUES - 1}, got {n}"
+        raise located(ArgumentError, message, "n")
     if limits is not None:
         if len(limits) != 2:
             raise located(ArgumentError, f"expected a pair, got {len(limits)} items", "range")
