@@ -1,9 +1,12 @@
 #include "nablafit/batch.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "evaluate/compiled_likelihood.hpp"
 #include "nablafit/error.hpp"
@@ -13,8 +16,19 @@ namespace nablafit {
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Fits that a thread takes at a time: few, for fits differ in length.
 constexpr std::size_t chunk_size = 4;
+/// A parameter on its other side, everything else where the minimum is, is worth a fit if -log L
+/// rises by less than this; a constraint term alone makes 1/2 of the first width.
+constexpr double promising_rise = 0.6;
+/// Displacement in widths below which both sides are others.
+constexpr double central = 0.3;
+/// Fits of this kind from one minimum, and how often they start anew from a lower one.
+constexpr std::size_t most_sides = 2;
+constexpr int most_rounds = 3;
+/// Differences of -log L that tell two minima apart; more where that is large.
+constexpr double smallest_difference = 1e-5;
 
 /// Stored global observables and no events: valid data to begin with.
 Data standard_data(const Model& model) {
@@ -28,6 +42,77 @@ void copy_row(const Rows<T>& rows, std::size_t fit, std::size_t length, std::vec
   target.assign(row, row + length);
 }
 
+bool differ(double a, double b) {
+  return std::abs(a - b) > smallest_difference * (1.0 + 1e-3 * std::min(std::abs(a), std::abs(b)));
+}
+
+/// A seed for data, the same wherever they are in a batch.
+std::uint64_t seed_of(const Data& data, std::uint64_t seed) {
+  const auto mix = [&seed](double number) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &number, sizeof bits);
+    seed = (seed ^ bits) * 0x9E3779B97F4A7C15U;
+    seed ^= seed >> 32U;
+  };
+  for (const double number : data.counts) mix(number);
+  for (const double number : data.global_observables) mix(number);
+  return seed;
+}
+
+/// The lowest of the minima that one fit leads to from several starts.
+class Lowest {
+ public:
+  void begin(const MinimizeSummary& own) {
+    best_ = &own;
+    own_value_ = is_minimum(own.status) ? own.value : infinity;
+    highest_ = is_found() ? own.value : -infinity;
+    n_starts_ = 1;
+    iterations_ = own.iterations;
+    n_gradients_ = own.n_gradients;
+  }
+
+  /// True if this is the lowest, or the first.
+  bool add(const MinimizeSummary& other) {
+    ++n_starts_;
+    iterations_ += other.iterations;
+    n_gradients_ += other.n_gradients;
+    if (!is_minimum(other.status)) return false;
+    highest_ = std::max(highest_, other.value);
+    if (is_found() && !(other.value < best_->value && differ(other.value, best_->value))) {
+      return false;
+    }
+    copy_ = other;
+    best_ = &copy_;
+    return true;
+  }
+
+  /// What own fits refer to is about to change.
+  void keep() {
+    if (best_ == &copy_) return;
+    copy_ = *best_;
+    best_ = &copy_;
+  }
+
+  bool is_found() const { return is_minimum(best_->status); }
+  const MinimizeSummary& best() const { return *best_; }
+
+  void write(std::size_t i, FitManyResult& result) const {
+    result.iterations[i] = iterations_;
+    result.n_gradients[i] = n_gradients_;
+    result.n_starts[i] = n_starts_;
+    result.lowered[i] = is_found() ? own_value_ - best_->value : infinity;
+    const bool is_apart = is_found() && differ(highest_, best_->value);
+    result.apart[i] = is_apart ? highest_ - best_->value : 0.0;
+  }
+
+ private:
+  const MinimizeSummary* best_ = nullptr;
+  MinimizeSummary copy_;
+  double own_value_ = 0.0;  ///< infinite if the own start led to no minimum
+  double highest_ = 0.0;    ///< of the minima; not finite without any
+  std::int32_t n_starts_ = 0, iterations_ = 0, n_gradients_ = 0;
+};
+
 /// One thread's fits: its own copy of the data, exchanged in place, and its own minimiser.
 class FitWorker {
  public:
@@ -35,18 +120,24 @@ class FitWorker {
       : arguments_(arguments),
         options_(options),
         data_(std::make_shared<detail::CompiledLikelihood>(model, standard_data(model))),
-        minimizer_(likelihood_of(data_), options.minimize) {}
+        minimizer_(likelihood_of(data_), options.minimize) {
+    if (!options.elsewhere.sides.empty()) evaluator_ = make_evaluator(minimizer_.likelihood());
+  }
 
   void fit(std::size_t i, FitManyResult& result) {
     try {
       set_data(i);
       result.constant[i] = data_->constant;
       const std::size_t n = data_->model.n_parameters();
+      problem_.start.clear();
       copy_row(arguments_.starts, i, n, problem_.start);
       copy_row(arguments_.fixed, i, n, problem_.fixed);
       copy_row(arguments_.lower, i, n, problem_.lower);
       copy_row(arguments_.upper, i, n, problem_.upper);
-      store(minimizer_.minimize(problem_), i, result);
+      lowest_.begin(minimizer_.minimize(problem_));
+      if (lowest_.best().status != MinimizeStatus::unbounded) start_elsewhere();
+      store(lowest_.best(), i, result);
+      lowest_.write(i, result);
     } catch (const ArgumentError&) {
       result.status[i] = FitStatus::invalid_input;
     }
@@ -74,12 +165,92 @@ class FitWorker {
     observables_ = observables;
   }
 
+  void start_elsewhere() {
+    const FurtherStarts& elsewhere = options_.elsewhere;
+    const std::size_t n_retries = lowest_.is_found() ? 0 : elsewhere.n_retries;
+    const std::size_t n_random = elsewhere.n_random + n_retries;
+    if (n_random > 0) {
+      lowest_.keep();
+      const Model& model = data_->model;
+      own_start_ = problem_.start.empty() ? model.initial() : problem_.start;
+      if (n_retries > 0 && own_start_ != model.initial()) fit_from(model.initial().data());
+      const std::vector<double> starts =
+          draw_starts(model, data_->data, n_random, seed_of(data_->data, elsewhere.seed),
+                      elsewhere.spread);
+      for (std::size_t k = 0; k < n_random; ++k) {
+        if (k >= elsewhere.n_random && lowest_.is_found()) break;
+        fit_from(starts.data() + k * own_start_.size());
+      }
+    }
+    for (int round = 0; round < most_rounds && lowest_.is_found(); ++round) {
+      if (!try_sides()) break;
+    }
+  }
+
+  /// True if this leads to a lower minimum. What is fixed stays.
+  bool fit_from(const double* start) {
+    problem_.start.assign(start, start + data_->model.n_parameters());
+    const std::vector<char>& fixed = fixed_flags();
+    for (std::size_t p = 0; p < fixed.size(); ++p) {
+      if (fixed[p] != 0) problem_.start[p] = own_start_[p];
+    }
+    return lowest_.add(minimizer_.minimize(problem_));
+  }
+
+  /// From the lowest minimum, fits with single parameters moved to their other sides, those where
+  /// -log L is lowest. True if they find a lower one.
+  bool try_sides() {
+    places_.clear();
+    for (const TwoSided& bent : options_.elsewhere.sides) {
+      if (fixed_flags()[bent.parameter] == 0) look_aside(bent);
+    }
+    if (places_.empty()) return false;
+    std::sort(places_.begin(), places_.end());
+    if (places_.size() > most_sides) places_.resize(most_sides);
+    lowest_.keep();
+    own_start_ = lowest_.best().x;
+    bool is_lower = false;
+    for (const auto& [rise, p, target] : places_) {
+      side_ = own_start_;
+      side_[p] = target;
+      is_lower |= fit_from(side_.data());
+    }
+    return is_lower;
+  }
+
+  /// Notes where else the parameter may be, at least a width away from its centre.
+  void look_aside(const TwoSided& bent) {
+    const MinimizeSummary& best = lowest_.best();
+    const std::size_t p = bent.parameter;
+    const double away = (best.x[p] - bent.center) / bent.width;
+    const double reach = std::max(std::abs(away), 1.0) * bent.width;
+    const double lower = of_model(problem_.lower, data_->model.lower())[p];
+    const double upper = of_model(problem_.upper, data_->model.upper())[p];
+    side_ = best.x;
+    for (const double sign : {-1.0, 1.0}) {
+      if (sign * away > central) continue;
+      side_[p] = std::clamp(bent.center + sign * reach, lower, upper);
+      if (side_[p] == best.x[p]) continue;
+      const Evaluation there = evaluator_->value(side_.data());
+      const double rise = there.value - best.value;
+      if (there.status == EvaluationStatus::ok && rise < promising_rise) {
+        places_.emplace_back(rise, p, side_[p]);
+      }
+    }
+  }
+
+  template <typename T>
+  static const std::vector<T>& of_model(const std::vector<T>& given, const std::vector<T>& model) {
+    return given.empty() ? model : given;
+  }
+  const std::vector<char>& fixed_flags() const {
+    return of_model(problem_.fixed, data_->model.fixed());
+  }
+
   void store(const MinimizeSummary& summary, std::size_t i, FitManyResult& result) const {
     result.status[i] = static_cast<FitStatus>(summary.status);
     result.value[i] = summary.value;
     result.edm[i] = summary.edm;
-    result.iterations[i] = summary.iterations;
-    result.n_gradients[i] = summary.n_gradients;
     const bool has_errors = !result.errors.empty() && !summary.errors.empty();
     for (std::size_t k = 0; k < result.n_kept; ++k) {
       const std::size_t p = options_.kept_parameters[k];
@@ -93,6 +264,10 @@ class FitWorker {
   std::shared_ptr<detail::CompiledLikelihood> data_;
   Minimizer minimizer_;
   MinimizeArguments problem_;
+  Lowest lowest_;
+  std::unique_ptr<Evaluator> evaluator_;  ///< of the same data, if there are sides
+  std::vector<double> own_start_, side_;
+  std::vector<std::tuple<double, std::size_t, double>> places_;  ///< rise, parameter, value
   const double* counts_ = nullptr;  ///< rows that data_ holds; null if it holds neither
   const double* observables_ = nullptr;
 };
@@ -136,6 +311,9 @@ FitManyResult empty_result(std::size_t n_fits, const FitManyOptions& options) {
   result.status.assign(n_fits, FitStatus::not_fitted);
   result.iterations.assign(n_fits, 0);
   result.n_gradients.assign(n_fits, 0);
+  result.n_starts.assign(n_fits, 0);
+  result.lowered.assign(n_fits, not_a_number);
+  result.apart.assign(n_fits, not_a_number);
   return result;
 }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._arrays import FloatArray
 from ..batch import fit_many
 from ..data import Data
-from ._starts import bends, further_starts, random_starts
+from .._starts import bends, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ..minimizers.problem import Bounds

@@ -18,7 +18,7 @@ from scipy.optimize import OptimizeResult
 from .._arrays import FloatArray
 from ..data import Data
 from ..errors import Error, FitWarning
-from ..infer._starts import bends, further_starts
+from .._starts import bends, further_starts
 from ..infer.testing._profile import SAME
 from ..minimizers import newton as _newton
 from ..minimizers.problem import FitOptions, FitProblem, Minimum

@@ -23,7 +23,7 @@ from .._common import (
     fit_of,
     warning_lines,
 )
-from .._starts import check_starts
+from ..._starts import check_starts
 from ..profiles._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select

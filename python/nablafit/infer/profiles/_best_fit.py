@@ -20,7 +20,7 @@ from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
 from .._common import EXACT, check_fit
 from .._elsewhere import SAME, Origin, disagreement, fit_elsewhere
-from .._starts import check_starts, random_starts
+from ..._starts import check_starts, random_starts
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues

@@ -18,7 +18,7 @@ from ..._arrays import FloatArray
 from ...batch import STATUSES, fit_arrays
 from ...data import check_data
 from ...minimizers.problem import FitOptions
-from .._starts import check_starts, further_starts, random_starts
+from ..._starts import check_starts, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data

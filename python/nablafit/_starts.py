@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._arrays import FloatArray
-from ..errors import ArgumentError, located
-from ..spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
+from . import _core
+from ._arrays import FloatArray
+from .errors import ArgumentError, located
+from .spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
 
 if TYPE_CHECKING:
-    from ..data import Data
-    from ..model import Model
+    from .data import Data
+    from .model import Model
 
 __all__ = ["Bends", "bends", "check_starts", "further_starts", "mirrored", "random_starts"]
 
