@@ -51,16 +51,13 @@ py::dict to_dict(FitManyResult&& result) {
   return arrays;
 }
 
-using Sides = std::vector<std::tuple<std::size_t, double, double>>;
+using Sides = std::vector<std::tuple<std::size_t, double, double, std::vector<double>>>;
 
-/// Parameters, centres and widths that are tried on other sides.
-std::vector<TwoSided> sides_of(const Model& model, const Sides& sides) {
+/// Parameters, centres, widths and even changes per bin of what is tried on other sides.
+std::vector<TwoSided> sides_of(const Sides& sides) {
   std::vector<TwoSided> result;
-  for (const auto& [parameter, center, width] : sides) {
-    if (parameter >= model.n_parameters() || !(width > 0.0)) {
-      throw ArgumentError("expected parameters of the model with widths > 0", "sides");
-    }
-    result.push_back({parameter, center, width});
+  for (const auto& [parameter, center, width, even] : sides) {
+    result.push_back({parameter, center, width, even});
   }
   return result;
 }
@@ -79,7 +76,7 @@ py::tuple fit_many_of(const Model& model, std::size_t n_fits, const py::dict& ar
   arguments.fixed = rows_of<char, bool>(arrays["fixed"], n, "fixed");
   arguments.lower = numbers_of(arrays, "lower", n);
   arguments.upper = numbers_of(arrays, "upper", n);
-  FurtherStarts elsewhere{n_random, seed, 1.0, n_retries, sides_of(model, sides)};
+  FurtherStarts elsewhere{n_random, seed, 1.0, n_retries, sides_of(sides)};
   const FitManyOptions settings{options, std::move(kept_parameters), std::move(elsewhere)};
   PythonPoll poll(n_threads, std::move(progress));
   FitManyResult result;

@@ -633,7 +633,7 @@ def fit_many(
     n_random: int,
     seed: int,
     n_retries: int,
-    sides: list[tuple[int, float, float]],
+    sides: list[tuple[int, float, float, list[float]]],
     n_threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[dict[str, Any], BaseException | None]: ...

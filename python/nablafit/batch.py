@@ -207,9 +207,8 @@ _PER_FIT = (
 )
 # What files of version 0.1 have not, and what it was.
 _ONE_START = {"n_starts": 1, "lowered": 0.0, "apart": 0.0}
-# Starts where a fit found no minimum, and random ones of every fit where sides may combine.
+# Starts where a fit found no minimum.
 _RETRIES = 8
-_SEVERAL_SIDES = 2
 STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
 """Names of the status codes, in order."""
 _VALID = np.array([name.startswith("converged") for name in STATUSES])
@@ -350,10 +349,11 @@ class FitManyResult(Archive, format=FORMAT):
     @classmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> FitManyResult:
         parameters = tuple(members["parameters"].tolist())
-        types = {"status_codes": np.int8}
+        types: dict[str, type[np.generic]] = {"status_codes": np.int8}
         types |= dict.fromkeys(("iterations", "n_gradients", "n_starts"), np.int32)
         shape = (len(members["value"]), len(parameters))
-        members = {name: np.full(shape[0], value) for name, value in _ONE_START.items()} | dict(members)
+        former = {name: np.full(shape[0], value) for name, value in _ONE_START.items()}
+        members = {**former, **members}
         errors = members.get("errors")
         return cls(
             parameters=parameters,
@@ -432,10 +432,10 @@ def fit_many(
         As in `nablafit.fit`.
     starts : int, optional
         Random starts of every fit besides its own; the lowest minimum counts, as in `nablafit.fit`.
-        By default those that pay: up to eight where a fit finds no minimum; where parameters change
-        the expected events alike on both sides of their centre, their other sides if the likelihood
-        there is not much lower, and if there are several such parameters one random start of every
-        fit. 0 means the usual start alone. The result says how often it mattered.
+        By default those that pay: up to eight where a fit finds no minimum and, where parameters
+        change the expected events alike on both sides of their centre, their other sides if the
+        likelihood there is not much lower. 0 means the usual start alone. The result says how often
+        it mattered.
     seed : int
         Random seed for these starts. They depend on it and on the data of the fit alone.
     n_threads : int, optional
@@ -488,7 +488,7 @@ class Further:
     n_random: int = 0
     seed: int = 0
     n_retries: int = 0
-    sides: list[tuple[int, float, float]] = field(default_factory=list)
+    sides: list[tuple[int, float, float, list[float]]] = field(default_factory=list)
 
 
 def further(model: Model, starts: int | None, seed: int) -> Further:
@@ -501,13 +501,12 @@ def further(model: Model, starts: int | None, seed: int) -> Further:
     if starts == 0:
         return Further(seed=seed)
     bent = bends(model)
-    places = (bent.parameters.tolist(), bent.centers.tolist(), bent.widths.tolist())
-    usual = 1 if len(bent) >= _SEVERAL_SIDES else 0
+    columns = (bent.parameters, bent.centers, bent.widths, bent.even)
     return Further(
-        n_random=usual if starts is None else starts,
+        n_random=starts or 0,
         seed=seed,
         n_retries=_RETRIES,
-        sides=list(zip(*places, strict=True)),
+        sides=list(zip(*(column.tolist() for column in columns), strict=True)),
     )
 
 

@@ -62,6 +62,9 @@ struct TwoSided {
   std::size_t parameter;
   double center;
   double width;  ///< > 0: a typical change
+  /// Per bin, how many events a change by the width changes alike on both sides, as an absolute
+  /// value: where that hardly matters for the data of a fit, nothing is tried. Empty: unknown.
+  std::vector<double> even;
 };
 
 /// Where fits start besides their own start; the lowest minimum counts.

@@ -46,6 +46,10 @@ std::string outcome(const MinimizeSummary& summary, const Model& model,
       return "Minimum found in " + std::to_string(summary.iterations) + " iterations, EDM " +
              number(summary.edm) + ".";
     case MinimizeStatus::converged_at_kink:
+      if (summary.at_kink.empty()) {
+        return "Minimum found at a kink, where a yield or factor reaches the least value that it may "
+               "have.";
+      }
       return "Minimum found at a kink of the piecewise interpolation of " +
              listed(summary.at_kink, model) + "; a smooth interpolation code avoids it.";
     case MinimizeStatus::converged_at_zero_yield:

@@ -54,6 +54,7 @@ struct Minimizer::Implementation {
     problem.nominal = model.initial();
     problem.widths = detail::typical_widths(model);
     problem.kinks = detail::find_kinks(model);
+    problem.has_floors = detail::has_floors(model);
   }
 
   void set_problem(const MinimizeArguments& arguments);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "minimize/newton_pieces.hpp"
 #include "minimize/newton_special_points.hpp"
 
 namespace nablafit::detail {
@@ -81,12 +82,12 @@ std::optional<MinimizeStatus> NewtonSolver::move() {
   if (stopped_at_border_) return MinimizeStatus::stalled;
   if (outcome == LineSearch::Outcome::failed) {
     if (bar_bounds()) return std::nullopt;
-    return judge_failed_search();
+    return settle_stall();
   }
   const double gain = previous - here_.point.value;
   const bool crawls = gain <= crawling_decrease * std::min(here_.edm, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
-  if (n_crawls_ > max_crawls) return judge_failed_search();
+  if (n_crawls_ > max_crawls) return settle_stall();
   ++n_iterations_;
   const bool is_plain = step_.kind() == NewtonStep::Kind::newton && here_.curvature.is_exact();
   if (is_plain && line_search_.fraction() == 1.0 && refine()) return converged_status();
@@ -128,6 +129,13 @@ MinimizeStatus NewtonSolver::judge_failed_search() const {
   const double limit = std::max(acceptable_edm, 10.0 * here_.noise());
   const double single = 0.5 * here_.projected_gradient * here_.projected_gradient;
   return std::max(here_.edm, single) < limit ? converged_status() : MinimizeStatus::stalled;
+}
+
+/// The same; but where floors make kinks, the minimum may be on one.
+MinimizeStatus NewtonSolver::settle_stall() {
+  const MinimizeStatus status = judge_failed_search();
+  if (status != MinimizeStatus::stalled || !here_.problem->has_floors) return status;
+  return descend_between_pieces(here_) ? MinimizeStatus::converged_at_kink : status;
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a

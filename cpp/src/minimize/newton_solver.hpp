@@ -34,6 +34,7 @@ class NewtonSolver {
   std::optional<MinimizeStatus> move();
   std::optional<MinimizeStatus> judge_stationary_point();
   MinimizeStatus judge_failed_search() const;
+  MinimizeStatus settle_stall();
   MinimizeStatus converged_status() const;
   bool refine();
   bool is_leaving(double previous_edm);

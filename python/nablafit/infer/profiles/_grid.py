@@ -167,6 +167,7 @@ class ProfileGrid:
             bounds=self.reference.bounds,
             fixed=fixed,
             errors=False,
+            starts=0,
             n_threads=self.n_threads,
             progress=progress,
         )

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..._arrays import FloatArray
+from ..._starts import check_starts, further_starts, random_starts
 from ...batch import STATUSES, fit_arrays
 from ...data import check_data
 from ...minimizers.problem import FitOptions
-from ..._starts import check_starts, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data
