@@ -34,9 +34,26 @@ constexpr double largest_mismatch = 1e8;
 
 /// Points drawn from the ranges of the parameters, to see in which bins anything is expected.
 constexpr std::size_t n_draws = 8;
+/// The same near the end of a fit, where they may be next to nothing; in widths.
+constexpr double neighbour_distance = 1e-3;
 
 double next_events(double events) {
   return std::max(last_events, std::min(reduction * events, std::pow(events, power)));
+}
+
+/// The point, and points a little away from it along single parameters.
+void add_neighbours(const BoxProblem& problem, const std::vector<double>& x,
+                    std::vector<double>& points) {
+  points.insert(points.end(), x.begin(), x.end());
+  for (std::size_t j = 0; j < x.size(); ++j) {
+    if (problem.fixed[j] != 0) continue;
+    for (const double sign : {-1.0, 1.0}) {
+      const double target = x[j] + sign * neighbour_distance * problem.widths[j];
+      points.insert(points.end(), x.begin(), x.end());
+      *(points.end() - static_cast<std::ptrdiff_t>(x.size() - j)) =
+          std::clamp(target, problem.lower[j], problem.upper[j]);
+    }
+  }
 }
 
 /// Bins without events where some are expected at one of the points. Elsewhere events would leave
@@ -46,7 +63,7 @@ std::vector<std::size_t> empty_bins(const Likelihood& likelihood, const BoxProbl
   const Data& data = likelihood.data();
   std::vector<double> points = draw_points(likelihood, problem, n_draws);
   points.insert(points.end(), problem.start.begin(), problem.start.end());
-  points.insert(points.end(), end.begin(), end.end());
+  add_neighbours(problem, end, points);
   std::vector<double> yields(data.counts.size());
   std::vector<char> has_yield(data.counts.size(), 0);
   for (std::size_t i = 0; i < points.size(); i += end.size()) {
