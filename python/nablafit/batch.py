@@ -201,12 +201,9 @@ _PER_FIT = (
     "status_codes",
     "iterations",
     "n_gradients",
-    "n_starts",
-    "lowered",
-    "apart",
 )
-# What files of version 0.1 have not, and what it was.
-_ONE_START = {"n_starts": 1, "lowered": 0.0, "apart": 0.0}
+# The same of further starts; version 0.1 had none.
+_PER_SEARCH = ("n_starts", "lowered", "apart")
 # Starts where a fit found no minimum.
 _RETRIES = 8
 STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
@@ -240,21 +237,23 @@ class FitManyResult(Archive, format=FORMAT):
     """From all starts."""
     n_gradients: NDArray[np.int32]
     """From all starts."""
-    n_starts: NDArray[np.int32]
-    """Starts that were tried: 1 where the usual one was enough."""
-    lowered: FloatArray
-    """How far the minimum is below that from the usual start, in -log L; 0 if it is the same,
-    infinite where the usual start leads to none."""
-    apart: FloatArray
-    """Largest difference between the minima that were found, in -log L; 0 if there is one."""
     complete: bool = True
     """False if the call was interrupted: fits that were not done have status "not_fitted"."""
     origin: Mapping[str, Any] | None = None
     """What the fits were made from, as plain data: "model", its digest, "data", the digests of all
     data sets of each call together, "options" and "versions". Not part of equality."""
+    n_starts: NDArray[np.int32] | None = None
+    """Starts that were tried: 1 where the usual one was enough. None in results of version 0.1, as
+    the next two."""
+    lowered: FloatArray | None = None
+    """How far the minimum is below that from the usual start, in -log L; 0 if it is the same,
+    infinite where the usual start leads to none."""
+    apart: FloatArray | None = None
+    """Largest difference between the minima that were found, in -log L; 0 if there is one."""
 
     def __post_init__(self) -> None:
-        for array in (self.x, self.errors, *(getattr(self, name) for name in _PER_FIT)):
+        names = (*_PER_FIT, *_PER_SEARCH)
+        for array in (self.x, self.errors, *(getattr(self, name) for name in names)):
             if array is not None:
                 array.setflags(write=False)
 
@@ -275,7 +274,7 @@ class FitManyResult(Archive, format=FORMAT):
     def first(self, n: int) -> FitManyResult:
         """Return the first `n` fits."""
         errors = None if self.errors is None else self.errors[:n]
-        members = {name: getattr(self, name)[:n] for name in _PER_FIT}
+        members = {name: getattr(self, name)[:n] for name in (*_PER_FIT, *self._searched())}
         complete = "not_fitted" not in self.status[:n]
         return replace(self, x=self.x[:n], errors=errors, complete=complete, **members)
 
@@ -298,17 +297,19 @@ class FitManyResult(Archive, format=FORMAT):
     @property
     def n_rescued(self) -> int:
         """Number of fits that found a minimum from another start only."""
-        return int(np.sum(self.valid & np.isinf(self.lowered)))
+        return 0 if self.lowered is None else int(np.sum(self.valid & np.isinf(self.lowered)))
 
     @property
     def n_lowered(self) -> int:
         """Number of fits that found a lower minimum from another start."""
+        if self.lowered is None:
+            return 0
         return int(np.sum((self.lowered > 0.0) & np.isfinite(self.lowered)))
 
     @property
     def n_several(self) -> int:
         """Number of fits that found several minima."""
-        return int(np.sum(self.apart > 0.0))
+        return 0 if self.apart is None else int(np.sum(self.apart > 0.0))
 
     @property
     def nll(self) -> FloatArray:
@@ -336,8 +337,13 @@ class FitManyResult(Archive, format=FORMAT):
         )
         return tuple(f"{count} {what}" for count, what in counts if count)
 
+    def _searched(self) -> tuple[str, ...]:
+        """Return the members about further starts that there are."""
+        return tuple(name for name in _PER_SEARCH if getattr(self, name) is not None)
+
     def _members(self) -> dict[str, NDArray[Any]]:
-        members: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _PER_FIT}
+        names = (*_PER_FIT, *self._searched())
+        members: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in names}
         members |= {"x": self.x, "complete": np.array(self.complete)}
         members["parameters"] = np.array(self.parameters, dtype=np.str_)
         return members if self.errors is None else members | {"errors": self.errors}
@@ -352,8 +358,7 @@ class FitManyResult(Archive, format=FORMAT):
         types: dict[str, type[np.generic]] = {"status_codes": np.int8}
         types |= dict.fromkeys(("iterations", "n_gradients", "n_starts"), np.int32)
         shape = (len(members["value"]), len(parameters))
-        former = {name: np.full(shape[0], value) for name, value in _ONE_START.items()}
-        members = {**former, **members}
+        given = (*_PER_FIT, *(name for name in _PER_SEARCH if name in members))
         errors = members.get("errors")
         return cls(
             parameters=parameters,
@@ -361,7 +366,7 @@ class FitManyResult(Archive, format=FORMAT):
             errors=None if errors is None else errors.astype(float).reshape(shape),
             complete=bool(members["complete"]),
             origin=read_origin(members),
-            **{name: members[name].astype(types.get(name, np.float64)) for name in _PER_FIT},
+            **{name: members[name].astype(types.get(name, np.float64)) for name in given},
         )
 
     @classmethod
@@ -375,13 +380,17 @@ class FitManyResult(Archive, format=FORMAT):
                 message = "has other parameters than the first result"
                 raise located(ArgumentError, message, f"results[{i}]")
         errors = [r.errors for r in results if r.errors is not None]
+        searched = [name for name in _PER_SEARCH if all(name in r._searched() for r in results)]
         return cls(
             parameters=first.parameters,
             x=np.concatenate([r.x for r in results]),
             errors=np.concatenate(errors) if len(errors) == len(results) else None,
             complete=all(r.complete for r in results),
             origin=merged_origin([r.origin for r in results], "results"),
-            **{name: np.concatenate([getattr(r, name) for r in results]) for name in _PER_FIT},
+            **{
+                name: np.concatenate([getattr(r, name) for r in results])
+                for name in (*_PER_FIT, *searched)
+            },
         )
 
 

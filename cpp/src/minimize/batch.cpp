@@ -20,8 +20,11 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Fits that a thread takes at a time: few, for fits differ in length.
 constexpr std::size_t chunk_size = 4;
-/// A parameter on its other side is worth a fit if -log L rises by less than this, and not worth a
-/// closer look if it rises by more than that.
+/// Displacements on the other side that are tried, in widths: one, or this if it is less than that.
+constexpr double nearby = 0.4;
+/// A parameter there is worth a fit if -log L rises by less than this times the displacement
+/// squared (a constraint term alone makes a half), and not worth a closer look if it rises by more
+/// than that.
 constexpr double promising_rise = 0.2;
 constexpr double hopeless_rise = 20.0;
 /// Where an even change by a width, times the residual that pulls at it, is less than this in
@@ -197,17 +200,22 @@ class OtherSides {
     factorize();
     const std::size_t p = bent.parameter;
     const double away = (minimum_->x[p] - bent.center) / bent.width;
-    const double reach = std::max(std::abs(away), 1.0) * bent.width;
     if (is_quadratic_ && free_[p] != 0) {
       std::fill(column_.begin(), column_.end(), 0.0);
       column_[p] = 1.0;
       factors_.solve(column_.data(), column_.data());
     }
-    look_at(p, bent.center - std::copysign(reach, away));
-    if (std::abs(away) < central) look_at(p, bent.center + std::copysign(reach, away));
+    for (const double least : {1.0, nearby}) {
+      const double reach = std::max(std::abs(away), least);
+      if (least == nearby && reach >= 1.0) break;
+      const double shift = std::copysign(reach, away) * bent.width;
+      const double promising = promising_rise * std::min(reach * reach, 1.0);
+      look_at(p, bent.center - shift, promising);
+      if (std::abs(away) < central) look_at(p, bent.center + shift, promising);
+    }
   }
 
-  void look_at(std::size_t p, double target) {
+  void look_at(std::size_t p, double target, double promising) {
     std::vector<double>& x = place_.x;
     x = minimum_->x;
     x[p] = std::clamp(target, (*lower_)[p], (*upper_)[p]);
@@ -215,7 +223,7 @@ class OtherSides {
     if (!evaluate() || place_.rise > hopeless_rise) return;
     const Place unrelaxed = place_;
     if (is_quadratic_ && (!relax(p) || !evaluate() || unrelaxed < place_)) place_ = unrelaxed;
-    if (place_.rise < promising_rise) places_.push_back(place_);
+    if (place_.rise < promising) places_.push_back(place_);
   }
 
   /// False if there is no likelihood.
@@ -315,9 +323,8 @@ class FitWorker {
       const Model& model = data_->model;
       own_start_ = problem_.start.empty() ? model.initial() : problem_.start;
       if (n_retries > 0 && own_start_ != model.initial()) fit_from(model.initial().data());
-      const std::vector<double> starts =
-          draw_starts(model, data_->data, n_random, seed_of(data_->data, elsewhere.seed),
-                      elsewhere.spread);
+      const std::vector<double> starts = draw_starts(
+          model, data_->data, n_random, seed_of(data_->data, elsewhere.seed), elsewhere.spread);
       for (std::size_t k = 0; k < n_random; ++k) {
         if (k >= elsewhere.n_random && lowest_.is_found()) break;
         fit_from(starts.data() + k * own_start_.size());
@@ -405,7 +412,8 @@ void check_arguments(const Model& model, const FitManyArguments& arguments,
     const bool is_parameter = bent.parameter < model.n_parameters();
     const bool fits = bent.even.empty() || bent.even.size() == model.n_bins();
     if (is_parameter && bent.width > 0.0 && fits) continue;
-    throw ArgumentError("expected parameters of the model, widths > 0 and a number per bin", "sides");
+    throw ArgumentError("expected parameters of the model, widths > 0 and a number per bin",
+                        "sides");
   }
   for (const std::size_t p : options.kept_parameters) {
     if (p < model.n_parameters()) continue;

@@ -61,6 +61,7 @@ struct Minimizer::Implementation {
   void check_problem() const;
   void fit();
   void start_elsewhere();
+  void list_forbidden_bins();
 
   MinimizeOptions options;
   std::unique_ptr<detail::LikelihoodObjective> objective;
@@ -131,6 +132,21 @@ void Minimizer::Implementation::start_elsewhere() {
   }
 }
 
+/// An evaluation stops at the first bin that leaves no likelihood.
+void Minimizer::Implementation::list_forbidden_bins() {
+  if (summary.zero_yield_bins.empty()) return;
+  const Likelihood& likelihood = objective->likelihood();
+  std::vector<double> yields(likelihood.model().n_bins());
+  likelihood.model().expected(summary.x.data(), yields.data());
+  std::vector<std::size_t> bins;
+  for (std::size_t b = 0; b < yields.size(); ++b) {
+    const bool has_likelihood =
+        yields[b] > 0.0 || (yields[b] == 0.0 && likelihood.data().counts[b] == 0.0);
+    if (!has_likelihood) bins.push_back(b);
+  }
+  if (!bins.empty()) summary.zero_yield_bins = std::move(bins);
+}
+
 Minimizer::Minimizer(const Likelihood& likelihood, const MinimizeOptions& options)
     : implementation_(std::make_unique<Implementation>(likelihood, options)) {}
 
@@ -166,6 +182,7 @@ const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
   self.set_problem(arguments);
   self.fit();
   if (self.summary.status == MinimizeStatus::infeasible_start) self.start_elsewhere();
+  if (self.summary.status == MinimizeStatus::infeasible_start) self.list_forbidden_bins();
   return self.summary;
 }
 

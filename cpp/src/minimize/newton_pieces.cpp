@@ -3,12 +3,13 @@
 #include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace nablafit::detail {
 namespace {
 
-constexpr int max_rounds = 100;
+constexpr int max_rounds = 200;
 constexpr std::size_t max_pieces = 12;
 /// Part of the predicted decrease that makes a point the next centre.
 constexpr double sufficient_part = 0.1;
@@ -16,6 +17,8 @@ constexpr double sufficient_part = 0.1;
 constexpr double farthest_rise = 3.0;
 constexpr double shortening = 0.3;
 constexpr int max_shortenings = 8;
+/// Where pieces that are needed were seen this far away, others are looked for in this part of it.
+constexpr double closer = 0.1;
 /// Weights of pieces that take no part, and relative noise of quadratic programs.
 constexpr double smallest_weight = 1e-12;
 constexpr double program_noise = 1e-12;
@@ -29,6 +32,7 @@ struct Piece {
   std::vector<double> slope;
   std::vector<double> solved;  ///< H^-1 slope
   double weight = 0.0;
+  double distance = 0.0;  ///< of the point from the centre, in standard deviations
 };
 
 /// Weights w >= 0 of sum 1 that minimise w Q w / 2 - c w, by exchanging which of them are zero.
@@ -88,7 +92,7 @@ class Bundle {
       if (needs_hessian_ && !set_curvature()) return false;
       if (!choose_step()) return false;
       if (has_converged()) return accept();
-      if (hold_at_bounds()) continue;
+      if (is_new_ || hold_at_bounds()) continue;
       try_step();
     }
     return false;
@@ -100,7 +104,7 @@ class Bundle {
       const auto weight = [](const Piece& a, const Piece& b) { return a.weight < b.weight; };
       pieces_.erase(std::min_element(pieces_.begin(), pieces_.end(), weight));
     }
-    pieces_.push_back({point.x, point.gradient, point.value, 0.0, {}, {}, 1.0});
+    pieces_.push_back({point.x, point.gradient, point.value, 0.0, {}, {}, 1.0, 0.0});
     is_new_ = true;
   }
 
@@ -128,6 +132,7 @@ class Bundle {
     for (Piece& piece : pieces_) {
       for (std::size_t j = 0; j < away.size(); ++j) away[j] = piece.x[j] - here_.point.x[j];
       arrow_multiply(curvature.structure(), curvature.hessian(), away.data(), bent.data());
+      piece.distance = std::sqrt(std::max(dot(away, bent), 0.0));
       const double offset = piece.value - dot(piece.gradient, away) + 0.5 * dot(away, bent);
       piece.offset = std::min(offset, here_.point.value) - here_.point.value;
       piece.slope = piece.gradient;
@@ -176,7 +181,22 @@ class Bundle {
     here_.projected_gradient = here_.measure(combined_slopes());
     const double limit = std::max(here_.options->edm_tolerance, here_.noise());
     return promised_ < limit && here_.projected_gradient < here_.options->gradient_tolerance &&
-           !release_bounds();
+           !come_closer(std::sqrt(limit)) && !release_bounds();
+  }
+
+  /// Forgets pieces that were seen from too far away to know what they are here, where they take
+  /// part. True if there are any.
+  bool come_closer(double limit) {
+    double farthest = 0.0;
+    for (const Piece& piece : pieces_) {
+      if (piece.weight > smallest_weight) farthest = std::max(farthest, piece.distance);
+    }
+    if (farthest <= limit) return false;
+    longest_ = closer * farthest;
+    const auto is_far = [&](const Piece& piece) { return piece.distance > longest_; };
+    pieces_.erase(std::remove_if(pieces_.begin(), pieces_.end(), is_far), pieces_.end());
+    is_new_ = true;
+    return true;
   }
 
   /// Lets go of bounds that the combined slopes pull inwards.
@@ -209,7 +229,8 @@ class Bundle {
   }
 
   void try_step() {
-    double fraction = 1.0;
+    const double length = std::sqrt(std::max(quadratic_form(step_), 0.0));
+    double fraction = length > longest_ ? longest_ / length : 1.0;
     for (std::size_t j = 0; j < step_.size(); ++j) {
       const double target = here_.point.x[j] + step_[j];
       const double end = std::clamp(target, here_.lower[j], here_.upper[j]);
@@ -224,8 +245,16 @@ class Bundle {
       if (rise > -sufficient_part * fraction * promised_) return;
       here_.accept_trial();
       needs_hessian_ = true;
+      longest_ /= closer;
       return;
     }
+  }
+
+  double quadratic_form(const std::vector<double>& step) const {
+    std::vector<double> product(step.size());
+    const Curvature& curvature = here_.curvature;
+    arrow_multiply(curvature.structure(), curvature.hessian(), step.data(), product.data());
+    return dot(step, product);
   }
 
   bool accept() {
@@ -255,7 +284,8 @@ class Bundle {
   Iterate& here_;
   std::vector<Piece> pieces_;
   std::vector<double> step_;
-  double promised_ = 0.0;  ///< decrease of the largest piece
+  double promised_ = 0.0;                                     ///< decrease of the largest piece
+  double longest_ = std::numeric_limits<double>::infinity();  ///< step, in standard deviations
   bool needs_hessian_ = true;
   bool is_new_ = true;  ///< pieces or Hessian
 };

@@ -188,6 +188,11 @@ class Fits:
             self._spread(hypothesis, starts[len(starts) - n :], row.start, scale)
         return list(starts)
 
+    @property
+    def toy_search(self) -> int | None:
+        """What `fit_many` is told about starts of toys: nothing, or not to try any others."""
+        return 0 if self.starts == 0 else None
+
     def toy_starts(
         self, hypothesis: Hypothesis, data: Data, x: FloatArray
     ) -> tuple[FloatArray, ...]:
