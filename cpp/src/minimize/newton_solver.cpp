@@ -25,6 +25,9 @@ constexpr double crawling_decrease = 1e-4;
 constexpr int max_crawls = 8;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
+/// Gain on the way to a bound that is not worth being there; steps that halve the distance crawl
+/// before it is as small.
+constexpr double negligible_gain = 3e-7;
 /// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
 /// to this part; the estimate is trusted without a new Hessian if the one before was small.
 constexpr int max_refinements = 3;
@@ -133,9 +136,26 @@ MinimizeStatus NewtonSolver::judge_failed_search() const {
 
 /// The same; but where floors make kinks, the minimum may be on one.
 MinimizeStatus NewtonSolver::settle_stall() {
-  const MinimizeStatus status = judge_failed_search();
+  MinimizeStatus status = judge_failed_search();
+  if (status == MinimizeStatus::stalled && hold_next_to_bounds()) status = judge_failed_search();
   if (status != MinimizeStatus::stalled || !here_.problem->has_floors) return status;
   return descend_between_pieces(here_) ? MinimizeStatus::converged_at_kink : status;
+}
+
+/// Holds what is so near to a bound that going there gains nothing; it may be impossible, as at the
+/// end of a root. The distance is then that of the others. False if there is nothing to hold.
+bool NewtonSolver::hold_next_to_bounds() {
+  bool changed = false;
+  for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
+    const double slope = here_.point.gradient[j];
+    const double bound = slope > 0.0 ? here_.problem->lower[j] : here_.problem->upper[j];
+    const double gain = slope * (here_.point.x[j] - bound);
+    if (!here_.active.is_free(j) || slope == 0.0 || !(gain < negligible_gain)) continue;
+    here_.active.set(j, ParameterState::at_bound);
+    changed = true;
+  }
+  if (changed) step_.choose_carefully();
+  return changed;
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a
