@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,12 +45,27 @@ py::dict to_dict(FitManyResult&& result) {
   arrays["edm"] = own(std::move(result.edm));
   arrays["iterations"] = own(std::move(result.iterations));
   arrays["n_gradients"] = own(std::move(result.n_gradients));
+  arrays["n_starts"] = own(std::move(result.n_starts));
+  arrays["lowered"] = own(std::move(result.lowered));
+  arrays["apart"] = own(std::move(result.apart));
   return arrays;
+}
+
+using Sides = std::vector<std::tuple<std::size_t, double, double, std::vector<double>>>;
+
+/// Parameters, centres, widths and even changes per bin of what is tried on other sides.
+std::vector<TwoSided> sides_of(const Sides& sides) {
+  std::vector<TwoSided> result;
+  for (const auto& [parameter, center, width, even] : sides) {
+    result.push_back({parameter, center, width, even});
+  }
+  return result;
 }
 
 py::tuple fit_many_of(const Model& model, std::size_t n_fits, const py::dict& arrays,
                       const MinimizeOptions& options, std::vector<std::size_t> kept_parameters,
-                      std::size_t n_threads, py::object progress) {
+                      std::size_t n_random, std::uint64_t seed, std::size_t n_retries,
+                      const Sides& sides, std::size_t n_threads, py::object progress) {
   const std::size_t n = model.n_parameters();
   FitManyArguments arguments;
   arguments.n_fits = n_fits;
@@ -60,7 +76,8 @@ py::tuple fit_many_of(const Model& model, std::size_t n_fits, const py::dict& ar
   arguments.fixed = rows_of<char, bool>(arrays["fixed"], n, "fixed");
   arguments.lower = numbers_of(arrays, "lower", n);
   arguments.upper = numbers_of(arrays, "upper", n);
-  const FitManyOptions settings{options, std::move(kept_parameters)};
+  FurtherStarts elsewhere{n_random, seed, 1.0, n_retries, sides_of(sides)};
+  const FitManyOptions settings{options, std::move(kept_parameters), std::move(elsewhere)};
   PythonPoll poll(n_threads, std::move(progress));
   FitManyResult result;
   {
@@ -138,8 +155,9 @@ py::tuple status_names() {
 void bind_batch(py::module_& module) {
   module.attr("FIT_STATUSES") = status_names();
   module.def("fit_many", &fit_many_of, py::arg("model"), py::arg("n_fits"), py::kw_only(),
-             py::arg("arrays"), py::arg("options"), py::arg("kept_parameters"),
-             py::arg("n_threads"), py::arg("progress"),
+             py::arg("arrays"), py::arg("options"), py::arg("kept_parameters"), py::arg("n_random"),
+             py::arg("seed"), py::arg("n_retries"), py::arg("sides"), py::arg("n_threads"),
+             py::arg("progress"),
              "Results as a dictionary of arrays, and the exception that stopped the call or None.");
   module.def("generate_toys", &toys_of, py::arg("model"), py::arg("x"), py::kw_only(), py::arg("n"),
              py::arg("seed"), py::arg("start"), py::arg("randomize"), py::arg("global_observables"),

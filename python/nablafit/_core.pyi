@@ -466,6 +466,10 @@ def fit_many(
     arrays: dict[str, NDArray[Any] | None],
     options: MinimizeOptions,
     kept_parameters: list[int],
+    n_random: int,
+    seed: int,
+    n_retries: int,
+    sides: list[tuple[int, float, float, list[float]]],
     n_threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[dict[str, Any], BaseException | None]: ...

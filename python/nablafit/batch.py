@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from ._arrays import (
 )
 from ._results.provenance import batch_origin, merged_origin, read_origin
 from ._results.record import Archive
+from ._starts import bends, check_starts
 from .data import Data
 from .errors import ArgumentError, finished, located
 from .minimizers.newton import minimize_options, status_name
@@ -204,7 +205,18 @@ def _fix_rows(
 DataSets: TypeAlias = "Data | Toys | Sequence[Data] | ArrayLike"
 
 FORMAT = "nablafit.FitManyResult/1"
-_PER_FIT = ("value", "constant", "edm", "status_codes", "iterations", "n_gradients")
+_PER_FIT = (
+    "value",
+    "constant",
+    "edm",
+    "status_codes",
+    "iterations",
+    "n_gradients",
+)
+# The same of further starts; version 0.1 had none.
+_PER_SEARCH = ("n_starts", "lowered", "apart")
+# Starts where a fit found no minimum.
+_RETRIES = 8
 STATUSES = tuple(map(status_name, _core.FIT_STATUSES))
 """Names of the status codes, in order."""
 _VALID = np.array([name.startswith("converged") for name in STATUSES])
@@ -233,15 +245,26 @@ class FitManyResult(Archive, format=FORMAT):
     status_codes: NDArray[np.int8]
     """Positions in `nablafit.batch.STATUSES`; see `status`."""
     iterations: NDArray[np.int32]
+    """From all starts."""
     n_gradients: NDArray[np.int32]
+    """From all starts."""
     complete: bool = True
     """False if the call was interrupted: fits that were not done have status "not_fitted"."""
     origin: Mapping[str, Any] | None = None
     """What the fits were made from, as plain data: "model", its digest, "data", the digests of all
     data sets of each call together, "options" and "versions". Not part of equality."""
+    n_starts: NDArray[np.int32] | None = None
+    """Starts that were tried: 1 where the usual one was enough. None in results of version 0.1, as
+    the next two."""
+    lowered: FloatArray | None = None
+    """How far the minimum is below that from the usual start, in -log L; 0 if it is the same,
+    infinite where the usual start leads to none."""
+    apart: FloatArray | None = None
+    """Largest difference between the minima that were found, in -log L; 0 if there is one."""
 
     def __post_init__(self) -> None:
-        for array in (self.x, self.errors, *(getattr(self, name) for name in _PER_FIT)):
+        names = (*_PER_FIT, *_PER_SEARCH)
+        for array in (self.x, self.errors, *(getattr(self, name) for name in names)):
             if array is not None:
                 array.setflags(write=False)
 
@@ -262,7 +285,7 @@ class FitManyResult(Archive, format=FORMAT):
     def first(self, n: int) -> FitManyResult:
         """Return the first `n` fits."""
         errors = None if self.errors is None else self.errors[:n]
-        members = {name: getattr(self, name)[:n] for name in _PER_FIT}
+        members = {name: getattr(self, name)[:n] for name in (*_PER_FIT, *self._searched())}
         complete = "not_fitted" not in self.status[:n]
         return replace(self, x=self.x[:n], errors=errors, complete=complete, **members)
 
@@ -283,6 +306,23 @@ class FitManyResult(Archive, format=FORMAT):
         return dict(Counter(self.status).most_common())
 
     @property
+    def n_rescued(self) -> int:
+        """Number of fits that found a minimum from another start only."""
+        return 0 if self.lowered is None else int(np.sum(self.valid & np.isinf(self.lowered)))
+
+    @property
+    def n_lowered(self) -> int:
+        """Number of fits that found a lower minimum from another start."""
+        if self.lowered is None:
+            return 0
+        return int(np.sum((self.lowered > 0.0) & np.isfinite(self.lowered)))
+
+    @property
+    def n_several(self) -> int:
+        """Number of fits that found several minima."""
+        return 0 if self.apart is None else int(np.sum(self.apart > 0.0))
+
+    @property
     def nll(self) -> FloatArray:
         """-log L at the minima."""
         return self.value + self.constant
@@ -294,11 +334,27 @@ class FitManyResult(Archive, format=FORMAT):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.status_counts.items())
+        parts = [f"{len(self)} fits ({counts})", f"{len(self.parameters)} kept"]
+        parts += self.notes()
         end = "" if self.complete else "; interrupted"
-        return f"<FitManyResult: {len(self)} fits ({counts}), {len(self.parameters)} kept{end}>"
+        return f"<FitManyResult: {', '.join(parts)}{end}>"
+
+    def notes(self) -> tuple[str, ...]:
+        """Say how often other starts than the usual one mattered; empty if they never did."""
+        counts = (
+            (self.n_rescued, "valid from another start only"),
+            (self.n_several, "with several minima"),
+            (self.n_lowered, "lower from another start"),
+        )
+        return tuple(f"{count} {what}" for count, what in counts if count)
+
+    def _searched(self) -> tuple[str, ...]:
+        """Return the members about further starts that there are."""
+        return tuple(name for name in _PER_SEARCH if getattr(self, name) is not None)
 
     def _members(self) -> dict[str, NDArray[Any]]:
-        members: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _PER_FIT}
+        names = (*_PER_FIT, *self._searched())
+        members: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in names}
         members |= {"x": self.x, "complete": np.array(self.complete)}
         members["parameters"] = np.array(self.parameters, dtype=np.str_)
         return members if self.errors is None else members | {"errors": self.errors}
@@ -310,8 +366,10 @@ class FitManyResult(Archive, format=FORMAT):
     @classmethod
     def _from_members(cls, members: Mapping[str, NDArray[Any]]) -> FitManyResult:
         parameters = tuple(members["parameters"].tolist())
+        types: dict[str, type[np.generic]] = {"status_codes": np.int8}
+        types |= dict.fromkeys(("iterations", "n_gradients", "n_starts"), np.int32)
         shape = (len(members["value"]), len(parameters))
-        types = {"status_codes": np.int8, "iterations": np.int32, "n_gradients": np.int32}
+        given = (*_PER_FIT, *(name for name in _PER_SEARCH if name in members))
         errors = members.get("errors")
         return cls(
             parameters=parameters,
@@ -319,7 +377,7 @@ class FitManyResult(Archive, format=FORMAT):
             errors=None if errors is None else errors.astype(float).reshape(shape),
             complete=bool(members["complete"]),
             origin=read_origin(members),
-            **{name: members[name].astype(types.get(name, np.float64)) for name in _PER_FIT},
+            **{name: members[name].astype(types.get(name, np.float64)) for name in given},
         )
 
     @classmethod
@@ -333,13 +391,17 @@ class FitManyResult(Archive, format=FORMAT):
                 message = "has other parameters than the first result"
                 raise located(ArgumentError, message, f"results[{i}]")
         errors = [r.errors for r in results if r.errors is not None]
+        searched = [name for name in _PER_SEARCH if all(name in r._searched() for r in results)]
         return cls(
             parameters=first.parameters,
             x=np.concatenate([r.x for r in results]),
             errors=np.concatenate(errors) if len(errors) == len(results) else None,
             complete=all(r.complete for r in results),
             origin=merged_origin([r.origin for r in results], "results"),
-            **{name: np.concatenate([getattr(r, name) for r in results]) for name in _PER_FIT},
+            **{
+                name: np.concatenate([getattr(r, name) for r in results])
+                for name in (*_PER_FIT, *searched)
+            },
         )
 
 
@@ -354,6 +416,8 @@ def fit_many(
     errors: bool = True,
     tolerance: float | None = None,
     max_calls: int | None = None,
+    starts: int | None = None,
+    seed: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> FitManyResult:
@@ -386,6 +450,14 @@ def fit_many(
         Compute standard deviations too.
     tolerance, max_calls
         As in `nablafit.fit`.
+    starts : int, optional
+        Random starts of every fit besides its own; the lowest minimum counts, as in `nablafit.fit`.
+        By default those that pay: up to eight where a fit finds no minimum and, where parameters
+        change the expected events alike on both sides of their centre, their other sides if the
+        likelihood there is not much lower. 0 means the usual start alone. The result says how often
+        it mattered.
+    seed : int
+        Random seed for these starts. They depend on it and on the data of the fit alone.
     n_threads : int, optional
         By default the environment variable NABLAFIT_NUM_THREADS, else the processors that this
         process may run on. Results are bitwise identical for any number of threads.
@@ -411,13 +483,51 @@ def fit_many(
     arrays, n_fits = batch_input(model, data, initial, bounds, fixed)
     kept = [model.index(name) for name in names]
     found, exception = fit_arrays(
-        model, arrays, n_fits, kept, options, errors=errors, n_threads=n_threads, progress=progress
+        model,
+        arrays,
+        n_fits,
+        kept,
+        options,
+        errors=errors,
+        elsewhere=further(model, starts, seed),
+        n_threads=n_threads,
+        progress=progress,
     )
     sets = (arrays["counts"], arrays["global_observables"])
-    origin = batch_origin(model, sets, {**vars(options), "errors": errors})
+    recorded = {**vars(options), "errors": errors, "starts": starts, "seed": seed}
+    origin = batch_origin(model, sets, recorded)
     codes = found.pop("status")
     result = FitManyResult(parameters=names, status_codes=codes, origin=origin, **found)
     return finished(result, exception)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Further:
+    """Where fits start besides their own start, as the core takes it."""
+
+    n_random: int = 0
+    seed: int = 0
+    n_retries: int = 0
+    sides: list[tuple[int, float, float, list[float]]] = field(default_factory=list)
+
+
+def further(model: Model, starts: int | None, seed: int) -> Further:
+    """Return where fits of a model start as well, see `fit_many`."""
+    if starts is not None:
+        check_starts(starts)
+    if not 0 <= seed < 2**64:
+        message = f"expected a number from 0 to {2**64 - 1}, got {seed}"
+        raise located(ArgumentError, message, "seed")
+    if starts == 0:
+        return Further(seed=seed)
+    bent = bends(model)
+    columns = (bent.parameters, bent.centers, bent.widths, bent.even)
+    return Further(
+        n_random=starts or 0,
+        seed=seed,
+        n_retries=_RETRIES,
+        sides=list(zip(*(column.tolist() for column in columns), strict=True)),
+    )
 
 
 def fit_arrays(
@@ -428,6 +538,7 @@ def fit_arrays(
     options: FitOptions,
     *,
     errors: bool,
+    elsewhere: Further = Further(),
     n_threads: int | None,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[dict[str, Any], BaseException | None]:
@@ -442,6 +553,7 @@ def fit_arrays(
         arrays=dict(arrays),
         options=minimize_options(options, kind, diagnostics=False),
         kept_parameters=list(kept),
+        **vars(elsewhere),
         n_threads=thread_count(n_threads),
         progress=progress,
     )

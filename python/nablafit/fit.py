@@ -175,7 +175,7 @@ def likelihood_of(
 
 
 def _minimize(minimize: _Minimize, problem: FitProblem, options: FitOptions) -> Minimum:
-    """Minimise where there is something to do; only the native minimiser repairs a bad start."""
+    """Minimise where there is something to do, from a point where there is a likelihood."""
     n = problem.initial.size
     at_start = problem.likelihood.status(problem.initial)
     if problem.free.size == 0:
@@ -184,8 +184,14 @@ def _minimize(minimize: _Minimize, problem: FitProblem, options: FitOptions) -> 
             status, message = "forbidden_start", at_start.message
         return Minimum(problem.initial, status, message, np.zeros((n, n)), 0.0, 1, 0)
     if not at_start and minimize is not _newton.minimize:
-        message = f"The likelihood is zero at the start, {at_start.message}: choose `initial`."
-        return Minimum(problem.initial, "forbidden_start", message, None, np.inf, 1, 0)
+        start = _newton.feasible_start(problem)
+        if start is None:
+            message = (
+                f"The likelihood is zero at the start, {at_start.message}, and at every point "
+                "tried: choose `initial`."
+            )
+            return Minimum(problem.initial, "forbidden_start", message, None, np.inf, 1, 0)
+        problem = replace(problem, initial=start)
     return minimize(problem, options)
 
 

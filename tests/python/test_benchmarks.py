@@ -145,6 +145,10 @@ def test_quality_of_a_small_workspace(small: Path, tmp_path: Path) -> None:
     assert (tmp_path / "quality_migrad.png").stat().st_size > 1000
 
 
+def test_minima_of_toys_of_a_directory(small: Path) -> None:
+    run_script("toy_minima.py", small.parent, "--toys", 20)
+
+
 def test_rivals_on_a_small_workspace(small: Path, tmp_path: Path) -> None:
     output = tmp_path / "numbers.json"
     skip = [word for tool in ("pyhf JAX", "RooFit", "NextStat") for word in ("--skip", tool)]

@@ -145,7 +145,9 @@ def test_failure_is_data(likelihood: nf.Likelihood) -> None:
     assert "raise max_calls" in stopped.message
     far = {"initial": {"mu": -20.0}, "bounds": {"mu": (-30.0, 10.0)}}
     assert nf.fit(likelihood, **far).valid
-    forbidden = nf.fit(likelihood, minimizer="minuit", **far)
+    assert nf.fit(likelihood, minimizer="minuit", **far).valid
+    nowhere = {"initial": {"mu": -20.0}, "bounds": {"mu": (-30.0, -19.0)}}
+    forbidden = nf.fit(likelihood, minimizer="minuit", **nowhere)
     assert forbidden.status == "forbidden_start"
     assert "signal_region[" in forbidden.message
     assert forbidden.covariance is None

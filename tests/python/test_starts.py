@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import nablafit as nf
-from nablafit.infer._starts import bends, further_starts
+from nablafit._starts import bends, further_starts
 from profile_models import load
 
 MU = {"name": "mu", "type": "normfactor", "data": None}

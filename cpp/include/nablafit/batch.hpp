@@ -56,11 +56,36 @@ struct FitManyArguments {
   Rows<double> upper;               ///< [n_parameters]; default: those of the model
 };
 
+/// A parameter that changes the expected events alike on both sides of a centre, so that there may
+/// be a minimum on either.
+struct TwoSided {
+  std::size_t parameter;
+  double center;
+  double width;  ///< > 0: a typical change
+  /// Per bin, how many events a change by the width changes alike on both sides, as an absolute
+  /// value: where that hardly matters for the data of a fit, nothing is tried. Empty: unknown.
+  std::vector<double> even;
+};
+
+/// Where fits start besides their own start; the lowest minimum counts.
+struct FurtherStarts {
+  /// Random starts of every fit, see draw_starts. They depend on the seed and on the data of the
+  /// fit alone.
+  std::size_t n_random = 0;
+  std::uint64_t seed = 0;
+  double spread = 1.0;
+  /// Where none of these leads to a minimum: at most so many more, the initial values first.
+  std::size_t n_retries = 8;
+  /// Parameters that are tried on their other sides, where the likelihood is not much lower there.
+  std::vector<TwoSided> sides;
+};
+
 struct FitManyOptions {
   /// `covariance` full is treated as errors; `diagnostics` only costs time.
   MinimizeOptions minimize = without_diagnostics();
   /// Parameters whose values and errors to keep, in this order; empty: all.
   std::vector<std::size_t> kept_parameters;
+  FurtherStarts elsewhere;
 
   static MinimizeOptions without_diagnostics() {
     MinimizeOptions options;
@@ -100,12 +125,19 @@ struct FitManyResult {
   std::vector<double> constant;  ///< -log of the saturated likelihood of the fit's data
   std::vector<double> edm;
   std::vector<FitStatus> status;
-  std::vector<std::int32_t> iterations;
-  std::vector<std::int32_t> n_gradients;
+  std::vector<std::int32_t> iterations;   ///< from all starts
+  std::vector<std::int32_t> n_gradients;  ///< likewise
+  std::vector<std::int32_t> n_starts;     ///< that were tried
+  /// By how much the lowest minimum is below that from the fit's own start, in -log L: 0 if it is
+  /// the same, infinite if the own start led to none, or nothing did.
+  std::vector<double> lowered;
+  /// Largest difference between the minima that were found, in -log L; 0 if there is one.
+  std::vector<double> apart;
 };
 
 /// Fits one model many times. Fits are independent, so results are bitwise identical for any number
-/// of threads and any order. A fit that fails has a status and does not affect the others. Throws
+/// of threads and any order. A fit that fails is tried from further starts; if all of them fail it
+/// has the status of the first, and does not affect the others. Throws
 /// ArgumentError for numbers of rows that are neither 0, 1 nor n_fits and for kept parameters that
 /// do not exist.
 NABLAFIT_API FitManyResult fit_many(const Model& model, const FitManyArguments& arguments,

@@ -5,9 +5,11 @@
 /// held; the others take a Newton step from the arrow-form Hessian, confined to the bounds by an
 /// active set on the quadratic model, and shortened until the value decreases enough. Indefinite
 /// Hessians are modified to positive definite ones; kinks of piecewise interpolation act as
-/// temporary bounds. Where the yields of bins without events reach zero, the boundary of the domain
-/// is approached from inside, by a primal-dual interior-point method. Where the likelihood is zero
-/// at the start and nearby, a few points drawn from the ranges of the parameters are tried.
+/// temporary bounds, and where floors of yields are in the way the largest of the smooth pieces
+/// that meet there is minimised. Where the yields of bins without events reach zero, the boundary
+/// of the domain is approached from inside, by a primal-dual interior-point method. Where the
+/// likelihood is zero at the start and nearby, a few points drawn from the ranges of the parameters
+/// are tried.
 #ifndef NABLAFIT_MINIMIZE_HPP
 #define NABLAFIT_MINIMIZE_HPP
 
@@ -49,7 +51,7 @@ struct MinimizeOptions {
 
 enum class MinimizeStatus {
   converged,          ///< the conditions for a minimum hold
-  converged_at_kink,  ///< they hold for one-sided derivatives, at a kink
+  converged_at_kink,  ///< they hold for one-sided derivatives, at a kink, or where a floor begins
   /// The minimum is where yields of bins without events are zero, to 1e-10 per bin in -log L.
   converged_at_zero_yield,
   iteration_limit,
@@ -111,8 +113,9 @@ struct MinimizeSummary {
   /// Standard deviations; 0 for fixed parameters and those pushed against a bound (by a slope above
   /// 1e-3 in units of the error along the parameter), infinite for parameters without effect or in
   /// a direction without curvature, NaN where there is no minimum or the Hessian overflows. At a
-  /// kink the Hessian is the mean of both sides; where yields are zero it is that along the
-  /// boundary, and errors are not valid. Empty if not requested.
+  /// kink the Hessian is the mean of both sides, where a floor begins weighted so that the
+  /// gradients cancel; where yields are zero it is that along the boundary, and errors are not
+  /// valid. Empty if not requested.
   std::vector<double> errors;
   std::vector<double> covariance;  ///< row-major; empty unless requested, or if interrupted
 };

@@ -1,11 +1,15 @@
 #include "nablafit/batch.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
 
+#include "arrow/factorization.hpp"
 #include "evaluate/compiled_likelihood.hpp"
+#include "minimize/likelihood_objective.hpp"
 #include "nablafit/error.hpp"
 #include "util/array_size.hpp"
 #include "util/polled_run.hpp"
@@ -14,8 +18,26 @@ namespace nablafit {
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Fits that a thread takes at a time: few, for fits differ in length.
 constexpr std::size_t chunk_size = 4;
+/// Displacements on the other side that are tried, in widths: one, or this if it is less than that.
+constexpr double nearby = 0.4;
+/// A parameter there is worth a fit if -log L rises by less than this times the displacement
+/// squared (a constraint term alone makes a half), and not worth a closer look if it rises by more
+/// than that.
+constexpr double promising_rise = 0.2;
+constexpr double hopeless_rise = 20.0;
+/// Where an even change by a width, times the residual that pulls at it, is less than this in
+/// -log L, the constraint term outweighs it by far.
+constexpr double smallest_pull = 0.4;
+/// Displacement in widths below which both sides are others.
+constexpr double central = 0.3;
+/// Fits of this kind from one minimum, and how often they start anew from a lower one.
+constexpr std::size_t most_sides = 2;
+constexpr int most_rounds = 3;
+/// Differences of -log L that tell two minima apart; more where that is large.
+constexpr double smallest_difference = 1e-5;
 
 /// Stored global observables and no events: valid data to begin with.
 Data standard_data(const Model& model) {
@@ -29,6 +51,217 @@ void copy_row(const Rows<T>& rows, std::size_t fit, std::size_t length, std::vec
   target.assign(row, row + length);
 }
 
+bool differ(double a, double b) {
+  return std::abs(a - b) > smallest_difference * (1.0 + 1e-3 * std::min(std::abs(a), std::abs(b)));
+}
+
+/// A seed for data, the same wherever they are in a batch.
+std::uint64_t seed_of(const Data& data, std::uint64_t seed) {
+  const auto mix = [&seed](double number) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &number, sizeof bits);
+    seed = (seed ^ bits) * 0x9E3779B97F4A7C15U;
+    seed ^= seed >> 32U;
+  };
+  for (const double number : data.counts) mix(number);
+  for (const double number : data.global_observables) mix(number);
+  return seed;
+}
+
+/// The lowest of the minima that one fit leads to from several starts.
+class Lowest {
+ public:
+  void begin(const MinimizeSummary& own) {
+    best_ = &own;
+    own_value_ = is_minimum(own.status) ? own.value : infinity;
+    highest_ = is_found() ? own.value : -infinity;
+    n_starts_ = 1;
+    iterations_ = own.iterations;
+    n_gradients_ = own.n_gradients;
+  }
+
+  /// True if this is the lowest, or the first.
+  bool add(const MinimizeSummary& other) {
+    ++n_starts_;
+    iterations_ += other.iterations;
+    n_gradients_ += other.n_gradients;
+    if (!is_minimum(other.status)) return false;
+    highest_ = std::max(highest_, other.value);
+    if (is_found() && !(other.value < best_->value && differ(other.value, best_->value))) {
+      return false;
+    }
+    copy_ = other;
+    best_ = &copy_;
+    return true;
+  }
+
+  /// What own fits refer to is about to change.
+  void keep() {
+    if (best_ == &copy_) return;
+    copy_ = *best_;
+    best_ = &copy_;
+  }
+
+  bool is_found() const { return is_minimum(best_->status); }
+  const MinimizeSummary& best() const { return *best_; }
+
+  void write(std::size_t i, FitManyResult& result) const {
+    result.iterations[i] = iterations_;
+    result.n_gradients[i] = n_gradients_;
+    result.n_starts[i] = n_starts_;
+    result.lowered[i] = is_found() ? own_value_ - best_->value : infinity;
+    const bool is_apart = is_found() && differ(highest_, best_->value);
+    result.apart[i] = is_apart ? highest_ - best_->value : 0.0;
+  }
+
+ private:
+  const MinimizeSummary* best_ = nullptr;
+  MinimizeSummary copy_;
+  double own_value_ = 0.0;  ///< infinite if the own start led to no minimum
+  double highest_ = 0.0;    ///< of the minima; not finite without any
+  std::int32_t n_starts_ = 0, iterations_ = 0, n_gradients_ = 0;
+};
+
+/// A point and how much higher -log L is there than at a minimum.
+struct Place {
+  double rise;
+  std::vector<double> x;
+
+  bool operator<(const Place& other) const { return rise < other.rise; }
+};
+
+/// Looks from a minimum for places where others may begin.
+class OtherSides {
+ public:
+  explicit OtherSides(const Likelihood& likelihood)
+      : objective_(likelihood),
+        factors_(objective_.structure()),
+        yields_(likelihood.model().n_bins()),
+        gradient_(likelihood.model().n_parameters()),
+        step_(gradient_.size()),
+        column_(gradient_.size()) {
+    const detail::ArrowStructure& structure = objective_.structure();
+    hessian_.dense.resize(structure.n_dense() * structure.n_dense());
+    hessian_.coupling.resize(structure.n_local() * structure.n_dense());
+    hessian_.blocks.resize(structure.n_blocks() == 0 ? 0 : structure.block_entries.back());
+  }
+
+  /// Keeps references to all.
+  void begin(const MinimizeSummary& minimum, const std::vector<double>& lower,
+             const std::vector<double>& upper, const std::vector<char>& fixed) {
+    minimum_ = &minimum;
+    lower_ = &lower;
+    upper_ = &upper;
+    fixed_ = &fixed;
+    free_.assign(fixed.size(), 0);
+    for (std::size_t j = 0; j < fixed.size(); ++j) {
+      const bool is_held = (minimum.x[j] <= lower[j] && minimum.gradient[j] > 0.0) ||
+                           (minimum.x[j] >= upper[j] && minimum.gradient[j] < 0.0);
+      free_[j] = fixed[j] == 0 && lower[j] < upper[j] && !is_held ? 1 : 0;
+    }
+    objective_.likelihood().model().expected(minimum.x.data(), yields_.data());
+    has_factors_ = is_quadratic_ = false;
+  }
+
+  /// The lowest of the places, each with one parameter on its other side and the others where the
+  /// quadratic model at the minimum has them.
+  const std::vector<Place>& find(const std::vector<TwoSided>& sides) {
+    places_.clear();
+    for (const TwoSided& bent : sides) {
+      if ((*fixed_)[bent.parameter] == 0 && matters(bent)) look_aside(bent);
+    }
+    std::sort(places_.begin(), places_.end());
+    if (places_.size() > most_sides) places_.resize(most_sides);
+    return places_;
+  }
+
+ private:
+  /// Along the parameter, the even part of its change, times the residual (n - yield) / yield, must
+  /// outweigh the constraint term for a second minimum.
+  bool matters(const TwoSided& bent) const {
+    if (bent.even.empty()) return true;
+    const std::vector<double>& counts = objective_.likelihood().data().counts;
+    double pull = 0.0;
+    for (std::size_t b = 0; b < yields_.size(); ++b) {
+      const double scale = std::max(std::abs(yields_[b]), bent.even[b]);
+      if (bent.even[b] > 0.0) pull += std::abs(counts[b] - yields_[b]) * bent.even[b] / scale;
+    }
+    return !(pull < smallest_pull);
+  }
+
+  void factorize() {
+    if (has_factors_) return;
+    has_factors_ = true;
+    const double* x = minimum_->x.data();
+    objective_.value_and_gradient(x, gradient_.data());
+    is_quadratic_ = objective_.hessian(x, hessian_) && factors_.factorize(hessian_, free_.data());
+  }
+
+  void look_aside(const TwoSided& bent) {
+    factorize();
+    const std::size_t p = bent.parameter;
+    const double away = (minimum_->x[p] - bent.center) / bent.width;
+    if (is_quadratic_ && free_[p] != 0) {
+      std::fill(column_.begin(), column_.end(), 0.0);
+      column_[p] = 1.0;
+      factors_.solve(column_.data(), column_.data());
+    }
+    for (const double least : {1.0, nearby}) {
+      const double reach = std::max(std::abs(away), least);
+      if (least == nearby && reach >= 1.0) break;
+      const double shift = std::copysign(reach, away) * bent.width;
+      const double promising = promising_rise * std::min(reach * reach, 1.0);
+      look_at(p, bent.center - shift, promising);
+      if (std::abs(away) < central) look_at(p, bent.center + shift, promising);
+    }
+  }
+
+  void look_at(std::size_t p, double target, double promising) {
+    std::vector<double>& x = place_.x;
+    x = minimum_->x;
+    x[p] = std::clamp(target, (*lower_)[p], (*upper_)[p]);
+    if (x[p] == minimum_->x[p]) return;
+    if (!evaluate() || place_.rise > hopeless_rise) return;
+    const Place unrelaxed = place_;
+    if (is_quadratic_ && (!relax(p) || !evaluate() || unrelaxed < place_)) place_ = unrelaxed;
+    if (place_.rise < promising) places_.push_back(place_);
+  }
+
+  /// False if there is no likelihood.
+  bool evaluate() {
+    const Evaluation there = objective_.value_and_gradient(place_.x.data(), gradient_.data());
+    place_.rise = there.value - minimum_->value;
+    return there.status == EvaluationStatus::ok;
+  }
+
+  /// A Newton step of all but the parameter, with the Hessian at the minimum.
+  bool relax(std::size_t p) {
+    factors_.solve(gradient_.data(), step_.data());
+    const double part = free_[p] != 0 ? step_[p] / column_[p] : 0.0;
+    for (std::size_t j = 0; j < step_.size(); ++j) {
+      if (free_[j] == 0 || j == p) continue;
+      const double target = place_.x[j] - (step_[j] - part * column_[j]);
+      place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
+    }
+    return std::isfinite(part);
+  }
+
+  detail::LikelihoodObjective objective_;
+  detail::ArrowHessian hessian_;
+  detail::ArrowFactorization factors_;
+  bool has_factors_ = false;   ///< was asked for them
+  bool is_quadratic_ = false;  ///< the Hessian is positive definite
+  const MinimizeSummary* minimum_ = nullptr;
+  const std::vector<double>* lower_ = nullptr;
+  const std::vector<double>* upper_ = nullptr;
+  const std::vector<char>* fixed_ = nullptr;
+  std::vector<char> free_;
+  std::vector<double> yields_, gradient_, step_;
+  std::vector<double> column_;  ///< of the inverse Hessian
+  Place place_;
+  std::vector<Place> places_;
+};
+
 /// One thread's fits: its own copy of the data, exchanged in place, and its own minimiser.
 class FitWorker {
  public:
@@ -36,7 +269,10 @@ class FitWorker {
       : arguments_(arguments),
         options_(options),
         data_(std::make_shared<detail::CompiledLikelihood>(model, standard_data(model))),
-        minimizer_(likelihood_of(data_), options.minimize) {}
+        minimizer_(likelihood_of(data_), options.minimize) {
+    if (options.elsewhere.sides.empty()) return;
+    sides_ = std::make_unique<OtherSides>(minimizer_.likelihood());
+  }
 
   /// Throws Interrupted, and leaves the fit undone, if it was stopped.
   void fit(std::size_t i, FitManyResult& result) {
@@ -44,11 +280,15 @@ class FitWorker {
       set_data(i);
       result.constant[i] = data_->constant;
       const std::size_t n = data_->model.n_parameters();
+      problem_.start.clear();
       copy_row(arguments_.starts, i, n, problem_.start);
       copy_row(arguments_.fixed, i, n, problem_.fixed);
       copy_row(arguments_.lower, i, n, problem_.lower);
       copy_row(arguments_.upper, i, n, problem_.upper);
-      store(detail::uninterrupted(minimizer_.minimize(problem_)), i, result);
+      lowest_.begin(detail::uninterrupted(minimizer_.minimize(problem_)));
+      if (lowest_.best().status != MinimizeStatus::unbounded) start_elsewhere();
+      store(lowest_.best(), i, result);
+      lowest_.write(i, result);
     } catch (const ArgumentError&) {
       result.status[i] = FitStatus::invalid_input;
     } catch (const Interrupted&) {
@@ -79,12 +319,63 @@ class FitWorker {
     observables_ = observables;
   }
 
+  void start_elsewhere() {
+    const FurtherStarts& elsewhere = options_.elsewhere;
+    const std::size_t n_retries = lowest_.is_found() ? 0 : elsewhere.n_retries;
+    const std::size_t n_random = elsewhere.n_random + n_retries;
+    if (n_random > 0) {
+      lowest_.keep();
+      const Model& model = data_->model;
+      own_start_ = problem_.start.empty() ? model.initial() : problem_.start;
+      if (n_retries > 0 && own_start_ != model.initial()) fit_from(model.initial().data());
+      const std::vector<double> starts = draw_starts(
+          model, data_->data, n_random, seed_of(data_->data, elsewhere.seed), elsewhere.spread);
+      for (std::size_t k = 0; k < n_random; ++k) {
+        if (k >= elsewhere.n_random && lowest_.is_found()) break;
+        fit_from(starts.data() + k * own_start_.size());
+      }
+    }
+    int n_rounds = 0;
+    while (sides_ && lowest_.is_found() && n_rounds < most_rounds && try_sides()) ++n_rounds;
+  }
+
+  /// True if this leads to a lower minimum. What is fixed stays.
+  bool fit_from(const double* start) {
+    problem_.start.assign(start, start + data_->model.n_parameters());
+    const std::vector<char>& fixed = fixed_flags();
+    for (std::size_t p = 0; p < fixed.size(); ++p) {
+      if (fixed[p] != 0) problem_.start[p] = own_start_[p];
+    }
+    return lowest_.add(detail::uninterrupted(minimizer_.minimize(problem_)));
+  }
+
+  /// From the lowest minimum, fits with single parameters moved to their other sides, those where
+  /// -log L is lowest. True if they find a lower one.
+  bool try_sides() {
+    const MinimizeSummary& best = lowest_.best();
+    sides_->begin(best, of_model(problem_.lower, data_->model.lower()),
+                  of_model(problem_.upper, data_->model.upper()), fixed_flags());
+    const std::vector<Place>& places = sides_->find(options_.elsewhere.sides);
+    if (places.empty()) return false;
+    lowest_.keep();
+    own_start_ = lowest_.best().x;
+    bool is_lower = false;
+    for (const Place& place : places) is_lower |= fit_from(place.x.data());
+    return is_lower;
+  }
+
+  template <typename T>
+  static const std::vector<T>& of_model(const std::vector<T>& given, const std::vector<T>& model) {
+    return given.empty() ? model : given;
+  }
+  const std::vector<char>& fixed_flags() const {
+    return of_model(problem_.fixed, data_->model.fixed());
+  }
+
   void store(const MinimizeSummary& summary, std::size_t i, FitManyResult& result) const {
     result.status[i] = static_cast<FitStatus>(summary.status);
     result.value[i] = summary.value;
     result.edm[i] = summary.edm;
-    result.iterations[i] = summary.iterations;
-    result.n_gradients[i] = summary.n_gradients;
     const bool has_errors = !result.errors.empty() && !summary.errors.empty();
     for (std::size_t k = 0; k < result.n_kept; ++k) {
       const std::size_t p = options_.kept_parameters[k];
@@ -98,6 +389,9 @@ class FitWorker {
   std::shared_ptr<detail::CompiledLikelihood> data_;
   Minimizer minimizer_;
   MinimizeArguments problem_;
+  Lowest lowest_;
+  std::unique_ptr<OtherSides> sides_;  ///< of the same data, if there are any
+  std::vector<double> own_start_;
   const double* counts_ = nullptr;  ///< rows that data_ holds; null if it holds neither
   const double* observables_ = nullptr;
 };
@@ -119,6 +413,13 @@ void check_arguments(const Model& model, const FitManyArguments& arguments,
   check_rows("fixed", arguments.fixed.n_rows, n);
   check_rows("lower", arguments.lower.n_rows, n);
   check_rows("upper", arguments.upper.n_rows, n);
+  for (const TwoSided& bent : options.elsewhere.sides) {
+    const bool is_parameter = bent.parameter < model.n_parameters();
+    const bool fits = bent.even.empty() || bent.even.size() == model.n_bins();
+    if (is_parameter && bent.width > 0.0 && fits) continue;
+    throw ArgumentError("expected parameters of the model, widths > 0 and a number per bin",
+                        "sides");
+  }
   for (const std::size_t p : options.kept_parameters) {
     if (p < model.n_parameters()) continue;
     throw ArgumentError("has no parameter number " + std::to_string(p) + ", expected less than " +
@@ -142,6 +443,9 @@ FitManyResult empty_result(std::size_t n_fits, const FitManyOptions& options) {
   result.status.assign(n_fits, FitStatus::not_fitted);
   result.iterations.assign(n_fits, 0);
   result.n_gradients.assign(n_fits, 0);
+  result.n_starts.assign(n_fits, 0);
+  result.lowered.assign(n_fits, not_a_number);
+  result.apart.assign(n_fits, not_a_number);
   return result;
 }
 

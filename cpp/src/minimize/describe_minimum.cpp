@@ -29,12 +29,16 @@ std::string listed(const std::vector<std::size_t>& indices, const Model& model) 
 
 std::string bins_named(const std::vector<std::size_t>& bins, const Model& model) {
   std::string text;
-  for (const std::size_t bin : bins) {
+  for (std::size_t i = 0; i < std::min(bins.size(), most_names); ++i) {
+    const std::size_t bin = bins[i];
     const auto& offsets = model.channel_offsets();
     const auto after = std::upper_bound(offsets.begin(), offsets.end(), bin);
     const auto channel = static_cast<std::size_t>(after - offsets.begin()) - 1;
     text += (text.empty() ? "" : ", ") + ("bin " + std::to_string(bin - offsets[channel])) +
             " of channel " + model.spec().channels[channel].name;
+  }
+  if (bins.size() > most_names) {
+    text += " and " + std::to_string(bins.size() - most_names) + " more";
   }
   return text;
 }
@@ -46,6 +50,11 @@ std::string outcome(const MinimizeSummary& summary, const Model& model,
       return "Minimum found in " + std::to_string(summary.iterations) + " iterations, EDM " +
              number(summary.edm) + ".";
     case MinimizeStatus::converged_at_kink:
+      if (summary.at_kink.empty()) {
+        return "Minimum found at a kink, where a yield or factor reaches the least value that it "
+               "may "
+               "have.";
+      }
       return "Minimum found at a kink of the piecewise interpolation of " +
              listed(summary.at_kink, model) + "; a smooth interpolation code avoids it.";
     case MinimizeStatus::converged_at_zero_yield:

@@ -73,6 +73,7 @@ FitManyResult fit_from(const Likelihood& likelihood, const std::vector<double>& 
   fits.upper = row(arguments.upper);
   FitManyOptions options;
   options.minimize.covariance = CovarianceKind::none;
+  options.elsewhere.n_retries = 0;
   return fit_many(likelihood.model(), fits, options, run);
 }
 

@@ -134,4 +134,14 @@ std::vector<Kink> find_kinks(const Model& model) {
   return kinks;
 }
 
+bool has_floors(const Model& model) {
+  const CompiledModel& compiled = model.compiled();
+  const auto is_floor = [](double floor) { return floor > -HUGE_VAL; };
+  const auto has_any = [&](const AlignedVector<double>& floors) {
+    return std::any_of(floors.begin(), floors.end(), is_floor);
+  };
+  return has_any(compiled.scope_floor) || has_any(compiled.row_floor) ||
+         has_any(compiled.bin_floor);
+}
+
 }  // namespace nablafit::detail

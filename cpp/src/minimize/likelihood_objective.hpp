@@ -36,6 +36,9 @@ std::vector<double> typical_widths(const Model& model);
 /// point, ascending.
 std::vector<Kink> find_kinks(const Model& model);
 
+/// Whether any yield or factor has a least value, where derivatives jump.
+bool has_floors(const Model& model);
+
 }  // namespace nablafit::detail
 
 #endif  // NABLAFIT_SRC_MINIMIZE_LIKELIHOOD_OBJECTIVE_HPP

@@ -57,6 +57,7 @@ struct Minimizer::Implementation {
     problem.nominal = model.initial();
     problem.widths = detail::typical_widths(model);
     problem.kinks = detail::find_kinks(model);
+    problem.has_floors = detail::has_floors(model);
   }
 
   void set_problem(const MinimizeArguments& arguments);
@@ -64,6 +65,7 @@ struct Minimizer::Implementation {
   void fit();
   void start_elsewhere();
   void note_interruption();
+  void list_forbidden_bins();
 
   MinimizeOptions options;
   std::unique_ptr<detail::LikelihoodObjective> objective;
@@ -142,6 +144,21 @@ void Minimizer::Implementation::note_interruption() {
   summary.covariance.clear();
 }
 
+/// An evaluation stops at the first bin that leaves no likelihood.
+void Minimizer::Implementation::list_forbidden_bins() {
+  if (summary.zero_yield_bins.empty()) return;
+  const Likelihood& likelihood = objective->likelihood();
+  std::vector<double> yields(likelihood.model().n_bins());
+  likelihood.model().expected(summary.x.data(), yields.data());
+  std::vector<std::size_t> bins;
+  for (std::size_t b = 0; b < yields.size(); ++b) {
+    const bool has_likelihood =
+        yields[b] > 0.0 || (yields[b] == 0.0 && likelihood.data().counts[b] == 0.0);
+    if (!has_likelihood) bins.push_back(b);
+  }
+  if (!bins.empty()) summary.zero_yield_bins = std::move(bins);
+}
+
 Minimizer::Minimizer(const Likelihood& likelihood, const MinimizeOptions& options)
     : implementation_(std::make_unique<Implementation>(likelihood, options)) {}
 
@@ -178,6 +195,7 @@ const MinimizeSummary& Minimizer::minimize(const MinimizeArguments& arguments) {
   try {
     self.fit();
     if (self.summary.status == MinimizeStatus::infeasible_start) self.start_elsewhere();
+    if (self.summary.status == MinimizeStatus::infeasible_start) self.list_forbidden_bins();
   } catch (const Interrupted&) {
     self.note_interruption();
   }

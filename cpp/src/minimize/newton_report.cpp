@@ -90,8 +90,11 @@ class Report {
     for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
       const double slope = here_.point.gradient[j];
       const bool ends = active_.is(j, ParameterState::at_domain_end);
-      const bool at_lower = here_.is_at_lower(j) && (ends || slope >= 0.0);
-      const bool at_upper = here_.is_at_upper(j) && (ends || slope <= 0.0);
+      const bool is_pushed = active_.is(j, ParameterState::at_bound);  // or next to it
+      const bool at_lower =
+          (here_.is_at_lower(j) && (ends || slope >= 0.0)) || (is_pushed && slope > 0.0);
+      const bool at_upper =
+          (here_.is_at_upper(j) && (ends || slope <= 0.0)) || (is_pushed && slope < 0.0);
       if (active_.is(j, ParameterState::at_kink)) summary_.at_kink.push_back(j);
       if (active_.is(j, ParameterState::fixed) || active_.is_pinned(j)) continue;
       if (at_lower || at_upper) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "minimize/newton_pieces.hpp"
 #include "minimize/newton_special_points.hpp"
 #include "nablafit/interruption.hpp"
 
@@ -25,6 +26,9 @@ constexpr double crawling_decrease = 1e-4;
 constexpr int max_crawls = 8;
 /// An estimated distance this small, made of rounding, is as good as zero.
 constexpr double acceptable_edm = 1e-7;
+/// Gain on the way to a bound that is not worth being there; steps that halve the distance crawl
+/// before it is as small.
+constexpr double negligible_gain = 3e-7;
 /// Steps with the factors of an earlier point, taken only while each reduces the estimated distance
 /// to this part; the estimate is trusted without a new Hessian if the one before was small.
 constexpr int max_refinements = 3;
@@ -88,12 +92,12 @@ std::optional<MinimizeStatus> NewtonSolver::move() {
   if (stopped_at_border_) return MinimizeStatus::stalled;
   if (outcome == LineSearch::Outcome::failed) {
     if (bar_bounds()) return std::nullopt;
-    return judge_failed_search();
+    return settle_stall();
   }
   const double gain = previous - here_.point.value;
   const bool crawls = gain <= crawling_decrease * std::min(here_.edm, 1.0);
   n_crawls_ = crawls ? n_crawls_ + 1 : 0;
-  if (n_crawls_ > max_crawls) return judge_failed_search();
+  if (n_crawls_ > max_crawls) return settle_stall();
   ++n_iterations_;
   const bool is_plain = step_.kind() == NewtonStep::Kind::newton && here_.curvature.is_exact();
   if (is_plain && line_search_.fraction() == 1.0 && refine()) return converged_status();
@@ -135,6 +139,30 @@ MinimizeStatus NewtonSolver::judge_failed_search() const {
   const double limit = std::max(acceptable_edm, 10.0 * here_.noise());
   const double single = 0.5 * here_.projected_gradient * here_.projected_gradient;
   return std::max(here_.edm, single) < limit ? converged_status() : MinimizeStatus::stalled;
+}
+
+/// The same; but where floors make kinks, the minimum may be on one.
+MinimizeStatus NewtonSolver::settle_stall() {
+  MinimizeStatus status = judge_failed_search();
+  if (status == MinimizeStatus::stalled && hold_next_to_bounds()) status = judge_failed_search();
+  if (status != MinimizeStatus::stalled || !here_.problem->has_floors) return status;
+  return descend_between_pieces(here_) ? MinimizeStatus::converged_at_kink : status;
+}
+
+/// Holds what is so near to a bound that going there gains nothing; it may be impossible, as at the
+/// end of a root. The distance is then that of the others. False if there is nothing to hold.
+bool NewtonSolver::hold_next_to_bounds() {
+  bool changed = false;
+  for (std::size_t j = 0; j < here_.n_parameters(); ++j) {
+    const double slope = here_.point.gradient[j];
+    const double bound = slope > 0.0 ? here_.problem->lower[j] : here_.problem->upper[j];
+    const double gain = slope * (here_.point.x[j] - bound);
+    if (!here_.active.is_free(j) || slope == 0.0 || !(gain < negligible_gain)) continue;
+    here_.active.set(j, ParameterState::at_bound);
+    changed = true;
+  }
+  if (changed) step_.choose_carefully();
+  return changed;
 }
 
 /// Corrects the point with the Hessian of the previous one, which costs neither a Hessian nor a

@@ -35,6 +35,8 @@ class NewtonSolver {
   std::optional<MinimizeStatus> move();
   std::optional<MinimizeStatus> judge_stationary_point();
   MinimizeStatus judge_failed_search() const;
+  MinimizeStatus settle_stall();
+  bool hold_next_to_bounds();
   MinimizeStatus converged_status() const;
   bool refine();
   bool is_leaving(double previous_edm);

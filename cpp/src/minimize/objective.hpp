@@ -59,6 +59,7 @@ struct BoxProblem {
   std::vector<double> widths;   ///< > 0, finite: a typical change of the parameter
   std::vector<char> fixed;
   std::vector<Kink> kinks;      ///< at most one per parameter
+  bool has_floors = false;      ///< derivatives may jump elsewhere too
   bool stop_at_border = false;  ///< give up where a finite border of the domain is in the way
 };
 

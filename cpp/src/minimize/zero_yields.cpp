@@ -19,6 +19,8 @@ constexpr double reduction = 0.2;
 constexpr double power = 1.5;
 /// Estimated distance to the minimum, per event, that ends the fits before the last.
 constexpr double rough_edm = 0.1;
+/// Iterations of one fit that is given up if it needs more.
+constexpr int hurried_iterations = 50;
 /// Slopes of the deviance in units of a yield above which a yield is held at zero: without events
 /// the slope of a bin alone is one.
 constexpr double smallest_slope = 1e-3;
@@ -32,9 +34,26 @@ constexpr double largest_mismatch = 1e8;
 
 /// Points drawn from the ranges of the parameters, to see in which bins anything is expected.
 constexpr std::size_t n_draws = 8;
+/// The same near the end of a fit, where they may be next to nothing; in widths.
+constexpr double neighbour_distance = 1e-3;
 
 double next_events(double events) {
   return std::max(last_events, std::min(reduction * events, std::pow(events, power)));
+}
+
+/// The point, and points a little away from it along single parameters.
+void add_neighbours(const BoxProblem& problem, const std::vector<double>& x,
+                    std::vector<double>& points) {
+  points.insert(points.end(), x.begin(), x.end());
+  for (std::size_t j = 0; j < x.size(); ++j) {
+    if (problem.fixed[j] != 0) continue;
+    for (const double sign : {-1.0, 1.0}) {
+      const double target = x[j] + sign * neighbour_distance * problem.widths[j];
+      points.insert(points.end(), x.begin(), x.end());
+      *(points.end() - static_cast<std::ptrdiff_t>(x.size() - j)) =
+          std::clamp(target, problem.lower[j], problem.upper[j]);
+    }
+  }
 }
 
 /// Bins without events where some are expected at one of the points. Elsewhere events would leave
@@ -44,7 +63,7 @@ std::vector<std::size_t> empty_bins(const Likelihood& likelihood, const BoxProbl
   const Data& data = likelihood.data();
   std::vector<double> points = draw_points(likelihood, problem, n_draws);
   points.insert(points.end(), problem.start.begin(), problem.start.end());
-  points.insert(points.end(), end.begin(), end.end());
+  add_neighbours(problem, end, points);
   std::vector<double> yields(data.counts.size());
   std::vector<char> has_yield(data.counts.size(), 0);
   for (std::size_t i = 0; i < points.size(); i += end.size()) {
@@ -199,10 +218,12 @@ class Approach {
         objective_(likelihood, empty),
         costs_(costs) {}
 
-  /// The minimum; or a status that says that there is none from this start.
-  MinimizeSummary minimum(const BoxProblem& problem, const MinimizeOptions& options) {
+  /// The minimum; or a status that says that there is none from this start. Unless `patient`, gives
+  /// up where the first fit fails: the start may be too close to the border of a bin with events.
+  MinimizeSummary minimum(const BoxProblem& problem, const MinimizeOptions& options, bool patient) {
     problem_ = problem;
     MinimizeOptions rough = options;
+    if (!patient) rough.max_iterations = std::min(options.max_iterations, hurried_iterations);
     rough.covariance = CovarianceKind::none;
     rough.diagnostics = false;
     objective_.forget();
@@ -211,6 +232,7 @@ class Approach {
       rough.gradient_tolerance =
           std::max(options.gradient_tolerance, std::sqrt(2.0 * rough.edm_tolerance));
       if (!step(events, rough)) return std::move(found_);
+      if (!patient && events == first_events && !has_center()) return std::move(found_);
     }
     return step(last_events, options) ? result() : std::move(found_);
   }
@@ -223,6 +245,10 @@ class Approach {
     costs_.add(found_);
     problem_.start = found_.x;
     return found_.status != MinimizeStatus::infeasible_start;
+  }
+
+  bool has_center() const {
+    return is_minimum(found_.status) || found_.status == MinimizeStatus::saddle_point;
   }
 
   /// What the last fit found, as a point of the likelihood itself.
@@ -260,6 +286,16 @@ class Approach {
   MinimizeSummary found_;
 };
 
+/// The nominal point, where it may be moved to.
+std::vector<double> nominal_point(const BoxProblem& problem) {
+  std::vector<double> x = problem.start;
+  for (std::size_t j = 0; j < x.size(); ++j) {
+    if (problem.fixed[j] != 0) continue;
+    x[j] = std::clamp(problem.nominal[j], problem.lower[j], problem.upper[j]);
+  }
+  return x;
+}
+
 }  // namespace
 
 std::vector<double> draw_points(const Likelihood& likelihood, const BoxProblem& problem,
@@ -284,10 +320,14 @@ void approach_zero_yields(NewtonSolver& solver, LikelihoodObjective& objective,
   const std::vector<std::size_t> empty = empty_bins(objective.likelihood(), problem, summary.x);
   if (!empty.empty()) {
     Approach approach(solver, objective.likelihood(), empty, costs);
-    found = approach.minimum(problem, options);
-    if (!is_minimum(found.status)) {
-      again.start = summary.x;
-      found = approach.minimum(again, options);
+    const std::vector<std::vector<double>> starts{problem.start, nominal_point(problem), summary.x};
+    for (const bool patient : {false, true}) {
+      for (const std::vector<double>& start : starts) {
+        again.start = start;
+        found = approach.minimum(again, options, patient);
+        if (is_minimum(found.status)) break;
+      }
+      if (is_minimum(found.status)) break;
     }
   }
   const bool is_inside = is_minimum(found.status) && found.zero_yield_bins.empty();

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import FloatArray
+from .._starts import bends, further_starts, random_starts
 from ..batch import fit_many
 from ..data import Data
-from ._starts import bends, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ..minimizers.problem import Bounds
@@ -130,6 +130,7 @@ def fit_elsewhere(
         bounds=bounds,
         fixed=held[owners],
         errors=False,
+        starts=0,
         n_threads=n_threads,
     )
     value = np.where(found.valid, found.value, np.inf)

@@ -16,9 +16,9 @@ from pyhf.optimize.mixins import OptimizerMixin
 from scipy.optimize import OptimizeResult
 
 from .._arrays import FloatArray
+from .._starts import bends, further_starts
 from ..data import Data
 from ..errors import Error, FitWarning
-from ..infer._starts import bends, further_starts
 from ..infer.testing._profile import SAME
 from ..minimizers import newton as _newton
 from ..minimizers.problem import FitOptions, FitProblem, Minimum

@@ -11,14 +11,21 @@ import numpy as np
 from .. import _core
 from .._results.diagnostics import Diagnostics, LocalMinimum
 from ..errors import ArgumentError, located
-from ..model import DEFAULT_BACKEND
+from ..model import DEFAULT_BACKEND, Likelihood
 from .problem import Minimum
 
 if TYPE_CHECKING:
-    from ..model import Likelihood
+    from .._arrays import FloatArray
     from .problem import FitOptions, FitProblem
 
-__all__ = ["find_minima", "minimize", "minimize_options", "require_native", "status_name"]
+__all__ = [
+    "feasible_start",
+    "find_minima",
+    "minimize",
+    "minimize_options",
+    "require_native",
+    "status_name",
+]
 
 # Largest number of parameters to name by which two minima differ.
 _MOST_NAMES = 10
@@ -51,6 +58,23 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
         diagnostics=Diagnostics.from_summary(summary, problem.likelihood.parameters),
         interruption=interruption,
     )
+
+
+def feasible_start(problem: FitProblem) -> FloatArray | None:
+    """Return a point near the start where there is a likelihood, None if none is found."""
+    likelihood = problem.likelihood
+    summary = _core.minimize(
+        Likelihood(likelihood.model, likelihood.data),
+        start=problem.initial,
+        lower=np.ascontiguousarray(problem.lower),
+        upper=np.ascontiguousarray(problem.upper),
+        fixed=problem.fixed,
+        options=_core.MinimizeOptions(
+            covariance=_core.CovarianceKind.none, diagnostics=False, max_iterations=1
+        ),
+    )
+    x = np.array(summary.x)
+    return x if likelihood.status(x) else None
 
 
 def find_minima(

@@ -130,6 +130,7 @@ def _run(
             bounds=_bounds(refit.model, refit.result),
             parameters=refit.kept,
             errors=refit.errors,
+            starts=0,
             n_threads=refit.n_threads,
             progress=None if progress is None or again else lambda n: progress(n_before + n),
             **arrays,

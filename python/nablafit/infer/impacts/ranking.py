@@ -13,6 +13,7 @@ from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.text import Page, signed
+from ..._starts import check_starts
 from ...errors import Interrupted
 from ...spec import GaussianConstraint, LogNormalConstraint
 from .._common import (
@@ -23,7 +24,6 @@ from .._common import (
     fit_of,
     warning_lines,
 )
-from .._starts import check_starts
 from ..profiles._best_fit import NEW_MINIMUM, Reference, lowest_reference
 from ._refits import Outcome, Refit, run_refits
 from ._selection import Patterns, select

@@ -111,6 +111,7 @@ def _jobs(ready: Preparation, search: LimitSearch, grid: FloatArray, plan: ToyPl
             start=plan.start,
             n=plan.n_toys,
             others=ready.fits.toy_starts(ready.hypothesis, ready.seen.data, x),
+            starts=ready.fits.toy_search,
         )
         for values, (at, x, seed) in zip(tested, places, strict=True)
     ]

@@ -15,13 +15,13 @@ from ... import _core
 from ..._arrays import FloatArray, index_of, thread_count
 from ..._printable import printable
 from ..._results.record import Record
+from ..._starts import check_starts, random_starts
 from ...errors import ArgumentError, Error, FitWarning, located
 from ...fit import fit, likelihood_of
 from ...minimizers.newton import minimize_options, require_native
 from ...minimizers.problem import FitOptions
 from .._common import EXACT, check_fit
 from .._elsewhere import SAME, Elsewhere, Origin, disagreement, fit_elsewhere
-from .._starts import check_starts, random_starts
 
 if TYPE_CHECKING:
     from ..._arrays import ParameterValues

@@ -149,6 +149,7 @@ class ProfileGrid:
             bounds=self.reference.bounds,
             fixed=fixed,
             errors=False,
+            starts=0,
             n_threads=self.reference.n_threads,
             progress=progress,
         )

@@ -16,11 +16,11 @@ from ..._results.origin import remembers_origin
 from ..._results.provenance import merged_origin
 from ..._results.record import Record
 from ..._results.text import Page
+from ..._starts import mirrored
 from ...batch import FitManyResult, fit_many
 from ...errors import ArgumentError, Interrupted, finished, located
 from ...toys import Toys, toys
 from .._common import find_poi
-from .._starts import mirrored
 from ._best_fit import NEW_MINIMUM, Reference, make_reference, rise_of_level
 from ._crossings import follow_rays
 from ._grid import ProfileGrid

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..._arrays import FloatArray
+from ..._starts import check_starts, further_starts, random_starts
 from ...batch import STATUSES, fit_arrays
 from ...data import check_data
 from ...minimizers.problem import FitOptions
-from .._starts import check_starts, further_starts, random_starts
 
 if TYPE_CHECKING:
     from ...data import Data
@@ -174,6 +174,11 @@ class Fits:
         if row.at is None:
             self._spread(hypothesis, starts[len(starts) - n :], row.start, scale)
         return list(starts)
+
+    @property
+    def toy_search(self) -> int | None:
+        """What `fit_many` is told about starts of toys: nothing, or not to try any others."""
+        return 0 if self.starts == 0 else None
 
     def toy_starts(
         self, hypothesis: Hypothesis, data: Data, x: FloatArray

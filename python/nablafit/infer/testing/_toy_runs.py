@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._arrays import FloatArray
-from ...batch import STATUSES, fit_many
+from ...batch import STATUSES, FitManyResult, fit_many
 from ...errors import ArgumentError, located
 from ...toys import toys
 from ._profile import SAME
@@ -24,7 +24,30 @@ if TYPE_CHECKING:
 _FIRST_BLOCK = 64
 _LARGEST_BLOCK = 4096
 _SECONDS_PER_BLOCK = 1.0
+# Minima of one fit that are this far apart in -log L, more where that is large, are different.
+_DIFFERENT = 1e-5
 _CONVERGED = STATUSES.index("converged")
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """What some toys gave; all but the estimates have a row per tested value."""
+
+    statistics: FloatArray
+    """Shape (n_tested, n_block)."""
+    usual: FloatArray
+    """The same from the usual starts alone."""
+    apart: FloatArray
+    """How far minima of one fit are apart, in -2 log L."""
+    codes: NDArray[np.int8]
+    estimates: FloatArray
+    """Shape (n_block, n_poi)."""
+
+    @classmethod
+    def empty(cls, n_tested: int, n: int, n_poi: int) -> _Block:
+        """Return a block to be filled."""
+        statistics, usual, apart = (np.empty((n_tested, n)) for _ in range(3))
+        return cls(statistics, usual, apart, np.empty((n_tested, n), np.int8), np.empty((n, n_poi)))
 
 
 @dataclass
@@ -43,22 +66,23 @@ class ToyJob:
     n: int
     others: Sequence[FloatArray] = ()
     """Where all fits start as well, values of all parameters."""
-    blocks: list[tuple[FloatArray, FloatArray, NDArray[np.int8]]] = field(default_factory=list)
-    """Statistics (n_tested, n_block), estimates (n_block, n_poi), statuses (n_tested, n_block)."""
+    starts: int | None = None
+    """As in `fit_many`."""
+    blocks: list[_Block] = field(default_factory=list)
 
     @property
     def n_done(self) -> int:
         """Number of toys whose fits were made."""
-        return sum(len(estimates) for _, estimates, _ in self.blocks)
+        return sum(len(block.estimates) for block in self.blocks)
 
     def distributions(self) -> list[ToyDistribution]:
         """Return one distribution per tested value, of the toys that are done."""
-        n_tested, n_poi = len(self.tested), len(self.hypothesis.poi)
-        empty = np.empty((n_tested, 0)), np.empty((0, n_poi)), np.empty((n_tested, 0), np.int8)
-        statistics, estimates, codes = zip(empty, *self.blocks, strict=True)
-        values = np.concatenate(statistics, axis=1)
-        statuses = np.concatenate(codes, axis=1)
-        poi_hat = np.concatenate(estimates)
+        blocks = [_Block.empty(len(self.tested), 0, len(self.hypothesis.poi)), *self.blocks]
+        poi_hat = np.concatenate([block.estimates for block in blocks])
+
+        def joined(name: str, i: int) -> NDArray[Any]:
+            return np.concatenate([getattr(block, name)[i] for block in blocks])
+
         return [
             ToyDistribution(
                 poi=self.hypothesis.poi,
@@ -68,9 +92,11 @@ class ToyJob:
                 bounds=self.hypothesis.ranges,
                 parameters=self.hypothesis.model.parameters,
                 x=self.x.copy(),
-                values=np.ascontiguousarray(values[i]),
+                values=joined("statistics", i),
                 poi_hat=poi_hat,
-                status_codes=np.ascontiguousarray(statuses[i]),
+                status_codes=joined("codes", i),
+                usual=joined("usual", i),
+                apart=joined("apart", i),
                 seed=self.seed,
                 start=self.start,
             )
@@ -139,18 +165,21 @@ def run_block(job: ToyJob, n: int, n_threads: int | None) -> None:
         if np.any(below):
             again = _fit(job, data[at[below]], fits.x[below], None, n_threads)
             free.take_lower(again, at[below])
-    estimates = free.x[:, hypothesis.indices]
-    estimates[~free.valid] = np.nan
-    statistics = np.empty((len(job.tested), n))
-    codes = np.empty((len(job.tested), n), np.int8)
+    block = _Block.empty(len(job.tested), n, len(hypothesis.poi))
+    block.estimates[:] = np.where(free.valid[:, None], free.x[:, hypothesis.indices], np.nan)
     for i, (tested, (at, fits)) in enumerate(zip(job.tested, held, strict=True)):
-        statistics[i] = np.where(free.valid, 0.0, np.nan)
-        codes[i] = np.where(free.valid, _CONVERGED, free.codes)
-        zero = is_zero(hypothesis.statistic, estimates[at, 0], float(tested[0]))
+        block.statistics[i] = np.where(free.valid, 0.0, np.nan)
+        block.usual[i] = np.where(np.isfinite(free.usual), 0.0, np.nan)
+        block.apart[i] = 2.0 * free.apart
+        block.codes[i] = np.where(free.valid, _CONVERGED, free.codes)
+        zero = is_zero(hypothesis.statistic, block.estimates[at, 0], float(tested[0]))
         ratios = np.where(zero, 0.0, likelihood_ratio(fits.value, free.value[at]))
-        statistics[i, at] = np.where(fits.valid, ratios, np.nan)
-        codes[i, at] = np.where(fits.valid, _CONVERGED, fits.codes)
-    job.blocks.append((statistics, estimates, codes))
+        block.statistics[i, at] = np.where(fits.valid, ratios, np.nan)
+        usual = np.where(zero, 0.0, likelihood_ratio(fits.usual, free.usual[at]))
+        block.usual[i, at] = np.where(np.isfinite(fits.usual + free.usual[at]), usual, np.nan)
+        block.apart[i, at] = np.maximum(block.apart[i, at], 2.0 * fits.apart)
+        block.codes[i, at] = np.where(fits.valid, _CONVERGED, fits.codes)
+    job.blocks.append(block)
 
 
 @dataclass(eq=False)
@@ -160,6 +189,19 @@ class _ToyFits:
     x: FloatArray
     value: FloatArray
     codes: NDArray[np.int8]
+    usual: FloatArray
+    """-log L of the usual start alone; infinite or NaN where that led to no minimum."""
+    apart: FloatArray
+    """How far minima of the same fit are apart, in -log L."""
+
+    @classmethod
+    def of(cls, fits: FitManyResult) -> _ToyFits:
+        """Copy what is needed of fits."""
+        lowered = np.asarray(fits.lowered, dtype=float)
+        with np.errstate(invalid="ignore"):
+            usual = fits.value + lowered
+        apart = np.nan_to_num(np.asarray(fits.apart, dtype=float))
+        return cls(fits.x.copy(), fits.value.copy(), fits.status_codes.copy(), usual, apart)
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -168,6 +210,10 @@ class _ToyFits:
 
     def take_lower(self, other: _ToyFits, at: NDArray[np.intp]) -> None:
         """Replace fits at these positions where the others are lower, or the first to succeed."""
+        both = other.valid & self.valid[at]
+        gap = np.where(both, np.abs(other.value - self.value[at]), 0.0)
+        gap = np.where(gap > _DIFFERENT * (1.0 + 1e-3 * np.abs(other.value)), gap, 0.0)
+        self.apart[at] = np.maximum.reduce([self.apart[at], other.apart, gap])
         better = other.valid & ~(self.valid[at] & (self.value[at] <= other.value + SAME))
         to = at[better]
         self.x[to], self.value[to] = other.x[better], other.value[better]
@@ -206,11 +252,15 @@ def _fit(
             bounds=hypothesis.bounds,
             fixed=hypothesis.held(tested),
             errors=False,
+            starts=job.starts,
             n_threads=n_threads,
         )
-        more = _ToyFits(fits.x.copy(), fits.value.copy(), fits.status_codes.copy())
+        more = _ToyFits.of(fits)
         if found is None:
             found = more
         else:
             found.take_lower(more, np.arange(len(data)))
-    return found or _ToyFits(np.empty_like(starts), np.empty(0), np.empty(0, np.int8))
+    nothing = np.empty(0)
+    return found or _ToyFits(
+        np.empty_like(starts), nothing, np.empty(0, np.int8), nothing.copy(), nothing.copy()
+    )

@@ -128,6 +128,7 @@ def test_jobs(seen: Observation, n_toys: int, seed: int, start: int) -> list[Toy
             start=start,
             n=n_toys,
             others=seen.fits.toy_starts(hypothesis, seen.data, x),
+            starts=seen.fits.toy_search,
         )
         for values, x, number in places
     ]
@@ -196,7 +197,7 @@ def _outcome(
         return "no_effect", message
     tested = tuple(hypothesis.tested.tolist())
     about = (hypothesis.statistic, hypothesis.poi, tested, seen.poi_hat, hypothesis.ranges)
-    said = sentences(*about, toys)
+    said = sentences(*about, toys, observed_statistic(seen))
     if not complete:
         said.append("Interrupted: the p-values are those of the toys that were done.")
         return "interrupted", " ".join(said)

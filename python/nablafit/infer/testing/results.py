@@ -58,6 +58,7 @@ def sentences(
     poi_hat: tuple[float, ...],
     bounds: tuple[tuple[float, float], ...],
     toys: Sequence[ToyDistribution] = (),
+    q: float = math.nan,
 ) -> list[str]:
     """Describe the meaning of the estimate, bounds other than 0 that it is at, and failed toys."""
     name, hat = poi[0], poi_hat[0]
@@ -77,7 +78,7 @@ def sentences(
     unbounded = [name for name, pair in zip(poi, bounds, strict=True) if pair[1] == math.inf]
     if unbounded:
         at_bound.append(f"Fitted without upper bound: {', '.join(unbounded)}.")
-    return [first, *at_bound, *_toy_sentences(toys)]
+    return [first, *at_bound, *_toy_sentences(toys), *_minima_sentences(toys, q)]
 
 
 def _toy_sentences(toys: Sequence[ToyDistribution]) -> list[str]:
@@ -90,6 +91,21 @@ def _toy_sentences(toys: Sequence[ToyDistribution]) -> list[str]:
             kinds[kind] = kinds.get(kind, 0) + count
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return [f"{n_failed} of {n} toys failed and are left out ({listed})."]
+
+
+def _minima_sentences(toys: Sequence[ToyDistribution], q: float) -> list[str]:
+    """Say how many toys had several minima, and what that does to the p-value of the first set."""
+    n, n_several = sum(map(len, toys)), sum(toy.n_several for toy in toys)
+    if n_several == 0:
+        return []
+    said = f"{n_several} of {n} toys ({100.0 * n_several / n:.2g} %) have fits with several minima"
+    effect = toys[0].effect_of_starts(q)
+    if math.isfinite(effect):
+        said += (
+            "; the lowest are used, which changes the p-value of the tested hypothesis by "
+            f"{effect:+.2g}"
+        )
+    return [f"{said}."]
 
 
 def check_same(shards: Sequence[ResultT], names: Sequence[str]) -> ResultT:
@@ -230,7 +246,7 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
             toys=toys,
             **p_value_members(toy_numbers(first.statistic, first.q, toys)),
             status="ok" if first.status == "interrupted" else first.status,
-            message=" ".join(sentences(*about, toys)),
+            message=" ".join(sentences(*about, toys, first.q)),
         )
 
     def _head(self) -> list[str]:
@@ -328,7 +344,9 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
             toys=toys,
             status="ok" if first.status == "interrupted" else first.status,
             message=" ".join(
-                sentences("q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys)
+                sentences(
+                    "q0", (first.poi,), (0.0,), (first.poi_hat,), toys[0].bounds, toys, first.q0
+                )
             ),
             **significance_members(first.q0, toys),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ...batch import STATUSES
 from ...errors import ArgumentError, located
 
 _DESCRIBES = ("poi", "statistic", "tested", "drawn_at", "parameters", "seed", "bounds")
+_PER_TOY = ("values", "poi_hat", "status_codes", "usual", "apart")
 # Values of the statistic that differ by less are equal: fits end within 1e-10 of their minimum, and
 # data sets of equal counts must count as equal.
 _TIE = 1e-8
@@ -51,6 +53,12 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
     failed or, where all is well, of the free fit."""
     seed: int
     start: int
+    usual: FloatArray | None = None
+    """The test statistic as it is if every fit has its usual start alone, shape (n,); NaN where
+    that fails. None in results of earlier versions, as the next."""
+    apart: FloatArray | None = None
+    """How far the minima that a fit of the toy found are apart, in -2 log L, shape (n,): 0 where
+    there is one."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,6 +79,26 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
         return len(self) - self.n_valid
 
     @property
+    def n_several(self) -> int:
+        """Number of toys with a fit that found several minima."""
+        return 0 if self.apart is None else int(np.sum(self.apart > 0.0))
+
+    @property
+    def fraction_several(self) -> float:
+        """Fraction of toys with a fit that found several minima, NaN without toys."""
+        return self.n_several / len(self) if len(self) else np.nan
+
+    def effect_of_starts(self, observed: float) -> float:
+        """Return by how much the p-value differs from that of the usual starts alone.
+
+        Toys that have no value in one of both are left out there. NaN where that is not known.
+        """
+        if self.usual is None:
+            return np.nan
+        alone = replace(self, values=self.usual)
+        return self.p_value(observed)[0] - alone.p_value(observed)[0]
+
+    @property
     def failures(self) -> dict[str, int]:
         """How many fits failed in which way."""
         codes: list[int] = self.status_codes[~self.valid].tolist()
@@ -80,8 +108,11 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
         """Return the first `n` toys."""
         if n >= len(self):
             return self
-        parts = ("values", "poi_hat", "status_codes")
-        return replace(self, **{name: getattr(self, name)[:n].copy() for name in parts})
+        parts = {name: getattr(self, name) for name in _PER_TOY}
+        known: dict[str, Any] = {
+            name: part[:n].copy() for name, part in parts.items() if part is not None
+        }
+        return replace(self, **known)
 
     def p_value(self, observed: float) -> tuple[float, float]:
         """Return the fraction of toys at or above a value, and its standard deviation.
@@ -130,12 +161,16 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
                 message = f"expected a shard that starts at toy {expected}, got {shard.start}"
                 raise located(ArgumentError, message, "shards")
             expected += len(shard)
-        return replace(
-            first,
-            values=np.concatenate([shard.values for shard in ordered]),
-            poi_hat=np.concatenate([shard.poi_hat for shard in ordered]),
-            status_codes=np.concatenate([shard.status_codes for shard in ordered]),
-        )
+        joined: dict[str, Any] = {}
+        for name in _PER_TOY:
+            parts = [getattr(shard, name) for shard in ordered]
+            joined[name] = None if any(part is None for part in parts) else np.concatenate(parts)
+        return replace(first, **joined)
+
+    def _members(self) -> dict[str, Any]:
+        """Leave out what results of version 0.1 have not."""
+        members = super()._members()
+        return {name: value for name, value in members.items() if value is not None}
 
     def _head(self) -> list[str]:
         pairs = zip(self.poi, self.tested, self.drawn_at, strict=True)
@@ -147,6 +182,7 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
             (
                 f"  toys {self.start} to {last} of seed {self.seed}, "
                 f"{self.n_failed} failed{f' ({failures})' if failures else ''}"
+                f"{f', {self.n_several} with several minima' if self.n_several else ''}"
             ),
         ]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .._arrays import FloatArray
-from ..errors import ArgumentError, located
-from ..spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
-from ..surgery import modifiers_of, parameters_of
+from . import _core
+from ._arrays import FloatArray
+from .errors import ArgumentError, located
+from .spec import FormulaFactor, HistoSys, Lumi, NormFactor, NormSys
+from .surgery import modifiers_of, parameters_of
 
 if TYPE_CHECKING:
-    from ..data import Data
-    from ..model import Model
+    from .data import Data
+    from .model import Model
 
 # Squared size, in Poisson standard deviations added up over bins, of an even change of the expected
 # events that can make another minimum: where both variations lie on one side, and elsewhere.
