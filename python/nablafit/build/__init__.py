@@ -11,6 +11,8 @@ Everything ends in a `ModelSpec` and a `Workspace`, as files do. `docs/building.
 """
 
 from ._builders import ChannelBuilder, ModelBuilder
+from ._operations import TemplateChange, TemplateChanges, prune, smooth, symmetrise
+from ._rebin import rebin, rebin_observations
 from ._samples import SampleBuilder
 from ._simple_models import correlated_background, uncorrelated_background
 
@@ -18,6 +20,13 @@ __all__ = [
     "ChannelBuilder",
     "ModelBuilder",
     "SampleBuilder",
+    "TemplateChange",
+    "TemplateChanges",
     "correlated_background",
+    "prune",
+    "rebin",
+    "rebin_observations",
+    "smooth",
+    "symmetrise",
     "uncorrelated_background",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
+    "EDGE_TOLERANCE",
     "Binning",
     "Histogram",
     "HistogramLike",
