@@ -11,6 +11,7 @@ Everything ends in a `ModelSpec` and a `Workspace`, as files do. `docs/building.
 """
 
 from ._builders import ChannelBuilder, ModelBuilder
+from ._cabinetry import from_cabinetry
 from ._operations import TemplateChange, TemplateChanges, prune, smooth, symmetrise
 from ._rebin import rebin, rebin_observations
 from ._samples import SampleBuilder
@@ -23,6 +24,7 @@ __all__ = [
     "TemplateChange",
     "TemplateChanges",
     "correlated_background",
+    "from_cabinetry",
     "prune",
     "rebin",
     "rebin_observations",

@@ -207,7 +207,8 @@ class ModelBuilder:
         edges : array_like, shape (n_bins + 1,), or a sequence of such, optional
             Edges of the bins along each axis, if no histogram brings them.
         observable : str
-            Name of the axis that `edges` describe.
+            Name of the axis that `edges` describe. Where axes of channels have one name and other
+            edges, the channel's is appended, since an observable of ROOT has one set of edges.
         stat_constraint : {"gaussian", "poisson"}
             Constraint terms of `stat_error`: N(1 | gamma, sigma), pyhf's, or Pois(tau | gamma tau)
             with tau = 1 / sigma^2, the default of ROOT's HistFactory.
@@ -346,7 +347,7 @@ class ModelBuilder:
         """
         if not self._channels:
             raise located(SpecError, "found no channel, expected at least one", self._name)
-        channels = [channel._made() for channel in self._channels.values()]
+        channels = _with_own_axes([channel._made() for channel in self._channels.values()])
         self._parameters.need(self._pois, "poi")
         spec = ModelSpec(self._name, channels, self._parameters.finished(), self._pois)
         try:
@@ -385,6 +386,27 @@ class ModelBuilder:
         has_data = any(channel._observed is not None for channel in self._channels.values())
         datasets = (self.observations(),) if has_data else ()
         return Workspace.from_spec(self.build(), datasets)
+
+
+def _with_own_axes(channels: list[Channel]) -> list[Channel]:
+    """Return channels whose axes differ in name unless they are the same.
+
+    An observable of ROOT has one set of edges.
+    """
+    edges: dict[str, set[tuple[float, ...]]] = {}
+    for axis in (axis for channel in channels for axis in channel.axes):
+        edges.setdefault(axis.name, set()).add(tuple(axis.edges))
+    return [
+        channel.replace(
+            axes=[
+                axis.replace(name=f"{axis.name}_{channel.name}")
+                if len(edges[axis.name]) > 1
+                else axis
+                for axis in channel.axes
+            ]
+        )
+        for channel in channels
+    ]
 
 
 def _with_names(message: str, spec: ModelSpec) -> str:

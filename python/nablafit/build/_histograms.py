@@ -78,6 +78,8 @@ def read_histogram(source: HistogramLike, where: str) -> Histogram:
     SpecError
         If contents are not finite, or do not match the edges.
     """
+    if isinstance(source, Histogram):
+        return source
     if callable(getattr(source, "values", None)) and hasattr(source, "axes"):
         return _from_uhi(source, where)
     if _is_pair(source):

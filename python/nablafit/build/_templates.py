@@ -152,5 +152,5 @@ def smoothed(nominal: FloatArray, variation: FloatArray, method: str) -> FloatAr
     after = weights * (_gaussian(ratio, weights) if method == "gaussian" else _twice_353qh(ratio))
     result = variation.copy()
     total = after.sum()
-    result[filled] = after * (before.sum() / total) if total != 0.0 else before
+    result[filled] = after * before.sum() / total if total != 0.0 else before
     return result
