@@ -8,8 +8,10 @@ from locations import REPOSITORY
 
 
 @pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
-@pytest.mark.parametrize("name", ["building.md"])
-def test_code_blocks_run_in_their_order(name: str) -> None:
+@pytest.mark.parametrize(("name", "needs"), [("building.md", ("hist", "pandas"))])
+def test_code_blocks_run_in_their_order(name: str, needs: tuple[str, ...]) -> None:
+    for package in needs:
+        pytest.importorskip(package)
     text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert blocks

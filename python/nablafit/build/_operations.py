@@ -51,6 +51,8 @@ class TemplateChange(Record):
 class TemplateChanges(Record, format="nablafit.TemplateChanges/1"):
     """What an operation did to the templates of a model, modifier by modifier."""
 
+    table_members = ("changes",)
+
     operation: str
     """Its name and options."""
     changes: tuple[TemplateChange, ...]
