@@ -74,6 +74,18 @@ def test_every_option_gives_the_workspace_of_cabinetry(folder: Path) -> None:
     assert nf.fit(model, workspace.data(model)).valid
 
 
+@pytest.mark.reference
+@pytest.mark.filterwarnings("ignore")
+def test_cabinetry_itself_gives_the_same(config: Config, tmp_path: Path) -> None:
+    cabinetry = pytest.importorskip("cabinetry")
+    theirs = copy.deepcopy(config)
+    theirs["General"]["HistogramFolder"] = str(tmp_path)
+    cabinetry.templates.build(theirs, method="uproot")
+    cabinetry.templates.postprocess(theirs)
+    expected = cabinetry.workspace.build(theirs)
+    same_workspace(nf.build.from_cabinetry(config).workspace(), expected)
+
+
 def test_histograms_of_a_root_file(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +173,20 @@ def test_histograms_that_are_given() -> None:
     np.testing.assert_allclose(shape.high, np.array([12.0, 22.0]) * 30.0 / 34.0)
     np.testing.assert_allclose(shape.low, np.array([20.0, 40.0]) - shape.high)
     assert spec.parameters[0].upper == 5.0
+    mirrored = minimal()
+    sides = mirrored["Systematics"][0]
+    sides["Up"], sides["Down"] = sides["Down"], sides["Up"]
+    _, other_norm, other_shape = (
+        nf.build.from_cabinetry(
+            mirrored, histograms=lambda *names: given(*names[:3], "Up" if names[3] else "")
+        )
+        .build()
+        .channels[0]
+        .samples[0]
+        .modifiers
+    )
+    assert (other_norm.low, other_norm.high) == (norm.high, norm.low)
+    np.testing.assert_array_equal(other_shape.low, shape.high)
     assert spec.parameters_of_interest == ()
     np.testing.assert_array_equal(builder.observations().channels[0].counts, [11.0, 21.0])
 

@@ -108,6 +108,15 @@ def test_symmetrised_variations(method: str) -> None:
     np.testing.assert_allclose(builder.build().channels[0].samples[0].modifiers[0].high, high)
 
 
+def test_bins_keep_their_relative_signs() -> None:
+    """Where the sides differ in size, and where both are on the same side of nominal."""
+    low, high = [6.0, 24.0, 9.0], [12.0, 18.0, 8.0]
+    spec = model_of(("x", low, high), nominal=[10.0, 20.0, 10.0])
+    for method, deviation in (("maximum", [4.0, -4.0, -2.0]), ("absolute mean", [3.0, -3.0, -1.5])):
+        found = variations_of(nf.build.symmetrise(spec, method)[0])["x", "histosys"]
+        np.testing.assert_allclose(found.high, np.array([10.0, 20.0, 10.0]) + deviation)
+
+
 def test_one_sided_variations_are_mirrored_and_others_stay() -> None:
     nominal = [10.0, 20.0]
     spec = model_of(

@@ -270,16 +270,20 @@ def symmetrise(
         How the deviation d of nominal - d and nominal + d comes from u = high - nominal and l =
         nominal - low, bin by bin. "one-sided": where one side equals nominal everywhere, the other
         one is mirrored, and two-sided variations stay; "mean": d = (u + l) / 2; "absolute mean":
-        d = (abs(u) + abs(l)) / 2 with the sign of u; "maximum": the one of u and l with the larger
-        modulus. TRExFitter calls them ONESIDED, TWOSIDED, ABSMEAN and MAXIMUM. Factors of a normsys
-        are treated as one bin with nominal 1.
+        d = (abs(u) + abs(l)) / 2 and "maximum": d = max(abs(u), abs(l)), both with the sign of u,
+        so that bins keep their relative signs. Factors of a normsys are one bin with nominal 1.
     channels, samples, modifiers : str or iterable of str
         Which variations; patterns with `*` and `?`.
 
     Returns
     -------
     ModelSpec, TemplateChanges
-        A normsys whose mirrored side would be negative stays as it is.
+        A normsys whose mirrored side would be negative stays as it is; yields are not clipped.
+
+    Notes
+    -----
+    TRExFitter calls them ONESIDED, TWOSIDED, ABSMEAN and MAXIMUM. There, yields are clipped at 0,
+    d of ABSMEAN is always positive, and that of MAXIMUM has the sign of the larger variation.
 
     Raises
     ------

@@ -43,9 +43,8 @@ def symmetrised(
         Yields; one of the variations may be None, which leaves "one-sided" alone.
     method : {"one-sided", "mean", "absolute mean", "maximum"}
         With u = high - nominal and l = nominal - low: "one-sided" mirrors the side that is given,
-        d = u or d = l; "mean" is d = (u + l) / 2; "absolute mean" is d = (abs(u) + abs(l)) / 2 with
-        the sign of u; "maximum" is the one of u and l with the larger modulus. TRExFitter calls
-        them ONESIDED, TWOSIDED, ABSMEAN and MAXIMUM.
+        d = u or d = l; "mean" is d = (u + l) / 2; "absolute mean" is d = (abs(u) + abs(l)) / 2 and
+        "maximum" d = max(abs(u), abs(l)), both with the sign of u.
 
     Returns
     -------
@@ -60,11 +59,11 @@ def symmetrised(
             deviation = nominal - low
         return nominal - deviation, nominal + deviation
     up, down = high - nominal, nominal - low
+    sign = np.where(up != 0.0, np.sign(up), np.sign(down))
     if method == "absolute mean":
-        sign = np.where(up != 0.0, np.sign(up), np.sign(down))
         deviation = sign * (np.abs(up) + np.abs(down)) / 2.0
     elif method == "maximum":
-        deviation = np.where(np.abs(up) >= np.abs(down), up, down)
+        deviation = sign * np.maximum(np.abs(up), np.abs(down))
     else:
         deviation = (up + down) / 2.0
     return nominal - deviation, nominal + deviation
@@ -135,7 +134,7 @@ def smoothed(nominal: FloatArray, variation: FloatArray, method: str) -> FloatAr
         with fewer than three others, nothing changes.
     method : {"353QH twice", "gaussian"}
         "353QH twice": running medians of 3, 5 and 3 bins, parabolas over flat tops, running means,
-        and the same for the residuals, as TH1::Smooth of ROOT, TRExFitter and cabinetry have it.
+        and the same for the residuals, as TH1::Smooth of ROOT and cabinetry have it.
         "gaussian": the mean over all bins, weighted by nominal yield and a Gaussian of the distance
         whose sigma is one bin (Nadaraya and Watson).
 
