@@ -168,7 +168,12 @@ class Workspace:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the channels with observations, in the order of the document."""
+        """Names of the channels with observations, in the order of the document.
+
+        Without data, those of the first measurement.
+        """
+        if not self.datasets:
+            return tuple(channel.name for channel in self.spec().channels)
         return tuple(channel.channel for channel in self.observations.channels)
 
     @property

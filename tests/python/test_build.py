@@ -425,6 +425,17 @@ def test_workspace_from_models_and_data() -> None:
         nf.Workspace.from_spec([])
 
 
+def test_workspace_without_data() -> None:
+    builder = ModelBuilder()
+    builder.channel("SR").sample("a", [1.0, 2.0])
+    workspace = builder.workspace()
+    assert workspace.channels == ("SR",)
+    assert repr(workspace) == "<Workspace 'model': 1 channels, measurements model>"
+    with pytest.raises(nf.WorkspaceError, match=r"holds no data; use model\.asimov"):
+        workspace.data(workspace.model())
+    assert workspace.to_pyhf()["observations"] == [{"name": "SR", "data": [1.0, 2.0]}]
+
+
 def test_data_from_counts() -> None:
     builder = ModelBuilder()
     builder.channel("SR", observed=[3, 4]).sample("a", [3.0, 4.0], uncertainties=[1.0, 1.0])
@@ -547,6 +558,23 @@ def test_wrong_channels_and_models() -> None:
     sample.stat_error([1, 1], name="stat")
     with pytest.raises(nf.SpecError, match="expected another name; bins are not shared"):
         channel.sample("c", [1, 2]).stat_error([1, 1], name="stat")
+
+
+def test_a_refused_call_can_be_made_again() -> None:
+    """As in a notebook, where the cell is corrected and run once more."""
+    builder, sample = two_bins()
+    for call in (
+        lambda bounds: sample.norm_factor("k", bounds=bounds),
+        lambda bounds: sample.shape_factor("f", bounds=bounds),
+        lambda bounds: builder.luminosity(sigma=0.1, bounds=bounds),
+    ):
+        with pytest.raises(nf.SpecError, match="found the bounds"):
+            call((2.0, 1.0))
+        call((0.0, 2.0))
+    with pytest.raises(nf.SpecError, match="channel 'late', observed: found -1"):
+        builder.channel("late", [-1.0])
+    builder.channel("late", [1.0]).sample("a", [1.0])
+    assert by_name(builder.workspace().spec())["k"].upper == 2.0
 
 
 def test_poi_must_exist() -> None:

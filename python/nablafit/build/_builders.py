@@ -271,8 +271,8 @@ class ModelBuilder:
         self._parameters.use(LUMI, "luminosity", "luminosity")
         constraint = GaussianConstraint(number, width)
         parameter = Parameter(LUMI, number, 0.0, 10.0 * number, constraint=constraint)
-        self._parameters.add(parameter, "luminosity")
         self._parameters.ask(LUMI, "luminosity", bounds=bounds, fixed=fixed)
+        self._parameters.add(parameter, "luminosity")
         return self
 
     def add_parameter(self, parameter: Parameter) -> ModelBuilder:

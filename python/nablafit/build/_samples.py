@@ -201,9 +201,8 @@ class SampleBuilder:
         """
         place = self._place("norm_factor", name)
         self._parameters.use(name, "norm_factor", place)
-        made = self._add(NormFactor(name, self._parameters.share(free_factor(name))), place)
         self._parameters.ask(name, place, initial=initial, bounds=bounds, fixed=fixed)
-        return made
+        return self._add(NormFactor(name, self._parameters.share(free_factor(name))), place)
 
     def norm_sys(
         self,
@@ -431,11 +430,10 @@ class SampleBuilder:
             message = f"found {n_bins} bins, expected {first.n_bins} as in {first.place}"
             raise located(SpecError, message, place)
         gammas = bin_names(name, n_bins)
-        made = self._add(ShapeFactor(name, gammas), place)
         for gamma in gammas:
-            self._parameters.share(free_factor(gamma))
             self._parameters.ask(gamma, place, initial=initial, bounds=bounds)
-        return made
+            self._parameters.share(free_factor(gamma))
+        return self._add(ShapeFactor(name, gammas), place)
 
     def lumi(self) -> SampleBuilder:
         """Multiply the sample by the luminosity that `ModelBuilder.luminosity` declares."""
