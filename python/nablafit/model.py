@@ -330,6 +330,10 @@ class Likelihood(_core.Likelihood):
         return CostSum(other, self)
 
 
+def _is_array_like(values: object) -> bool:
+    return isinstance(values, Sequence | int | float) or hasattr(values, "__array__")
+
+
 def _restore(model: Model, data: Data, backend: str) -> Likelihood:
     return Likelihood(model, data, backend=backend)
 
@@ -612,7 +616,7 @@ class Model:
             raise located(ArgumentError, message, "observations")
         bins = self.channel_bins
         if not isinstance(counts, Mapping):
-            if np.asarray(counts).dtype.kind not in "biuf":
+            if isinstance(counts, str | bytes) or not _is_array_like(counts):
                 kind = type(counts).__name__
                 message = f"expected Observations, counts by channel or one array, got {kind}"
                 raise located(ArgumentError, message, "observations")

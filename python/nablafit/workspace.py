@@ -373,7 +373,7 @@ class Workspace:
         SpecError
             If the format cannot represent the model; the message lists what.
         """
-        if format not in _WRITTEN:
+        if str(format) not in _WRITTEN:
             message = f"found {format!r}, which cannot be written{nearest(str(format), _WRITTEN)}"
             raise located(ArgumentError, message, "format")
         if format == "hs3":
@@ -410,9 +410,12 @@ class Workspace:
 
 def _by_name(items: object, kind: type[NamedT], where: str) -> dict[str, NamedT]:
     """Return one object of a kind, or several, by name."""
-    several = (items,) if isinstance(items, kind) else items
+    try:
+        several: tuple[Any, ...] = (items,) if isinstance(items, kind) else tuple(items)  # type: ignore[arg-type]
+    except TypeError:
+        several = (items,)
     found: dict[str, NamedT] = {}
-    for item in several if isinstance(several, Iterable) else (several,):
+    for item in several:
         if not isinstance(item, kind):
             message = f"found {type(item).__name__}, expected {kind.__name__}"
             raise located(ArgumentError, message, where)

@@ -513,8 +513,8 @@ def test_a_wrong_call_names_its_place(call: Call, message: str) -> None:
             "formula 'f': no parameter 'kappa'",
         ),
         (
-            lambda b: b.channel("CR").sample("a", [1], yield_floor=np.nan),
-            "channel 'CR', sample 'a', yield_floor",
+            lambda b: b.parameter("mu", constraint=sp.GaussianConstraint(0.0, -1.0)),
+            "parameter 'mu', constraint.sigma",
         ),
     ],
 )

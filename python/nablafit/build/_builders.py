@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from .._arrays import real_number
+from .._arrays import name_tuple, real_number
 from ..errors import ArgumentError, SpecError, located
 from ..spec import (
     Channel,
@@ -23,7 +23,7 @@ from ..spec import (
 )
 from ..workspace import Workspace
 from ._histograms import not_negative, read_binning
-from ._parameters import Parameters, check_name
+from ._parameters import Parameters, check_name, optional_number
 from ._samples import BIN_CONSTRAINTS, LUMI, Bins, SampleBuilder
 from ._templates import chosen
 
@@ -114,7 +114,8 @@ class ChannelBuilder:
         if uncertainties is not None:
             errors = self._bins.read(uncertainties, f"{place}, uncertainties").values
             not_negative(errors, f"{place}, uncertainties")
-        floors = {"yield_floor": yield_floor, "factor_floor": factor_floor}
+        given = {"yield_floor": yield_floor, "factor_floor": factor_floor}
+        floors = {key: optional_number(x, f"{place}, {key}") for key, x in given.items()}
         sample = SampleBuilder(self._bins, name, read, errors, floors)
         self._samples.append(sample)
         if stat_error or (stat_error is None and errors is not None):
@@ -178,7 +179,7 @@ class ModelBuilder:
 
     def __init__(self, name: str = "model", *, poi: str | Iterable[str] | None = None) -> None:
         self._name = check_name(name, "model")
-        self._pois = (poi,) if isinstance(poi, str) else tuple(poi or ())
+        self._pois = () if poi is None else name_tuple(poi, "poi")
         self._parameters = Parameters()
         self._channels: dict[str, ChannelBuilder] = {}
 
@@ -232,7 +233,11 @@ class ModelBuilder:
         if not threshold >= 0.0:
             message = f"found {threshold:g}, expected a relative uncertainty of at least 0"
             raise located(SpecError, message, f"{place}, stat_threshold")
-        channel = ChannelBuilder(name, self._parameters, kind, threshold, yield_floor)
+        floor = optional_number(yield_floor, f"{place}, yield_floor")
+        channel = ChannelBuilder(name, self._parameters, kind, threshold, floor)
+        if not isinstance(observable, str):
+            message = f"found {observable!r}, expected some text"
+            raise located(ArgumentError, message, f"{place}, observable")
         if edges is not None:
             where = f"{place}, edges"
             channel._bins.set_binning(read_binning(edges, where, observable), where)

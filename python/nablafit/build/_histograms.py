@@ -81,7 +81,13 @@ def read_histogram(source: HistogramLike, where: str) -> Histogram:
     if isinstance(source, Histogram):
         return source
     if callable(getattr(source, "values", None)) and hasattr(source, "axes"):
-        return _from_uhi(source, where)
+        try:
+            return _from_uhi(source, where)
+        except (TypeError, AttributeError, LookupError) as error:
+            message = (
+                f"found {source!r}, which does not follow UHI's protocol of histograms: {error}"
+            )
+            raise located(ArgumentError, message, where) from error
     if _is_pair(source):
         values, edges = source
         return _checked(float_array(values, where), None, read_binning(edges, where), where)
@@ -91,8 +97,8 @@ def read_histogram(source: HistogramLike, where: str) -> Histogram:
 def read_binning(edges: ArrayLike | Sequence[ArrayLike], where: str, name: str = "") -> Binning:
     """Return the axes of edges: one array, or a sequence of arrays for several axes."""
     items: Any = edges
-    several = isinstance(items, Sequence | np.ndarray) and len(items) and np.ndim(items[0]) == 1
-    axes = items if several else (items,)
+    is_listed = isinstance(items, Sequence) or (isinstance(items, np.ndarray) and items.ndim > 0)
+    axes = items if is_listed and len(items) and np.ndim(items[0]) == 1 else (items,)
     arrays = tuple(_ascending(float_array(axis, where), where) for axis in axes)
     return Binning((name,) * len(arrays), arrays)
 

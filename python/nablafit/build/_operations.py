@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from .._arrays import nearest, real_number
+from .._arrays import name_tuple, nearest, real_number
 from .._results.record import Record
 from .._results.text import Page
 from ..errors import ArgumentError, located
-from ..spec import HistoSys, NormSys
+from ..spec import HistoSys, ModelSpec, NormSys
 from ..surgery import with_channels
 from ._templates import SMOOTHINGS, SYMMETRISATIONS, chosen, smoothed, symmetrised
 
 if TYPE_CHECKING:
     from .._arrays import FloatArray
-    from ..spec import Channel, ModelSpec, Modifier, Sample
+    from ..spec import Channel, Modifier, Sample
 
-__all__ = ["TemplateChange", "TemplateChanges", "prune", "smooth", "symmetrise"]
+__all__ = ["TemplateChange", "TemplateChanges", "expect_spec", "prune", "smooth", "symmetrise"]
 
 Patterns: TypeAlias = str | Iterable[str]
 
@@ -79,6 +79,13 @@ class TemplateChanges(Record, format="nablafit.TemplateChanges/1"):
         return (Page(head, _HEADER, rows, "lllllrr"),)
 
 
+def expect_spec(spec: object) -> None:
+    """Raise ArgumentError for anything but a ModelSpec."""
+    if not isinstance(spec, ModelSpec):
+        message = f"found {type(spec).__name__}, expected a ModelSpec, such as model.spec"
+        raise located(ArgumentError, message, "spec")
+
+
 # --- sizes of variations -------------------------------------------------------------------------
 
 
@@ -117,6 +124,7 @@ class _Selection:
         cls, spec: ModelSpec, channels: Patterns, samples: Patterns, modifiers: Patterns
     ) -> _Selection:
         """Check that every pattern matches something."""
+        expect_spec(spec)
         found = [sample for channel in spec.channels for sample in channel.samples]
         names = {
             "channel": [channel.name for channel in spec.channels],
@@ -132,7 +140,7 @@ class _Selection:
         for (kind, known), patterns in zip(
             names.items(), (channels, samples, modifiers), strict=True
         ):
-            listed = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+            listed = name_tuple(patterns, f"{kind}s")
             for pattern in listed:
                 if pattern != "*" and not any(fnmatchcase(name, pattern) for name in known):
                     hint = nearest(pattern, list(dict.fromkeys(known)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .._arrays import float_array, nearest, real_number
 from ..errors import ArgumentError, SpecError, located
@@ -14,7 +17,15 @@ if TYPE_CHECKING:
 
     from ..spec import Constraint
 
-__all__ = ["Parameters", "bin_names", "check_name", "free_factor", "gamma_of_bin", "systematic"]
+__all__ = [
+    "Parameters",
+    "bin_names",
+    "check_name",
+    "free_factor",
+    "gamma_of_bin",
+    "optional_number",
+    "systematic",
+]
 
 
 def free_factor(name: str) -> Parameter:
@@ -100,7 +111,12 @@ class Parameters:
         **settings: object,
     ) -> None:
         """Note settings of a parameter; those that are None are left open."""
-        settings["initial"] = None if initial is None else real_number(initial, f"{place}, initial")
+        check_name(name, place)
+        fixed = settings.get("fixed")
+        if fixed is not None and not isinstance(fixed, bool | np.bool_):
+            message = f"found fixed = {fixed!r}, expected True or False"
+            raise located(ArgumentError, message, place)
+        settings["initial"] = optional_number(initial, f"{place}, initial")
         settings["bounds"] = _bounds(bounds, place)
         known = self._asked.setdefault(name, {})
         for key, value in settings.items():
@@ -151,6 +167,16 @@ def check_name(name: object, place: str) -> str:
     if isinstance(name, str) and name:
         return name
     raise located(ArgumentError, f"found the name {name!r}, expected some text", place)
+
+
+def optional_number(value: object, place: str) -> float | None:
+    """Return a finite number or None; raise ArgumentError for something else."""
+    if value is None:
+        return None
+    number = real_number(value, place)
+    if not math.isfinite(number):
+        raise located(ArgumentError, f"found {number}, expected a finite number", place)
+    return number
 
 
 def _bounds(bounds: object, place: str) -> tuple[float, float] | None:

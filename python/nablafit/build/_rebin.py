@@ -14,6 +14,7 @@ from ..spec import (
     FormulaFactor,
     GaussianConstraint,
     HistoSys,
+    Observations,
     PoissonConstraint,
     ShapeFactor,
     ShapeSys,
@@ -21,13 +22,14 @@ from ..spec import (
     validate,
 )
 from ._histograms import EDGE_TOLERANCE
+from ._operations import expect_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from ..spec import Channel, ModelSpec, Modifier, Observations, Parameter, Sample
+    from ..spec import Channel, ModelSpec, Modifier, Parameter, Sample
 
 __all__ = ["rebin", "rebin_observations"]
 
@@ -106,6 +108,9 @@ def rebin_observations(
     SpecError
         If global observables of bins that merge are stated.
     """
+    if not isinstance(observations, Observations):
+        message = f"found {type(observations).__name__}, expected Observations"
+        raise located(ArgumentError, message, "observations")
     found = _channel(spec, channel)
     starts = _starts(found, edges)
     gammas = _gammas(found)
@@ -123,11 +128,11 @@ def rebin_observations(
 
 
 def _channel(spec: ModelSpec, name: str) -> Channel:
-    for channel in spec.channels:
-        if channel.name == name:
-            return channel
-    hint = nearest(str(name), [channel.name for channel in spec.channels])
-    raise located(ArgumentError, f"no such channel{hint}", str(name))
+    expect_spec(spec)
+    channels = {channel.name: channel for channel in spec.channels}
+    if str(name) not in channels:
+        raise located(ArgumentError, f"no such channel{nearest(str(name), [*channels])}", str(name))
+    return channels[name]
 
 
 def _starts(channel: Channel, edges: ArrayLike) -> NDArray[np.intp]:
