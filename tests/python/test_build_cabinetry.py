@@ -122,6 +122,25 @@ def test_histograms_of_a_root_file(
     np.testing.assert_allclose(a.prefit()[1], b.prefit()[1], rtol=1e-14)
 
 
+def test_a_stored_file_that_is_missing_is_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the same name elsewhere in the folder are others."""
+    (tmp_path / "old").mkdir()
+    with uproot.recreate(tmp_path / "old" / "all.root") as file:
+        file["h"] = np.histogram([0.5], bins=[0.0, 1.0])
+    monkeypatch.chdir(tmp_path)
+    config = minimal()
+    config["General"]["InputPath"] = "all.root:h"
+    with pytest.raises(nf.WorkspaceError, match=r"sample 'data': found no file 'all\.root'"):
+        nf.build.from_cabinetry(config)
+    config["General"]["InputPath"] = "a\0b.root:h"
+    with pytest.raises(nf.WorkspaceError, match="found no file"):
+        nf.build.from_cabinetry(config)
+    config["General"]["InputPath"] = "*/all.root:h"
+    assert nf.build.from_cabinetry(config).observations().channels[0].counts.tolist() == [1.0]
+
+
 def recorded(config: Config, templates: dict[tuple[str, str, str, str], Any]) -> Any:  # noqa: ANN401
     """Build, and keep what was read."""
     from nablafit.build import _cabinetry

@@ -21,7 +21,7 @@ from ..errors import ArgumentError, ModelWarning, WorkspaceError, located
 from ..io.histfactory_xml_config import HistogramReference
 from ._builders import ModelBuilder
 from ._histograms import Binning, Histogram, HistogramLike, read_binning, read_histogram
-from ._ntuples import Ntuples
+from ._ntuples import Ntuples, find_files
 from ._templates import smoothed
 
 if TYPE_CHECKING:
@@ -288,6 +288,7 @@ def from_cabinetry(
         templates = _Templates(
             options,
             name,
+            folders,
             stack.enter_context(Ntuples(folders)),
             stack.enter_context(Files(folder / "configuration")),
             histograms,
@@ -325,6 +326,7 @@ class _Templates:
 
     config: Options
     name: str
+    folders: Sequence[Path]
     ntuples: Ntuples
     files: Files
     provider: Provider | None
@@ -389,7 +391,11 @@ class _Templates:
         if len(paths) != 1 or not colon:
             message = f"found {', '.join(paths)}, expected one path of the form file.root:histogram"
             raise located(WorkspaceError, message, place)
-        stored = self.files.histogram(HistogramReference(file, "", name.strip("/"), place))
+        found = find_files(self.folders, file, place)
+        if len(found) != 1:
+            message = f"found {len(found)} files {file!r}, expected one"
+            raise located(WorkspaceError, message, place)
+        stored = self.files.histogram(HistogramReference(str(found[0]), "", name.strip("/"), place))
         names = ("",) * len(stored.edges)
         variances = np.square(stored.errors).ravel()
         return Histogram(stored.values.ravel(), variances, Binning(names, stored.edges))

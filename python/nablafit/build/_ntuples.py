@@ -16,9 +16,23 @@ if TYPE_CHECKING:
 
     from .._arrays import FloatArray
 
-__all__ = ["Ntuples"]
+__all__ = ["Ntuples", "find_files"]
 
 NAMES_SHOWN = 20
+
+
+def find_files(folders: Sequence[Path], name: str, place: str) -> list[Path]:
+    """Return the file of a path, or those that match it, in the first folder that has any."""
+    for folder in () if "\0" in name else folders:
+        pattern = folder / name
+        if any(character in name for character in "*?["):
+            found = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+        else:
+            found = [pattern] if pattern.is_file() else []
+        if found:
+            return found
+    places = ", ".join(map(str, folders))
+    raise located(WorkspaceError, f"found no file {name!r}; looked in {places}", place)
 
 
 class Ntuples:
@@ -69,7 +83,7 @@ class Ntuples:
             For messages.
         """
         values, weights = [], []
-        for path in (found for name in paths for found in self._find(name, place)):
+        for path in (found for name in paths for found in find_files(self._folders, name, place)):
             columns = self._branches(path, tree, place)
             expressions = {"Variable": variable, "Weight": weight, "Filter": selection}
             given = {key: text for key, text in expressions.items() if text is not None}
@@ -91,18 +105,6 @@ class Ntuples:
             ones = np.ones(n_events)
             weights.append(np.asarray(numbers.get("Weight", ones), dtype=np.float64)[passed])
         return _filled(np.concatenate(values), np.concatenate(weights), binning)
-
-    def _find(self, name: str, place: str) -> list[Path]:
-        for folder in self._folders:
-            pattern = folder / name
-            if any(character in name for character in "*?["):
-                found = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
-            else:
-                found = [pattern] if pattern.is_file() else []
-            if found:
-                return found
-        places = ", ".join(map(str, self._folders))
-        raise located(WorkspaceError, f"found no file {name!r}; looked in {places}", place)
 
     def _branches(self, path: Path, tree: str, place: str) -> dict[str, Any]:
         """Return the branches of a tree by name."""
