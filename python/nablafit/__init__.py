@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from . import _core, _moved, diff, formulas, infer, relax, spec, surgery  # noqa: F401
+from . import _core, _moved, build, diff, formulas, infer, relax, spec, surgery  # noqa: F401
 from ._core import __version__, build_info
 from ._results.diagnostics import Diagnostics
 from ._results.provenance import Provenance
@@ -84,6 +84,7 @@ __all__ = [
     "__version__",
     "asimov_data",
     "breakdown",
+    "build",
     "build_info",
     "cmake_dir",
     "contour",

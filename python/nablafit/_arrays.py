@@ -30,7 +30,7 @@ def float_array(values: ArrayLike, name: str) -> FloatArray:
             raise TypeError(f"numbers of type {array.dtype}")
         array = np.asarray(array, dtype=np.float64, order="C")
         return array if array.flags.aligned else array.copy()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise located(ArgumentError, f"expected real numbers, got {error}", name) from error
 
 
@@ -72,6 +72,20 @@ def thread_count(n_threads: int | None) -> int:
         message = f"expected a positive number or None, got {n_threads}"
         raise located(ArgumentError, message, "n_threads")
     return n_threads
+
+
+def name_tuple(names: object, where: str) -> tuple[str, ...]:
+    """Return one name or several as a tuple; raise ArgumentError for something else."""
+    if isinstance(names, str):
+        return (names,)
+    try:
+        found: tuple[object, ...] = tuple(names)  # type: ignore[arg-type]
+    except TypeError:
+        found = (names,)
+    for name in found:
+        if not isinstance(name, str):
+            raise located(ArgumentError, f"expected names, got {name!r}", where)
+    return tuple(str(name) for name in found)
 
 
 def index_of(names: Sequence[str], name: str) -> int:

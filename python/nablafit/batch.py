@@ -332,6 +332,13 @@ class FitManyResult(Archive, format=FORMAT):
         """-2 log L at the minima."""
         return 2.0 * self.nll
 
+    def _columns(self) -> dict[str, Any]:
+        columns = dict(zip(self.parameters, self.x.T, strict=True))
+        if self.errors is not None:
+            names = (f"{name} error" for name in self.parameters)
+            columns |= dict(zip(names, self.errors.T, strict=True))
+        return {**columns, "nll": self.nll, "status": self.status}
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.status_counts.items())
         parts = [f"{len(self)} fits ({counts})", f"{len(self.parameters)} kept"]

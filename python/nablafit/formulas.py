@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._arrays import frozen_vector
+from ._arrays import frozen_vector, name_tuple
 from ._core import expression_nodes
 from .errors import ArgumentError, SpecError, located
 from .spec import BinVariable, FormulaFactor
@@ -149,7 +149,10 @@ def _formula(
     if isinstance(parameters, str):
         message = f"found the text {parameters!r}, expected a list of names: [{parameters!r}]"
         raise located(ArgumentError, message, "parameters")
-    names = tuple(parameters)
+    names = name_tuple(parameters, "parameters")
+    for key, text in (("name", name), ("expression", expression)):
+        if not isinstance(text, str):
+            raise located(ArgumentError, f"expected text, got {text!r}", key)
     try:
         expression_nodes(expression, names, tuple(values))
     except SpecError as error:

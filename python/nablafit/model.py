@@ -19,6 +19,7 @@ from ._arrays import (
     Positions,
     float_vector,
     index_of,
+    nearest,
     real_number,
 )
 from ._core import EvaluationStatus
@@ -37,6 +38,7 @@ from .spec import (
 
 if TYPE_CHECKING:
     from iminuit.cost import Cost, CostSum
+    from numpy.typing import ArrayLike
     from scipy.sparse import csr_array
 
     from .inputs import InputValues
@@ -337,6 +339,10 @@ class Likelihood(_core.Likelihood):
         return CostSum(other, self)
 
 
+def _is_array_like(values: object) -> bool:
+    return isinstance(values, Sequence | int | float) or hasattr(values, "__array__")
+
+
 def _restore(model: Model, data: Data, backend: str) -> Likelihood:
     return Likelihood(model, data, backend=backend)
 
@@ -594,15 +600,54 @@ class Model:
         """
         return Data(*self._core.asimov(self.point(x)))
 
-    def data(self, observations: Observations) -> Data:
-        """Arrange observations in the order of this model."""
+    def data(self, observations: Observations | Mapping[str, ArrayLike] | ArrayLike) -> Data:
+        """Arrange observations in the order of this model.
+
+        Parameters
+        ----------
+        observations : Observations, mapping or array_like
+            A data set of a workspace; or counts alone, in events: a mapping of every channel to an
+            array of shape (bins of the channel,), or one array of shape (n_bins,) in the order of
+            `channels`. With counts alone, global observables are those stored with the model.
+
+        Raises
+        ------
+        ArgumentError
+            If a channel is unknown or missing, or the number of bins is another one.
+        """
         if not isinstance(observations, _core.Observations):
-            message = (
-                f"expected Observations, got {type(observations).__name__}; Data(counts, "
-                "global_observables) takes arrays"
-            )
-            raise located(ArgumentError, message, "observations")
+            observations = _core.Observations("counts", self._channel_counts(observations))
         return Data(*self._core.data(observations))
+
+    def _channel_counts(
+        self, counts: Mapping[str, ArrayLike] | ArrayLike
+    ) -> list[_core.ChannelCounts]:
+        """Return counts by channel."""
+        if isinstance(counts, Data):
+            message = "found Data, which is arranged already; use it as it is"
+            raise located(ArgumentError, message, "observations")
+        bins = self.channel_bins
+        if not isinstance(counts, Mapping):
+            if isinstance(counts, str | bytes) or not _is_array_like(counts):
+                kind = type(counts).__name__
+                message = f"expected Observations, counts by channel or one array, got {kind}"
+                raise located(ArgumentError, message, "observations")
+            flat = float_vector(counts, self.n_bins, "observations")
+            return [_core.ChannelCounts(name, flat[where]) for name, where in bins.items()]
+        for name in counts:
+            if name not in bins:
+                hint = nearest(str(name), self.channels)
+                raise located(ArgumentError, f"no such channel{hint}", str(name))
+        missing = [name for name in bins if name not in counts]
+        if missing:
+            message = f"found no counts for {', '.join(missing)}, expected them for every channel"
+            raise located(ArgumentError, message, "observations")
+        return [
+            _core.ChannelCounts(
+                name, float_vector(counts[name], where.stop - where.start, f"observations, {name}")
+            )
+            for name, where in bins.items()
+        ]
 
     def likelihood(self, data: Data, *, backend: str = DEFAULT_BACKEND) -> Likelihood:
         """Return the likelihood of this model for `data`.

@@ -20,6 +20,7 @@ from ._results.files import write_text
 from ._results.provenance import Provenance
 from ._results.record import document_format
 from ._results.rounding import pdg_round
+from ._results.tables import Tabular
 from ._results.text import Page
 from .errors import ArgumentError, located
 
@@ -109,7 +110,7 @@ class Estimate:
 
 @document_format(_FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class FitResult:
+class FitResult(Tabular):
     """What a fit found; frozen. `result["mu"]` is the `Estimate` of one parameter.
 
     Arrays follow `parameters`; parameters and their errors have their own units.
@@ -253,6 +254,19 @@ class FitResult:
             fixed=bool(self.fixed[i]),
             at_bound=bool(self.at_bound[i]),
         )
+
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "parameter": self.parameters,
+            "value": self.x,
+            "error": np.asarray(self.errors),
+            "pull": np.asarray(self.pulls),
+            "constraint": np.asarray(self.errors) / self.prefit_errors,
+            "lower": self.lower,
+            "upper": self.upper,
+            "fixed": self.fixed,
+            "at_bound": self.at_bound,
+        }
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FitResult):

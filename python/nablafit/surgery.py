@@ -101,7 +101,7 @@ def _parameter_names(spec: ModelSpec) -> tuple[str, ...]:
 def select_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
     """Return the model of the listed channels (patterns allowed), without unused parameters."""
     chosen = _chosen(channels, (channel.name for channel in spec.channels), "channel")
-    return _with_channels(spec, [c for c in spec.channels if c.name in chosen])
+    return with_channels(spec, [c for c in spec.channels if c.name in chosen])
 
 
 def mask_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
@@ -162,10 +162,10 @@ def prune(
                 message = "no sample would be left; remove the channel as well"
                 raise located(ArgumentError, message, channel.name)
             kept.append(channel.replace(samples=rest))
-    return _with_channels(spec, kept)
+    return with_channels(spec, kept)
 
 
-def _with_channels(spec: ModelSpec, channels: Sequence[Channel]) -> ModelSpec:
+def with_channels(spec: ModelSpec, channels: Sequence[Channel]) -> ModelSpec:
     """Replace the channels; parameters go that only the old ones used."""
     if not channels:
         raise located(ArgumentError, "no channel would be left", spec.name)

@@ -5,28 +5,32 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ._arrays import nearest
 from ._printable import printable
+from ._results.files import write_text
 from .errors import ArgumentError, ModelWarning, WorkspaceError, located
+from .io.document import Document
 from .io.pyhf_json import PyhfDocument
 from .io.recognise import read_document
 from .model import Model
-from .spec import Interpolation
+from .spec import Interpolation, ModelSpec, Observations, validate
 
 if TYPE_CHECKING:
     from .data import Data
-    from .io.document import Document, Mounts
+    from .io.document import Mounts
     from .io.patchset import Operations, PatchSet
-    from .spec import ModelSpec, Observations
 
 __all__ = ["Workspace"]
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any] | IO[str] | IO[bytes]
 
+NamedT = TypeVar("NamedT", ModelSpec, Observations)
+
+_WRITTEN = ("pyhf", "hs3")
 _CODES = {
     "normsys": {
         "code1": Interpolation.piecewise_exponential,
@@ -92,6 +96,41 @@ class Workspace:
         for message in self._document.warnings:
             warnings.warn(f"{self.source}: {message}", ModelWarning, stacklevel=stacklevel)
 
+    @classmethod
+    def from_spec(
+        cls,
+        specs: ModelSpec | Iterable[ModelSpec],
+        datasets: Observations | Iterable[Observations] = (),
+        *,
+        source: str | None = None,
+    ) -> Workspace:
+        """Make a workspace of models and data: those of a builder, or what surgery made of them.
+
+        Parameters
+        ----------
+        specs : ModelSpec, or iterable of ModelSpec
+            The measurements, by their names; at least one.
+        datasets : Observations, or iterable of Observations
+            The data sets, the default one first.
+        source : str, optional
+            What messages call it; the name of the first model by default.
+
+        Raises
+        ------
+        SpecError
+            If a model contradicts itself.
+        ArgumentError
+            If there is no model, two have the same name, or something is of another kind.
+        """
+        models = _by_name(specs, ModelSpec, "specs")
+        if not models:
+            raise located(ArgumentError, "expected at least one model", "specs")
+        for spec in models.values():
+            validate(spec)
+        data = _by_name(datasets, Observations, "datasets")
+        name = next(iter(models)) if source is None else source
+        return cls(Document("ModelSpec", name, models, data))
+
     def __repr__(self) -> str:
         return (
             f"<Workspace {self.source!r}: {len(self.channels)} channels, "
@@ -105,7 +144,7 @@ class Workspace:
 
     @property
     def format(self) -> str:
-        """Name of the format: "pyhf", "HS3", "HistFactory XML" or "RooWorkspace"."""
+        """Name of the format: "pyhf", "HS3", "HistFactory XML", "RooWorkspace" or "ModelSpec"."""
         return self._document.format
 
     @property
@@ -130,7 +169,12 @@ class Workspace:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Names of the channels with observations, in the order of the document."""
+        """Names of the channels with observations, in the order of the document.
+
+        Without data, those of the first measurement.
+        """
+        if not self.datasets:
+            return tuple(channel.name for channel in self.spec().channels)
         return tuple(channel.channel for channel in self.observations.channels)
 
     @property
@@ -292,6 +336,54 @@ class Workspace:
         observations = self.dataset(dataset) if self.datasets or dataset else None
         return to_pyhf(self.spec(measurement), observations, lossy=lossy)
 
+    def to_hs3(
+        self, measurement: str | None = None, dataset: str | None = None, *, lossy: bool = False
+    ) -> str:
+        """Return one measurement as the text of an HS3 document; see `nablafit.io.hs3.to_hs3`.
+
+        With all data sets, or the one that is named.
+        """
+        names = self.datasets if dataset is None else (dataset,)
+        data = [self.dataset(name) for name in names]
+        return self.spec(measurement).to_hs3(data, lossy=lossy)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str = "pyhf",  # noqa: A002
+        measurement: str | None = None,
+        dataset: str | None = None,
+        lossy: bool = False,
+    ) -> None:
+        """Write one measurement as JSON, at once or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        format : {"pyhf", "hs3"}
+            What to write. pyhf JSON has no bin edges; HS3 keeps them.
+        measurement, dataset : str, optional
+            Which to write; the first one by default.
+        lossy : bool
+            Warn of what the format cannot represent, and write the rest.
+
+        Raises
+        ------
+        SpecError
+            If the format cannot represent the model; the message lists what.
+        """
+        if str(format) not in _WRITTEN:
+            message = f"found {format!r}, which cannot be written{nearest(str(format), _WRITTEN)}"
+            raise located(ArgumentError, message, "format")
+        if format == "hs3":
+            text = self.to_hs3(measurement, dataset, lossy=lossy)
+        else:
+            document = self.to_pyhf(measurement, dataset, lossy=lossy)
+            text = json.dumps(document, indent=1, allow_nan=False)
+        write_text(Path(path), text.rstrip("\n") + "\n")
+
     def dataset(self, name: str | None = None) -> Observations:
         """Return the observations of a data set, the first of `datasets` by default."""
         datasets = self._document.datasets
@@ -315,6 +407,24 @@ class Workspace:
             hint = nearest(name, self.measurements)
             raise located(ArgumentError, message + hint, name)
         return name
+
+
+def _by_name(items: object, kind: type[NamedT], where: str) -> dict[str, NamedT]:
+    """Return one object of a kind, or several, by name."""
+    try:
+        several: tuple[Any, ...] = (items,) if isinstance(items, kind) else tuple(items)  # type: ignore[arg-type]
+    except TypeError:
+        several = (items,)
+    found: dict[str, NamedT] = {}
+    for item in several:
+        if not isinstance(item, kind):
+            message = f"found {type(item).__name__}, expected {kind.__name__}"
+            raise located(ArgumentError, message, where)
+        if item.name in found:
+            message = f"found two of the name {item.name!r}, expected different names"
+            raise located(ArgumentError, message, where)
+        found[item.name] = item
+    return found
 
 
 def _read(source: Source) -> tuple[str, bytes | Path]:

@@ -255,8 +255,9 @@ def test_data_of_another_length(
 
 
 def test_observations_of_another_type(model: nf.Model) -> None:
-    with pytest.raises(nf.ArgumentError, match="observations: expected Observations, got list"):
-        model.data([1.0, 2.0])  # type: ignore[arg-type]
+    expected = "observations: expected Observations, counts by channel or one array, got Model"
+    with pytest.raises(nf.ArgumentError, match=expected):
+        model.data(model)  # type: ignore[arg-type]
 
 
 WITH_RANGES: dict[str, Callable[..., object]] = {

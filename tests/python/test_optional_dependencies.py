@@ -10,7 +10,10 @@ from locations import REPOSITORY
 
 pytestmark = pytest.mark.process
 
-EXTRAS_ONLY = ("pyhf", "matplotlib", "mplhep", "hist", "jax", "torch", "dask", "ROOT", "cabinetry")
+EXTRAS_ONLY = (
+    *("pyhf", "matplotlib", "mplhep", "hist", "boost_histogram", "pandas", "yaml"),
+    *("jax", "torch", "dask", "ROOT", "cabinetry"),
+)
 
 SCRIPT = """
 import importlib, pkgutil, sys, warnings

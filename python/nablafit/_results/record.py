@@ -21,6 +21,7 @@ from .._printable import printable
 from ..errors import ArgumentError, located
 from .files import is_archive, read_archive, write_archive, write_text
 from .provenance import origin_array
+from .tables import Tabular
 from .text import Page
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def document_format(name: str) -> Callable[[ResultT], ResultT]:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Record:
+class Record(Tabular):
     """Base of frozen dataclasses that go through JSON by the annotations of their members.
 
     Members are numbers, strings, arrays, tuples, dicts with string keys, fit results and records;
@@ -148,7 +149,7 @@ class Record:
         write_text(path, self.to_json(indent=1) + "\n")
 
 
-class Archive(ABC):
+class Archive(Tabular, ABC):
     """Base of frozen dataclasses of arrays that are saved as compressed .npz files.
 
     A subclass names its files with `class Toys(Archive, format="nablafit.Toys/1")`.

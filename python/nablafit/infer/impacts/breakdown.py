@@ -65,6 +65,8 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
     Uncertainties are in units of the parameter of interest.
     """
 
+    table_members = ("groups",)
+
     method: str
     """"refit", "linear" or "global_observables", see `breakdown`."""
     poi: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,12 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
 
     def __len__(self) -> int:
         return len(self.parameters)
+
+    def _columns(self) -> dict[str, Any]:
+        return {
+            "parameter": self.parameters,
+            **dict(zip(self.parameters, self.matrix, strict=True)),
+        }
 
     def __getitem__(self, names: tuple[str, str]) -> float:
         i, j = (index_of(self.parameters, name) for name in names)

@@ -36,6 +36,19 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
     not exist, such as the error after a failed fit, are NaN.
     """
 
+    table_members = (
+        "parameters",
+        "values",
+        "errors",
+        "prefit_values",
+        "prefit_errors",
+        "pulls",
+        "constraints",
+        "significances",
+        "fixed",
+        "at_bound",
+    )
+
     parameters: tuple[str, ...]
     values: FloatArray
     """Fitted values."""

@@ -203,6 +203,16 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
         valid: NDArray[np.bool_] = np.all(np.array(rows, dtype=bool).reshape(4, -1), axis=0)
         return valid
 
+    def _columns(self) -> dict[str, Any]:
+        """Return one row per parameter; with several parameters of interest their names follow."""
+        columns: dict[str, Any] = {"parameter": self.parameters}
+        for name in ("values", "errors", "prefit_values", "prefit_errors"):
+            columns[name[:-1]] = getattr(self, name)
+        for name in VARIATIONS:
+            for poi, row in zip(self.pois, getattr(self, name), strict=True):
+                columns[name if len(self.pois) == 1 else f"{name} {poi}"] = row
+        return columns
+
     def for_poi(self, name: str) -> RankingResult:
         """Return the ranking of one of the parameters of interest, in the order of its impacts."""
         i = index_of(self.pois, name)

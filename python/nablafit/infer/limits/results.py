@@ -17,6 +17,7 @@ from ..._printable import csv_text
 from ..._results.files import write_text
 from ..._results.provenance import merged_origin
 from ..._results.record import Record
+from ..._results.tables import BAND_NAMES
 from ..._results.text import BANDS, Page, number, with_error
 from ..testing._hypothesis import Hypothesis
 from ..testing._profile import Fits
@@ -38,6 +39,17 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
     Arrays named `expected...` have five entries or columns: limits in data without signal that
     fluctuate by -2, -1, 0, +1, +2 standard deviations, the lowest limit first.
     """
+
+    table_members = (
+        "values",
+        "cls_observed",
+        "cls_observed_error",
+        "cls_expected",
+        "cls_expected_error",
+        "q",
+        "q_asimov",
+        "point_status",
+    )
 
     poi: str
     """Parameter of interest."""
@@ -216,9 +228,8 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
     @property
     def header(self) -> tuple[str, ...]:
         """Names of the columns of `rows`."""
-        bands = ("minus2", "minus1", "median", "plus1", "plus2")
-        limits = ("limit_observed", *(f"limit_{band}" for band in bands))
-        cls = ("cls_observed", *(f"cls_{band}" for band in bands))
+        limits = ("limit_observed", *(f"limit_{band}" for band in BAND_NAMES))
+        cls = ("cls_observed", *(f"cls_{band}" for band in BAND_NAMES))
         return ("name", *self.labels, *limits, *cls, "poi_hat", "status")
 
     @property
@@ -237,6 +248,10 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
             )
             for i, name in enumerate(self.names)
         ]
+
+    def _columns(self) -> dict[str, Any]:
+        rows = self.rows
+        return {name: [row[i] for row in rows] for i, name in enumerate(self.header)}
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """Return the table as CSV with all digits; write it to a file too if one is given."""

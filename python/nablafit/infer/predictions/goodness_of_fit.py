@@ -77,6 +77,8 @@ class ToyRange(Record):
 class GoodnessOfFitResult(Record, format="nablafit.GoodnessOfFitResult/1"):
     """How well a model describes data: the test of the saturated model; frozen."""
 
+    table_members = ("channels",)
+
     status: str
     """"ok", "fit_not_valid" or "no_degrees_of_freedom": why there is no p-value."""
     message: str

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..._printable import csv_text, printable
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
+from ..._results.tables import dataframe, histogram
 from ..._results.text import Page
 from ...data import check_data
 from ...errors import ArgumentError, located
@@ -24,6 +25,8 @@ from ...errors import ArgumentError, located
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import hist
+    import pandas
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
@@ -112,7 +115,9 @@ def _depends_on(jacobian: csr_array, parameters: NDArray[np.bool_]) -> NDArray[n
     return dependent
 
 
-_CSV_HEADER = ("channel", "bin", "low", "high", "sample", "yield", "error")
+Place: TypeAlias = tuple[int | None, float | None, float | None]
+Row: TypeAlias = tuple[str, int | None, float | None, float | None, str, float, float | None]
+_ROW_HEADER = ("channel", "bin", "low", "high", "sample", "yield", "error")
 
 
 @dataclass(frozen=True)
@@ -148,21 +153,31 @@ def _page(head: Sequence[str], what: str, columns: Sequence[Column]) -> Page:
     return Page(head, header, rows, "l" + "r" * (len(header) - 1))
 
 
-# --- comma-separated values -----------------------------------------------------------------------
+# --- rows: CSV and pandas ------------------------------------------------------------------------
 
 
-def _csv_rows(column: Column) -> Iterator[tuple[str, str, str]]:
-    for sample, (value, error) in column.samples.items():
-        yield csv_text(sample), repr(value), repr(error)
-    yield "total", repr(column.total[0]), repr(column.total[1])
-    if column.observed is not None:
-        yield "data", repr(column.observed), ""
+def _rows(result: YieldsResult, by: str) -> Iterator[Row]:
+    """Yield the columns of `_ROW_HEADER`; None where there is no bin, border or error."""
+    _check(by)
+    for channel in result.channels:
+        if by == "channel":
+            columns = [_channel_column(channel)]
+            places: list[Place] = [(None, *_borders(channel, 0, channel.n_bins))]
+        else:
+            columns = _bin_columns(channel)
+            places = [(i, *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
+        for column, place in zip(columns, places, strict=True):
+            for sample, (value, error) in column.samples.items():
+                yield channel.name, *place, sample, value, error
+            yield channel.name, *place, "total", *column.total
+            if column.observed is not None:
+                yield channel.name, *place, "data", column.observed, None
 
 
-def _borders(channel: ChannelYields, first: int, last: int) -> tuple[str, str]:
+def _borders(channel: ChannelYields, first: int, last: int) -> tuple[float | None, float | None]:
     if channel.edges is None:
-        return "", ""
-    return repr(float(channel.edges[first])), repr(float(channel.edges[last]))
+        return None, None
+    return float(channel.edges[first]), float(channel.edges[last])
 
 
 # --- LaTeX ----------------------------------------------------------------------------------------
@@ -296,6 +311,20 @@ class ChannelYields(Record):
         """Relative error of the expectation per bin: the band around 1 in a plot of the ratio."""
         return _divide(self.by_bin_errors, self.by_bin)
 
+    def to_hist(self) -> dict[str, hist.Hist]:
+        """Return histograms by sample; see `YieldsResult.to_hist`."""
+        pairs = zip(self.by_sample, self.by_sample_errors, strict=True)
+        contents: dict[str, tuple[FloatArray, FloatArray | None]] = {
+            **dict(zip(self.samples, pairs, strict=True)),
+            "total": (self.by_bin, self.by_bin_errors),
+        }
+        if self.observed is not None:
+            contents["data"] = (self.observed, None)
+        return {
+            name: histogram(values, errors, self.axis, self.edges)
+            for name, (values, errors) in contents.items()
+        }
+
     def _pages(self) -> tuple[Page, ...]:
         total = _pair(self.total, self.total_error)
         return (_page([f"{self.name}: {total} events expected"], "bin", _bin_columns(self)),)
@@ -352,22 +381,25 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         One line per channel, sample and bin; the sample "total" is the sum of all samples, "data"
         what was observed. With `by="channel"`, bins of a channel are summed.
         """
-        _check(by)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_CSV_HEADER)
-        for channel in self.channels:
-            if by == "channel":
-                columns = [_channel_column(channel)]
-                places = [("", *_borders(channel, 0, channel.n_bins))]
-            else:
-                columns = _bin_columns(channel)
-                places = [(str(i), *_borders(channel, i, i + 1)) for i in range(channel.n_bins)]
-            for column, place in zip(columns, places, strict=True):
-                writer.writerows(
-                    (csv_text(channel.name), *place, *row) for row in _csv_rows(column)
-                )
+        writer.writerow(_ROW_HEADER)
+        for channel, *place, sample, value, error in _rows(self, by):
+            writer.writerow((csv_text(channel), *place, csv_text(sample), value, error))
         return text.getvalue()
+
+    def to_dataframe(self, *, by: str = "bin") -> pandas.DataFrame:
+        """Return the rows of `to_csv` as a pandas DataFrame; ImportError without pandas."""
+        columns = zip(*_rows(self, by), strict=True)
+        return dataframe(dict(zip(_ROW_HEADER, map(list, columns), strict=True)))
+
+    def to_hist(self) -> dict[str, dict[str, hist.Hist]]:
+        """Return histograms of hist by channel and sample; ImportError without hist.
+
+        Variances are squares of the errors of the yields. "total" is the sum of all samples, "data"
+        what was observed, with the counts as variances. Bins without edges are counted from 0.
+        """
+        return {channel.name: channel.to_hist() for channel in self.channels}
 
     def to_latex(self, *, by: str = "channel") -> str:
         """Return a LaTeX `tabular` with one column per channel or bin."""

@@ -105,6 +105,14 @@ class ContourResult(Record, format="nablafit.ContourResult/1"):
     def __len__(self) -> int:
         return len(self.contours)
 
+    def _columns(self) -> dict[str, Any]:
+        """Return one row per corner of the polygons."""
+        points = np.concatenate([np.zeros((0, 2)), *(c.points for c in self.contours)])
+        levels = np.repeat(self.levels, [len(contour.points) for contour in self.contours])
+        status = [status for contour in self.contours for status in contour.status]
+        names = dict(zip(self.parameters, points.T, strict=True))
+        return {"level": levels, **names, "status": status}
+
     def __getitem__(self, i: int) -> Contour:
         return self.contours[i]
 

@@ -262,6 +262,17 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     Arrays have one entry per tested value.
     """
 
+    table_members = (
+        "values",
+        "twice_delta_nll",
+        "p_values",
+        "p_value_errors",
+        "critical_values",
+        "critical_value_errors",
+        "accepted",
+        "status",
+    )
+
     poi: str
     level: float
     """Confidence level."""

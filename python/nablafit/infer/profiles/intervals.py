@@ -69,6 +69,16 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
     Arrays have one entry per parameter, in the parameter's own unit.
     """
 
+    table_members = (
+        "parameters",
+        "values",
+        "errors",
+        "lower",
+        "upper",
+        "lower_status",
+        "upper_status",
+    )
+
     parameters: tuple[str, ...]
     values: FloatArray
     """Best fit."""

@@ -71,6 +71,20 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
         for axis in self.axes:
             axis.setflags(write=False)
 
+    def _columns(self) -> dict[str, Any]:
+        """Return one row per point, those of a grid in C order."""
+        grids = np.meshgrid(*self.axes, indexing="ij")
+        columns: dict[str, Any] = dict(
+            zip(self.parameters, (grid.ravel() for grid in grids), strict=True)
+        )
+        columns |= {
+            "twice_delta_nll": self.twice_delta_nll.ravel(),
+            "status": self.status,
+        }
+        for i, name in enumerate(self.fitted_parameters):
+            columns.setdefault(name, self.fitted[..., i].ravel())
+        return columns
+
     @property
     def values(self) -> FloatArray:
         """The values of the first scanned parameter, shape (n,)."""

@@ -1,0 +1,20 @@
+"""The Python code of documents that say that it runs, runs."""
+
+import re
+
+import pytest
+
+from locations import REPOSITORY
+
+
+@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
+@pytest.mark.parametrize(("name", "needs"), [("building.md", ("hist", "pandas"))])
+def test_code_blocks_run_in_their_order(name: str, needs: tuple[str, ...]) -> None:
+    for package in needs:
+        pytest.importorskip(package)
+    text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    variables: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, name, "exec"), variables)
