@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+import root_writer as root
 from nablafit._results import files
 from nablafit.cli import main
 from nablafit.errors import Interrupted
@@ -334,6 +335,38 @@ def test_patches_fits_and_further_outputs_are_inputs_too(
     twice = ["plot", fit, "-o", tmp_path / "a.pdf", "-o", tmp_path / "a.pdf"]
     code, message = run(capsys, *twice)
     assert (code, "given twice" in message) == (2, True)
+
+
+@pytest.mark.parametrize("loaded", ["top.xml", ""], ids=["file", "folder"])
+@pytest.mark.parametrize("target", ["top.xml", "channel.xml", "data.root", "link"])
+def test_files_that_an_input_names_are_inputs_too(
+    histfactory: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    loaded: str,
+    target: str,
+) -> None:
+    content = root.write(h=root.histogram(np.array([10.0, 20.0, 30.0])))
+    folder = histfactory(content).parent
+    (folder / "link").symlink_to("data.root")
+    for command in (["fit", "-o"], ["toys", "--toys", "3", "-o"], ["export", "-o"], ["convert"]):
+        name, *rest = command
+        code, message = run(capsys, name, folder / loaded, *rest, folder / target, "--force")
+        assert (code, "that the command reads" in message) == (2, True), message
+    assert (folder / "data.root").read_bytes() == content
+    assert names(folder) == {"top.xml", "channel.xml", "data.root", "link"}
+
+
+def test_results_are_not_written_to_a_file_called_minus(
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["fit"], ["toys", "--toys", "3"], ["report"], ["yields", "--format", "csv"]):
+        code, message = run(capsys, *command, source, "-o", "-")
+        assert (code, "'-' is not the name of a file" in message) == (2, True), message
+    assert names(tmp_path) == {"workspace.json"}
 
 
 @pytest.mark.parametrize("layout", ["csv", "latex"])

@@ -217,6 +217,22 @@ def test_cycles_are_told_apart() -> None:
         read(content, "h;3")
 
 
+def test_entries_that_are_in_no_bin_yet_are_not_lost() -> None:
+    """ROOT fills them in when it reads; the number is negative where they are in bins, too."""
+    full, filled, odd = [2.0, 1.0, 0.5, 1.0, 0.7], [-1.0, 1.0, 0.5], [np.inf]
+    for buffer, words in ((full, "2 entries are in its buffer"), (odd, "inf entries")):
+        with pytest.raises(nf.WorkspaceError, match=words):
+            read(root.write(h=root.histogram(COUNTS, buffer=buffer)))
+    for buffer in (filled, [0.0] * 5):
+        found = read(root.write(h=root.histogram(COUNTS, buffer=buffer)))
+        assert found.values.tolist() == COUNTS.tolist()
+
+
+def test_a_file_that_was_not_closed_is_not_just_empty() -> None:
+    with pytest.raises(nf.WorkspaceError, match="found nothing; perhaps the file was not closed"):
+        read(root.RootFile().finish([]))
+
+
 def test_profiles_and_unknown_versions_are_refused() -> None:
     _, body = root.histogram(COUNTS)
     with pytest.raises(nf.WorkspaceError, match="found a TProfile, expected TH1, TH2 or TH3"):

@@ -115,12 +115,15 @@ def th1(
     version: int,
     contour: Sequence[float],
     swap: bool,
+    buffer: Sequence[float],
 ) -> bytes:
     """The base TH1."""
     arrays = [array(contour), array(sumw2)]
     if swap:
         arrays.reverse()
-    buffer = struct.pack(">i?i", 0, False, 0) + (struct.pack(">i", 2) if version == 8 else b"")
+    stored = np.asarray(buffer, dtype=">f8").tobytes()
+    end = struct.pack(">i?", len(buffer), bool(buffer)) + stored + struct.pack(">i", 0)
+    end += struct.pack(">i", 2) if version == 8 else b""
     return counted(
         version,
         named("histogram"),
@@ -133,7 +136,7 @@ def th1(
         *arrays,
         string(""),
         counted(5, OBJECT, string(""), bytes(4)),
-        buffer,
+        end,
     )
 
 
@@ -146,6 +149,7 @@ def histogram(
     version: int = 8,
     contour: Sequence[float] = (),
     swap: bool = False,
+    buffer: Sequence[float] = (),
 ) -> tuple[str, bytes]:
     """Class and bytes of a histogram with empty under- and overflow.
 
@@ -160,7 +164,7 @@ def histogram(
     ]
     squares = () if sumw2 is None else cells(sumw2)
     stored = cells(contents)
-    base = th1(axes, stored.size, squares, version, contour, swap)
+    base = th1(axes, stored.size, squares, version, contour, swap, buffer)
     if contents.ndim == 2:
         base = counted(5, base, struct.pack(">4d", *[0.0] * 4))
     elif contents.ndim == 3:

@@ -31,7 +31,7 @@ from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, befor
 from ..fit import fit
 from ..result import FitResult
 from ..workspace import Workspace
-from .outputs import NamedPath, OutputPath, guarded, patch_file
+from .outputs import NamedPath, OutputPath, guarded, patch_file, refuse_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,6 +145,7 @@ class Source:
         load = Workspace._load_model if bad_data else Workspace.load
         with warnings_on_stderr(ModelWarning):
             workspace = load(self.path, mounts=[_pair(text) for text in self.mounts])
+            refuse_inputs(workspace._document.files)
             for text in self.patches:
                 file, name = patch_file(text)
                 workspace = workspace.patch(file, name)

@@ -21,6 +21,7 @@ __all__ = [
     "is_forced",
     "is_terminal",
     "patch_file",
+    "refuse_inputs",
     "write_new",
 ]
 
@@ -53,11 +54,25 @@ class OutputPath(NamedPath):
     *kinds : str
         What it may replace, in words of `kind_of_file`. Without any, the command compares
         contents when it writes, by `write_new`.
+    or_terminal : bool
+        Whether "-" stands for the terminal.
     """
 
-    def __init__(self, *kinds: str) -> None:
+    def __init__(self, *kinds: str, or_terminal: bool = False) -> None:
         super().__init__()
         self.kinds = kinds
+        self.or_terminal = or_terminal
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as in click
+        param: click.Parameter | None,
+        context: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        if str(value) == "-" and not self.or_terminal:
+            message = "'-' is not the name of a file; without this option, results are printed"
+            self.fail(message, param, context)
+        return super().convert(value, param, context)
 
 
 def guarded(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
@@ -112,6 +127,7 @@ def patch_file(text: str) -> tuple[Path, str | None]:
     return (Path(file), name) if colon and not Path(text).exists() else (Path(text), None)
 
 
+_IS_READ = "this is a file that the command reads; choose another name to write to"
 _REMEDY = "choose another name, or replace it with --force"
 
 
@@ -126,11 +142,17 @@ def _paths(context: click.Context, kind: type[PathT]) -> Iterator[tuple[Path, Pa
 
 
 def _inputs(context: click.Context) -> Iterator[tuple[Path, str]]:
-    message = "this is a file that the command reads; choose another name to write to"
     for path, _ in _paths(context, NamedPath):
-        yield path, message
+        yield path, _IS_READ
     for text in context.params.get("patch", ()):
-        yield patch_file(text)[0], message
+        yield patch_file(text)[0], _IS_READ
+
+
+def refuse_inputs(files: Iterable[Path]) -> None:
+    """Raise ArgumentError if the command is to write one of these files, which it has read."""
+    taken = [(file, _IS_READ) for file in files]
+    for path, _ in _paths(click.get_current_context(), OutputPath):
+        _refuse_taken(path, taken)
 
 
 def _refuse_taken(path: Path, taken: Iterable[tuple[Path, str]]) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
 _input = source_argument("source")
-_output = click.argument("output", type=OutputPath())
+_output = click.argument("output", type=OutputPath(or_terminal=True))
 
 
 _writing_options = with_options(
@@ -184,7 +184,7 @@ def rename(source: Source, **options: Option) -> None:
 @click.option(
     "-o",
     "--output",
-    type=OutputPath("header"),
+    type=OutputPath("header", or_terminal=True),
     required=True,
     help='Header file to write, "-" for the terminal.',
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ..errors import WorkspaceError
     from ..spec import ModelSpec, Observations, Parameter
@@ -42,6 +43,8 @@ class Document:
         Those of the notes that `Workspace.load` also warns of: what in the file was passed over.
     data_problem : WorkspaceError, optional
         What is wrong with the data, where the models can be read; `datasets` lacks them.
+    files : tuple of Path
+        What was read where one file names others, or a folder is read.
     """
 
     format: str
@@ -51,6 +54,7 @@ class Document:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     data_problem: WorkspaceError | None = None
+    files: tuple[Path, ...] = ()
 
 
 class Notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def read(name: str, content: bytes | Path, mounts: Mounts = ()) -> Document:
     combination = parse_combination(root)
     with Files(top, mounts, budget) as files:
         channels = _channels(combination, files)
-        return _document(name, combination, channels, files)
+        document = _document(name, combination, channels, files)
+        return replace(document, files=(top, *files.found()))
 
 
 def _parse_file(path: Path, budget: Budget) -> Element:

@@ -63,6 +63,10 @@ class Files:
         """Return what was taken from elsewhere than the XML says, one sentence per folder."""
         return self._moved.take()
 
+    def found(self) -> tuple[Path, ...]:
+        """Return the files found so far."""
+        return tuple(self._found.values())
+
     def find(self, name: str, location: str) -> Path:
         """Return the file that a path in the XML means."""
         if name not in self._found:

@@ -23,6 +23,7 @@ __all__ = ["Histogram", "Histograms"]
 
 MAX_BINS = 1_000_000
 NAMES_SHOWN = 20
+_NOTHING = "nothing; perhaps the file was not closed when it was written"
 _HISTOGRAM = re.compile(r"TH([123])[CSILFD]")
 
 
@@ -67,7 +68,7 @@ class Histograms:
         where = f"{self._file.name}: {path}"
         key = self._file.find(path)
         if key is None:
-            names = ", ".join(self._file.names(NAMES_SHOWN)) or "nothing"
+            names = ", ".join(self._file.names(NAMES_SHOWN)) or _NOTHING
             raise located(WorkspaceError, f"no such object; found {names}", where)
         match = _HISTOGRAM.fullmatch(key.class_name)
         if match is None:
@@ -101,6 +102,10 @@ def _contents(record: Record, n_axes: int) -> Histogram:
     if min(shape) < 1 or n_bins > MAX_BINS:
         raise DecodeError(f"found {n_bins} bins, expected 1 to {MAX_BINS}")
     sizes = tuple(n + 2 for n in reversed(shape))
+    buffer = record.get("fBuffer", ())
+    if len(buffer) and buffer[0] > 0:  # the first number counts the entries that follow
+        message = f"{buffer[0]:g} entries are in its buffer and in no bin yet; call BufferEmpty()"
+        raise DecodeError(f"{message} in ROOT before it is written")
     values = _inner(record, sizes)
     squares = record.record("fSumw2")
     variances = _inner(squares, sizes) if len(squares["values"]) else np.abs(values)
