@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import WorkspaceError, located
+from ..errors import Error, WorkspaceError, located
 from ._expressions import columns_of, evaluate
 from ._histograms import Binning, Histogram
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Ntuples", "find_files"]
 
 NAMES_SHOWN = 20
+OLDEST_UPROOT = (5, 7, 5)
+"""Earlier versions run code that a file brings."""
 
 
 def find_files(folders: Sequence[Path], name: str, place: str) -> list[Path]:
@@ -113,6 +116,10 @@ class Ntuples:
         if (path, tree) in self._trees:
             return self._trees[path, tree]
         where = f"{place}: {path}"
+        version = tuple(map(int, re.findall(r"\d+", uproot.__version__)[:3]))
+        if version < OLDEST_UPROOT:
+            message = f"uproot {uproot.__version__} can run code that a file brings; install 5.7.5"
+            raise located(Error, message + " or later to read ntuples", where)
         try:
             if path not in self._files:
                 self._files[path] = uproot.open(path)
