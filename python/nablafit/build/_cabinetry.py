@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from .._arrays import nearest
+from .._budget import Budget
 from ..errors import ArgumentError, ModelWarning, WorkspaceError, located
 from ..io.histfactory_xml_config import HistogramReference
 from ._builders import ModelBuilder
@@ -290,7 +291,7 @@ def from_cabinetry(
             name,
             folders,
             stack.enter_context(Ntuples(folders)),
-            stack.enter_context(Files(folder / "configuration")),
+            stack.enter_context(Files(folder / "configuration", (), Budget(name))),
             histograms,
         )
         return _Building(options, name, templates).run()

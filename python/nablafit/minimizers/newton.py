@@ -63,7 +63,7 @@ def minimize(problem: FitProblem, options: FitOptions) -> Minimum:
 def feasible_start(problem: FitProblem) -> FloatArray | None:
     """Return a point near the start where there is a likelihood, None if none is found."""
     likelihood = problem.likelihood
-    summary = _core.minimize(
+    summary, interruption = _core.minimize(
         Likelihood(likelihood.model, likelihood.data),
         start=problem.initial,
         lower=np.ascontiguousarray(problem.lower),
@@ -73,6 +73,8 @@ def feasible_start(problem: FitProblem) -> FloatArray | None:
             covariance=_core.CovarianceKind.none, diagnostics=False, max_iterations=1
         ),
     )
+    if interruption is not None:
+        raise interruption
     x = np.array(summary.x)
     return x if likelihood.status(x) else None
 
