@@ -54,7 +54,8 @@ class PythonPoll {
     const py::gil_scoped_acquire acquire;
     try {
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      if (PyObject* stop = stop_of_thread()) py::handle(stop)();
+      const py::handle stop = stop_of_thread();
+      if (stop) stop();
       if (!progress_.is_none()) progress_(n_done);
     } catch (py::error_already_set& error) {
       exception_ = error.value();

@@ -279,6 +279,10 @@ def test_the_core_refuses_arrays_that_it_cannot_read_in_place(model: nf.Model, k
             arrays={"counts": rows, **arrays},
             options=_core.MinimizeOptions(),
             kept_parameters=[],
+            n_random=0,
+            seed=0,
+            n_retries=0,
+            sides=[],
             n_threads=1,
             progress=None,
         )

@@ -136,7 +136,7 @@ def test_the_second_minimum_of_a_published_model_is_met() -> None:
         ({"values": [np.nan]}, "mu: the value nan is outside"),
         ({"values": []}, "mu: expected at least one value"),
         ({"values": [1.0], "n": 3}, "values: expected either"),
-        ({"n": 0}, "n: expected a positive number"),
+        ({"n": 0}, "n: expected a number from 1"),
         ({"range": (1, 2, 3)}, "range: expected a pair"),
         ({"parameters": ("mu", "scale"), "range": (1, 2, 3)}, "range: expected a pair"),
         ({"keep": ["nu"]}, "nu: unknown parameter"),
