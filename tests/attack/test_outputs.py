@@ -409,6 +409,20 @@ def test_a_file_that_is_protected_is_not_replaced(
     assert (target.read_text(), names(tmp_path)) == ("old", {"result.json"})
 
 
+def test_a_protected_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are written beside the old one, so it is not enough that the file may be written."""
+    target = tmp_path / "result.json"
+    target.touch()
+
+    def refuse(path: Path, *_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    words = r"its folder must be writable.*result\.json'"
+    with pytest.raises(PermissionError, match=words), files.reserved(target):
+        pass
+
+
 # --- several writers, and interruptions
 
 

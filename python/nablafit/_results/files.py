@@ -174,6 +174,8 @@ def reserved(path: str | Path) -> Iterator[None]:
         raise located(ArgumentError, message, str(path)) from None
     except OSError as error:
         error.filename = os.fspath(path)
+        if isinstance(error, PermissionError):
+            error.strerror = f"{error.strerror}: its folder must be writable, too"
         raise
     try:
         yield
