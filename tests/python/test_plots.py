@@ -104,7 +104,7 @@ def test_settings_of_the_user_stay_and_do_not_matter(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30.0, "axes.facecolor": "red", "text.usetex": True}):
         before = dict(matplotlib.rcParams)
         plot.limit(results.limit_result(), save=tmp_path / "b.png")
-        figure.savefig(tmp_path / "c.png")
+        figure.savefig(tmp_path / "c.png", metadata={"Software": "nablafit"})
         assert dict(matplotlib.rcParams) == before
     expected = (tmp_path / "a.png").read_bytes()
     assert (tmp_path / "b.png").read_bytes() == expected
