@@ -56,7 +56,7 @@ def missing_from(names: set[str]) -> list[str]:
 def foreign_in(names: set[str]) -> list[str]:
     """Names outside the package: third-party headers, tests, build products."""
     allowed = re.compile(r"nablafit/|nablafit-[^/]*\.dist-info/|(\.\./)+bin/nablafit(\.exe)?$")
-    stray = re.compile(r"(Eigen|nlohmann|pybind11|\.o$|(^|/)tests?/)")
+    stray = re.compile(r"((Eigen|nlohmann|pybind11)/|\.o$|(^|/)tests?/)")
     return sorted(n for n in names if not allowed.match(n) or stray.search(n))
 
 
