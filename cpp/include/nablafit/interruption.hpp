@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 
 #include "nablafit/error.hpp"
@@ -47,6 +48,12 @@ class NABLAFIT_API PollScope {
   PollScope* outer_;
   bool asks_outer_;  ///< whether the outer scope is of this thread
 };
+
+/// Throws Interrupted if the scope of this thread was stopped; for long loops, also of functions
+/// that are handed to nablafit. Cheap enough for inner ones: the scope is asked, and looked at,
+/// once there was enough work. `operations`: about how many on numbers there were since the last
+/// call.
+NABLAFIT_API void check_interruption(std::size_t operations);
 
 }  // namespace nablafit
 

@@ -45,15 +45,16 @@ namespace detail {
 
 PollState& poll_state() noexcept { return state_of_thread; }
 
+}  // namespace detail
+
 void check_interruption(std::size_t operations) {
-  PollState& state = state_of_thread;
+  detail::PollState& state = state_of_thread;
   if (state.scope == nullptr) return;
   state.operations += operations;
-  if (state.operations < operations_between_checks) return;
+  if (state.operations < detail::operations_between_checks) return;
   state.operations = 0;
   if (state.asks) state.scope->ask_if_due();
   if (state.scope->is_stopped()) throw Interrupted();
 }
 
-}  // namespace detail
 }  // namespace nablafit

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 
-#include "nablafit/export.hpp"
 #include "nablafit/interruption.hpp"
 
 namespace nablafit::detail {
@@ -16,10 +15,10 @@ constexpr std::size_t operations_between_checks = std::size_t{1} << 17U;
 /// About as many as readers and compilers take for an item with a name.
 constexpr std::size_t operations_per_name = 1024;
 
-/// Throws Interrupted if the scope of this thread was stopped. Cheap enough for inner loops: the
-/// scope is asked, and looked at, once there was enough work. `operations`: about how many there
-/// were since the last call.
-NABLAFIT_API void check_interruption(std::size_t operations = operations_between_checks);
+using nablafit::check_interruption;
+
+/// After an item that takes that long by itself.
+inline void check_interruption() { nablafit::check_interruption(operations_between_checks); }
 
 /// The scope of a thread, and whether the thread may ask it.
 struct PollState {
