@@ -25,6 +25,7 @@ inline const MinimizeSummary& uninterrupted(const MinimizeSummary& summary) {
   if (summary.status == MinimizeStatus::interrupted) throw Interrupted();
   return summary;
 }
+const MinimizeSummary& uninterrupted(MinimizeSummary&&) = delete;
 
 }  // namespace nablafit::detail
 
