@@ -44,15 +44,16 @@ Eigen::VectorXd best_weights(const Eigen::MatrixXd& q, const Eigen::VectorXd& c)
   Eigen::VectorXd w = Eigen::VectorXd::Zero(n);
   w[first] = 1.0;
   std::vector<Eigen::Index> used{first};
+  const auto at = [&used](Eigen::Index i) { return used[static_cast<std::size_t>(i)]; };
   for (int exchange = 0; exchange < max_exchanges; ++exchange) {
     const auto m = static_cast<Eigen::Index>(used.size());
     Eigen::MatrixXd system = Eigen::MatrixXd::Zero(m + 1, m + 1);
     Eigen::VectorXd right = Eigen::VectorXd::Zero(m + 1);
     for (Eigen::Index i = 0; i < m; ++i) {
-      for (Eigen::Index j = 0; j < m; ++j) system(i, j) = q(used[i], used[j]) / scale;
+      for (Eigen::Index j = 0; j < m; ++j) system(i, j) = q(at(i), at(j)) / scale;
       system(i, i) += program_noise;
       system(i, m) = system(m, i) = 1.0;
-      right[i] = c[used[i]] / scale;
+      right[i] = c[at(i)] / scale;
     }
     right[m] = 1.0;
     const Eigen::VectorXd solution = system.partialPivLu().solve(right);
@@ -60,14 +61,14 @@ Eigen::VectorXd best_weights(const Eigen::MatrixXd& q, const Eigen::VectorXd& c)
     Eigen::Index leaving = -1;
     for (Eigen::Index i = 0; i < m; ++i) {
       if (solution[i] >= 0.0) continue;
-      const double part = w[used[i]] / (w[used[i]] - solution[i]);
+      const double part = w[at(i)] / (w[at(i)] - solution[i]);
       if (part >= fraction) continue;
       fraction = part;
       leaving = i;
     }
-    for (Eigen::Index i = 0; i < m; ++i) w[used[i]] += fraction * (solution[i] - w[used[i]]);
+    for (Eigen::Index i = 0; i < m; ++i) w[at(i)] += fraction * (solution[i] - w[at(i)]);
     if (leaving >= 0) {
-      w[used[leaving]] = 0.0;
+      w[at(leaving)] = 0.0;
       used.erase(used.begin() + leaving);
       continue;
     }

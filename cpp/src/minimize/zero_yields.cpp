@@ -227,12 +227,14 @@ class Approach {
     rough.covariance = CovarianceKind::none;
     rough.diagnostics = false;
     objective_.forget();
-    for (double events = first_events; events > last_events; events = next_events(events)) {
+    double events = first_events;
+    while (events > last_events) {
       rough.edm_tolerance = std::max(options.edm_tolerance, rough_edm * events);
       rough.gradient_tolerance =
           std::max(options.gradient_tolerance, std::sqrt(2.0 * rough.edm_tolerance));
       if (!step(events, rough)) return std::move(found_);
       if (!patient && events == first_events && !has_center()) return std::move(found_);
+      events = next_events(events);
     }
     return step(last_events, options) ? result() : std::move(found_);
   }

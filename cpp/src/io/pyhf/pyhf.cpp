@@ -230,7 +230,8 @@ const std::vector<std::string>& PyhfWorkspace::measurement_names() const noexcep
 }
 
 const Observations& PyhfWorkspace::observations() const {
-  if (contents_->data_problem) throw WorkspaceError(*contents_->data_problem);
+  const std::optional<WorkspaceError>& problem = contents_->data_problem;
+  if (problem.has_value()) throw WorkspaceError(*problem);
   return contents_->observations;
 }
 
