@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+from nablafit import _core
 from nablafit.cli import main
 
 pytestmark = pytest.mark.skipif(
@@ -252,3 +253,19 @@ def test_a_grid_of_limits_stops_with_what_is_done() -> None:
     assert isinstance(caught, nf.Interrupted)
     assert not caught.result.complete
     assert "not_done" in caught.result.status
+
+
+def test_what_stops_a_thread_is_asked(small: tuple[nf.Model, nf.Data]) -> None:
+    """Threads of Python get no signals: those of a grid of limits are stopped by a function."""
+    model, data = small
+    asked: list[float] = []
+
+    def stop() -> None:
+        asked.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    rows = np.repeat(data.counts[np.newaxis], 200_000, axis=0)
+    with pytest.raises(nf.Interrupted) as caught:
+        _core.run_until(stop, lambda: nf.fit_many(model, rows, starts=0, n_threads=1))
+    assert len(asked) == 1
+    assert not caught.value.result.complete
