@@ -74,7 +74,8 @@ struct FurtherStarts {
   std::size_t n_random = 0;
   std::uint64_t seed = 0;
   double spread = 1.0;
-  /// Where none of these leads to a minimum: at most so many more, the initial values first.
+  /// Upper limit on further starts where none of these leads to a minimum; the initial values
+  /// first.
   std::size_t n_retries = 8;
   /// Parameters that are tried on their other sides, where the likelihood is not much lower there.
   std::vector<TwoSided> sides;
