@@ -133,8 +133,8 @@ def _parsed(expression: str, place: str) -> ast.expr:
         column = getattr(error, "offset", None)
         where = f" at column {column}" if column else ""
         message = (
-            f"found {expression!r}, which is not an expression{where}; write & | ~ with parentheses, "
-            "as in (a > 1) & (b < 2)"
+            f"found {expression!r}, which is not an expression{where}; write & | ~ with "
+            "parentheses, as in (a > 1) & (b < 2)"
         )
         raise located(ArgumentError, message, place) from None
 
