@@ -9,6 +9,7 @@
 
 #include "arrow/dense_cholesky.hpp"
 #include "arrow/factorization.hpp"
+#include "arrow/lowest_eigenpairs.hpp"
 
 using nablafit::detail::ArrowFactorization;
 using nablafit::detail::ArrowHessian;
@@ -247,6 +248,56 @@ TEST_CASE("directions without curvature are found by parameter") {
   CHECK(weak[0].vector[a] == doctest::Approx(-2.0 * weak[0].vector[b]));
   for (std::size_t p = 0; p < singular.n(); ++p) {
     if (p != a && p != b) CHECK(std::abs(weak[0].vector[p]) < 1e-9);
+  }
+}
+
+TEST_CASE("the lowest eigenvalues of large matrices are those of a full decomposition") {
+  const Eigen::Index n = nablafit::detail::rows_to_decompose + 100;
+  const Eigen::MatrixXd random = Eigen::MatrixXd::Random(n, n);
+  const Eigen::MatrixXd basis = Eigen::HouseholderQR<Eigen::MatrixXd>(random).householderQ();
+  for (const Eigen::Index n_flat : {0, 1, 7, 40}) {
+    for (const double lowest : {0.0, 1e-12, -1e-10}) {
+      CAPTURE(n_flat);
+      CAPTURE(lowest);
+      Eigen::VectorXd values = Eigen::VectorXd::LinSpaced(n, 1e-4, 1.0);
+      values.head(n_flat).setConstant(lowest);
+      const Eigen::MatrixXd matrix = basis * values.asDiagonal() * basis.transpose();
+      const auto found = nablafit::detail::lowest_eigenpairs(matrix, 1e-8);
+      REQUIRE(found.values.size() == std::max<Eigen::Index>(n_flat, 1));
+      CHECK((found.values - values.head(found.values.size())).cwiseAbs().maxCoeff() < 1e-13);
+      CHECK((matrix * found.vectors - found.vectors * found.values.asDiagonal()).norm() < 1e-8);
+      CHECK((found.vectors.transpose() * found.vectors).isIdentity(1e-12));
+    }
+  }
+}
+
+TEST_CASE("large singular and indefinite matrices are modified to positive definite ones") {
+  const std::size_t n = static_cast<std::size_t>(nablafit::detail::rows_to_decompose) + 50;
+  const Eigen::MatrixXd root = Eigen::MatrixXd::Random(at(n), at(n) - 20);
+  for (const double shift : {0.0, -5.0}) {
+    CAPTURE(shift);
+    Example example;
+    for (std::size_t p = 0; p < n; ++p) example.structure.dense_parameters.push_back(p);
+    example.structure.block_offsets.push_back(0);
+    example.free.assign(n, 1);
+    Eigen::MatrixXd matrix = root * root.transpose();
+    matrix.diagonal().array() += shift;
+    restrict_to_arrow(example, matrix);
+    ArrowFactorization factorization(example.structure);
+    const Eigen::VectorXd gradient = Eigen::VectorXd::LinSpaced(at(n), -1.0, 2.0);
+    const std::vector<double> widths(n, 1.0);
+    factorization.factorize_modified(example.arrow, example.free.data(),
+                                     {gradient.data(), widths.data()});
+    CHECK_FALSE(factorization.is_exact());
+    CHECK((factorization.most_negative_curvature() < 0.0) == (shift < 0.0));
+    Eigen::VectorXd step(at(n));
+    factorization.solve(gradient.data(), step.data());
+    CHECK(gradient.dot(step) > 0.0);
+    CHECK(step.cwiseAbs().maxCoeff() < 20.0 * 10.0);
+    if (shift < 0.0) continue;
+    const auto weak =
+        factorization.weak_directions(example.arrow, example.free.data(), widths.data(), 1e-8);
+    CHECK(weak.size() == 20);
   }
 }
 

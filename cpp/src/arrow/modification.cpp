@@ -5,6 +5,8 @@
 
 #include "arrow/dense_cholesky.hpp"
 #include "arrow/factorization.hpp"
+#include "arrow/lowest_eigenpairs.hpp"
+#include "util/interruption.hpp"
 
 namespace nablafit::detail {
 namespace {
@@ -37,8 +39,9 @@ struct Subject {
 };
 
 struct Modified {
-  Eigen::VectorXd eigenvalues;  ///< of the scaled matrix, ascending
-  Eigen::MatrixXd directions;   ///< columns, in the units of the parameters
+  /// Of the scaled matrix, ascending: all, or the lowest ones if it is large.
+  Eigen::VectorXd eigenvalues;
+  Eigen::MatrixXd directions;  ///< columns, in the units of the parameters
 };
 
 double modified_curvature(double curvature, double slope, double reach) {
@@ -53,20 +56,45 @@ Eigen::VectorXd scaling(const Subject& subject) {
   return subject.size.array().max(least).rsqrt().matrix();
 }
 
-/// Replaces subject.matrix with a positive definite one.
-Modified make_positive(Subject& subject) {
-  const Eigen::VectorXd scale = scaling(subject);
-  const Eigen::MatrixXd scaled = scale.asDiagonal() * subject.matrix * scale.asDiagonal();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(scaled);
-  Modified result{solver.eigenvalues(), scale.asDiagonal() * solver.eigenvectors()};
-  Eigen::VectorXd curvatures = result.eigenvalues;
+/// The curvatures that `directions` are to have instead of the eigenvalues.
+Eigen::VectorXd modified_curvatures(const Modified& modified, const Subject& subject) {
+  Eigen::VectorXd curvatures = modified.eigenvalues;
   for (Eigen::Index k = 0; k < curvatures.size(); ++k) {
-    const auto direction = result.directions.col(k);
+    const auto direction = modified.directions.col(k);
     const double slope = std::abs(direction.dot(subject.gradient));
     const double reach =
         longest_step / (direction.array().abs() / subject.widths.array()).maxCoeff();
     curvatures[k] = modified_curvature(curvatures[k], slope, reach);
   }
+  return curvatures;
+}
+
+/// Changes only what is weak or, where the matrix is clearly indefinite, shifts everything.
+Modified make_large_positive(Subject& subject, const Eigen::MatrixXd& scaled,
+                             const Eigen::VectorXd& scale) {
+  const Eigenpairs lowest = lowest_eigenpairs(scaled, flat_block_curvature);
+  Modified result{lowest.values, scale.asDiagonal() * lowest.vectors};
+  if (lowest.values[0] < -clear_negative) {
+    subject.matrix.diagonal().array() += 2.0 * lowest.shift / scale.array().square();
+    return result;
+  }
+  const Eigen::VectorXd change = modified_curvatures(result, subject) - lowest.values;
+  const Eigen::MatrixXd unscaled = scale.cwiseInverse().asDiagonal() * lowest.vectors;
+  for (Eigen::Index k = 0; k < change.size(); ++k) {
+    subject.matrix.noalias() += change[k] * unscaled.col(k) * unscaled.col(k).transpose();
+    check_interruption(static_cast<std::size_t>(subject.matrix.size()));
+  }
+  return result;
+}
+
+/// Replaces subject.matrix with a positive definite one.
+Modified make_positive(Subject& subject) {
+  const Eigen::VectorXd scale = scaling(subject);
+  const Eigen::MatrixXd scaled = scale.asDiagonal() * subject.matrix * scale.asDiagonal();
+  if (scaled.rows() > rows_to_decompose) return make_large_positive(subject, scaled, scale);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(scaled);
+  Modified result{solver.eigenvalues(), scale.asDiagonal() * solver.eigenvectors()};
+  const Eigen::VectorXd curvatures = modified_curvatures(result, subject);
   const Eigen::MatrixXd unscaled = scale.cwiseInverse().asDiagonal() * solver.eigenvectors();
   subject.matrix = unscaled * curvatures.asDiagonal() * unscaled.transpose();
   return result;
@@ -249,13 +277,13 @@ std::vector<ArrowDirection> ArrowFactorization::weak_directions(const ArrowHessi
   }
   std::vector<ArrowDirection> result = block_directions_;
   if (n_free_ == 0) return result;
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(scaled);
-  for (Eigen::Index k = 0; k < scaled.rows(); ++k) {
-    if (!(solver.eigenvalues()[k] < threshold)) break;
-    ArrowDirection direction{solver.eigenvalues()[k], std::vector<double>(n_parameters_, 0.0)};
+  const Eigenpairs lowest = lowest_eigenpairs(scaled, threshold);
+  for (Eigen::Index k = 0; k < lowest.values.size(); ++k) {
+    if (!(lowest.values[k] < threshold)) break;
+    ArrowDirection direction{lowest.values[k], std::vector<double>(n_parameters_, 0.0)};
     for (std::size_t i = 0; i < n_free_; ++i) {
       direction.vector[structure_.dense_parameters[free_dense_[i]]] =
-          solver.eigenvectors()(static_cast<Eigen::Index>(i), k) * size(i);
+          lowest.vectors(static_cast<Eigen::Index>(i), k) * size(i);
     }
     extend_to_locals(direction.vector);
     result.push_back(std::move(direction));
