@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def yields_command(
     else:
         mark = f"% nablafit yields, by {by}\n" if layout == "latex" else ""
         write_text(request.output, f"{mark}{text}\n")
-        replace(request, output=None).finish(found, text)
+        request.show(found, (), text)
     return 0 if result is None or result.valid else 1
 
 
