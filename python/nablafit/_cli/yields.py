@@ -39,7 +39,7 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
 )
 @fit_option
 @choice_option("Format of the table.", ["text", "csv", "latex"], "--format", "layout")
-@choice_option("One row per channel, or per bin.", ["channel", "bin"], "--by")
+@choice_option("Events per channel, or per bin.", ["channel", "bin"], "--by")
 def yields_command(
     request: Request,
     /,

@@ -28,8 +28,9 @@ BANDS = ("-2 sigma", "-1 sigma", "median", "+1 sigma", "+2 sigma")
 
 _MAX_ROWS = 200
 _GAP = 2
-_LEAST_NAME = 18
+_LEAST_NAME = 16
 _LEAST_WORDS = 12
+_LONGEST_TITLE = 20
 _NARROWEST = 40
 _WIDTH_OF_FILES = 120
 _COLOURS = {True: "#e5f5e0", False: "#fee0d2"}
@@ -77,6 +78,8 @@ class Page:
         header, *shown = self._printable_rows(most)
         if not header:
             return lines
+        if width is not None:
+            header = [shortened(title, _LONGEST_TITLE) for title in header]
         for block in _blocks(header, [row for row in shown if len(row) > 1], self.align, width):
             lines += [("", "head")] if lines else []
             lines += block.lines(header, shown, width)
@@ -149,6 +152,8 @@ class _Block:
     align: str
     points: Sequence[int]
     """Characters after the decimal point of the column, with the point."""
+    wraps_names: bool
+    """Whether names that are too long are wrapped: without their middle, some would be the same."""
 
     def lines(
         self, header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
@@ -184,8 +189,9 @@ class _Block:
 
     def _cell(self, text: str, k: int) -> list[str]:
         width, side = self.widths[k], self.align[k]
-        if side == "l" and k == 0:
-            return [shortened(text, width).ljust(width)]
+        if side == "l" and "l" not in self.align[:k]:
+            lines = _wrapped(text, width) if self.wraps_names else [shortened(text, width)]
+            return [line.ljust(width) for line in lines]
         if side == "l":
             lines = textwrap.wrap(text, width) if text else [""]
             return [line.ljust(width) for line in lines]
@@ -228,7 +234,9 @@ def _blocks(
         for full, title, least in zip(widths, header, _least_widths(align), strict=True)
     ]
     limit = _WIDTH_OF_FILES if width is None else width
-    parts = _divided(narrow, limit)
+    n_leading = align.find("l") + 1 if "l" in align[:2] else 1
+    used = [c for c in range(len(header)) if header[c] or widths[c]]
+    parts = _divided(narrow, used, n_leading, limit)
     found = []
     for part in parts:
         needed = sum(widths[c] for c in part) + _GAP * (len(part) - 1)
@@ -237,24 +245,31 @@ def _blocks(
             _shrink(chosen, narrow, needed - limit)
         sides = "".join(align[c] for c in part)
         sizes = list(chosen.values())
-        found.append(_Block(part, sizes, sides, [points[c] for c in part]))
+        c = max(align.find("l"), 0)
+        names = {row[c] for row in rows}
+        clash = len({shortened(name, chosen.get(c, widths[c])) for name in names}) < len(names)
+        found.append(_Block(part, sizes, sides, [points[c] for c in part], clash))
     return found
 
 
 def _least_widths(align: str) -> list[int]:
     """Return how narrow columns may become: names more than other words, numbers not at all."""
-    first, other = _LEAST_NAME, _LEAST_WORDS
-    return [sys.maxsize if side != "l" else other if c else first for c, side in enumerate(align)]
+    names = align.find("l")
+    least = {"l": _LEAST_WORDS}
+    return [_LEAST_NAME if c == names else least.get(s, sys.maxsize) for c, s in enumerate(align)]
 
 
-def _divided(widths: Sequence[int], limit: int) -> list[list[int]]:
-    """Return columns for each block: the first, and as many others as fit, at least one."""
-    parts = [[0]]
-    total = widths[0]
-    for c in range(1, len(widths)):
-        if len(parts[-1]) > 1 and total + _GAP + widths[c] > limit:
-            parts.append([0])
-            total = widths[0]
+def _divided(
+    widths: Sequence[int], used: Sequence[int], n_leading: int, limit: int
+) -> list[list[int]]:
+    """Return columns for each block: those up to the names, and as many others as fit."""
+    leading = [c for c in used if c < n_leading]
+    start = sum(widths[c] for c in leading) + _GAP * (len(leading) - 1)
+    parts, total = [list(leading)], start
+    for c in used[len(leading) :]:
+        if len(parts[-1]) > len(leading) and total + _GAP + widths[c] > limit:
+            parts.append(list(leading))
+            total = start
         parts[-1].append(c)
         total += _GAP + widths[c]
     return parts
@@ -266,7 +281,7 @@ def _shrink(widths: dict[int, int], least: Sequence[int], excess: int) -> None:
         flexible = [c for c in widths if widths[c] > least[c]]
         if not flexible:
             return
-        widths[max(flexible, key=lambda c: (c > 0, widths[c]))] -= 1
+        widths[max(flexible, key=lambda c: (c > 1, widths[c]))] -= 1
 
 
 def number(value: float) -> str:
@@ -280,8 +295,8 @@ def with_error(value: float, error: float) -> str:
 
 
 def decimals(value: float, digits: int = 2) -> str:
-    """Format with a sign and a number of decimals; zero has no minus sign."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"
+    """Format with a sign and a number of decimals, nothing for NaN; zero has no minus sign."""
+    return "" if math.isnan(value) else f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
 def signed(value: float, digits: int = 3) -> str:

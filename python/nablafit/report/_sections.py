@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import plot
 from .._results.rounding import pdg_round
-from ..infer._fit_page import parameter_row
 from .._results.text import signed
+from ..infer._fit_page import parameter_row
 from ._content import Picture, Results, Section, Table, picture
 
 if TYPE_CHECKING:
