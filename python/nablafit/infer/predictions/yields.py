@@ -147,7 +147,7 @@ def _page(head: Sequence[str], columns: Sequence[Column]) -> Page:
     if any(column.observed is not None for column in columns):
         rows.append(["data", *(_count(column.observed) for column in columns)])
         rows.append(["data/total", *(column.ratio for column in columns)])
-    header = ["", *(column.label for column in columns)]
+    header = ["sample", *(column.label for column in columns)]
     return Page(head, header, rows, "l" + "r" * len(columns))
 
 
