@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import os
 import signal
 
 import pytest
@@ -12,8 +13,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compare pictures wherever pytest-mpl is installed, without an option to remember.
 
     Shells start what runs in the background with SIGINT ignored, and processes inherit that. Some
-    tests interrupt themselves or what they start.
+    tests interrupt themselves or what they start. Tables have no width to fit, whatever readline,
+    which pytest imports, writes into the environment.
     """
+    os.environ.pop("COLUMNS", None)
     if config.pluginmanager.hasplugin("pytest_mpl"):
         config.option.mpl = True
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,18 +26,16 @@ from ._cli.common import (
     COUNT_OR_NONE,
     SEED,
     Option,
-    PrintingConsole,
     RenamedOption,
     Request,
     Source,
     echo,
     echo_json,
     json_option,
-    make_console,
     make_model,
-    make_table,
     model_options,
     open_workspace,
+    page_options,
     parse_values,
     print_page,
     progress_bar,
@@ -55,18 +54,18 @@ from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
 from ._cli.yields import goodness_of_fit_command, yields_command
 from ._printable import printable
+from ._results.text import Page
 from .errors import ArgumentError, Error, FitWarning, Interrupted, WorkspaceError, located
+from .infer._fit_page import with_asymmetric_errors
 from .report._summary import summarise
-from .result import result_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rich.table import Table
-
     from ._arrays import FloatArray
     from .data import Data
     from .model import Model
+    from .result import FitResult
     from .workspace import Workspace
 
 __all__ = ["main"]
@@ -238,24 +237,54 @@ for _command in _COMMANDS:
     "--starts", type=COUNT_OR_NONE, default=0, metavar="N", help="Number of random starts."
 )
 @click.option("--seed", type=SEED, default=0, help="Random seed for the random starts.")
-def _fit(request: Request, /, **options: Option) -> int:
-    """Fit the observed data of WORKSPACE."""
-    model, data = request.open()
+@click.option(
+    "--minos/--no-minos",
+    default=None,
+    show_default="if it takes less than two seconds",
+    help="Find asymmetric errors of parameters of interest and free normalisations.",
+)
+@page_options
+def _fit(request: Request, /, page: dict[str, Any], minos: bool | None, **options: Option) -> int:
+    """Fit the observed data of WORKSPACE.
+
+    Prints the parameters of interest, free normalisations, and the nuisance parameters that are
+    pulled or constrained most; JSON has all.
+    """
+    workspace, model, data = request.open_all()
     try:
         with warnings_on_stderr(FitWarning), request.saved_if_interrupted():
             result = run_fit(model, data, fixed=request.fixed(model), **options)
     except Interrupted as interrupted:
         click.echo(repr(interrupted.result), err=True)
         raise
+    result = _with_errors(result, model, data, minos)
+    page |= {
+        "source": Path(workspace.source).name,
+        "notes": _other_measurements(workspace, model),
+    }
+    shown = result.describing.page(result, **page)
     if request.output is not None:
         result.save(request.output)
-    if request.as_json:
-        echo_json(result.to_json(indent=1))
-    else:
-        page = result_page(result)
-        left = ("name",)
-        print_page(page.head, page.header, page.rows, valid=result.valid, left=left, bold=model.poi)
+    request.show(result, [shown])
     return 0 if result.valid else 1
+
+
+def _with_errors(result: FitResult, model: Model, data: Data, minos: bool | None) -> FitResult:
+    """Add asymmetric errors, for the page and for the file."""
+    summary = result.summary
+    if summary is None:
+        return result
+    how = "--minos finds asymmetric ones"
+    recorded = with_asymmetric_errors(result, summary, model, data, wanted=minos, how=how)
+    return replace(result, recorded=recorded)
+
+
+def _other_measurements(workspace: Workspace, model: Model) -> list[str]:
+    """Say which measurement was fitted where there are several."""
+    names = workspace.measurements
+    others = ", ".join(name for name in names if name != model.spec.name)
+    which = f"measurement {model.spec.name}, one of {len(names)}"
+    return [f"{which}; the others: {others} (--measurement NAME)"] if others else []
 
 
 @_cli.command("toys")
@@ -363,7 +392,7 @@ def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_jso
     if as_json:
         echo_json(json.dumps(summary, indent=1))
     else:
-        _print_summary(make_console(), summary)
+        _print_summary(summary)
     return 2 if problem else 0
 
 
@@ -376,52 +405,50 @@ def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
     return data, ""
 
 
-def _print_summary(console: PrintingConsole, summary: dict[str, Any]) -> None:
+def _print_summary(summary: dict[str, Any]) -> None:
     sizes = ", ".join(f"{count} {name}" for name, count in summary["sizes"].items())
-    console.print_line(f"{summary['source']} ({summary['format']})", style="bold")
-    console.print_line(f"  {sizes}")
+    lines = [f"{summary['source']} ({summary['format']})", f"  {sizes}"]
     for measurement in summary["measurements"]:
         marker = "*" if measurement["name"] == summary["measurement"] else " "
         poi = measurement["poi"] or "no parameter of interest"
         note = "" if measurement["poi_exists"] or not measurement["poi"] else ", not in any channel"
-        console.print_line(f" {marker} measurement {measurement['name']}: {poi}{note}")
+        lines.append(f"  {marker} measurement {measurement['name']}: {poi}{note}")
     datasets = ", ".join(summary["datasets"]) or "none, so Asimov data"
-    if summary["data_problem"]:
-        console.print_line(f"   no data: {summary['data_problem']}", style="bold red")
-    else:
-        console.print_line(f"   data sets: {datasets}")
-    for note in summary["notes"]:
-        console.print_line(f"   note: {note}")
-    console.print(_channel_table(summary))
-    console.print(_modifier_table(summary))
-    console.print(_parameter_table(summary))
+    problem = summary["data_problem"]
+    lines.append(f"  no data: {problem}" if problem else f"  data sets: {datasets}")
+    uses = ", ".join(f"{name} {count}" for name, count in summary["modifiers"].items())
+    lines += [f"  modifiers: {uses}", *(f"  note: {note}" for note in summary["notes"])]
+    pages = (_parameter_page(lines, summary), _channel_page(summary), _sample_page(summary))
+    for i, page in enumerate(pages):
+        if i:
+            echo("")
+        print_page(page)
 
 
-def _channel_table(summary: dict[str, Any]) -> Table:
-    table = make_table(
-        "channel", "bins", "observed", "expected", "samples", right=("bins", "observed", "expected")
-    )
-    for channel in summary["channels"]:
-        samples = ", ".join(f"{name} {n:.4g}" for name, n in channel["samples"].items())
-        observed = "-" if channel["observed"] is None else f"{channel['observed']:.6g}"
-        numbers = (observed, f"{channel['expected']:.6g}")
-        table.add_row(channel["name"], str(channel["bins"]), *numbers, samples)
-    return table
-
-
-def _modifier_table(summary: dict[str, Any]) -> Table:
-    table = make_table("modifier", "uses", right=("uses",))
-    for name, count in summary["modifiers"].items():
-        table.add_row(name, str(count))
-    return table
-
-
-def _parameter_table(summary: dict[str, Any]) -> Table:
-    table = make_table(
-        "parameters of", "constraint", "count", "fixed", "names", right=("count", "fixed")
-    )
+def _parameter_page(lines: list[str], summary: dict[str, Any]) -> Page:
+    rows = []
     for group in summary["parameters"]:
-        names = ", ".join(group["names"][:4]) + (", ..." if len(group["names"]) > 4 else "")
+        names = ", ".join(group["names"][:3]) + (", ..." if len(group["names"]) > 3 else "")
         counts = (str(group["count"]), str(group["fixed"] or ""))
-        table.add_row(group["kind"], group["constraint"], *counts, names)
-    return table
+        rows.append((group["kind"], group["constraint"], *counts, names))
+    header = ("parameters of", "constraint", "count", "fixed", "names")
+    return Page(lines, header, rows, "llrrl")
+
+
+def _channel_page(summary: dict[str, Any]) -> Page:
+    rows = []
+    for channel in summary["channels"]:
+        observed = "-" if channel["observed"] is None else f"{channel['observed']:.6g}"
+        numbers = (observed, f"{channel['expected']:.6g}", str(len(channel["samples"])))
+        rows.append((channel["name"], str(channel["bins"]), *numbers))
+    return Page([], ("channel", "bins", "observed", "expected", "samples"), rows, "lr..r")
+
+
+def _sample_page(summary: dict[str, Any]) -> Page:
+    """Return expected events by sample, of all channels together."""
+    found: dict[str, list[float]] = {}
+    for channel in summary["channels"]:
+        for name, events in channel["samples"].items():
+            found.setdefault(name, []).append(events)
+    rows = [(name, str(len(n)), f"{sum(n):.6g}") for name, n in found.items()]
+    return Page([], ("sample", "channels", "expected"), rows, "lr.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +19,7 @@ from ._arrays import FloatArray, index_of
 from ._printable import printable
 from ._results.diagnostics import Diagnostics, LocalMinimum
 from ._results.files import write_text
+from ._results.fit_summary import TOP, FitSummary
 from ._results.provenance import Provenance
 from ._results.record import document_format
 from ._results.rounding import pdg_round
@@ -24,7 +27,11 @@ from ._results.tables import Tabular
 from ._results.text import Page
 from .errors import ArgumentError, located
 
-__all__ = ["Estimate", "FitResult", "NamedValues", "result_page"]
+if TYPE_CHECKING:
+    from .data import Data
+    from .model import Model
+
+__all__ = ["Estimate", "FitResult", "NamedValues"]
 
 _FORMAT = "nablafit.FitResult/1"
 _VECTORS = ("x", "lower", "upper", "prefit_values", "prefit_errors")
@@ -108,6 +115,21 @@ class Estimate:
         return f"{name} = {value} ± {error}" if error else f"{name} = {value}"
 
 
+class Describing(Protocol):
+    """What knows models: the module `nablafit.infer._fit_page`."""
+
+    def summarise(self, result: FitResult, model: Model, data: Data) -> FitSummary:
+        """Return what a result says of its model."""
+
+    def with_asymmetric_errors(
+        self, result: FitResult, summary: FitSummary, model: Model, data: Data
+    ) -> FitSummary:
+        """Add MINOS errors where that is quick."""
+
+    def page(self, result: FitResult, **shown: object) -> Page:
+        """Lay out a result."""
+
+
 @document_format(_FORMAT)
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class FitResult(Tabular):
@@ -166,6 +188,10 @@ class FitResult(Tabular):
     provenance: Provenance | None = None
     """Digests of model and data. Together with `initial`, `fixed`, bounds, `options` and `versions`
     they are all that the result depends on."""
+    recorded: FitSummary | None = None
+    """The `summary` of a result from a file."""
+    describing: ClassVar[Describing]
+    """What makes summaries; set by `nablafit.infer`."""
 
     def __post_init__(self) -> None:
         arrays = [getattr(self, name) for name in _VECTORS + _FLAGS]
@@ -271,18 +297,77 @@ class FitResult(Tabular):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FitResult):
             return NotImplemented
-        return self.to_dict() == other.to_dict()
+        return self._members() == other._members()
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep what the model knows, which is not in the pickle."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "recorded": self._displayed_or_summary()
+        }
+
+    @cached_property
+    def summary(self) -> FitSummary | None:
+        """Roles of the parameters and goodness of fit; None in files of older versions."""
+        described = self._model_and_data()
+        return self.recorded if described is None else self.describing.summarise(self, *described)
+
+    @cached_property
+    def displayed(self) -> FitSummary | None:
+        """The summary with asymmetric errors, if finding them takes less than two seconds."""
+        described, summary = self._model_and_data(), self.summary
+        if described is None or summary is None:
+            return summary
+        return self.describing.with_asymmetric_errors(self, summary, *described)
+
+    def _displayed_or_summary(self) -> FitSummary | None:
+        """Return the summary, with asymmetric errors if they were found."""
+        found: FitSummary | None = self.__dict__.get("displayed")
+        return found or self.summary
+
+    def _model_and_data(self) -> tuple[Model, Data] | None:
+        """Return model and data unless the summary is known, or they are not."""
+        objects = None if self.provenance is None else self.provenance.objects
+        return None if self.recorded is not None else objects  # type: ignore[return-value]
+
+    def to_text(
+        self,
+        *,
+        parameters: str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | None = None,
+        top: int | None = TOP,
+        sort: str = "size",
+        width: int | None = None,
+    ) -> str:
+        """Return what `print` shows, of other parameters or in another order.
+
+        Parameters
+        ----------
+        parameters : str, re.Pattern or iterable of them, optional
+            Show only these parameters, all of them: patterns as in `nablafit.pulls`.
+        top : int, optional
+            Nuisance parameters to show; None for all parameters.
+        sort : str
+            Order of nuisance parameters: "size" is the larger of |pull| and |1 - constraint|; or
+            "pull", "constraint", "name", "model".
+        width : int, optional
+            Number of characters in a line; by default that of the terminal.
+        """
+        page = self.describing.page(self, parameters=parameters, top=top, sort=sort)
+        return "\n".join(line for line, _ in page.lines(width, most=None))
+
     def __repr__(self) -> str:
-        return result_page(self).text()
+        return self.describing.page(self).text()
 
     def _repr_html_(self) -> str:
-        return result_page(self).html()
+        return self.describing.page(self).html()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings; None for numbers that are not finite."""
+        summary = self._displayed_or_summary()
+        return self._members() | ({} if summary is None else {"summary": summary.to_dict()})
+
+    def _members(self) -> dict[str, Any]:
         document: dict[str, Any] = {"format": _FORMAT, "parameters": list(self.parameters)}
         document |= {name: _to_numbers(getattr(self, name)) for name in _VECTORS}
         document |= {name: getattr(self, name).tolist() for name in _FLAGS}
@@ -311,7 +396,7 @@ class FitResult(Tabular):
         covariance = document["covariance"]
         diagnostics = document.get("diagnostics")
         provenance = document.get("provenance", document.get("inputs"))  # older files
-        initial = document.get("initial")
+        initial, summary = document.get("initial"), document.get("summary")
         infinite = {"lower": -math.inf, "upper": math.inf}
         members: dict[str, Any] = {name: document[name] for name in _PLAIN}
         for name in _VECTORS:
@@ -329,6 +414,7 @@ class FitResult(Tabular):
             initial=None if initial is None else np.array(initial, dtype=float),
             options=document.get("options", {}),
             provenance=None if provenance is None else Provenance(**provenance),
+            recorded=None if summary is None else FitSummary.from_dict(summary),
             **members,
         )
 
@@ -344,57 +430,6 @@ class FitResult(Tabular):
     def save(self, path: str | Path) -> None:
         """Write `to_json` to a file, at once or not at all; `nablafit.load_result` reads it."""
         write_text(path, self.to_json(indent=1) + "\n")
-
-
-def result_page(result: FitResult) -> Page:
-    """Lay out a fit result like iminuit: the outcome, a table of parameters."""
-    rest = "more parameters are in .values and .errors"
-    header = ("", "name", "value", "error", "pull", "constraint", "bounds", "")
-    head, rows = _outcome_lines(result), _parameter_rows(result)
-    return Page(head, header, rows, "rlrrrrrl", result.valid, rest)
-
-
-def _outcome_lines(result: FitResult) -> list[str]:
-    """Summarise the outcome of the fit in a few lines."""
-    verdict = "valid" if result.valid else f"NOT VALID ({result.status})"
-    seconds = result.timings.get("total", math.nan)
-    relative = f"-2 log L/L_saturated = {2 * result.value:.6g}"
-    calls = f"{result.n_calls} calls, {result.n_gradients} gradients"
-    effort = f"{calls}   {_duration(seconds)}"
-    return [
-        f"Fit with {result.minimizer}: {verdict}",
-        f"  {result.message}",
-        f"  -2 log L = {result.twice_nll:.6g}   {relative}   EDM = {result.edm:.2g}",
-        f"  {result.n_free} of {len(result.parameters)} parameters free   {effort}",
-    ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
-
-
-def _parameter_rows(result: FitResult) -> list[tuple[str, ...]]:
-    """Return one row of cells per parameter, as in the header of the table."""
-    rows: list[tuple[str, ...]] = []
-    errors, pulls = list(result.errors), list(result.pulls)
-    for i, name in enumerate(result.parameters):
-        value, error = pdg_round(float(result.x[i]), errors[i])
-        has_pull = math.isfinite(pulls[i]) and not result.fixed[i]
-        pull = f"{pulls[i]:+.2f}" if has_pull else ""
-        shrink = errors[i] / float(result.prefit_errors[i])
-        rows.append(
-            (
-                str(i),
-                name,
-                value,
-                error,
-                pull,
-                f"{shrink:.2f}" if has_pull and math.isfinite(shrink) else "",
-                f"[{result.lower[i]:.3g}, {result.upper[i]:.3g}]",
-                "fixed" if result.fixed[i] else "at bound" if result.at_bound[i] else "",
-            )
-        )
-    return rows
 
 
 def _number(value: float) -> float | None:

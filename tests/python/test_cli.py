@@ -31,10 +31,10 @@ def test_fit_prints_a_plain_table(path: Path) -> None:
     finished = run("fit", path)
     assert finished.returncode == 0
     assert finished.stderr == ""
-    assert finished.stdout.startswith("Fit with newton: valid\n")
+    assert finished.stdout.startswith("workspace.json, nominal, newton: valid, chi2/dof = ")
     assert "\x1b" not in finished.stdout
     rows = [line.split() for line in finished.stdout.splitlines()]
-    assert any(row[1:2] == ["stat[0]"] for row in rows)
+    assert any(row[:1] == ["mu"] for row in rows)
 
 
 def test_fit_prints_and_writes_json(path: Path, tmp_path: Path) -> None:

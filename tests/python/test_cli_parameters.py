@@ -47,7 +47,7 @@ def test_a_saved_fit_saves_the_fit(
         nf.ranking(model, data, result=best, exclude="stat*").parameters
     )
     finished = run("pulls", path, "--fit", fit, "--parameters", "lumi")
-    assert finished.stdout.splitlines()[-1].split() == ["lumi", "1.01", "+0.5", "fixed"]
+    assert finished.stdout.splitlines()[-1].split() == ["lumi", "1.01", "+0.50", "fixed"]
     saved = tmp_path / "pulls.json"
     assert run("pulls", path, "-o", saved).returncode == 0
     finished = run("impacts", path, "--fit", saved)

@@ -366,12 +366,13 @@ def test_text_and_html(postfit: nf.infer.YieldsResult, model: nf.Model) -> None:
     text = repr(postfit)
     assert text.startswith("Post-fit yields of ")
     lines = text.splitlines()
-    assert lines[-1].startswith("signal_region")
-    assert " ± " in lines[-1]
-    assert "data/total" in lines[-4]
+    assert lines[2].split()[0] == "sample"
+    assert lines[2].split()[-1] == "signal_region"
+    assert [line.split()[0] for line in lines[-3:]] == ["total", "data", "data/total"]
+    assert " ± " in lines[-3]
     assert postfit.to_text(by="bin").count("events expected") == 2
-    assert ">signal_region</td>" in postfit._repr_html_()
-    assert ">bin</th>" in postfit["signal_region"]._repr_html_()
+    assert ">signal_region</th>" in postfit._repr_html_()
+    assert ">total</td>" in postfit["signal_region"]._repr_html_()
     assert "data" not in repr(nf.yields(model))
 
 

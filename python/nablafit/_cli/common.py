@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,20 +21,28 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from .._printable import json_text, printable, printable_message
+from .._results.fit_summary import SORTS, TOP
 from .._results.record import Record, load_result
 from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, before, located
 from ..fit import fit
 from ..result import FitResult
 from ..workspace import Workspace
-from .outputs import NamedPath, OutputPath, guarded, patch_file, refuse_inputs
+from .outputs import (
+    NamedPath,
+    OutputPath,
+    guarded,
+    is_standard_output,
+    patch_file,
+    refuse_inputs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .._results.text import Page
     from ..data import Data
     from ..model import Model
 
@@ -44,8 +51,6 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 Option: TypeAlias = Any
 """Value of an option whose name is that of an argument, to which the command passes it on."""
-
-_WIDTH_OF_FILES = 200
 
 COUNT = click.IntRange(1, 2**31 - 1)
 COUNT_OR_NONE = click.IntRange(0, 2**31 - 1)
@@ -223,6 +228,41 @@ _release_option = click.option(
 )
 
 
+def page_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
+    """Add options for what the page of a fit shows: the command gets them as one `page`."""
+
+    @wraps(command)
+    def run(
+        *request: Request,
+        everything: bool,
+        top: int,
+        parameters: tuple[str, ...],
+        sort: str,
+        **arguments: Any,  # noqa: ANN401
+    ) -> ResultT:
+        more = "--all shows all, --parameters PATTERN some"
+        page = {"top": None if everything else top, "parameters": parameters or None, "sort": sort}
+        return command(*request, page={**page, "more": more}, **arguments)
+
+    return with_options(
+        click.option("--all", "everything", is_flag=True, help="Print all parameters."),
+        click.option(
+            "--top", type=COUNT, default=TOP, metavar="N", help="Print N nuisance parameters."
+        ),
+        click.option(
+            "--parameters",
+            multiple=True,
+            metavar="PATTERN",
+            help="Print these: NAME, wildcard pattern or re:REGEX; may be repeated.",
+        ),
+        choice_option(
+            "Order of nuisance parameters; size is the larger of |pull| and |1 - constraint|.",
+            tuple(SORTS),
+            "--sort",
+        ),
+    )(run)
+
+
 @contextmanager
 def progress_bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
     """Show progress on stderr: a bar on a terminal, else a line now and then in a long run."""
@@ -330,45 +370,20 @@ class PrintingConsole(Console):
         raise BrokenPipeError
 
 
-class _Table(Table):
-    def add_row(self, *cells: Any, **settings: Any) -> None:  # noqa: ANN401 - as in rich
-        """Add cells that are text without markup, names of any file included."""
-        super().add_row(*(Text(printable(str(cell))) for cell in cells), **settings)
-
-
 def make_console() -> PrintingConsole:
-    """Terminal width and colours on a terminal, wide plain text elsewhere."""
-    return PrintingConsole(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False)
+    """Colours on a terminal, plain text elsewhere."""
+    return PrintingConsole(highlight=False)
 
 
-def make_table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """Make a table in the style of all commands; `right` names the columns to align right."""
-    table = _Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        justify: Any = "right" if name in right else "left"
-        table.add_column(Text(printable(name)), justify=justify, overflow="fold")
-    return table
+_STYLES = {"heading": "bold"}
 
 
-def print_page(
-    lines: Sequence[str],
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    valid: bool,
-    left: Sequence[str] = ("", "name"),
-    bold: str | None = None,
-) -> None:
-    """Print a verdict, details and a table; `left` are columns of words, `bold` is a row's name."""
+def print_page(page: Page) -> None:
+    """Print all rows of a page, with colours on a terminal."""
     console = make_console()
-    verdict, *details = lines
-    console.print_line(verdict, style="bold green" if valid else "bold red")
-    for line in details:
-        console.print_line(line)
-    table = make_table(*header, right=[name for name in header if name not in left])
-    for row in rows:
-        table.add_row(*row, style="bold" if bold in row[:2] else None)
-    console.print(table)
+    verdict = "bold" if page.valid is None else "bold green" if page.valid else "bold red"
+    for line, kind in page.lines(most=None):
+        console.print_line(line, style=verdict if kind == "verdict" else _STYLES.get(kind, ""))
 
 
 @dataclass(frozen=True)
@@ -384,8 +399,11 @@ class Request:
 
     def open(self) -> tuple[Model, Data]:
         """Return the model and its data."""
-        _, model, data = open_workspace(self.workspace, self.measurement, self.poi)
-        return model, data
+        return self.open_all()[1:]
+
+    def open_all(self) -> tuple[Workspace, Model, Data]:
+        """Return the workspace too."""
+        return open_workspace(self.workspace, self.measurement, self.poi)
 
     def fixed(self, model: Model) -> dict[str, float | bool]:
         """Return the `fixed` of fits."""
@@ -430,10 +448,20 @@ class Request:
         """Write the result to a file, and print it, or `text` in its place."""
         if self.output is not None:
             result.save(self.output)
+        self.show(result, () if text is not None else result._pages(), text)
+
+    def show(
+        self, result: Record | FitResult, pages: Sequence[Page], text: str | None = None
+    ) -> None:
+        """Print a result as JSON, as pages or as `text`; nothing if its file is the output."""
+        if self.output is not None and is_standard_output(self.output):
+            return
         if self.as_json:
             echo_json(result.to_json(indent=1))
-        else:
+        elif not pages:
             echo(repr(result) if text is None else text)
+        for page in () if self.as_json else pages:
+            print_page(page)
 
 
 def request_options(

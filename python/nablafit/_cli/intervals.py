@@ -19,7 +19,6 @@ from .common import (
     RenamedOption,
     Request,
     level_option,
-    print_page,
     request_options,
     seed_option,
     start_option,
@@ -205,10 +204,7 @@ def _finish(
     request: Request, result: IntervalsResult | ScanResult | ContourResult | FeldmanCousinsResult
 ) -> int:
     """Print and save a result; return the exit code."""
-    if request.as_json:
-        request.finish(result)
-    else:
-        if request.output is not None:
-            result.save(request.output)
-        print_page(result.outcome_lines(), *result.table(), valid=result.valid)
+    if request.output is not None:
+        result.save(request.output)
+    request.show(result, result._pages())
     return 0 if result.valid else 1

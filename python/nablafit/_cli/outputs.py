@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
@@ -19,6 +20,7 @@ __all__ = [
     "OutputPath",
     "guarded",
     "is_forced",
+    "is_standard_output",
     "is_terminal",
     "patch_file",
     "refuse_inputs",
@@ -111,6 +113,15 @@ def is_forced() -> bool:
 def is_terminal(path: Path) -> bool:
     """Whether a path is the "-" of commands that write text."""
     return str(path) == "-"
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether what is written to this path comes out where tables are printed."""
+    try:
+        there, here = path.stat(), os.fstat(sys.__stdout__.fileno())  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):
+        return False
+    return os.path.samestat(there, here)
 
 
 def write_new(path: Path, text: str) -> None:

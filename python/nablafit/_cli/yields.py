@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
 )
 @fit_option
 @choice_option("Format of the table.", ["text", "csv", "latex"], "--format", "layout")
-@choice_option("One row per channel, or per bin.", ["channel", "bin"], "--by")
+@choice_option("Events per channel, or per bin.", ["channel", "bin"], "--by")
 def yields_command(
     request: Request,
     /,
@@ -61,7 +60,7 @@ def yields_command(
     else:
         mark = f"% nablafit yields, by {by}\n" if layout == "latex" else ""
         write_text(request.output, f"{mark}{text}\n")
-        replace(request, output=None).finish(found, text)
+        request.show(found, (), text)
     return 0 if result is None or result.valid else 1
 
 

@@ -28,7 +28,7 @@ class Provenance:
     """Digests of the model and the data of a result; immutable, compared by value.
 
     They are computed when somebody asks (a fit takes less time than a digest), from the objects
-    themselves, which live until then.
+    themselves, which live as long as the result.
 
     Parameters
     ----------
@@ -47,16 +47,19 @@ class Provenance:
     @property
     def model(self) -> str:
         """Digest of the model, see `Model.digest`."""
-        if not isinstance(self._model, str):
-            self._model = self._model.digest
-        return self._model
+        return self._model if isinstance(self._model, str) else self._model.digest
 
     @property
     def data(self) -> str:
         """Digest of the data, see `Data.digest`."""
-        if not isinstance(self._data, str):
-            self._data = self._data.digest
-        return self._data
+        return self._data if isinstance(self._data, str) else self._data.digest
+
+    @property
+    def objects(self) -> tuple[HasDigest, HasDigest] | None:
+        """The model and the data themselves; None in a saved result, which has the digests."""
+        if isinstance(self._model, str) or isinstance(self._data, str):
+            return None
+        return self._model, self._data
 
     def to_dict(self) -> dict[str, str]:
         """Return the digests by name."""

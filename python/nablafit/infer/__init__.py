@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..result import FitResult
+from . import _fit_page
 from ._common import ParameterWarning
 from .impacts._selection import Patterns
 from .impacts.breakdown import BreakdownResult, UncertaintyGroup, breakdown, default_groups
@@ -71,3 +73,5 @@ __all__ = [
     "upper_limit",
     "yields",
 ]
+
+FitResult.describing = _fit_page

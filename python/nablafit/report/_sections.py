@@ -12,7 +12,7 @@ import numpy as np
 from .. import plot
 from .._results.rounding import pdg_round
 from .._results.text import signed
-from ..result import result_page
+from ..infer._fit_page import parameter_row
 from ._content import Picture, Results, Section, Table, picture
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _fit(report: Results) -> Section:
 
 
 def _parameters(report: Results) -> Section:
-    rows = tuple(tuple(row[1:]) for row in result_page(report.fit).rows)
+    rows = tuple(parameter_row(report.fit, i) for i in range(len(report.fit.parameters)))
     table = Table(
         caption=f"{len(rows)} parameters after the fit",
         header=("parameter", "value", "error", "pull", "constraint", "bounds", "remark"),

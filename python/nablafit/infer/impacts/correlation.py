@@ -84,7 +84,11 @@ class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
 
     def _matrix_table(self) -> tuple[Sequence[str], list[Sequence[str]], str]:
         rows: list[Sequence[str]] = [
-            (str(i + 1), name, *(f"{100 * value:.0f}" for value in self.matrix[i]))
+            (
+                str(i + 1),
+                name,
+                *(f"{round(100 * value) + 0:d}" for value in self.matrix[i].tolist()),
+            )
             for i, name in enumerate(self.parameters)
         ]
         numbers = [str(i + 1) for i in range(len(self.parameters))]

@@ -13,7 +13,7 @@ from ..._arrays import FloatArray
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
 from ..._results.rounding import pdg_round
-from ..._results.text import Page, signed
+from ..._results.text import Page, decimals
 from ...errors import ArgumentError, located
 from ...spec import HistoSys, NormSys
 from ...surgery import modifiers_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...result import FitResult
 
 _HEADER = ("parameter", "value", "error", "pull", "constraint", "significance", "")
-_ALIGN = "lrrrrrl"
+_ALIGN = "l..rrrl"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -86,16 +86,16 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
     def _rows(self) -> list[Sequence[str]]:
         rows: list[Sequence[str]] = []
         for i, name in enumerate(self.parameters):
-            value, error = pdg_round(float(self.values[i]), float(self.errors[i]))
+            value, error = pdg_round(float(self.values[i]), float(self.errors[i]), extra=1)
             shrink = self.constraints[i]
             rows.append(
                 (
                     name,
                     value,
                     error,
-                    signed(self.pulls[i], 2),
+                    decimals(float(self.pulls[i])),
                     f"{shrink:.2f}" if np.isfinite(shrink) and not self.fixed[i] else "",
-                    signed(self.significances[i], 2),
+                    decimals(float(self.significances[i])),
                     "fixed" if self.fixed[i] else "at bound" if self.at_bound[i] else "",
                 )
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..._arrays import FloatArray, index_of
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
-from ..._results.text import Page, signed
+from ..._results.text import Page, decimals, signed
 from ..._starts import check_starts
 from ...errors import Interrupted
 from ...spec import GaussianConstraint, LogNormalConstraint
@@ -126,8 +126,8 @@ VARIATIONS = ("postfit_up", "postfit_down", "prefit_up", "prefit_down")
 """The four shifts of every parameter: members of `RankingResult`, keys of its `statuses`."""
 
 _NOT_WANTING = ("linear", "fixed", "no_prefit_width", "undefined")
-_HEADER = ("", "parameter", "pull", "constraint")
-_COLUMNS = ("post-fit up", "post-fit down", "pre-fit up", "pre-fit down")
+_HEADER = ("", "parameter", "pull", "constr.")
+_COLUMNS = ("post-fit up", "down", "pre-fit up", "down")
 _OBSERVABLE_COLUMNS = ("up", "down")
 
 
@@ -270,7 +270,7 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
                 (
                     str(j + 1),
                     name,
-                    signed(pulls[j], 2),
+                    decimals(float(pulls[j])),
                     "" if np.isnan(shrink) else f"{shrink:.2f}",
                     *(signed(getattr(self, key)[i, j]) for key in shown),
                     ", ".join(sorted(note for note in notes if not _is_good(note))),

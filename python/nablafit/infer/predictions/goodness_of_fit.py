@@ -311,6 +311,12 @@ def _without_toys(likelihood: Likelihood, best: FitResult) -> GoodnessOfFitResul
     )
 
 
+def statistic_of(likelihood: Likelihood, best: FitResult) -> tuple[float, int, float]:
+    """Return statistic, degrees of freedom and p-value of a fit, as `goodness_of_fit`."""
+    found = _without_toys(likelihood, best)
+    return found.statistic, found.dof, found.p_asymptotic
+
+
 def _asymptotic(best: FitResult, statistic: float, dof: int) -> tuple[str, str, float]:
     """Return status, message and p-value of the chi-square."""
     if not best.valid:

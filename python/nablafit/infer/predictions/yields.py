@@ -137,20 +137,18 @@ class Column:
         return f"{self.observed / self.total[0]:.3f}"
 
 
-def _page(head: Sequence[str], what: str, columns: Sequence[Column]) -> Page:
-    """Return one row per channel or bin, one column per sample."""
-    samples = _samples(columns)
-    observed = any(column.observed is not None for column in columns)
-    header = [what, *samples, "total", *(("data", "data/total") if observed else ())]
+def _page(head: Sequence[str], columns: Sequence[Column]) -> Page:
+    """Return one row per sample, total and data, one column per channel or bin."""
     rows = []
-    for column in columns:
-        known = (column.samples.get(sample) for sample in samples)
-        row = [column.label, *("" if pair is None else _pair(*pair) for pair in known)]
-        row.append(_pair(*column.total))
-        if observed:
-            row += [_count(column.observed), column.ratio]
-        rows.append(row)
-    return Page(head, header, rows, "l" + "r" * (len(header) - 1))
+    for sample in _samples(columns):
+        pairs = (column.samples.get(sample) for column in columns)
+        rows.append([sample, *("" if pair is None else _pair(*pair) for pair in pairs)])
+    rows.append(["total", *(_pair(*column.total) for column in columns)])
+    if any(column.observed is not None for column in columns):
+        rows.append(["data", *(_count(column.observed) for column in columns)])
+        rows.append(["data/total", *(column.ratio for column in columns)])
+    header = ["sample", *(column.label for column in columns)]
+    return Page(head, header, rows, "l" + "r" * len(columns))
 
 
 # --- rows: CSV and pandas ------------------------------------------------------------------------
@@ -258,7 +256,9 @@ def _pair(value: float, error: float) -> str:
 
 
 def _count(observed: float | None) -> str:
-    return "" if observed is None else f"{observed:.10g}"
+    if observed is None:
+        return ""
+    return f"{observed:.10g}" if observed == round(observed) else f"{observed:.5g}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -327,7 +327,7 @@ class ChannelYields(Record):
 
     def _pages(self) -> tuple[Page, ...]:
         total = _pair(self.total, self.total_error)
-        return (_page([f"{self.name}: {total} events expected"], "bin", _bin_columns(self)),)
+        return (_page([f"{self.name}: {total} events expected"], _bin_columns(self)),)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -367,12 +367,12 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
         name = {"prefit": "Pre-fit", "postfit": "Post-fit"}.get(self.kind, self.kind)
         head = [f"{name} yields of {self.model or 'the model'}"]
         head += [self.message] if self.message else []
-        return (_page(head, "channel", list(map(_channel_column, self.channels))),)
+        return (_page(head, list(map(_channel_column, self.channels))),)
 
     def to_text(self, *, by: str = "bin") -> str:
-        """Return a plain table: `by` "channel" (totals) or "bin"."""
+        """Return a plain table with a row per sample: `by` "channel" (totals) or "bin"."""
         if _check(by) == "channel":
-            return _page([], "channel", list(map(_channel_column, self.channels))).text()
+            return _page([], list(map(_channel_column, self.channels))).text()
         return "\n\n".join(map(repr, self.channels))
 
     def to_csv(self, *, by: str = "bin") -> str:

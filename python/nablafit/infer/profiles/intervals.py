@@ -15,7 +15,7 @@ from ..._arrays import FloatArray, index_of
 from ..._printable import printable
 from ..._results.origin import remembers_origin
 from ..._results.record import Record
-from ..._results.rounding import pdg_round
+from ..._results.rounding import pdg_round, rounded_to
 from ..._results.text import Page
 from ...errors import ArgumentError, finished, located
 from ._best_fit import (
@@ -136,7 +136,7 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         )
 
     def _pages(self) -> tuple[Page, ...]:
-        return (Page(self.outcome_lines(), *self.table(), "lrrrrl", self.valid),)
+        return (Page(self.outcome_lines(), *self.table(), "l....l", self.valid),)
 
     def outcome_lines(self) -> list[str]:
         """Summarise the result and its problems in a few lines."""
@@ -155,13 +155,22 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
         """Return header and rows of the table."""
         rows: list[tuple[str, ...]] = []
         for i, name in enumerate(self.parameters):
-            value, error = pdg_round(float(self.values[i]), float(self.errors[i]))
+            value, error = pdg_round(float(self.values[i]), float(self.errors[i]), extra=1)
             sides = (("lower", self.lower_status[i]), ("upper", self.upper_status[i]))
             remarks = [f"{side} {status.replace('_', ' ')}" for side, status in sides]
             remarks = [text for text in remarks if not text.endswith(" found")]
-            ends = (f"{self.lower[i]:+.4g}", f"{self.upper[i]:+.4g}")
+            sizes = (float(self.lower[i]), float(self.upper[i]))
+            ends = [_distance(size, float(self.errors[i])) for size in sizes]
             rows.append((name, value, error, *ends, ", ".join(remarks)))
         return _HEADER, rows
+
+
+def _distance(size: float, error: float) -> str:
+    """Format a side to the digits of the error, if there is one."""
+    if not (math.isfinite(size) and math.isfinite(error) and error > 0):
+        return f"{size:+.4g}"
+    (text,) = rounded_to((abs(size),), max(error, abs(size)), extra=1)
+    return ("-" if size < 0 else "+") + text
 
 
 _SIDES = ("lower", "upper")
