@@ -20,7 +20,6 @@ from nablafit.interop.pyhf import optimizer
 # pyhf has no types.
 PyhfObject: TypeAlias = Any
 
-OURS = optimizer()
 fits = {"nablafit": 0, "left to pyhf": 0}
 
 
@@ -44,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def replace(kind: PyhfObject) -> None:
     """Make all objects of one of pyhf's classes of optimizers run on nablafit."""
     theirs = kind._minimize
+    ours: dict[int, PyhfObject] = {}
 
     def counted(self: PyhfObject, *args: object, **options: object) -> PyhfObject:
         fits["left to pyhf"] += 1
@@ -52,7 +52,9 @@ def replace(kind: PyhfObject) -> None:
     def minimize(self: PyhfObject, *args: PyhfObject, **options: PyhfObject) -> PyhfObject:
         fits["nablafit"] += 1
         options.setdefault("maxiter", self.maxiter)
-        return OURS.minimize_or_leave(self, *args, **options)
+        if id(self) not in ours:
+            ours[id(self)] = optimizer(fallback=self)
+        return ours[id(self)].minimize(*args, **options)
 
     kind._minimize = counted
     kind.minimize = minimize

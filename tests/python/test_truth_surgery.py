@@ -67,7 +67,16 @@ def theirs_of(document: Document) -> PyhfObject:
         "channels": document["channels"],
         "parameters": document["measurements"][0]["config"]["parameters"],
     }
-    return pyhf.Model(spec, poi_name=None, validate=False)
+    model = pyhf.Model(spec, poi_name=None, validate=False)
+    for channel in document["channels"]:
+        for sample in channel["samples"]:
+            for modifier in sample["modifiers"]:
+                if modifier["type"] == "shapefactor":
+                    part = model.config.par_slice(modifier["name"])
+                    if part.stop - part.start < len(sample["data"]):
+                        # pyhf counts the bins of one channel, and goes on to other parameters.
+                        raise ValueError(modifier)
+    return model
 
 
 def data_of(document: Document, model: PyhfObject) -> np.ndarray:
@@ -103,18 +112,22 @@ def base(name: str) -> str:
 
 
 def compare(document: Document, parts: Parts) -> None:
-    """Compare the likelihood with pyhf's, apart from a constant, where parameters may be."""
+    """Compare the likelihood with pyhf's, apart from a constant, where parameters may be.
+
+    The gamma of a bin without a width is fixed and may have another name.
+    """
     spec, observations = parts
     theirs = theirs_of(document)
     data = data_of(document, theirs)
     model = nf.Model(spec)
     ours = model.likelihood(model.data(observations))
     mine, reference = in_order(model.parameters), in_order(theirs.config.par_names)
-    assert list(map(base, mine)) == list(map(base, reference))
     columns = [theirs.config.par_names.index(name) for name in reference]
     places = [model.parameters.index(name) for name in mine]
     fixed = np.array(theirs.config.suggested_fixed())
     np.testing.assert_array_equal(np.array(model.fixed)[places], fixed[columns])
+    for name, wanted, is_fixed in zip(mine, reference, fixed[columns], strict=True):
+        assert is_fixed or base(name) == base(wanted)
     pairs = []
     for x in points(theirs, fixed):
         at = np.empty(len(x))
@@ -213,6 +226,10 @@ def cuts(draw: st.DrawFn) -> tuple[Document, str, list[str]]:
 @given(cuts())
 def test_prune(cut: tuple[Document, str, list[str]]) -> None:
     document, what, names = cut
+    for parameter in document["measurements"][0]["config"]["parameters"]:
+        if parameter["name"].startswith(("stat_", "unc_")):
+            # A model does not tell this from what fixes the gammas of empty bins.
+            parameter.pop("fixed", None)
 
     def ours() -> Parts:
         spec, observations = opened(document)
