@@ -124,7 +124,8 @@ class TapedFunction final : public Function {
   double value(const double* arguments) const override { return f_(arguments); }
   double derivatives(const double* arguments, double* gradient, double* hessian) const override {
     const auto record = [this](const double* point, double* adjoints) {
-      static std::mutex one_at_a_time;  // there is one tape for the whole program
+      // There is one tape for the whole program.
+      static std::mutex one_at_a_time;  // NOLINT(misc-const-correctness): it is locked
       const std::lock_guard<std::mutex> lock(one_at_a_time);
       auto& tape = Active::getTape();
       std::vector<Active> inputs(point, point + n_);

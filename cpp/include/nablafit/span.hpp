@@ -28,7 +28,8 @@ class Span {
 
   template <typename Container, typename = decltype(std::size(std::declval<Container&>())),
             std::enable_if_t<is_viewable<element_of<Container>>::value, int> = 0>
-  // NOLINTNEXTLINE(google-explicit-constructor): a view of its argument, like std::span
+  // A view of its argument, like std::span; copies of a Span are copies.
+  // NOLINTNEXTLINE(google-explicit-constructor, bugprone-forwarding-reference-overload)
   constexpr Span(Container&& values) noexcept
       : data_(std::data(values)), size_(static_cast<std::size_t>(std::size(values))) {}
 

@@ -183,6 +183,7 @@ class ExpressionTape {
     const T *d = lanes(adjoints_, k), *t = lanes(values_, k);
     const T *a = lanes(values_, node.a), *b = lanes(values_, node.b);
     if (nodes[node.a].depends) {
+      // NOLINTNEXTLINE(bugprone-branch-clone): taken as equal because they depend on T
       if (n_operands(node.operation) == 1) {
         pull_back_call(node, d, t, a, n, lanes(adjoints_, node.a));
       } else {

@@ -24,8 +24,8 @@ std::string content_of(const std::string& path) {
   std::string text;
   if (file) {
     std::array<char, 1 << 16> buffer;
-    while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
-      text.append(buffer.data(), n);
+    while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
+      text.append(buffer.data(), std::fread(buffer.data(), 1, buffer.size(), file.get()));
     }
   }
   if (!file || std::ferror(file.get()) != 0) {
