@@ -209,9 +209,9 @@ class Likelihood(_core.Likelihood):
     mappings by name are converted. `likelihood`, `grad` and `hessian` also take one number per
     parameter, `likelihood(*x)`: that is iminuit's cost protocol, so `Minuit(likelihood, *start)`
     finds names, limits, gradient and errordef by itself, and `likelihood + NormalConstraint(...)`
-    is a cost function. Minuit is not told of the Hessian: it fails where one that it was given is
-    not positive definite. A cost function cannot tell it which parameters are fixed either;
-    `interop.iminuit.make_minuit` does.
+    is a cost function. Parameters that the model fixes have limits that are both their initial
+    value, at which Minuit fixes them. Minuit is not told of the Hessian: it fails where one that it
+    was given is not positive definite; `interop.iminuit.make_minuit` gives it one that is.
 
     An object may be used from any number of threads at once. Each running call borrows an evaluator
     with its own scratch memory; the GIL is released while it works.
@@ -231,7 +231,7 @@ class Likelihood(_core.Likelihood):
         self._model = model
         self._data = data
         self._backend = backend
-        self._parameters = dict(zip(model.parameters, model.bounds, strict=True))
+        self._parameters = _limits(model)
 
     def __reduce__(self) -> tuple[object, tuple[Model, Data, str]]:
         return _restore, (self._model, self._data, self._backend)
@@ -337,6 +337,12 @@ class Likelihood(_core.Likelihood):
         from iminuit.cost import CostSum
 
         return CostSum(other, self)
+
+
+def _limits(model: Model) -> dict[str, tuple[float, float]]:
+    """Return what iminuit reads off a cost function: equal limits make it fix a parameter."""
+    rows = zip(model.parameters, model.bounds, model.fixed, model.initial.tolist(), strict=True)
+    return {name: (x, x) if fixed else bounds for name, bounds, fixed, x in rows}
 
 
 def _is_array_like(values: object) -> bool:

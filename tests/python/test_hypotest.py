@@ -459,6 +459,11 @@ def test_asimov_data(model: nf.Model, data: nf.Data) -> None:
         asimov_data(model, data)
 
 
+def test_asimov_data_outside_the_range_of_a_parameter(model: nf.Model, data: nf.Data) -> None:
+    nf.asimov_data(model, data, at=12.0)
+    nf.asimov_data(model, data, at={"mu": -0.5})
+
+
 def test_profiled_asimov_data_are_those_of_pyhf(
     document: dict[str, Any], model: nf.Model, data: nf.Data
 ) -> None:

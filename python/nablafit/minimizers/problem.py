@@ -175,6 +175,7 @@ def make_problem(
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
     hold(model.parameters, start, constant, fixed)
+    check_held(model.parameters, lower, upper, fixed)
     _check_released(model.parameters, lower, upper, constant)
     _check_start(model.parameters, start, lower, upper, constant, given=initial)
     start = np.where(constant, start, np.clip(start, lower, upper))
@@ -191,6 +192,21 @@ def hold(
         constant[index] = value is not False
         if not isinstance(value, bool):
             start[index] = value
+
+
+def check_held(
+    names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: Fixed | None
+) -> None:
+    """Raise ArgumentError for a value in `fixed` that its parameter cannot have."""
+    positions = Positions(names)
+    for name, value in fixed_items(fixed):
+        low, high = lower[positions[name]], upper[positions[name]]
+        if not isinstance(value, bool) and not low <= value <= high:
+            message = (
+                f"the value {value:g} to hold it at is outside [{low:g}, {high:g}]; choose another "
+                "one or wider `bounds`"
+            )
+            raise located(ArgumentError, message, name)
 
 
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:
