@@ -66,7 +66,8 @@ def fit(
     model : Model or Likelihood
         What to fit.
     data : Data, optional
-        What to fit it to; only with a Model.
+        What to fit it to, only with a Model: `workspace.data(model)`, or for expected results
+        `model.asimov({"mu": 1})` or `nablafit.asimov_data`.
     minimizer : str
         "newton" is the native one: projected Newton with the exact Hessian. "minuit" is MIGRAD and
         HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".

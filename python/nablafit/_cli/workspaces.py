@@ -18,16 +18,17 @@ from .common import (
     Option,
     Source,
     choice_option,
+    dataset_option,
     echo,
     echo_json,
     measurement_option,
     model_options,
-    open_workspace,
     say,
     source_argument,
     warnings_on_stderr,
     with_options,
 )
+from .fits import DataChoice, Request, data_options
 from .outputs import NamedPath, OutputPath, guarded, is_terminal, write_new
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _output = click.argument("output", type=OutputPath(or_terminal=True))
 _writing_options = with_options(
     guarded,
     measurement_option,
-    click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
+    dataset_option,
     choice_option("Format to write.", ["pyhf", "hs3"], "--to", "target"),
     click.option(
         "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
@@ -181,6 +182,7 @@ def rename(source: Source, **options: Option) -> None:
 @click.command("export")
 @guarded
 @model_options
+@data_options
 @click.option(
     "-o",
     "--output",
@@ -195,6 +197,7 @@ def export(
     output: Path,
     measurement: str | None,
     poi: str | None,
+    choice: DataChoice,
     namespace: str,
     clad: bool,
 ) -> None:
@@ -202,7 +205,7 @@ def export(
 
     It holds nll, its gradient and the expected events as plain functions, and needs no nablafit.
     """
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = Request(workspace, measurement, poi, choice).open()
     text = to_cpp(model.spec, data, namespace=namespace, clad=clad)
     if is_terminal(output):
         click.echo(text, nl=False)

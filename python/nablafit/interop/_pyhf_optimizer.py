@@ -305,7 +305,7 @@ def _make_minuit(problem: FitProblem, minimum: Minimum) -> Minuit:
 
 
 class ReplacedMinuit:
-    """All of pyhf's `minuit_optimizer` objects run on `ours`, until `restore` or the context ends."""
+    """pyhf's `minuit_optimizer` objects run on `ours` until `restore`, or the end of a context."""
 
     def __init__(self, ours: NablafitOptimizer) -> None:
         self._kind = pyhf.optimize.minuit_optimizer
