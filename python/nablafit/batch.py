@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._arguments import checked
 from ._arrays import (
     FloatArray,
     ParameterValues,
@@ -412,6 +413,7 @@ class FitManyResult(Archive, format=FORMAT):
         )
 
 
+@checked
 def fit_many(
     model: Model,
     data: DataSets,

@@ -20,6 +20,7 @@ import click
 
 from . import __version__, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
+from ._arrays import nearest
 from ._cli.common import (
     COUNT,
     SEED,
@@ -38,6 +39,7 @@ from ._cli.common import (
     progress_bar,
     say,
     seed_option,
+    speak_of_options,
     starts_option,
     threads_option,
     warnings_on_stderr,
@@ -141,10 +143,21 @@ def _printing() -> Iterator[None]:
 
 
 def _in_unicode(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse options that are not text; names of files may be any bytes."""
+    """Refuse options that are not text, and speak of options in messages.
+
+    Names of files may be any bytes.
+    """
 
     @wraps(command)
     def run(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401 - as in click
+        try:
+            return checking(*positional, **arguments)
+        except Error as error:
+            known = click.get_current_context().command
+            error.args = (speak_of_options(str(error), known), *error.args[1:])
+            raise
+
+    def checking(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401
         for name, value in click.get_current_context().params.items():
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(text, str) and name not in ("patch", "mount"):
@@ -169,6 +182,10 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and read the options whose value may be left out."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = nearest(args[0], tuple(self.commands))
+            message = f"No such command {args[0]!r}{hint}"
+            raise click.UsageError(f"{message}; nablafit --help lists them.", ctx)
         name, command, rest = super().resolve_command(ctx, args)
         return name, command, rest if command is None else join_optional_values(command, rest)
 

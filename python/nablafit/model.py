@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, _diff
+from ._arguments import checked
 from ._arrays import (
     FloatArray,
     ParameterValues,
@@ -222,6 +223,7 @@ class Likelihood(_core.Likelihood):
     has_hessian = False
     verbose = 0
 
+    @checked
     def __init__(self, model: Model, data: Data, *, backend: str = DEFAULT_BACKEND) -> None:
         try:
             super().__init__(model._core, data.counts, data.global_observables, backend)
@@ -385,6 +387,7 @@ class Model:
         "_prefit",
     )
 
+    @checked
     def __init__(self, spec: ModelSpec) -> None:
         self._core = _core.Model(spec)
         self._parameters = self._core.parameter_names
@@ -668,6 +671,7 @@ class Model:
         """
         return Likelihood(self, data, backend=backend)
 
+    @checked
     def prefit(self, data: Data | None = None) -> tuple[FloatArray, FloatArray]:
         """Return centre and width of every constraint term, each of shape (n_parameters,).
 
@@ -683,6 +687,7 @@ class Model:
         """
         return self._prefit_table().estimates(None if data is None else data.global_observables)
 
+    @checked
     def fluctuations(self, data: Data, x: ParameterValues) -> tuple[FloatArray, FloatArray]:
         """Return by how much global observables fluctuate, and 1 / their pull at parameters.
 

@@ -123,7 +123,7 @@ def test_an_interrupted_run_keeps_its_toys(
     ("arguments", "message"),
     [
         (("intervals", "nu"), "nu: unknown parameter"),
-        (("intervals", "--level", "2"), "level: expected a number between 0 and 1"),
+        (("intervals", "--level", "2"), "--level: expected a number between 0 and 1"),
         (("scan", "--values", "0:x"), "--values: expected numbers as 0.5,1,2 or LOW:HIGH:N"),
         (("scan", "--values", "0:1", "--values", "0:1"), "--values: expected one for each"),
         (("scan", "--values", "0,1", "--points", "3"), "--points: the values are listed"),

@@ -136,7 +136,7 @@ def test_signal_grid(document: dict[str, Any], path: Path, tmp_path: Path) -> No
         (("hypotest", "{path}", "--value", "1", "--value", "2"), "--value: expected NAME=VALUE"),
         (("hypotest", "{path}", "--statistic", "z"), "statistic: expected one of"),
         (("significance", "{path}", "--expected-nuisances", "x"), "is not one of"),
-        (("show", "{path}"), "expected a result of nablafit"),
+        (("show", "{path}"), "expected a saved result of nablafit"),
     ],
 )
 def test_bad_input_has_exit_code_2(path: Path, arguments: tuple[str, ...], message: str) -> None:

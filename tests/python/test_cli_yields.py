@@ -90,7 +90,7 @@ def test_gof(path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
             ("yields", "{path}", "--prefit", "--fix", "mu"),
             "--prefit: --fix, --release",
         ),
-        (("yields", "{path}", "--fit", "{path}"), "expected a result of nablafit"),
+        (("yields", "{path}", "--fit", "{path}"), "expected a saved result of nablafit"),
         (("yields", "{path}", "--fit", "{yields}"), "expected the result of a fit, got a Yields"),
         (("yields", "{path}", "--fit", "{yields}", "--fix", "mu"), "--fit: the fit is taken"),
         (("yields", "{path}", "--format", "pdf"), "'pdf' is not one of"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import warnings
@@ -230,6 +231,46 @@ def parse_list(text: str) -> FloatArray:
     except ValueError:
         message = f"expected numbers as 0.5,1,2 or LOW:HIGH:N, got {text!r}"
         raise located(ArgumentError, message, "--values") from None
+
+
+# Arguments of functions whose options have another name than they.
+_ARGUMENTS = {
+    "fixed": "--fix",
+    "bounds": "--range",
+    "result": "--fit",
+    "value": "--value",
+    "at": "--asimov",
+    "key": "--patch",
+}
+_AT_START = re.compile(r"(\w+)(?:\[['\"](.+?)['\"]\])?: ")
+_QUOTED = re.compile(r"`(\w+)`")
+_ASSIGNED = re.compile(r'\b(\w+)="([\w:-]+)"')
+_RELEASE = re.compile(r"fixed=\{.*?: False\}, on the command line ")
+
+
+def speak_of_options(message: str, command: click.Command) -> str:
+    """Return a message with the options of a command in place of arguments in Python."""
+    offered = {name for each in command.params for name in each.opts}
+    options = {name: option for name, option in _ARGUMENTS.items() if option in offered}
+    for each in command.params:
+        if isinstance(each, click.Option) and each.name is not None:
+            options.setdefault(each.name, each.opts[-1])
+
+    def lead(match: re.Match[str]) -> str:
+        option = options.get(match[1])
+        return match[0] if option is None else " ".join(filter(None, (option, match[2]))) + ": "
+
+    def quoted(match: re.Match[str]) -> str:
+        return options.get(match[1], match[0])
+
+    def assigned(match: re.Match[str]) -> str:
+        return f"{options[match[1]]} {match[2]}" if match[1] in options else match[0]
+
+    found = _AT_START.match(message)
+    if found is not None:
+        message = lead(found) + message[found.end() :]
+    message = _RELEASE.sub("", message).replace("use model.asimov()", "use --asimov")
+    return _ASSIGNED.sub(assigned, _QUOTED.sub(quoted, message))
 
 
 def echo(text: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arguments import check_members
 from .._arrays import FloatArray, ParameterValues, Positions, real_number
 from .._results.diagnostics import Diagnostics
 from ..errors import ArgumentError, located
@@ -63,6 +64,7 @@ class FitOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_members(self)
         if self.strategy not in (None, 0, 1, 2):
             raise located(ArgumentError, f"expected 0, 1 or 2, got {self.strategy}", "strategy")
         for name in ("tolerance", "max_calls"):

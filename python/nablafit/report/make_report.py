@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import infer
+from .._arguments import checked
 from ..errors import ArgumentError, Error, before
 from ..fit import fit
 from ..infer._common import find_poi
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..workspace import Workspace
 
 
+@checked
 def make_report(
     model: Model,
     data: Data,

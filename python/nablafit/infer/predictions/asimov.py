@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..._arguments import checked
 from ...errors import ArgumentError, Error, before, located
 from ...fit import fit as run_fit
 from ...minimizers.problem import bounds_by_name, fixed_items
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ...result import FitResult
 
 
+@checked
 def asimov_data(
     model: Model,
     data: Data | None = None,
