@@ -253,8 +253,9 @@ def speak_of_options(message: str, command: click.Command) -> str:
     offered = {name for each in command.params for name in each.opts}
     options = {name: option for name, option in _ARGUMENTS.items() if option in offered}
     for each in command.params:
-        if isinstance(each, click.Option) and each.name is not None:
-            options.setdefault(each.name, each.opts[-1])
+        if each.name is not None:
+            is_option = isinstance(each, click.Option)
+            options.setdefault(each.name, each.opts[-1] if is_option else each.name.upper())
 
     def lead(match: re.Match[str]) -> str:
         option = options.get(match[1])

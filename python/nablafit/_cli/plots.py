@@ -11,6 +11,7 @@ import click
 
 from .._results.record import load_result
 from ..errors import ArgumentError, Error, FitWarning, located
+from ..infer._common import check_choice
 from .common import (
     COUNT_OR_NONE,
     Option,
@@ -134,8 +135,7 @@ def _function(result: Any, kind: str | None) -> Callable[..., Any]:  # noqa: ANN
 
     functions = plots_of(result)
     if kind is not None and kind not in functions:
-        message = f"expected one of {', '.join(functions)}, got {kind!r}"
-        raise located(ArgumentError, message, "--kind")
+        check_choice("--kind", kind, functions)
     return functions[kind or next(iter(functions))]
 
 

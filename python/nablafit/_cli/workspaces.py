@@ -32,7 +32,7 @@ from .fits import DataChoice, Request, data_options
 from .outputs import NamedPath, OutputPath, guarded, is_terminal, write_new
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..errors import WorkspaceError
     from ..spec import ModelSpec, Observations
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
+_MOST_LISTED = 10
 _input = source_argument("source")
 _output = click.argument("output", type=OutputPath(or_terminal=True))
 
@@ -95,6 +96,13 @@ class _Writing:
         has_data = self.dataset is not None or bool(workspace.datasets)
         return spec, workspace.dataset(self.dataset) if has_data else None
 
+    def say_what(self, did: str, spec: ModelSpec, *, left: Sequence[str] = ()) -> None:
+        """Say on stderr what became of the input."""
+        sizes = _sizes(spec)
+        say(f"{did}: {', '.join(f'{count} {name}' for name, count in sizes.items())}")
+        for line in left:
+            say(f"  {line}")
+
     def write(self, spec: ModelSpec, observations: Observations | None) -> None:
         """Write a specification with its data, with warnings on stderr."""
         with warnings_on_stderr(ModelWarning):
@@ -137,6 +145,14 @@ def combine(sources: tuple[Path, ...], **options: Option) -> None:
         raise located(ArgumentError, "some have data and some do not", "SOURCES")
     both = surgery.combine_observations(data, specs) if data else None
     writing.write(spec, both)
+    names = [{parameter.name for parameter in each.parameters} for each in specs]
+    shared = [
+        parameter.name
+        for parameter in spec.parameters
+        if sum(parameter.name in each for each in names) > 1
+    ]
+    about = f"shared: {_listed(shared)}" if shared else "no parameter is shared"
+    writing.say_what(f"combined {len(specs)} workspaces", spec, left=[about])
 
 
 @click.command("prune")
@@ -161,6 +177,11 @@ def prune(source: Source, **options: Option) -> None:
     if observations is not None:
         observations = surgery.matching(observations, pruned, spec)
     writing.write(pruned, observations)
+    before, after = _names_of(spec), _names_of(pruned)
+    gone = {kind: [n for n in before[kind] if n not in set(after[kind])] for kind in before}
+    lines = [f"removed {kind}: {_listed(found)}" for kind, found in gone.items() if found]
+    uses = len(surgery.modifiers_of(spec)) - len(surgery.modifiers_of(pruned))
+    writing.say_what("left", pruned, left=[*lines, f"removed modifiers: {uses} uses"])
 
 
 @click.command("rename")
@@ -229,6 +250,33 @@ def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
         echo(str(graph))
     say(f"not a HistFactory model: {error}")
     return True
+
+
+def _sizes(spec: ModelSpec) -> dict[str, int]:
+    return {
+        "channels": len(spec.channels),
+        "samples": sum(len(channel.samples) for channel in spec.channels),
+        "modifiers": len(surgery.modifiers_of(spec)),
+        "parameters": len(spec.parameters),
+    }
+
+
+def _names_of(spec: ModelSpec) -> dict[str, tuple[str, ...]]:
+    return {
+        "channels": tuple(channel.name for channel in spec.channels),
+        "samples": tuple(
+            f"{sample.name} in {channel.name}"
+            for channel in spec.channels
+            for sample in channel.samples
+        ),
+        "parameters": tuple(parameter.name for parameter in spec.parameters),
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the number of names and the first of them."""
+    more = ", ..." if len(names) > _MOST_LISTED else ""
+    return f"{len(names)} ({', '.join(names[:_MOST_LISTED])}{more})"
 
 
 def _pairs(items: tuple[str, ...]) -> dict[str, str]:

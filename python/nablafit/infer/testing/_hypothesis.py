@@ -161,7 +161,7 @@ def make_hypothesis(
     for name in held:
         model.index(name)
         if name in names:
-            message = "the tested parameter takes its values from `value`; do not fix it"
+            message = "this parameter is tested at values, so it cannot be fixed; leave it out"
             raise located(ArgumentError, message, f"fixed[{name!r}]")
     check_held(model.parameters, *box(model.parameters, model.bounds, bounds), held)
     if alternative is None:
