@@ -13,6 +13,7 @@ from .errors import ArgumentError, located
 FloatArray: TypeAlias = NDArray[np.float64]
 ParameterValues: TypeAlias = ArrayLike | Mapping[str, float]
 
+_MOST_LISTED = 10
 _LONGEST_COMPARED = 200  # characters; comparing names takes the square of their length
 
 
@@ -113,7 +114,7 @@ class Positions:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return '; did you mean ...?', or a list of what there is, or nothing."""
+    """Return '; did you mean ...?', or a list of some that there are."""
     import difflib
 
     comparable = (
@@ -124,4 +125,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     matches = difflib.get_close_matches(name, comparable, n=3)
     if matches:
         return f"; did you mean {' or '.join(matches)}?"
-    return f"; known: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    if not known:
+        return ""
+    more = f" and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
+    return f"; known: {', '.join(known[:_MOST_LISTED])}{more}"

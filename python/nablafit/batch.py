@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._arguments import checked
 from ._arrays import (
     FloatArray,
     ParameterValues,
@@ -412,6 +413,7 @@ class FitManyResult(Archive, format=FORMAT):
         )
 
 
+@checked
 def fit_many(
     model: Model,
     data: DataSets,
@@ -440,6 +442,7 @@ def fit_many(
     data : Data, Toys, sequence of Data, or array
         Data sets. An array has one row per data set, with the main counts, n_bins columns, or with
         counts and global observables, n_bins + n_constrained columns as in `Data.to_pyhf`.
+        `model.asimov({"mu": 1})` are data for expected results.
     initial : array_like or mapping, optional
         Start values: of shape (n_parameters,), the same for all, or (n_fits, n_parameters). By
         default those of the model or, for Toys, the values that the toys were drawn at. Values

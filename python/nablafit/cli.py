@@ -21,29 +21,38 @@ import click
 
 from . import __version__, cmake_dir, pkgconfig_dir
 from . import fit as run_fit
+from ._arrays import nearest
 from ._cli.common import (
     COUNT,
-    COUNT_OR_NONE,
     SEED,
     Option,
     RenamedOption,
-    Request,
     Source,
+    dataset_option,
     echo,
     echo_json,
     json_option,
-    make_model,
     model_options,
-    open_workspace,
     page_options,
-    parse_values,
     print_page,
     progress_bar,
-    request_options,
     say,
     seed_option,
+    speak_of_options,
+    starts_option,
     threads_option,
     warnings_on_stderr,
+)
+from ._cli.fits import (
+    DataChoice,
+    Fitting,
+    Request,
+    fitting_options,
+    join_optional_values,
+    make_model,
+    minimizer_option,
+    parse_values,
+    request_options,
 )
 from ._cli.intervals import contour, feldman_cousins_command, intervals, scan
 from ._cli.limits import hypotest_command, limit_command, show_command, significance_command
@@ -133,10 +142,21 @@ def _printing() -> Iterator[None]:
 
 
 def _in_unicode(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse options that are not text; names of files may be any bytes."""
+    """Refuse options that are not text, and speak of options in messages.
+
+    Names of files may be any bytes.
+    """
 
     @wraps(command)
     def run(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401 - as in click
+        try:
+            return checking(*positional, **arguments)
+        except Error as error:
+            known = click.get_current_context().command
+            error.args = (speak_of_options(str(error), known), *error.args[1:])
+            raise
+
+    def checking(*positional: Any, **arguments: Any) -> Any:  # noqa: ANN401
         for name, value in click.get_current_context().params.items():
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(text, str) and name not in ("patch", "mount"):
@@ -156,6 +176,17 @@ class _Commands(click.Group):
         if command.callback is not None:
             command.callback = _in_unicode(command.callback)
         super().add_command(command, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and read the options whose value may be left out."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = nearest(args[0], tuple(self.commands))
+            message = f"No such command {args[0]!r}{hint}"
+            raise click.UsageError(f"{message}; nablafit --help lists them.", ctx)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, rest if command is None else join_optional_values(command, rest)
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # noqa: ANN401
         """Read the options; some print."""
@@ -223,7 +254,7 @@ for _command in _COMMANDS:
 
 @_cli.command("fit")
 @request_options("FitResult")
-@click.option("--minimizer", default="newton", help='"newton", "minuit" or "scipy:<method>".')
+@minimizer_option
 @click.option(
     "--backend", metavar="NAME", help="How derivatives are computed; see nablafit.build_info()."
 )
@@ -233,9 +264,7 @@ for _command in _COMMANDS:
     help="EDM tolerance as in iminuit: EDM < 0.001 x tolerance; default: 0.1, "
     "while newton goes on to an EDM of 1e-10.",
 )
-@click.option(
-    "--starts", type=COUNT_OR_NONE, default=0, metavar="N", help="Number of random starts."
-)
+@starts_option(0)
 @click.option("--seed", type=SEED, default=0, help="Random seed for the random starts.")
 @click.option(
     "--minos/--no-minos",
@@ -253,7 +282,7 @@ def _fit(request: Request, /, page: dict[str, Any], minos: bool | None, **option
     workspace, model, data = request.open_all()
     try:
         with warnings_on_stderr(FitWarning), request.saved_if_interrupted():
-            result = run_fit(model, data, fixed=request.fixed(model), **options)
+            result = run_fit(model, data, **request.held(model), **options)
     except Interrupted as interrupted:
         click.echo(repr(interrupted.result), err=True)
         raise
@@ -290,6 +319,7 @@ def _other_measurements(workspace: Workspace, model: Model) -> list[str]:
 @_cli.command("toys")
 @guarded
 @model_options
+@fitting_options
 @click.option(
     "--toys",
     "n_toys",
@@ -299,6 +329,7 @@ def _other_measurements(workspace: Workspace, model: Model) -> list[str]:
     default=1000,
     help="Number of toys of all shards together.",
 )
+@starts_option(0)
 @seed_option
 @click.option("--shard", default="1/1", metavar="I/K", help="Make only part I of K.")
 @threads_option
@@ -323,7 +354,10 @@ def _toys(
     workspace: Source,
     measurement: str | None,
     poi: str | None,
+    choice: DataChoice,
+    fitting: Fitting,
     n_toys: int,
+    starts: int,
     seed: int,
     shard: str,
     n_threads: int | None,
@@ -338,11 +372,20 @@ def _toys(
     If the file exists already, the run continues where it was interrupted. With --force it begins
     anew.
     """
-    _, model, data = open_workspace(workspace, measurement, poi)
+    request = Request(workspace, measurement, poi, choice, fitting)
+    model, data = request.open()
     first, count = parse_shard(shard, n_toys)
+    at = _values_to_set(settings, model)
+    held = request.held(model)
+    if initial:
+        x = model.point({**_numbers(held["fixed"]), **at})
+    else:
+        x = _best_fit(model, data, at, held, starts)
     run = ToyRun(
         model=model,
-        x=_toy_point(model, data, parse_values(settings, model, "--set"), initial=initial),
+        x=x,
+        held=held,
+        starts=starts or None,
         n=count,
         seed=seed,
         start=first,
@@ -358,17 +401,26 @@ def _toys(
     return 0
 
 
-def _toy_point(
-    model: Model, data: Data, held: dict[str, float | bool], *, initial: bool
-) -> FloatArray:
-    """Return where to draw toys: the best fit, or the initial values, with some values set."""
-    for name, value in held.items():
+def _values_to_set(settings: tuple[str, ...], model: Model) -> dict[str, float]:
+    """Read --set."""
+    values: dict[str, float] = {}
+    for name, value in parse_values(settings, model, "--set").items():
         if isinstance(value, bool):
             raise located(ArgumentError, "expected NAME=VALUE", f"--set {name}")
-    values = {name: float(value) for name, value in held.items()}
-    if initial:
-        return model.point(values)
-    result = run_fit(model, data, fixed=values)
+        values[name] = float(value)
+    return values
+
+
+def _numbers(fixed: dict[str, float | bool]) -> dict[str, float]:
+    return {name: value for name, value in fixed.items() if not isinstance(value, bool)}
+
+
+def _best_fit(
+    model: Model, data: Data, at: dict[str, float], held: dict[str, Any], starts: int
+) -> FloatArray:
+    """Return where to draw toys: the best fit with some values set."""
+    how = {**held, "fixed": {**held["fixed"], **at}}
+    result = run_fit(model, data, starts=starts, **how)
     if not result.valid:
         message = f"the fit that says where to draw toys failed: {result.message} Or use --initial."
         raise located(Error, message, "toys")
@@ -377,8 +429,15 @@ def _toy_point(
 
 @_cli.command("inspect")
 @model_options
+@dataset_option
 @json_option
-def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_json: bool) -> int:
+def _inspect(
+    workspace: Source,
+    measurement: str | None,
+    poi: str | None,
+    dataset: str | None,
+    as_json: bool,
+) -> int:
     """Show the contents of WORKSPACE; the model is shown even if the data are wrong."""
     try:
         opened = workspace.load(bad_data=True)
@@ -387,7 +446,7 @@ def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_jso
         if not show_graph(workspace.path, error, as_json=as_json):
             raise
         return 0
-    data, problem = _observed(opened, model)
+    data, problem = _observed(opened, model, dataset)
     summary = summarise(opened, model, data, problem)
     if as_json:
         echo_json(json.dumps(summary, indent=1))
@@ -396,11 +455,13 @@ def _inspect(workspace: Source, measurement: str | None, poi: str | None, as_jso
     return 2 if problem else 0
 
 
-def _observed(workspace: Workspace, model: Model) -> tuple[Data | None, str]:
+def _observed(workspace: Workspace, model: Model, dataset: str | None) -> tuple[Data | None, str]:
     """Return the data, or what is wrong with them; neither if the document holds none."""
     try:
-        data = workspace.data(model)
+        data = workspace.data(model, dataset)
     except Error as error:
+        if dataset is not None and not workspace.has_bad_data:
+            raise
         return None, str(error) if workspace.datasets or workspace.has_bad_data else ""
     return data, ""
 

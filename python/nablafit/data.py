@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from . import _core
+from ._arguments import kind_sentence
 from ._arrays import FloatArray, float_vector, frozen_vector
 from .errors import ArgumentError, located
 
@@ -90,11 +91,7 @@ class Data:
 def check_data(model: Sizes, data: object) -> None:
     """Raise ArgumentError unless `data` is Data with the numbers that a model needs."""
     if not isinstance(data, Data):
-        message = (
-            f"expected Data, got {type(data).__name__}; workspace.data(model) makes them from "
-            "observations, Data(counts, global_observables) from arrays"
-        )
-        raise located(ArgumentError, message, "data")
+        raise located(ArgumentError, kind_sentence("Data", data), "data")
     for name, expected, what in (
         ("counts", model.n_bins, "bin"),
         ("global_observables", len(model.constrained_parameters), "constraint term"),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ._arguments import checked
+from ._arrays import nearest
 from ._core import __version__
 from ._results.provenance import Provenance
 from .errors import ArgumentError, Error, FitWarning, finished, located
@@ -42,6 +44,7 @@ _MINIMIZERS: dict[str, tuple[_Minimize, str]] = {
 }
 
 
+@checked
 def fit(
     model: Model | Likelihood,
     data: Data | None = None,
@@ -66,7 +69,8 @@ def fit(
     model : Model or Likelihood
         What to fit.
     data : Data, optional
-        What to fit it to; only with a Model.
+        What to fit it to, only with a Model: `workspace.data(model)`, or for expected results
+        `model.asimov({"mu": 1})` or `nablafit.asimov_data`.
     minimizer : str
         "newton" is the native one: projected Newton with the exact Hessian. "minuit" is MIGRAD and
         HESSE with exact gradients, "scipy:<method>" a method of SciPy, e.g. "scipy:L-BFGS-B".
@@ -151,7 +155,9 @@ def _version(package: str) -> str:
 def _minimizer(name: str) -> tuple[_Minimize, str]:
     family, colon, method = name.partition(":")
     if family not in _MINIMIZERS or bool(colon and method) != (family == "scipy"):
+        hint = nearest(family, tuple(_MINIMIZERS))
         message = f'unknown minimiser {name!r}; expected "newton", "minuit" or "scipy:<method>"'
+        message += hint if "did you mean" in hint else ""
         raise located(ArgumentError, message, "minimizer")
     return _MINIMIZERS[family]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, _diff
+from ._arguments import checked
 from ._arrays import (
     FloatArray,
     ParameterValues,
@@ -209,9 +210,9 @@ class Likelihood(_core.Likelihood):
     mappings by name are converted. `likelihood`, `grad` and `hessian` also take one number per
     parameter, `likelihood(*x)`: that is iminuit's cost protocol, so `Minuit(likelihood, *start)`
     finds names, limits, gradient and errordef by itself, and `likelihood + NormalConstraint(...)`
-    is a cost function. Minuit is not told of the Hessian: it fails where one that it was given is
-    not positive definite. A cost function cannot tell it which parameters are fixed either;
-    `interop.iminuit.make_minuit` does.
+    is a cost function. Parameters that the model fixes have limits that are both their initial
+    value, at which Minuit fixes them. Minuit is not told of the Hessian: it fails where one that it
+    was given is not positive definite; `interop.iminuit.make_minuit` gives it one that is.
 
     An object may be used from any number of threads at once. Each running call borrows an evaluator
     with its own scratch memory; the GIL is released while it works.
@@ -222,6 +223,7 @@ class Likelihood(_core.Likelihood):
     has_hessian = False
     verbose = 0
 
+    @checked
     def __init__(self, model: Model, data: Data, *, backend: str = DEFAULT_BACKEND) -> None:
         try:
             super().__init__(model._core, data.counts, data.global_observables, backend)
@@ -231,7 +233,7 @@ class Likelihood(_core.Likelihood):
         self._model = model
         self._data = data
         self._backend = backend
-        self._parameters = dict(zip(model.parameters, model.bounds, strict=True))
+        self._parameters = _limits(model)
 
     def __reduce__(self) -> tuple[object, tuple[Model, Data, str]]:
         return _restore, (self._model, self._data, self._backend)
@@ -339,6 +341,12 @@ class Likelihood(_core.Likelihood):
         return CostSum(other, self)
 
 
+def _limits(model: Model) -> dict[str, tuple[float, float]]:
+    """Return what iminuit reads off a cost function: equal limits make it fix a parameter."""
+    rows = zip(model.parameters, model.bounds, model.fixed, model.initial.tolist(), strict=True)
+    return {name: (x, x) if fixed else bounds for name, bounds, fixed, x in rows}
+
+
 def _is_array_like(values: object) -> bool:
     return isinstance(values, Sequence | int | float) or hasattr(values, "__array__")
 
@@ -379,6 +387,7 @@ class Model:
         "_prefit",
     )
 
+    @checked
     def __init__(self, spec: ModelSpec) -> None:
         self._core = _core.Model(spec)
         self._parameters = self._core.parameter_names
@@ -662,6 +671,7 @@ class Model:
         """
         return Likelihood(self, data, backend=backend)
 
+    @checked
     def prefit(self, data: Data | None = None) -> tuple[FloatArray, FloatArray]:
         """Return centre and width of every constraint term, each of shape (n_parameters,).
 
@@ -677,6 +687,7 @@ class Model:
         """
         return self._prefit_table().estimates(None if data is None else data.global_observables)
 
+    @checked
     def fluctuations(self, data: Data, x: ParameterValues) -> tuple[FloatArray, FloatArray]:
         """Return by how much global observables fluctuate, and 1 / their pull at parameters.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._arguments import checked
 from ._arrays import FloatArray, ParameterValues, float_vector, thread_count
 from ._core import __version__
 from ._results.provenance import Origin, merged_origin, read_origin
@@ -128,6 +129,7 @@ class Toys(Archive, format="nablafit.Toys/1"):
         )
 
 
+@checked
 def toys(
     model: Model,
     parameters: ParameterValues | None = None,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from ._arguments import checked, kind_sentence
 from ._arrays import nearest
 from ._printable import printable
 from ._results.files import write_text
@@ -50,6 +51,8 @@ class Workspace:
     __slots__ = ("_document",)
 
     def __init__(self, document: Document) -> None:
+        if not isinstance(document, Document | PyhfDocument):
+            raise located(ArgumentError, kind_sentence("Workspace", document), "document")
         self._document = document
 
     @classmethod
@@ -182,6 +185,7 @@ class Workspace:
         """The observed counts: the default data set."""
         return self.dataset()
 
+    @checked
     def poi(self, measurement: str | None = None) -> str | None:
         """Return the parameter of interest of a measurement (default: the first), if it has one."""
         name = self._measurement(measurement)
@@ -189,6 +193,7 @@ class Workspace:
             return self._document.workspace.parameter_of_interest(name) or None
         return next(iter(self._document.measurements[name].parameters_of_interest), None)
 
+    @checked
     def spec(
         self,
         measurement: str | None = None,
@@ -214,6 +219,7 @@ class Workspace:
         spec = self._document.measurements[name]
         return spec if poi is None else spec.replace(parameters_of_interest=(poi,) if poi else ())
 
+    @checked
     def model(
         self,
         measurement: str | None = None,
@@ -261,6 +267,7 @@ class Workspace:
             warnings.warn(f"{self.source}: {message}", ModelWarning, stacklevel=2)
         return model
 
+    @checked
     def data(self, model: Model, dataset: str | None = None) -> Data:
         """Return the observed data in the order of `model`.
 
@@ -384,6 +391,7 @@ class Workspace:
             text = json.dumps(document, indent=1, allow_nan=False)
         write_text(Path(path), text.rstrip("\n") + "\n")
 
+    @checked
     def dataset(self, name: str | None = None) -> Observations:
         """Return the observations of a data set, the first of `datasets` by default."""
         datasets = self._document.datasets

@@ -53,7 +53,7 @@ def test_fit_prints_and_writes_json(path: Path, tmp_path: Path) -> None:
 
 
 def test_fit_that_fails_has_exit_code_1(path: Path) -> None:
-    finished = run("fit", path, "--fix", "mu=-20")
+    finished = run("fit", path, "--range", "mu=-30:10", "--fix", "mu=-20")
     assert finished.returncode == 1
     assert "NOT VALID (forbidden_start)" in finished.stdout
 

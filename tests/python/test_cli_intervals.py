@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
-from nablafit._cli import common as _cli_common
+from nablafit._cli import fits as _cli_fits
 from nablafit.cli import _cli, main
 from nablafit.infer import ContourResult, FeldmanCousinsResult, IntervalsResult, ScanResult
 
@@ -104,7 +104,7 @@ def test_an_interrupted_run_keeps_its_toys(
     output = tmp_path / "fc.json"
     arguments = ("feldman-cousins", path, "-o", output, "--toys", 100, "--json")
     with monkeypatch.context() as patch:
-        patch.setattr(_cli_common, "progress_bar", stopping)
+        patch.setattr(_cli_fits, "progress_bar", stopping)
         code, _, err = run(capsys, *arguments)
     assert code == 130
     lines = err.split("\n")
@@ -123,11 +123,12 @@ def test_an_interrupted_run_keeps_its_toys(
     ("arguments", "message"),
     [
         (("intervals", "nu"), "nu: unknown parameter"),
-        (("intervals", "--level", "2"), "level: expected a number between 0 and 1"),
-        (("scan", "--range", "1"), "--range: expected LOW:HIGH"),
-        (("scan", "--range", "0:1", "--range", "0:1"), "--range: expected one for each"),
+        (("intervals", "--level", "2"), "--level: expected a number between 0 and 1"),
+        (("scan", "--values", "0:x"), "--values: expected numbers as 0.5,1,2 or LOW:HIGH:N"),
+        (("scan", "--values", "0:1", "--values", "0:1"), "--values: expected one for each"),
+        (("scan", "--values", "0,1", "--points", "3"), "--points: the values are listed"),
         (("contour", "mu", "mu"), "parameters: expected the names of two"),
-        (("feldman-cousins", "--values", "0:1"), "--values: expected LOW:HIGH:N"),
+        (("feldman-cousins", "--values", "0:1"), "--values: expected numbers as"),
         (("feldman-cousins", "--values", "0:1:1"), "--values: expected at least 2 values"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 
 import nablafit as nf
 from nablafit._cli import common as _cli_common
-from nablafit._cli.limits import parse_tested, parse_values
+from nablafit._cli.common import parse_list
+from nablafit._cli.limits import parse_tested
 from nablafit.infer import HypotestResult, LimitGridResult, LimitResult, SignificanceResult
 from nablafit.io.patchset import digest
 
@@ -80,7 +81,9 @@ def test_hypotest(path: Path) -> None:
 
 
 def test_significance(path: Path) -> None:
-    finished = run("significance", path, "--json", "--asimov", "prefit", "--expected-at", "2")
+    finished = run(
+        "significance", path, "--json", "--expected-nuisances", "prefit", "--expected-at", "2"
+    )
     assert finished.returncode == 0, finished.stderr
     result = SignificanceResult.from_json(finished.stdout)
     assert (result.asimov, result.expected_at) == ("prefit", 2.0)
@@ -132,8 +135,8 @@ def test_signal_grid(document: dict[str, Any], path: Path, tmp_path: Path) -> No
         (("hypotest", "{path}", "--value", "x"), "--value: expected a number"),
         (("hypotest", "{path}", "--value", "1", "--value", "2"), "--value: expected NAME=VALUE"),
         (("hypotest", "{path}", "--statistic", "z"), "statistic: expected one of"),
-        (("significance", "{path}", "--asimov", "x"), "asimov: expected"),
-        (("show", "{path}"), "expected a result of nablafit"),
+        (("significance", "{path}", "--expected-nuisances", "x"), "is not one of"),
+        (("show", "{path}"), "expected a saved result of nablafit"),
     ],
 )
 def test_bad_input_has_exit_code_2(path: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -145,8 +148,8 @@ def test_bad_input_has_exit_code_2(path: Path, arguments: tuple[str, ...], messa
 
 
 def test_options_are_parsed(model: nf.Model) -> None:
-    assert parse_values("0:2:3").tolist() == [0.0, 1.0, 2.0]
-    assert parse_values("0.5,2").tolist() == [0.5, 2.0]
+    assert parse_list("0:2:3").tolist() == [0.0, 1.0, 2.0]
+    assert parse_list("0.5,2").tolist() == [0.5, 2.0]
     assert parse_tested((), model) is None
     assert parse_tested(("1.5",), model) == 1.5
     assert parse_tested(("stat[0]=1", "mu=2"), model) == {"stat[0]": 1.0, "mu": 2.0}

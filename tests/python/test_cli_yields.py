@@ -65,7 +65,7 @@ def test_yields_of_a_saved_fit(
 
 
 def test_yields_of_a_fit_that_failed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "yields", path, "--fix", "mu=-20")
+    code, out, _ = run(capsys, "yields", path, "--range", "mu=-30:", "--fix", "mu=-20")
     assert code == 1
     assert "The fit is not valid" in out
 
@@ -80,14 +80,17 @@ def test_gof(path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert out == repr(found) + "\n"
     code, out, _ = run(capsys, "gof", path, "--json")
     assert nf.infer.GoodnessOfFitResult.from_json(out).dof == found.dof
-    assert run(capsys, "gof", path, "--fix", "mu=-20")[0] == 1
+    assert run(capsys, "gof", path, "--range", "mu=-30:", "--fix", "mu=-20")[0] == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("yields", "{path}", "--prefit", "--fix", "mu"), "--prefit: --fix and --fit say how"),
-        (("yields", "{path}", "--fit", "{path}"), "expected a result of nablafit"),
+        (
+            ("yields", "{path}", "--prefit", "--fix", "mu"),
+            "--prefit: --fix, --release",
+        ),
+        (("yields", "{path}", "--fit", "{path}"), "expected a saved result of nablafit"),
         (("yields", "{path}", "--fit", "{yields}"), "expected the result of a fit, got a Yields"),
         (("yields", "{path}", "--fit", "{yields}", "--fix", "mu"), "--fit: the fit is taken"),
         (("yields", "{path}", "--format", "pdf"), "'pdf' is not one of"),

@@ -1,6 +1,7 @@
 """The Python code of documents that say that it runs, runs."""
 
 import re
+import runpy
 
 import pytest
 
@@ -18,3 +19,8 @@ def test_code_blocks_run_in_their_order(name: str, needs: tuple[str, ...]) -> No
     variables: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, name, "exec"), variables)
+
+
+def test_the_reference_of_the_command_line_is_current() -> None:
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate_cli.py"))
+    assert generator["main"](["--check"]) == 0

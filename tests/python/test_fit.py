@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,16 @@ def test_constness_of_the_model_can_be_released(workspace: nf.Workspace) -> None
 def test_misuse_raises(likelihood: nf.Likelihood, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(nf.ArgumentError, match=message):
         nf.fit(likelihood, **arguments)
+
+
+@pytest.mark.parametrize("value", [1e9, -0.1, np.nan])
+@pytest.mark.parametrize("function", [nf.fit, nf.upper_limit, nf.intervals, nf.diff.cls])
+def test_values_outside_the_range_cannot_be_held(
+    workspace: nf.Workspace, function: Callable[..., object], value: float
+) -> None:
+    model = workspace.model(poi="stat[0]")
+    with pytest.raises(nf.ArgumentError, match=r"^mu: the value .* is outside \[0, 10\]"):
+        function(model, workspace.data(model), fixed={"mu": value})
 
 
 def test_failure_is_data(likelihood: nf.Likelihood) -> None:

@@ -112,7 +112,9 @@ def test_no_degrees_of_freedom() -> None:
 
 
 def test_a_fit_that_is_not_valid(model: nf.Model, data: nf.Data) -> None:
-    found = nf.goodness_of_fit(model, data, fixed={"mu": -20.0}, n_toys=10)
+    found = nf.goodness_of_fit(
+        model, data, bounds={"mu": (-30.0, 10.0)}, fixed={"mu": -20.0}, n_toys=10
+    )
     assert found.status == "fit_not_valid"
     assert "likelihood" in found.message
     assert found.n_toys == 0

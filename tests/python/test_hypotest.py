@@ -352,7 +352,7 @@ def test_slopes_of_cls_are_derivatives(statistic: str, q: float, qa: float) -> N
         (1.0, {"statistic": "q0"}, "q0 tests the absence of a signal"),
         (math.nan, {}, "value: expected finite numbers"),
         (1.0, {"alternative": 0.5}, "alternative: qtilde is defined against 0"),
-        (1.0, {"fixed": {"mu": 1.0}}, "takes its values from `value`"),
+        (1.0, {"fixed": {"mu": 1.0}}, "is tested at values, so it cannot be fixed"),
         (1.0, {"fixed": ["nu"]}, "nu"),
         (1.0, {"calculator": "toys", "n_toys": -1}, "n_toys: expected a number"),
         (1.0, {"calculator": "toys", "seed": 2**64}, "seed: expected a number"),
@@ -457,6 +457,11 @@ def test_asimov_data(model: nf.Model, data: nf.Data) -> None:
         asimov_data(model, data, fit=result)
     with pytest.raises(nf.ArgumentError, match="need the value"):
         asimov_data(model, data)
+
+
+def test_asimov_data_outside_the_range_of_a_parameter(model: nf.Model, data: nf.Data) -> None:
+    nf.asimov_data(model, data, at=12.0)
+    nf.asimov_data(model, data, at={"mu": -0.5})
 
 
 def test_profiled_asimov_data_are_those_of_pyhf(

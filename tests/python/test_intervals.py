@@ -291,7 +291,7 @@ def test_results_of_others_are_refused(model: nf.Model, data: nf.Data) -> None:
     with pytest.raises(nf.ArgumentError, match=r"^result: a result has start"):
         nf.intervals(model, other_data, result=best, fixed="mu")
     with pytest.raises(nf.Error, match=r"^fit: there is no best fit"):
-        nf.intervals(model, data, "scale", fixed={"mu": -20.0})
+        nf.intervals(model, data, "scale", bounds={"mu": (-30.0, 10.0)}, fixed={"mu": -20.0})
 
 
 def test_interruption_keeps_the_sides_that_are_done(model: nf.Model, data: nf.Data) -> None:

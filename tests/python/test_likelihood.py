@@ -115,6 +115,21 @@ def test_iminuit_finds_names_limits_and_gradient(likelihood: nf.Likelihood) -> N
     np.testing.assert_allclose(minuit.values, ours.values, atol=2e-3)
 
 
+def test_iminuit_fixes_what_the_model_fixes(workspace: nf.Workspace) -> None:
+    model = workspace.model("fixed_lumi")
+    likelihood = model.likelihood(workspace.data(model))
+    ours = nf.fit(likelihood)
+    mu = model.index("mu")
+    for cost in (likelihood, likelihood + NormalConstraint("lumi", 1.0, 0.1)):
+        start = dict(zip(model.parameters, model.initial, strict=True)) | {"lumi": 1.05}
+        minuit = Minuit(cost, **{name: start[name] for name in describe(cost)})
+        assert [name for name in minuit.parameters if minuit.fixed[name]] == ["lumi"]
+        assert minuit.values["lumi"] == 1.0
+        minuit.migrad()
+        assert minuit.values["mu"] == pytest.approx(ours.x[mu], abs=5e-3)
+        assert minuit.errors["mu"] == pytest.approx(ours.errors[mu], rel=0.02)
+
+
 def test_costs_add_up(likelihood: nf.Likelihood, x: np.ndarray) -> None:
     extra = NormalConstraint("mu", 1.0, 0.1)
     i = likelihood.parameters.index("mu")

@@ -338,6 +338,22 @@ def test_minuit_is_given_back(
     assert len(calls) == 2
 
 
+def test_minuit_is_replaced_without_a_context_too(
+    pyhf_model: pyhf.Model, values: list[float], calls: list[str]
+) -> None:
+    use_minuit()
+    replaced = replace_minuit()
+    try:
+        pyhf.infer.mle.fit(values, pyhf_model)
+        assert len(calls) == 1
+    finally:
+        replaced.restore()
+    assert "minimize" not in vars(pyhf.optimize.minuit_optimizer)
+    replaced.restore()
+    pyhf.infer.mle.fit(values, pyhf_model)
+    assert len(calls) == 1
+
+
 def test_replaced_minuit_falls_back_to_itself(
     pyhf_model: pyhf.Model, values: list[float], calls: list[str]
 ) -> None:

@@ -90,8 +90,8 @@ def test_a_fit_result_is_loaded_by_its_format(whole: Whole, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "expected the JSON of a result"),
-        ("[]", "expected a result of nablafit"),
+        ("{", "expected a saved result of nablafit, found JSON of another kind"),
+        ("[]", "expected a saved result of nablafit"),
         ('{"format": "other/1"}', "other/1"),
         ('{"format": "nablafit.TestWhole/1", "number": 1.0}', "'count'"),
     ],

@@ -1,18 +1,20 @@
-"""Shared by all commands: options, opening a workspace, tables, progress, warnings."""
+"""Shared by all commands: options, workspaces to read, tables, progress, warnings."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,26 +27,15 @@ from rich.text import Text
 
 from .._printable import json_text, printable, printable_message
 from .._results.fit_summary import SORTS, TOP
-from .._results.record import Record, load_result
-from ..errors import ArgumentError, FitWarning, Interrupted, ModelWarning, before, located
-from ..fit import fit
-from ..result import FitResult
+from ..errors import ArgumentError, ModelWarning, located
 from ..workspace import Workspace
-from .outputs import (
-    NamedPath,
-    OutputPath,
-    guarded,
-    is_standard_output,
-    patch_file,
-    refuse_inputs,
-)
+from .outputs import NamedPath, patch_file, refuse_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .._arrays import FloatArray
     from .._results.text import Page
-    from ..data import Data
-    from ..model import Model
 
 ResultT = TypeVar("ResultT")
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -99,6 +90,7 @@ def none_if_empty(_: click.Context, __: click.Parameter, value: tuple[str, ...])
 measurement_option = click.option(
     "--measurement", metavar="NAME", help="Measurement; the first by default."
 )
+dataset_option = click.option("--dataset", metavar="NAME", help="Data set; the first by default.")
 poi_option = click.option("--poi", metavar="NAME", help="Parameter of interest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 threads_option = click.option(
@@ -110,12 +102,6 @@ threads_option = click.option(
 seed_option = click.option("--seed", type=SEED, default=0, help="Random seed for the toys.")
 start_option = click.option("--start", type=START, default=0, help="Number of the first toy.")
 level_option = click.option("--level", type=float, default=0.95, help="Confidence level.")
-fit_option = click.option(
-    "--fit",
-    "fit_path",
-    type=NamedPath(),
-    help="Result of `nablafit fit -o` to use instead of a new fit.",
-)
 
 
 def choice_option(text: str, among: Sequence[str], *names: str) -> Callable[[CommandT], CommandT]:
@@ -196,44 +182,12 @@ workspace_argument = source_argument("workspace")
 model_options = with_options(workspace_argument, measurement_option, poi_option)
 
 
-@dataclass(frozen=True)
-class Held:
-    """Values of --fix and --release; false if both are empty."""
-
-    fix: tuple[str, ...] = ()
-    release: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.fix or self.release)
-
-
-def fix_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
-    """Add --fix and --release: the command gets both as one `fix`."""
-
-    @wraps(command)
-    def run(fix: tuple[str, ...], release: tuple[str, ...], **arguments: Any) -> ResultT:  # noqa: ANN401
-        return command(fix=Held(fix, release), **arguments)
-
-    return with_options(_fix_option, _release_option)(run)
-
-
-_fix_option = click.option(
-    "--fix", multiple=True, metavar="NAME[=VALUE]", help="Fix a parameter; may be repeated."
-)
-_release_option = click.option(
-    "--release",
-    multiple=True,
-    metavar="NAME",
-    help="Let a parameter float that the workspace fixes; may be repeated.",
-)
-
-
 def page_options(command: Callable[..., ResultT]) -> Callable[..., ResultT]:
     """Add options for what the page of a fit shows: the command gets them as one `page`."""
 
     @wraps(command)
     def run(
-        *request: Request,
+        *request: Any,  # noqa: ANN401
         everything: bool,
         top: int,
         parameters: tuple[str, ...],
@@ -298,49 +252,59 @@ def warnings_on_stderr(category: type[Warning]) -> Iterator[None]:
         say(f"warning: {warning.message}")
 
 
-def open_workspace(
-    source: Source, measurement: str | None, poi: str | None
-) -> tuple[Workspace, Model, Data]:
-    """Load, compile, and report warnings on stderr, one line each."""
-    workspace = source.load()
-    model = make_model(workspace, measurement, poi)
-    if workspace.datasets:
-        return workspace, model, workspace.data(model)
-    message = "the document holds no data, so Asimov data at the initial values are used"
-    say(f"warning: {workspace.source}: {message}")
-    return workspace, model, model.asimov()
+def parse_list(text: str) -> FloatArray:
+    """Read the numbers of --values: 0.5,1,2 or LOW:HIGH:N."""
+    try:
+        if ":" in text:
+            low, high, n = text.split(":")
+            if int(n) < 1:
+                raise ValueError
+            return np.linspace(float(low), float(high), int(n))
+        return np.array([float(item) for item in text.split(",")])
+    except ValueError:
+        message = f"expected numbers as 0.5,1,2 or LOW:HIGH:N, got {text!r}"
+        raise located(ArgumentError, message, "--values") from None
 
 
-def make_model(workspace: Workspace, measurement: str | None, poi: str | None) -> Model:
-    """Compile, and report warnings on stderr."""
-    with warnings_on_stderr(ModelWarning):
-        return workspace.model(measurement, poi)
+# Arguments of functions whose options have another name than they.
+_ARGUMENTS = {
+    "fixed": "--fix",
+    "bounds": "--range",
+    "result": "--fit",
+    "value": "--value",
+    "at": "--asimov",
+    "key": "--patch",
+}
+_AT_START = re.compile(r"(\w+)(?:\[['\"](.+?)['\"]\])?: ")
+_QUOTED = re.compile(r"`(\w+)`")
+_ASSIGNED = re.compile(r'\b(\w+)="([\w:-]+)"')
+_RELEASE = re.compile(r"fixed=\{.*?: False\}, on the command line ")
 
 
-def parse_fixed(held: Held, model: Model) -> dict[str, float | bool]:
-    """Read --fix and --release as the `fixed` of a fit."""
-    fixed = parse_values(held.fix, model, "--fix")
-    for name in held.release:
-        if name in fixed:
-            raise located(ArgumentError, "both fixed and released; leave one out", name)
-        fixed[name] = False
-    return fixed
+def speak_of_options(message: str, command: click.Command) -> str:
+    """Return a message with the options of a command in place of arguments in Python."""
+    offered = {name for each in command.params for name in each.opts}
+    options = {name: option for name, option in _ARGUMENTS.items() if option in offered}
+    for each in command.params:
+        if each.name is not None:
+            is_option = isinstance(each, click.Option)
+            options.setdefault(each.name, each.opts[-1] if is_option else each.name.upper())
 
+    def lead(match: re.Match[str]) -> str:
+        option = options.get(match[1])
+        return match[0] if option is None else " ".join(filter(None, (option, match[2]))) + ": "
 
-def parse_values(items: tuple[str, ...], model: Model, option: str) -> dict[str, float | bool]:
-    """Read NAME and NAME=VALUE; True for a name alone."""
-    fixed: dict[str, float | bool] = {}
-    for item in items:
-        name, equals, value = item.rpartition("=")
-        if not equals or item in model.parameters:
-            fixed[item] = True
-            continue
-        try:
-            fixed[name] = float(value)
-        except ValueError:
-            message = f"expected a number after '=', got {value!r}"
-            raise located(ArgumentError, message, f"{option} {name}") from None
-    return fixed
+    def quoted(match: re.Match[str]) -> str:
+        return options.get(match[1], match[0])
+
+    def assigned(match: re.Match[str]) -> str:
+        return f"{options[match[1]]} {match[2]}" if match[1] in options else match[0]
+
+    found = _AT_START.match(message)
+    if found is not None:
+        message = lead(found) + message[found.end() :]
+    message = _RELEASE.sub("", message).replace("use model.asimov()", "use --asimov")
+    return _ASSIGNED.sub(assigned, _QUOTED.sub(quoted, message))
 
 
 def echo(text: object) -> None:
@@ -384,101 +348,3 @@ def print_page(page: Page) -> None:
     verdict = "bold" if page.valid is None else "bold green" if page.valid else "bold red"
     for line, kind in page.lines(most=None):
         console.print_line(line, style=verdict if kind == "verdict" else _STYLES.get(kind, ""))
-
-
-@dataclass(frozen=True)
-class Request:
-    """Options that all commands with a result have."""
-
-    workspace: Source
-    measurement: str | None
-    poi: str | None
-    fix: Held
-    as_json: bool
-    output: Path | None
-
-    def open(self) -> tuple[Model, Data]:
-        """Return the model and its data."""
-        return self.open_all()[1:]
-
-    def open_all(self) -> tuple[Workspace, Model, Data]:
-        """Return the workspace too."""
-        return open_workspace(self.workspace, self.measurement, self.poi)
-
-    def fixed(self, model: Model) -> dict[str, float | bool]:
-        """Return the `fixed` of fits."""
-        return parse_fixed(self.fix, model)
-
-    def best_fit(self, model: Model, data: Data, path: Path | None) -> FitResult:
-        """Return the fit of the model, from a file if there is one."""
-        if path is None:
-            with warnings_on_stderr(FitWarning), before("result"):
-                return fit(model, data, fixed=self.fixed(model))
-        if self.fix:
-            message = "the fit is taken from a file, so nothing can be fixed; leave one out"
-            raise located(ArgumentError, message, "--fit")
-        best = load_result(path)
-        if not isinstance(best, FitResult):
-            message = f"expected the result of a fit, got a {type(best).__name__}"
-            raise located(ArgumentError, message, str(path))
-        return best
-
-    @contextmanager
-    def saved_if_interrupted(self) -> Iterator[None]:
-        """Write the results so far on Ctrl-C."""
-        try:
-            yield
-        except Interrupted as interrupted:
-            if self.output is not None and isinstance(interrupted.result, FitResult | Record):
-                interrupted.result.save(self.output)
-                say(f"{self.output}: what was done until the interruption")
-            raise
-
-    @contextmanager
-    def running(self, total: int, what: str) -> Iterator[Callable[[int], None]]:
-        """Show progress of a long call and its warnings; write the results so far on Ctrl-C."""
-        with (
-            self.saved_if_interrupted(),
-            warnings_on_stderr(FitWarning),
-            progress_bar(total, what) as progress,
-        ):
-            yield progress
-
-    def finish(self, result: Record, text: str | None = None) -> None:
-        """Write the result to a file, and print it, or `text` in its place."""
-        if self.output is not None:
-            result.save(self.output)
-        self.show(result, () if text is not None else result._pages(), text)
-
-    def show(
-        self, result: Record | FitResult, pages: Sequence[Page], text: str | None = None
-    ) -> None:
-        """Print a result as JSON, as pages or as `text`; nothing if its file is the output."""
-        if self.output is not None and is_standard_output(self.output):
-            return
-        if self.as_json:
-            echo_json(result.to_json(indent=1))
-        elif not pages:
-            echo(repr(result) if text is None else text)
-        for page in () if self.as_json else pages:
-            print_page(page)
-
-
-def request_options(
-    *kinds: str, help_of_output: str = "Write the result as JSON."
-) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Return the decorator that adds the options of a `Request`: the command gets them as one.
-
-    `kinds` are the files that its output may replace, see `OutputPath`.
-    """
-    output = click.option("-o", "--output", type=OutputPath(*kinds), help=help_of_output)
-
-    def add(command: Callable[..., int]) -> Callable[..., int]:
-        @wraps(command)
-        def run(**arguments: object) -> int:
-            common: dict[str, Any] = {key.name: arguments.pop(key.name) for key in fields(Request)}
-            return command(Request(**common), **arguments)
-
-        return with_options(model_options, fix_options, json_option, output, guarded)(run)
-
-    return add

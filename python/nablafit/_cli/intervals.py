@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,25 @@ from .common import (
     COUNT,
     Option,
     RenamedOption,
-    Request,
     level_option,
-    request_options,
+    parse_list,
+    say,
     seed_option,
     start_option,
     starts_option,
     threads_option,
 )
+from .fits import Request, request_options
 from .outputs import is_forced
 
 if TYPE_CHECKING:
+    from .._arrays import FloatArray
     from ..infer import ContourResult, IntervalsResult, ScanResult
 
 __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
+
+_POINTS = (41, 25)
+"""Values of each parameter in a scan of one and of two."""
 
 
 @click.command("intervals")
@@ -43,7 +49,7 @@ __all__ = ["contour", "feldman_cousins_command", "intervals", "scan"]
 def intervals(request: Request, /, parameters: tuple[str, ...], **options: Option) -> int:
     """Find profile-likelihood intervals (MINOS errors) of PARAMETERS, by default of all."""
     model, data = request.open()
-    options |= {"fixed": request.fixed(model)}
+    options |= request.held(model)
     count = 2 * (len(parameters) or model.fixed.count(False))
     with request.running(count, "sides") as progress:
         result = find_intervals(model, data, parameters or None, progress=progress, **options)
@@ -62,11 +68,11 @@ def intervals(request: Request, /, parameters: tuple[str, ...], **options: Optio
     help="Number of values of each parameter; default: 41 for one parameter, 25 for two.",
 )
 @click.option(
-    "--range",
-    "ranges",
+    "--values",
     multiple=True,
-    metavar="LOW:HIGH",
-    help="Range of the first parameter, then of the second; default: 3 errors about the best fit.",
+    metavar="LIST",
+    help="Values of the first parameter, then of the second: LOW:HIGH, LOW:HIGH:N or 0.5,1,2; "
+    "default: 3 errors about the best fit.",
 )
 @click.option(
     "--keep", multiple=True, metavar="NAME", help="Keep the fitted values of this parameter."
@@ -78,36 +84,37 @@ def scan(
     /,
     parameters: tuple[str, ...],
     n: int | None,
-    ranges: tuple[str, ...],
+    values: tuple[str, ...],
     keep: tuple[str, ...],
     **options: Option,
 ) -> int:
     """Scan the profile likelihood in one or two PARAMETERS, by default the one of interest."""
+    request, former = request.split_ranges()
+    if former:
+        say("warning: --range LOW:HIGH is deprecated, use --values LOW:HIGH")
     model, data = request.open()
     names = parameters or (find_poi(model, argument="PARAMETERS"),)
     if len(names) > 2:
         message = f"expected one or two, got {len(names)}: {', '.join(names)}"
         raise located(ArgumentError, message, "PARAMETERS")
-    limits = [_parse_range(text) for text in ranges]
-    if limits and len(limits) != len(names):
-        message = f"expected one for each scanned parameter, {len(names)}, got {len(limits)}"
-        raise located(ArgumentError, message, "--range")
-    options |= {"n": n, "keep": keep or None, "fixed": request.fixed(model)}
-    options["range"] = None if not limits else limits[0] if len(names) == 1 else limits
-    total = (n or (41, 25)[len(names) - 1]) ** len(names)
+    axes = [_parse_axis(text, n or _POINTS[len(names) - 1]) for text in (*values, *former)]
+    if axes and len(axes) != len(names):
+        message = f"expected one for each scanned parameter, {len(names)}, got {len(axes)}"
+        raise located(ArgumentError, message, "--values")
+    if axes and n is not None and not any(":" in text for text in (*values, *former)):
+        message = "the values are listed, so that their number is known; leave one out"
+        raise located(ArgumentError, message, "--points")
+    options |= {"keep": keep or None, **request.held(model)}
+    options |= {"values": axes[0] if len(axes) == 1 else axes} if axes else {"n": n}
+    total = math.prod(map(len, axes)) if axes else (n or _POINTS[len(names) - 1]) ** len(names)
     with request.running(total, "points") as progress:
         result = run_scan(model, data, names, progress=progress, **options)
     return _finish(request, result)
 
 
-def _parse_range(text: str) -> tuple[float, float]:
-    parts = text.split(":")
-    try:
-        low, high = map(float, parts)
-    except ValueError:
-        message = f"expected LOW:HIGH, two numbers, got {text!r}"
-        raise located(ArgumentError, message, "--range") from None
-    return low, high
+def _parse_axis(text: str, n: int) -> FloatArray:
+    """Read values of `parse_list`, or LOW:HIGH with a number of points."""
+    return parse_list(f"{text}:{n}" if text.count(":") == 1 else text)
 
 
 @click.command("contour")
@@ -142,7 +149,7 @@ def contour(
 ) -> int:
     """Find contours of the profile likelihood in two PARAMETERS."""
     model, data = request.open()
-    options |= {"levels": levels, "n_points": n_points, "fixed": request.fixed(model)}
+    options |= {"levels": levels, "n_points": n_points, **request.held(model)}
     with request.running(n_points * len(levels), "directions") as progress:
         result = find_contour(model, data, parameters, progress=progress, **options)
     return _finish(request, result)
@@ -150,7 +157,9 @@ def contour(
 
 @click.command("feldman-cousins")
 @request_options("FeldmanCousinsResult")
-@click.option("--values", metavar="LOW:HIGH:N", help="Values to test; chosen by default.")
+@click.option(
+    "--values", metavar="LIST", help="Values to test: LOW:HIGH:N or 0.5,1,2; chosen by default."
+)
 @level_option
 @click.option(
     "--toys",
@@ -161,6 +170,7 @@ def contour(
     default=1000,
     help="Number of toys per value.",
 )
+@starts_option(0)
 @seed_option
 @start_option
 @threads_option
@@ -174,8 +184,10 @@ def feldman_cousins_command(
     """
     model, data = request.open()
     resume = _load(request.output)
-    tested = None if resume is not None or values is None else _parse_values(values)
-    options |= {"n_toys": n_toys, "resume": resume, "fixed": request.fixed(model)}
+    tested = None if resume is not None or values is None else parse_list(values)
+    if tested is not None and len(tested) < 2:
+        raise located(ArgumentError, "expected at least 2 values, got 1", "--values")
+    options |= {"n_toys": n_toys, "resume": resume, **request.held(model)}
     total = n_toys * (21 if tested is None else len(tested))
     with request.running(total, "toys") as progress:
         result = feldman_cousins(model, data, request.poi, tested, progress=progress, **options)
@@ -186,18 +198,6 @@ def _load(output: Path | None) -> FeldmanCousinsResult | None:
     if output is None or is_forced() or not output.is_file() or output.stat().st_size == 0:
         return None
     return FeldmanCousinsResult.from_json(output.read_bytes())
-
-
-def _parse_values(text: str) -> list[float]:
-    try:
-        low, high, count = text.split(":")
-        start, stop, n = float(low), float(high), int(count)
-    except ValueError:
-        message = f"expected LOW:HIGH:N, got {text!r}"
-        raise located(ArgumentError, message, "--values") from None
-    if n < 2:
-        raise located(ArgumentError, f"expected at least 2 values, got {n}", "--values")
-    return [start + (stop - start) * i / (n - 1) for i in range(n)]
 
 
 def _finish(

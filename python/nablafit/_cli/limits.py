@@ -19,22 +19,22 @@ from ..io.patchset import PatchSet
 from .common import (
     COUNT,
     Option,
-    Request,
     echo,
     echo_json,
     json_option,
     level_option,
-    request_options,
+    parse_list,
+    say,
     seed_option,
     start_option,
     starts_option,
     threads_option,
     with_options,
 )
+from .fits import Request, request_options
 from .outputs import NamedPath, OutputPath
 
 if TYPE_CHECKING:
-    from .._arrays import FloatArray
     from ..model import Model
 
 __all__ = ["hypotest_command", "limit_command", "show_command", "significance_command"]
@@ -86,14 +86,15 @@ def limit_command(
 ) -> int:
     """Find the upper limit on the parameter of interest of WORKSPACE, observed and expected."""
     if patchset is not None:
-        _refuse("is not for signal grids", values=values, fix=request.fix or None, toys=n_toys)
+        given = {"values": values, "toys": n_toys, **vars(request.choice), **vars(request.fitting)}
+        _refuse("is not for signal grids", **given)
         common |= {"measurement": request.measurement, "poi": request.poi, "names": signals or None}
         return _grid(request, patchset, common, csv)
     _refuse("needs --patchset", signal=signals, csv=csv)
     model, data = request.open()
-    tested = None if values is None else parse_values(values)
+    tested = None if values is None else parse_list(values)
     n_values = N_VALUES if tested is None else len(np.unique(tested))
-    common |= {"values": tested, "interpolation": interpolation, "fixed": request.fixed(model)}
+    common |= {"values": tested, "interpolation": interpolation, **request.held(model)}
     with _toys(request, n_values + 1, n_toys=n_toys, seed=seed, start=start) as toys:
         result = upper_limit(model, data, **common, **toys)
     request.finish(result)
@@ -139,7 +140,7 @@ def hypotest_command(
     """Test a value of the parameter of interest of WORKSPACE: p-values, CLs."""
     model, data = request.open()
     value = parse_tested(settings, model)
-    options |= {"fixed": request.fixed(model)}
+    options |= request.held(model)
     with _toys(request, 2, n_toys=n_toys, seed=seed, start=start) as toys:
         result = hypotest(model, data, value, **options, **toys)
     request.finish(result)
@@ -152,17 +153,30 @@ def hypotest_command(
     "--expected-at", type=float, default=1.0, help="Signal strength of the expected significance."
 )
 @click.option(
-    "--asimov",
+    "--expected-nuisances",
+    "asimov_of_expected",
+    type=click.Choice(["profiled", "prefit"]),
     default="profiled",
-    help='Nuisance parameters of its Asimov data: "profiled" to the data or "prefit".',
+    help="Nuisance parameters of the expected significance: fitted to the data, or initial values.",
 )
 @_test_options
 def significance_command(
-    request: Request, /, n_toys: int | None, seed: int, start: int, **options: Option
+    request: Request,
+    /,
+    asimov_of_expected: str,
+    n_toys: int | None,
+    seed: int,
+    start: int,
+    **options: Option,
 ) -> int:
     """Find the discovery significance of the signal of WORKSPACE, observed and expected."""
+    words = [word for word in request.choice.asimov if word in ("profiled", "prefit")]
+    if words:
+        say(f"warning: --asimov {words[-1]} is deprecated, use --expected-nuisances {words[-1]}")
+        request, asimov_of_expected = request.without_asimov(words), words[-1]
     model, data = request.open()
-    options |= {"fixed": request.fixed(model)}
+    options["asimov"] = asimov_of_expected
+    options |= request.held(model)
     with _toys(request, 2, n_toys=n_toys, seed=seed, start=start) as toys:
         result = significance(model, data, **options, **toys)
     request.finish(result)
@@ -179,18 +193,6 @@ def show_command(result: Path, as_json: bool) -> None:
         echo_json(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         echo(repr(found))
-
-
-def parse_values(text: str) -> FloatArray:
-    """Read 0.5,1,2 or LOW:HIGH:N."""
-    try:
-        if ":" in text:
-            low, high, n = text.split(":")
-            return np.linspace(float(low), float(high), int(n))
-        return np.array([float(item) for item in text.split(",")])
-    except ValueError:
-        message = f"expected numbers as 0.5,1,2 or LOW:HIGH:N, got {text!r}"
-        raise located(ArgumentError, message, "--values") from None
 
 
 def parse_tested(settings: tuple[str, ...], model: Model) -> float | dict[str, float] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -15,21 +14,18 @@ from ..infer.impacts.correlation import ORDERS
 from ..infer.impacts.ranking import METHODS as RANKING_METHODS
 from .common import (
     Option,
-    Request,
     choice_option,
-    fit_option,
     none_if_empty,
     progress_bar,
-    request_options,
-    starts_option,
     threads_option,
     with_options,
 )
+from .fits import BestFit, Request, best_fit_options, request_options
 
 __all__ = ["breakdown", "correlation", "impacts", "pulls", "ranking"]
 
 _selection_options = with_options(
-    fit_option,
+    best_fit_options,
     *(
         click.option(
             f"--{name}",
@@ -51,12 +47,11 @@ _top_option = click.option(
 @_selection_options
 @choice_option("How impacts are computed.", RANKING_METHODS, "--method")
 @_top_option
-@starts_option(0)
 @threads_option
 def ranking(
     request: Request,
     /,
-    fit_path: Path | None,
+    first: BestFit,
     method: str,
     top: int | None,
     n_threads: int | None,
@@ -69,8 +64,8 @@ def ranking(
     observables.
     """
     model, data = request.open()
-    best = request.best_fit(model, data, fit_path)
-    rank = partial(infer.ranking, model, data, result=best, **options)
+    best = request.best_fit(model, data, first)
+    rank = partial(infer.ranking, model, data, result=best, starts=first.starts, **options)
     quick = rank(method="global_observables" if method.startswith("global") else "linear")
     total = sum(status == "linear" for row in quick.statuses.values() for status in row)
     bar = progress_bar(total, "refits") if method.endswith("refit") else nullcontext()
@@ -90,14 +85,14 @@ def ranking(
 def impacts(
     request: Request,
     /,
-    fit_path: Path | None,
+    first: BestFit,
     global_observables: bool,
     top: int | None,
     **options: Option,
 ) -> int:
     """Show impacts of the parameters of WORKSPACE from one fit, without refits."""
     model, data = request.open()
-    best = request.best_fit(model, data, fit_path)
+    best = request.best_fit(model, data, first)
     method = "global_observables" if global_observables else "linear"
     result = infer.ranking(model, data, result=best, method=method, **options)
     request.finish(result, None if top is None else repr(result.first(top)))
@@ -118,17 +113,17 @@ def impacts(
     default=0.5,
     help="Warn if the one-sided fraction of the up and down variations exceeds this value.",
 )
-def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
+def pulls(request: Request, /, first: BestFit, **options: Option) -> int:
     """Show pulls and constraints of the parameters of WORKSPACE, and what looks odd."""
     model, data = request.open()
-    best = request.best_fit(model, data, fit_path)
+    best = request.best_fit(model, data, first)
     request.finish(infer.pulls(best, model=model, **options))
     return 0 if best.valid else 1
 
 
 @click.command()
 @request_options("BreakdownResult")
-@fit_option
+@best_fit_options
 @click.option(
     "--group",
     "groups",
@@ -139,12 +134,12 @@ def pulls(request: Request, /, fit_path: Path | None, **options: Option) -> int:
 @choice_option("How contributions are computed.", BREAKDOWN_METHODS, "--method")
 @threads_option
 def breakdown(
-    request: Request, /, fit_path: Path | None, groups: tuple[str, ...], **options: Option
+    request: Request, /, first: BestFit, groups: tuple[str, ...], **options: Option
 ) -> int:
     """Split the uncertainty of the parameter of interest of WORKSPACE by sources."""
     wanted = _parse_groups(groups)
     model, data = request.open()
-    best = request.best_fit(model, data, fit_path)
+    best = request.best_fit(model, data, first)
     with request.saved_if_interrupted():
         result = infer.breakdown(model, data, groups=wanted, result=best, **options)
     request.finish(result)
@@ -158,9 +153,9 @@ def breakdown(
     "--threshold", default=0.2, help="Leave out parameters whose correlations are all smaller."
 )
 @choice_option("Order of the parameters.", ORDERS, "--order")
-def correlation(request: Request, /, fit_path: Path | None, **options: Option) -> int:
+def correlation(request: Request, /, first: BestFit, **options: Option) -> int:
     """Show correlations between the parameters of WORKSPACE after a fit."""
-    best = request.best_fit(*request.open(), fit_path)
+    best = request.best_fit(*request.open(), first)
     request.finish(infer.correlation(best, **options))
     return 0 if best.valid else 1
 

@@ -11,6 +11,7 @@ import click
 
 from .._results.record import load_result
 from ..errors import ArgumentError, Error, FitWarning, located
+from ..infer._common import check_choice
 from .common import (
     COUNT_OR_NONE,
     Option,
@@ -19,12 +20,20 @@ from .common import (
     echo,
     level_option,
     model_options,
-    open_workspace,
     say,
     seed_option,
     threads_option,
     warnings_on_stderr,
     with_options,
+)
+from .fits import (
+    NO_CHOICE,
+    BestFit,
+    DataChoice,
+    Fitting,
+    Request,
+    best_fit_options,
+    fitting_options,
 )
 from .outputs import NamedPath, OutputPath, guarded
 
@@ -126,8 +135,7 @@ def _function(result: Any, kind: str | None) -> Callable[..., Any]:  # noqa: ANN
 
     functions = plots_of(result)
     if kind is not None and kind not in functions:
-        message = f"expected one of {', '.join(functions)}, got {kind!r}"
-        raise located(ArgumentError, message, "--kind")
+        check_choice("--kind", kind, functions)
     return functions[kind or next(iter(functions))]
 
 
@@ -152,6 +160,8 @@ def _plots() -> None:
 @click.command("report")
 @guarded
 @model_options
+@fitting_options
+@best_fit_options
 @click.option("--title", metavar="TEXT", help="Title of the page.")
 @_label_options
 @click.option("--no-ranking", is_flag=True, help="Leave out the ranking.")
@@ -176,6 +186,9 @@ def report_command(
     workspace: Source,
     measurement: str | None,
     poi: str | None,
+    choice: DataChoice,
+    fitting: Fitting,
+    first: BestFit,
     no_ranking: bool,
     output: Path,
     **options: Option,
@@ -184,12 +197,18 @@ def report_command(
     _plots()
     from ..report.make_report import make_report
 
-    opened, model, data = open_workspace(workspace, measurement, poi)
+    request = Request(workspace, measurement, poi, choice, fitting)
+    opened, model, data = request.open_all()
+    best = request.best_fit(model, data, first) if first != NO_CHOICE or fitting else None
+    if choice.asimov and not options["title"]:
+        options["title"] = f"Fit of {model.spec.name} to Asimov data"
     with warnings_on_stderr(FitWarning):
         report = make_report(
             model,
             data,
             workspace=opened,
+            result=best,
+            starts=first.starts or None,
             label=_label(options),
             rank=not no_ranking,
             progress=lambda step: say(f"{step.replace('_', ' ')} ..."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,13 +42,20 @@ class ToyRun:
     fit: bool = True
     parameters: tuple[str, ...] | None = None
     n_threads: int | None = None
+    held: dict[str, Any] = field(default_factory=dict)
+    """Bounds and fixed parameters of the fits."""
+    starts: int | None = None
     replace: bool = False
     """Begin anew, whatever the file holds."""
 
     @property
     def notes(self) -> dict[str, NDArray[Any]]:
         """What a file must contain for this run to continue it."""
-        return {
+        how: dict[str, NDArray[Any]] = {}
+        if self.starts or any(self.held.values()):
+            text = json.dumps({**self.held, "starts": self.starts}, sort_keys=True)
+            how = {"toys_fits": np.array(text, dtype=np.str_)}
+        return how | {
             "toys_seed": np.array(self.seed, dtype=np.uint64),
             "toys_start": np.array(self.start, dtype=np.uint64),
             "toys_x": self.x,
@@ -130,6 +138,8 @@ def _fit_block(run: ToyRun, n_done: int, progress: Callable[[int], object]) -> F
         run.model,
         run.draw(n_done, min(_BLOCK, run.n - n_done)),
         parameters=run.parameters,
+        **run.held,
+        starts=run.starts,
         n_threads=run.n_threads,
         progress=lambda n: progress(n_done + n),
     )
@@ -169,8 +179,9 @@ def _load_toys(run: ToyRun) -> Toys | None:
 
 def _load_fits(run: ToyRun) -> FitManyResult | None:
     members = read_archive(run.path, FORMAT)
-    same = all(
-        key in members and np.array_equal(members[key], value) for key, value in run.notes.items()
+    notes = {name: value for name, value in members.items() if name.startswith("toys_")}
+    same = notes.keys() == run.notes.keys() and all(
+        np.array_equal(notes[key], value) for key, value in run.notes.items()
     )
     result = FitManyResult.load(run.path)
     kept = run.model.parameters if run.parameters is None else run.parameters

@@ -18,20 +18,21 @@ from .common import (
     Option,
     Source,
     choice_option,
+    dataset_option,
     echo,
     echo_json,
     measurement_option,
     model_options,
-    open_workspace,
     say,
     source_argument,
     warnings_on_stderr,
     with_options,
 )
+from .fits import DataChoice, Request, data_options
 from .outputs import NamedPath, OutputPath, guarded, is_terminal, write_new
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..errors import WorkspaceError
     from ..spec import ModelSpec, Observations
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["combine", "convert", "export", "prune", "rename", "show_graph"]
 
+_MOST_LISTED = 10
 _input = source_argument("source")
 _output = click.argument("output", type=OutputPath(or_terminal=True))
 
@@ -46,7 +48,7 @@ _output = click.argument("output", type=OutputPath(or_terminal=True))
 _writing_options = with_options(
     guarded,
     measurement_option,
-    click.option("--dataset", metavar="NAME", help="Data set; the first by default."),
+    dataset_option,
     choice_option("Format to write.", ["pyhf", "hs3"], "--to", "target"),
     click.option(
         "--lossy", is_flag=True, help="Warn about what the format cannot hold, and write."
@@ -94,6 +96,13 @@ class _Writing:
         has_data = self.dataset is not None or bool(workspace.datasets)
         return spec, workspace.dataset(self.dataset) if has_data else None
 
+    def say_what(self, did: str, spec: ModelSpec, *, left: Sequence[str] = ()) -> None:
+        """Say on stderr what became of the input."""
+        sizes = _sizes(spec)
+        say(f"{did}: {', '.join(f'{count} {name}' for name, count in sizes.items())}")
+        for line in left:
+            say(f"  {line}")
+
     def write(self, spec: ModelSpec, observations: Observations | None) -> None:
         """Write a specification with its data, with warnings on stderr."""
         with warnings_on_stderr(ModelWarning):
@@ -136,6 +145,14 @@ def combine(sources: tuple[Path, ...], **options: Option) -> None:
         raise located(ArgumentError, "some have data and some do not", "SOURCES")
     both = surgery.combine_observations(data, specs) if data else None
     writing.write(spec, both)
+    names = [{parameter.name for parameter in each.parameters} for each in specs]
+    shared = [
+        parameter.name
+        for parameter in spec.parameters
+        if sum(parameter.name in each for each in names) > 1
+    ]
+    about = f"shared: {_listed(shared)}" if shared else "no parameter is shared"
+    writing.say_what(f"combined {len(specs)} workspaces", spec, left=[about])
 
 
 @click.command("prune")
@@ -160,6 +177,11 @@ def prune(source: Source, **options: Option) -> None:
     if observations is not None:
         observations = surgery.matching(observations, pruned, spec)
     writing.write(pruned, observations)
+    before, after = _names_of(spec), _names_of(pruned)
+    gone = {kind: [n for n in before[kind] if n not in set(after[kind])] for kind in before}
+    lines = [f"removed {kind}: {_listed(found)}" for kind, found in gone.items() if found]
+    uses = len(surgery.modifiers_of(spec)) - len(surgery.modifiers_of(pruned))
+    writing.say_what("left", pruned, left=[*lines, f"removed modifiers: {uses} uses"])
 
 
 @click.command("rename")
@@ -181,6 +203,7 @@ def rename(source: Source, **options: Option) -> None:
 @click.command("export")
 @guarded
 @model_options
+@data_options
 @click.option(
     "-o",
     "--output",
@@ -195,6 +218,7 @@ def export(
     output: Path,
     measurement: str | None,
     poi: str | None,
+    choice: DataChoice,
     namespace: str,
     clad: bool,
 ) -> None:
@@ -202,7 +226,7 @@ def export(
 
     It holds nll, its gradient and the expected events as plain functions, and needs no nablafit.
     """
-    _, model, data = open_workspace(workspace, measurement, poi)
+    model, data = Request(workspace, measurement, poi, choice).open()
     text = to_cpp(model.spec, data, namespace=namespace, clad=clad)
     if is_terminal(output):
         click.echo(text, nl=False)
@@ -226,6 +250,33 @@ def show_graph(path: Path, error: WorkspaceError, *, as_json: bool) -> bool:
         echo(str(graph))
     say(f"not a HistFactory model: {error}")
     return True
+
+
+def _sizes(spec: ModelSpec) -> dict[str, int]:
+    return {
+        "channels": len(spec.channels),
+        "samples": sum(len(channel.samples) for channel in spec.channels),
+        "modifiers": len(surgery.modifiers_of(spec)),
+        "parameters": len(spec.parameters),
+    }
+
+
+def _names_of(spec: ModelSpec) -> dict[str, tuple[str, ...]]:
+    return {
+        "channels": tuple(channel.name for channel in spec.channels),
+        "samples": tuple(
+            f"{sample.name} in {channel.name}"
+            for channel in spec.channels
+            for sample in channel.samples
+        ),
+        "parameters": tuple(parameter.name for parameter in spec.parameters),
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the number of names and the first of them."""
+    more = ", ..." if len(names) > _MOST_LISTED else ""
+    return f"{len(names)} ({', '.join(names[:_MOST_LISTED])}{more})"
 
 
 def _pairs(items: tuple[str, ...]) -> dict[str, str]:

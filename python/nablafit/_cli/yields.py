@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,14 +12,13 @@ from ..infer import goodness_of_fit, yields
 from .common import (
     COUNT_OR_NONE,
     Option,
-    Request,
     choice_option,
-    fit_option,
-    request_options,
     seed_option,
     start_option,
+    starts_option,
     threads_option,
 )
+from .fits import NO_CHOICE, BestFit, Request, best_fit_options, request_options
 
 if TYPE_CHECKING:
     from ..infer import YieldsResult
@@ -37,22 +35,23 @@ __all__ = ["goodness_of_fit_command", "yields_command"]
     default=False,
     help="Initial values and constraint widths, or values and covariance of a fit.",
 )
-@fit_option
+@best_fit_options
 @choice_option("Format of the table.", ["text", "csv", "latex"], "--format", "layout")
 @choice_option("Events per channel, or per bin.", ["channel", "bin"], "--by")
 def yields_command(
     request: Request,
     /,
     prefit: bool,
-    fit_path: Path | None,
+    first: BestFit,
     layout: str,
     by: str,
 ) -> int:
     """Print expected events of WORKSPACE with their errors, and what was observed."""
-    if prefit and (request.fix or fit_path is not None):
-        raise located(ArgumentError, "--fix and --fit say how to fit; leave one out", "--prefit")
+    if prefit and (request.fitting or first != NO_CHOICE):
+        message = "--fix, --release, --range, --fit, --minimizer and --starts say how to fit"
+        raise located(ArgumentError, f"{message}; leave one out", "--prefit")
     model, data = request.open()
-    result = None if prefit else request.best_fit(model, data, fit_path)
+    result = None if prefit else request.best_fit(model, data, first)
     found = yields(model, result, data=data)
     text = _layout(found, layout, by)
     if layout == "text" or request.output is None:
@@ -77,6 +76,7 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 @click.option(
     "--toys", "n_toys", type=COUNT_OR_NONE, default=0, help="Number of toys for a second p-value."
 )
+@starts_option(0)
 @seed_option
 @start_option
 @threads_option
@@ -86,7 +86,7 @@ def goodness_of_fit_command(request: Request, /, n_toys: int, **options: Option)
     If interrupted, it writes the toys done so far to the output.
     """
     model, data = request.open()
-    options |= {"n_toys": n_toys, "fixed": request.fixed(model)}
+    options |= {"n_toys": n_toys, **request.held(model)}
     with request.running(n_toys, "toys") as progress:
         found = goodness_of_fit(model, data, progress=progress if n_toys else None, **options)
     request.finish(found)

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from .._arguments import checked
 from .._core import __version__
 from ..errors import Interrupted
 from .provenance import Origin, Provenance
@@ -56,6 +57,7 @@ def remembers_origin(function: Callable[P, RecordT]) -> Callable[P, RecordT]:
     way to a plain KeyboardInterrupt, so that a caught result is always of the function.
     """
     signature = inspect.signature(function)
+    function = checked(function)
 
     @functools.wraps(function)
     def remembering(*args: P.args, **kwargs: P.kwargs) -> RecordT:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arguments import checked
 from .._printable import printable
 from ..errors import ArgumentError, located
+from ..io.recognise import describe
 from .files import is_archive, read_archive, write_archive, write_text
 from .provenance import origin_array
 from .tables import Tabular
@@ -226,6 +228,7 @@ def _plain(array: NDArray[Any]) -> object:
     return array.tolist()
 
 
+@checked
 def load_result(path: str | Path) -> SavedResult:
     """Read a result that `save` wrote, JSON or .npz; the file says of which type it is.
 
@@ -234,6 +237,8 @@ def load_result(path: str | Path) -> SavedResult:
     ArgumentError
         If the file holds no result of nablafit.
     """
+    if Path(path).is_dir():
+        raise located(ArgumentError, "this is a folder, expected a file", str(path))
     if is_archive(path):
         found: object = str(read_archive(path).get("format", "unknown"))
         loader = getattr(_FORMATS.get(str(found)), "load", None)
@@ -241,15 +246,19 @@ def load_result(path: str | Path) -> SavedResult:
             result: SavedResult = loader(path)
             return result
         raise _unknown(found, path)
+    content = Path(path).read_bytes()
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(content.decode())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        message = (
-            f"expected the JSON of a result or its archive, got a file that is neither: {error}"
-        )
+        what = describe(content)
+        reason = f" ({error})" if content.lstrip()[:1] == b"{" else ""
+        message = f"expected a saved result of nablafit, found {what}{reason}"
         raise located(ArgumentError, message, str(path)) from error
     found = document.get("format") if isinstance(document, dict) else None
     if not isinstance(found, str) or found not in _FORMATS:
+        if found is None:
+            message = f"expected a saved result of nablafit, found {describe(content)}"
+            raise located(ArgumentError, message, str(path))
         raise _unknown(found, path)
     return _FORMATS[found].from_dict(document)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._arrays import ParameterValues
 from ..errors import ArgumentError, located
-from ..minimizers.problem import box, hold
+from ..minimizers.problem import box, check_held, hold
 
 if TYPE_CHECKING:
     from ..infer.testing._hypothesis import Hypothesis
@@ -26,6 +26,7 @@ def fit_arrays(
     start = model.point(initial)
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
+    check_held(model.parameters, lower, upper, fixed)
     hold(model.parameters, start, constant, fixed)
     if not np.all(np.isfinite(start)):
         worst = model.parameters[int(np.argmin(np.isfinite(start)))]

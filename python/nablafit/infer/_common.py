@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._arrays import index_of
+from .._arrays import index_of, nearest
 from .._printable import printable
 from .._results.record import Record
 from ..errors import ArgumentError, located
@@ -49,11 +49,12 @@ def warning_lines(warnings: Sequence[ParameterWarning]) -> list[str]:
     return [*lines, f"  and {more} more in .warnings"] if more > 0 else lines
 
 
-def check_choice(where: str, found: str, known: Collection[str]) -> None:
+def check_choice(where: str, found: object, known: Collection[str]) -> None:
     """Raise ArgumentError for a word that is not one of those known."""
     if found not in known:
+        hint = nearest(found, tuple(known)) if isinstance(found, str) else ""
         message = f"expected one of {', '.join(known)}, got {found!r}"
-        raise located(ArgumentError, message, where)
+        raise located(ArgumentError, message + (hint if "did you mean" in hint else ""), where)
 
 
 def fit_of(model: Model, data: Data, result: FitResult | None) -> FitResult:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SpecError, located
+from ..errors import ArgumentError, SpecError, located
 from ..model import Model
 from ..workspace import Workspace
 
@@ -66,6 +66,9 @@ def require_pyhf() -> None:
 
 
 def _check_supported(pyhf_model: pyhf.Model) -> None:
+    if not (hasattr(pyhf_model, "config") and hasattr(pyhf_model, "main_model")):
+        message = f"expected a pyhf.Model, got {type(pyhf_model).__name__}"
+        raise located(ArgumentError, message, "pyhf_model")
     if pyhf_model.batch_size is not None:
         raise located(SpecError, "expected a model without batches, got a batch size", "batch_size")
     if pyhf_model.main_model.clip_sample_data not in (None, 0.0):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
@@ -305,21 +304,38 @@ def _make_minuit(problem: FitProblem, minimum: Minimum) -> Minuit:
 # --- MINUIT of pyhf ------------------------------------------------------------------------------
 
 
-@contextmanager
-def replaced_minuit(ours: NablafitOptimizer) -> Iterator[None]:
-    """Make all of pyhf's `minuit_optimizer` objects run on `ours`, until the context ends."""
-    kind = pyhf.optimize.minuit_optimizer
-    before = vars(kind).get("minimize")
+class ReplacedMinuit:
+    """pyhf's `minuit_optimizer` objects run on `ours` until `restore`, or the end of a context."""
 
-    def minimize(self: OptimizerMixin, *arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401
-        named = {name: options.pop(name) for name in _Asked._fields if name in options}
-        return ours.minimize_or_leave(self, _Asked(*arguments, **named), **options)
+    def __init__(self, ours: NablafitOptimizer) -> None:
+        self._kind = pyhf.optimize.minuit_optimizer
+        self._before = vars(self._kind).get("minimize")
 
-    kind.minimize = minimize
-    try:
-        yield
-    finally:
-        if before is None:
-            del kind.minimize
+        def minimize(self: OptimizerMixin, *arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401
+            named = {name: options.pop(name) for name in _Asked._fields if name in options}
+            return ours.minimize_or_leave(self, _Asked(*arguments, **named), **options)
+
+        self._kind.minimize = self._minimize = minimize
+
+    def __enter__(self) -> ReplacedMinuit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def __repr__(self) -> str:
+        state = "runs on nablafit" if self._is_current else "was restored"
+        return f"<minuit_optimizer of pyhf {state}>"
+
+    @property
+    def _is_current(self) -> bool:
+        return vars(self._kind).get("minimize") is self._minimize
+
+    def restore(self) -> None:
+        """Give pyhf back what was there before; nothing happens the second time."""
+        if not self._is_current:
+            return
+        if self._before is None:
+            del self._kind.minimize
         else:
-            kind.minimize = before
+            self._kind.minimize = self._before

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from ._pyhf_model import from_pyhf, require_pyhf
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from pyhf.optimize.mixins import OptimizerMixin
 
-    from ._pyhf_optimizer import NablafitOptimizer
+    from ._pyhf_optimizer import NablafitOptimizer, ReplacedMinuit
 
 __all__ = ["from_pyhf", "optimizer", "replace_minuit"]
 
@@ -65,20 +63,19 @@ def optimizer(
     return NablafitOptimizer(tolerance=tolerance, maxiter=maxiter, fallback=fallback)
 
 
-def replace_minuit(
-    *, tolerance: float = 1e-11, maxiter: int | None = None
-) -> AbstractContextManager[None]:
-    """Return a context in which pyhf's `minuit_optimizer` runs on nablafit's core.
+def replace_minuit(*, tolerance: float = 1e-11, maxiter: int | None = None) -> ReplacedMinuit:
+    """Make pyhf's `minuit_optimizer` run on nablafit's core, at once.
 
     cabinetry chooses pyhf's MINUIT for every fit, whatever was set before:
 
     >>> with nablafit.interop.pyhf.replace_minuit():
     ...     cabinetry.fit.ranking(model, data)
 
-    Arguments, cache and fallback are those of `optimizer`. The context affects the whole process,
-    including other threads.
+    Arguments, cache and fallback are those of `optimizer`. It affects the whole process, including
+    other threads: as a context until that ends, without `with` until `restore` of what is returned
+    is called.
     """
     ours = optimizer(tolerance=tolerance, maxiter=maxiter)
-    from ._pyhf_optimizer import replaced_minuit
+    from ._pyhf_optimizer import ReplacedMinuit
 
-    return replaced_minuit(ours)
+    return ReplacedMinuit(ours)

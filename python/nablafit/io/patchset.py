@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from .._arrays import nearest
 from .._printable import printable
 from ..errors import ArgumentError, WorkspaceError, located
-
-if TYPE_CHECKING:
-    import os
+from .recognise import describe
 
 __all__ = ["Patch", "PatchSet", "apply_operations", "digest"]
 
@@ -27,6 +26,7 @@ MAX_COPIED_CHARACTERS = 16 * 1024**2
 MAX_DEPTH = 100
 """Arrays and objects in each other, as in workspaces."""
 TOO_DEEP = f"expected arrays and objects nested at most {MAX_DEPTH} deep"
+_EXPECTED = "a pyhf patch set or a JSON patch"
 _ALGORITHMS = ("sha256", "md5")
 _CONTAINERS = (dict, list)
 
@@ -57,6 +57,10 @@ class PatchSet(Mapping[str, Patch]):
     """
 
     def __init__(self, document: Mapping[str, Any] | Operations, source: str = "patch set") -> None:
+        found: object = document
+        if not isinstance(found, Mapping | Sequence) or isinstance(found, str | bytes):
+            message = f"expected a document, got {document!r}; PatchSet.load(path) reads a file"
+            raise located(ArgumentError, message, "document")
         self._source = source
         self._is_plain = not isinstance(document, Mapping)
         if not isinstance(document, Mapping):
@@ -288,15 +292,26 @@ def _parse(source: Source) -> tuple[str, Any]:
         content = source
     elif hasattr(source, "read"):
         content = source.read()
-    else:
+    elif isinstance(source, str | os.PathLike):
         name, content = str(source), Path(source).read_bytes()
+    else:
+        message = f"expected a path, a document, bytes or an open file, got {source!r}"
+        raise located(ArgumentError, message, "source")
     try:
         document = json.loads(content)
     except RecursionError as error:
         raise located(WorkspaceError, TOO_DEEP, name) from error
     except ValueError as error:
-        raise located(WorkspaceError, f"not JSON: {error}", name) from error
+        text = content.encode() if isinstance(content, str) else content
+        what = describe(text)
+        is_damaged = what.startswith(("JSON", "a pyhf", "a JSON", "an HS3"))
+        reason = f"not JSON: {error}" if is_damaged else f"this is {what}, expected {_EXPECTED}"
+        raise located(WorkspaceError, reason, name) from error
     _check_depth(document, name)
+    if isinstance(document, Mapping) and "patches" not in document:
+        text = content.encode() if isinstance(content, str) else content
+        message = f"this is {describe(text)}, expected {_EXPECTED}"
+        raise located(WorkspaceError, message, name)
     return name, document
 
 

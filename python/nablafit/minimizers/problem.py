@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .._arguments import check_members
 from .._arrays import FloatArray, ParameterValues, Positions, real_number
 from .._results.diagnostics import Diagnostics
 from ..errors import ArgumentError, located
@@ -63,6 +64,7 @@ class FitOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_members(self)
         if self.strategy not in (None, 0, 1, 2):
             raise located(ArgumentError, f"expected 0, 1 or 2, got {self.strategy}", "strategy")
         for name in ("tolerance", "max_calls"):
@@ -175,6 +177,7 @@ def make_problem(
     lower, upper = box(model.parameters, model.bounds, bounds)
     constant = np.array(model.fixed, dtype=bool)
     hold(model.parameters, start, constant, fixed)
+    check_held(model.parameters, lower, upper, fixed)
     _check_released(model.parameters, lower, upper, constant)
     _check_start(model.parameters, start, lower, upper, constant, given=initial)
     start = np.where(constant, start, np.clip(start, lower, upper))
@@ -191,6 +194,21 @@ def hold(
         constant[index] = value is not False
         if not isinstance(value, bool):
             start[index] = value
+
+
+def check_held(
+    names: Sequence[str], lower: FloatArray, upper: FloatArray, fixed: Fixed | None
+) -> None:
+    """Raise ArgumentError for a value in `fixed` that its parameter cannot have."""
+    positions = Positions(names)
+    for name, value in fixed_items(fixed):
+        low, high = lower[positions[name]], upper[positions[name]]
+        if not isinstance(value, bool) and not low <= value <= high:
+            message = (
+                f"the value {value:g} to hold it at is outside [{low:g}, {high:g}]; choose another "
+                "one or wider `bounds`"
+            )
+            raise located(ArgumentError, message, name)
 
 
 def fixed_items(fixed: Fixed | None) -> Iterable[tuple[str, float | bool]]:

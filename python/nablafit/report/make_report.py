@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import infer
+from .._arguments import checked
 from ..errors import ArgumentError, Error, before
 from ..fit import fit
 from ..infer._common import find_poi
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..workspace import Workspace
 
 
+@checked
 def make_report(
     model: Model,
     data: Data,
@@ -35,6 +37,7 @@ def make_report(
     level: float = 0.95,
     n_toys: int = 0,
     seed: int = 0,
+    starts: int | None = None,
     n_threads: int | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Report:
@@ -45,11 +48,12 @@ def make_report(
     model : Model
         Model to fit.
     data : Data
-        Data to fit it to.
+        Data to fit it to, for expected results `model.asimov({"mu": 1})`.
     workspace : Workspace, optional
         Where both came from: for the inventory, the name and the digest of the source.
     result : FitResult, optional
-        The fit of the model to the data, if there is one already. By default `nablafit.fit`.
+        The fit of the model to the data, if there is one already. By default `nablafit.fit`. What
+        it holds, and ranges other than the model's, hold for everything else in the report.
     title : str, optional
         Title of the page.
     label : Label, optional
@@ -60,6 +64,8 @@ def make_report(
         Confidence level of the upper limit.
     n_toys, seed : int
         Number of toys for the goodness of fit, and their random seed.
+    starts : int, optional
+        Random starts of all fits besides those tried by default.
     n_threads : int, optional
         As in `nablafit.fit_many`.
     progress : callable, optional
@@ -72,22 +78,26 @@ def make_report(
         by the reason.
     """
     steps = _Steps(progress)
-    best = result or steps.must("fit", lambda: fit(model, data))
+    best = result or steps.must("fit", lambda: fit(model, data, starts=starts or 0))
     shared: dict[str, Any] = {"result": best, "n_threads": n_threads}
+    profiled = {**shared, "starts": starts or 0}
+    tested = {**_held(model, best), "starts": starts, "n_threads": n_threads}
     steps.run("pulls", lambda: infer.pulls(best, model=model))
     if _has_poi(model, best, steps):
         if rank:
-            steps.run("ranking", lambda: infer.ranking(model, data, **shared))
+            steps.run("ranking", lambda: infer.ranking(model, data, **profiled))
         steps.run("breakdown", lambda: infer.breakdown(model, data, **shared))
-        steps.run("scan", lambda: infer.scan(model, data, **shared))
-        steps.run("significance", lambda: infer.significance(model, data, n_threads=n_threads))
-        steps.run("limit", lambda: infer.upper_limit(model, data, level=level, n_threads=n_threads))
+        steps.run("scan", lambda: infer.scan(model, data, **profiled))
+        steps.run("significance", lambda: infer.significance(model, data, **tested))
+        steps.run("limit", lambda: infer.upper_limit(model, data, level=level, **tested))
     steps.run("correlation", lambda: infer.correlation(best, order="cluster"))
     steps.run("prefit", lambda: infer.yields(model, data=data))
     steps.run("postfit", lambda: infer.yields(model, best, data=data))
     steps.run(
         "goodness_of_fit",
-        lambda: infer.goodness_of_fit(model, data, n_toys=n_toys, seed=seed, n_threads=n_threads),
+        lambda: infer.goodness_of_fit(
+            model, data, n_toys=n_toys, seed=seed, **{**tested, "starts": starts or 0}
+        ),
     )
     return Report(
         fit=best,
@@ -105,6 +115,19 @@ def make_report(
         },
         **steps.found,
     )
+
+
+def _held(model: Model, best: FitResult) -> dict[str, Any]:
+    """Return the arguments of fits that repeat what the best fit held, and its ranges."""
+    fixed: dict[str, float | bool] = {}
+    bounds: dict[str, tuple[float, float]] = {}
+    for i, name in enumerate(model.parameters):
+        pair = float(best.lower[i]), float(best.upper[i])
+        if pair != model.bounds[i]:
+            bounds[name] = pair
+        if best.fixed[i] != model.fixed[i] or (best.fixed[i] and best.x[i] != model.initial[i]):
+            fixed[name] = float(best.x[i]) if best.fixed[i] else False
+    return {"bounds": bounds or None, "fixed": fixed or None}
 
 
 class _Steps:

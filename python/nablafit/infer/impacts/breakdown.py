@@ -165,7 +165,7 @@ def breakdown(
     Parameters
     ----------
     model, data, result, n_threads
-        As in `ranking`.
+        As in `ranking`; `model.asimov({"mu": 1})` are data for expected results.
     poi : str, optional
         Parameter of interest, by default the first of the model.
     groups : mapping, optional

@@ -313,7 +313,7 @@ def ranking(
     model : Model
         What was fitted.
     data : Data
-        What it was fitted to.
+        What it was fitted to, for expected results `model.asimov({"mu": 1})`.
     poi : str or sequence of str, optional
         Parameters of interest, by default the first of the model. Several share the refits.
     parameters, exclude : str, re.Pattern or iterable of them, optional

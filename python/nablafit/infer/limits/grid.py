@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
+from ..._arguments import checked
 from ..._arrays import FloatArray, thread_count
 from ..._results.origin import digest_of, origin_of
 from ...errors import Error, WorkspaceError, before, finished, located
@@ -173,6 +174,7 @@ def _limit(
     return until_settled(fits, work)
 
 
+@checked
 def limit_grid(
     workspace: Workspace,
     patches: PatchSet | Source,

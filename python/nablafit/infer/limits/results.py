@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,23 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
                 f"{len(self.values)} values tested, {self.n_fits} fits"
             ),
         ]
+        if self.disorder:
+            lines.append(f"  warning: {self.disorder}")
         return lines + [f"  note: {note}" for note in self.notes]
+
+    @property
+    def disorder(self) -> str:
+        """Sentence about expected limits that do not grow from -2 to +2 sigma; empty if they do."""
+        found = [
+            (name, value)
+            for name, value in zip(_CURVES[1:], self.expected.tolist(), strict=True)
+            if math.isfinite(value)
+        ]
+        for (lower, low), (upper, high) in pairwise(found):
+            if not low <= high:
+                numbers = f"{lower} {number(low)} is above {upper} {number(high)}"
+                return f"expected limits are out of order, {numbers}: use more toys or values"
+        return ""
 
     def _rows(self) -> list[tuple[str, ...]]:
         errors = (self.observed_error, *self.expected_error.tolist())

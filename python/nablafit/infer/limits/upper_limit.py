@@ -56,7 +56,7 @@ def upper_limit(
     Parameters
     ----------
     model, data, poi, calculator, bounds, fixed, starts
-        As in `hypotest`.
+        As in `hypotest`; `model.asimov({"mu": 1})` as data for expected results.
     level : float
         Confidence level.
     values : array_like, optional

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..._arguments import checked
 from ...errors import ArgumentError, Error, before, located
 from ...fit import fit as run_fit
-from ...minimizers.problem import fixed_items
+from ...minimizers.problem import bounds_by_name, fixed_items
 from .._common import find_poi
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ...result import FitResult
 
 
+@checked
 def asimov_data(
     model: Model,
     data: Data | None = None,
@@ -65,8 +67,9 @@ def asimov_data(
         message = "profiled Asimov data need the value of the parameter of interest"
         raise located(ArgumentError, message, "at")
     everything: dict[str, float | bool] = {**dict(fixed_items(fixed)), **held}
+    ranges = {**dict.fromkeys(held, (None, None)), **bounds_by_name(model.parameters, bounds)}
     with before("Asimov data"):
-        result = run_fit(model, data, bounds=bounds, fixed=everything)
+        result = run_fit(model, data, bounds=ranges, fixed=everything)
     if not result.valid:
         message = f"the fit that gives the nuisance parameters failed: {result.message}"
         raise located(Error, message, "asimov_data")

@@ -208,6 +208,7 @@ def goodness_of_fit(
     initial: ParameterValues | None = None,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
+    starts: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> GoodnessOfFitResult:
@@ -231,15 +232,15 @@ def goodness_of_fit(
     model : Model
         The model.
     data : Data
-        What was measured.
+        What was measured, or for expected results `model.asimov({"mu": 1})`.
     n_toys : int
         Number of toys for a p-value that does not assume large counts: drawn at the best fit, main
         counts and global observables of free parameters, and fitted in threads.
     seed, start : int
         The toys are number `start` to `start + n_toys - 1` of the sequence of `seed`: jobs with
         different numbers are joined by `GoodnessOfFitResult.merge`.
-    initial, bounds, fixed
-        As in `nablafit.fit`.
+    initial, bounds, fixed, starts
+        As in `nablafit.fit`; `starts` are those of the fit of every toy too.
     n_threads : int, optional
         As in `nablafit.fit_many`.
     progress : callable, optional
@@ -261,11 +262,11 @@ def goodness_of_fit(
     if n_toys < 0:
         raise located(ArgumentError, f"expected a number from 0 on, got {n_toys}", "n_toys")
     likelihood = model.likelihood(data)
-    best = fit(likelihood, initial=initial, bounds=bounds, fixed=fixed)
+    best = fit(likelihood, initial=initial, bounds=bounds, fixed=fixed, starts=starts)
     result = _without_toys(likelihood, best)
     if n_toys == 0 or not best.valid:
         return result
-    run = _ToyRun(likelihood, best, bounds, fixed, seed, n_threads)
+    run = _ToyRun(likelihood, best, bounds, fixed, starts, seed, n_threads)
     return _with_toys(result, run, ToyRange(seed=seed, start=start, n=n_toys), progress)
 
 
@@ -366,6 +367,7 @@ class _ToyRun:
     best: FitResult
     bounds: Bounds | None
     fixed: Fixed | None
+    starts: int
     seed: int
     n_threads: int | None
 
@@ -386,6 +388,7 @@ class _ToyRun:
             fixed=self.fixed,
             parameters=(),
             errors=False,
+            starts=self.starts or None,
             n_threads=self.n_threads,
             progress=progress,
         )

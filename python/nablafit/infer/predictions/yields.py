@@ -503,8 +503,8 @@ def yields(
         values; the errors are the widths of the constraint terms, without correlations, and zero
         for fixed parameters and those without a term.
     data : Data, optional
-        Observed counts to show; pre-fit also the global observables that Poisson and gamma terms
-        take their widths from, by default those stored with the model.
+        Observed counts to show, or `model.asimov({"mu": 1})`; pre-fit also the global observables
+        that Poisson and gamma terms take their widths from, by default those stored with the model.
     bin_covariance : bool
         Keep the covariance of all bins too.
 

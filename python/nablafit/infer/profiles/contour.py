@@ -179,7 +179,8 @@ def contour(
     Parameters
     ----------
     model, data, result, initial, bounds, fixed, starts, n_threads, progress
-        As in `nablafit.intervals`; progress counts directions.
+        As in `nablafit.intervals`, `model.asimov({"mu": 1})` for expected results; progress counts
+        directions.
     parameters : pair of str
         Names of the two; by default the first two parameters of interest.
     levels : float or sequence of float

@@ -497,8 +497,8 @@ def feldman_cousins(
     Parameters
     ----------
     model, data, result, initial, bounds, fixed, n_threads, progress
-        As in `nablafit.intervals`; the bounds of the parameter are the physical region, and
-        progress counts toys of all values.
+        As in `nablafit.intervals`, `model.asimov({"mu": 1})` for expected results; the bounds of
+        the parameter are the physical region, and progress counts toys of all values.
     poi : str, optional
         Parameter of interest, by default that of the model.
     values : array_like, optional

@@ -204,7 +204,8 @@ def intervals(
     model : Model or Likelihood
         What was fitted.
     data : Data, optional
-        What it is fitted to; only with a Model.
+        What it is fitted to, only with a Model; for expected results
+        `model.asimov({"mu": 1})`.
     parameters : str or sequence of str, optional
         Which parameters, by default all that are free in the fit.
     level : float, optional

@@ -166,8 +166,8 @@ def scan(
     Parameters
     ----------
     model, data, result, initial, bounds, fixed, starts, n_threads, progress
-        As in `nablafit.intervals`; `starts` are those of the best fit and of every point, and
-        progress counts points.
+        As in `nablafit.intervals`, `model.asimov({"mu": 1})` for expected results; `starts` are
+        those of the best fit and of every point, and progress counts points.
     parameters : str or sequence of str, optional
         One or two names; by default the parameter of interest.
     values : array_like or pair of array_like, optional

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from ..._arrays import FloatArray
 from ...errors import ArgumentError, located
-from ...minimizers.problem import Bound, Bounds, Fixed, bounds_by_name, box, fixed_items
+from ...minimizers.problem import (
+    Bound,
+    Bounds,
+    Fixed,
+    bounds_by_name,
+    box,
+    check_held,
+    fixed_items,
+)
 from .._common import check_choice, find_poi
 
 if TYPE_CHECKING:
@@ -153,8 +161,9 @@ def make_hypothesis(
     for name in held:
         model.index(name)
         if name in names:
-            message = "the tested parameter takes its values from `value`; do not fix it"
+            message = "this parameter is tested at values, so it cannot be fixed; leave it out"
             raise located(ArgumentError, message, f"fixed[{name!r}]")
+    check_held(model.parameters, *box(model.parameters, model.bounds, bounds), held)
     if alternative is None:
         alternative = dict.fromkeys(names, 1.0 if statistic == "q0" else 0.0)
     elif statistic not in ("t", "q0"):

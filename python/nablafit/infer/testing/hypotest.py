@@ -239,7 +239,7 @@ def hypotest(
     model : Model
         The model.
     data : Data
-        The observed data.
+        The observed data, or for expected results `model.asimov({"mu": 1})`.
     value : float or mapping, optional
         Tested value, or values by name. The default is 1, and 0 for q0.
     poi : str, optional

@@ -363,13 +363,37 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
             f"  {len(toys)} toys at {toys.drawn_at[0]:g}, {toys.n_failed} failed"
             for toys in self.toys
         ]
+        if self.p0 == 0.0 and math.isfinite(self.z_beyond_toys):
+            lines.append(
+                f"  warning: no toy is as signal-like, so that {number(self.z_beyond_toys)} is a "
+                "lower bound on the significance: use more toys"
+            )
         return lines + [f"  note: {note}" for note in self.notes]
 
+    @property
+    def z_beyond_toys(self) -> float:
+        """Significance of one toy of all: a lower bound where `z` is infinite; NaN without toys."""
+        if not self.toys or self.toys[0].n_valid < 2:
+            return math.nan
+        return float(-scipy.special.ndtri(1.0 / self.toys[0].n_valid))
+
+    def _cells(self, p0: float, z: float, z_error: float, shown: str) -> tuple[str, str]:
+        """Return p0 and Z as text; bounds where no toy, or every toy, is more signal-like."""
+        bound = self.z_beyond_toys
+        if math.isnan(bound) or 0.0 < p0 < 1.0 or math.isnan(p0):
+            return shown, with_error(z, z_error)
+        edge = 1.0 / self.toys[0].n_valid
+        if p0 == 0.0:
+            return f"< {number(edge)}", f"> {number(bound)}"
+        return f"> {number(1.0 - edge)}", f"< {number(-bound)}"
+
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        rows = [("observed", with_error(self.p0, self.p0_error), with_error(self.z, self.z_error))]
+        observed = with_error(self.p0, self.p0_error)
+        rows = [("observed", *self._cells(self.p0, self.z, self.z_error, observed))]
         for i, band in enumerate(BANDS):
-            z = with_error(self.expected_z[i], self.expected_z_error[i])
-            rows.append((f"expected {band}", number(self.expected_p0[i]), z))
+            p0, z = float(self.expected_p0[i]), float(self.expected_z[i])
+            error = float(self.expected_z_error[i])
+            rows.append((f"expected {band}", *self._cells(p0, z, error, number(p0))))
         return ("", "p0", "Z"), [tuple(row) for row in rows]
 
     def _pages(self) -> tuple[Page, ...]:

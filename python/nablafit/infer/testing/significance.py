@@ -53,7 +53,7 @@ def significance(
     Parameters
     ----------
     model, data, calculator, bounds, fixed, starts
-        As in `hypotest`.
+        As in `hypotest`; `model.asimov({"mu": 1})` as data for expected results.
     poi : str, optional
         The signal strength, by default the parameter of interest of the model.
     expected_at : float
