@@ -1,5 +1,6 @@
 """What plots contain: numbers, names, labels; independent of pixels."""
 
+import dataclasses
 import inspect
 import re
 import subprocess
@@ -22,6 +23,7 @@ from scipy.stats import chi2, norm
 
 import plot_results as results
 from nablafit import plot
+from nablafit.plot._colours import SAMPLES
 from nablafit.plot._yields import poisson_interval
 
 EVERYTHING: dict[str, Any] = {
@@ -271,12 +273,99 @@ def test_stack_band_and_ratio() -> None:
 def test_samples_on_top_and_other() -> None:
     found = results.yields_result(n_samples=12)
     figure = plot.yields(found, channel="SR_high", samples=["sample_0"], n_samples=5)
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = legend_of(figure.axes[0])
     assert legend == ["Data", "Uncertainty", *legend[2:]]
-    assert legend[2] == "sample_11"
+    assert legend[2] == "sample_0"
     assert "Other (8)" in legend
-    with pytest.raises(nf.ArgumentError, match="unknown sample"):
-        plot.yields(found, samples=["signal"])
+    signal = dataclasses.replace(found, signals=("sample_3",))
+    assert legend_of(plot.yields(signal, channel="SR_high").axes[0])[2] == "sample_3"
+    for option in ({"samples": ["signal"]}, {"colours": {"signal": "red"}}):
+        with pytest.raises(nf.ArgumentError, match="unknown sample"):
+            plot.yields(found, **option)
+
+
+def legend_of(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def colours_of(axes: Axes) -> dict[str, Any]:
+    return {patch.get_label(): patch.get_facecolor() for patch in axes.patches if patch.get_fill()}
+
+
+def test_samples_keep_their_colours_and_twenty_differ() -> None:
+    found = results.yields_result(n_samples=20)
+    turned = [
+        dataclasses.replace(channel, by_sample=channel.by_sample[::-1])
+        for channel in found.channels
+    ]
+    after = dataclasses.replace(found, channels=tuple(turned))
+    first, second, summary = (
+        colours_of(plot.yields(result, channel=channel).axes[0])
+        for result, channel in ((found, "SR_high"), (after, "CR_<top>"), (found, None))
+    )
+    assert first == second == summary
+    samples = [first[f"sample_{i}"] for i in range(20)]
+    assert len(set(samples)) == 20
+    chosen = plot.yields(found, channel="SR_high", colours={"sample_4": "#123456"}).axes[0]
+    assert matplotlib.colors.to_hex(colours_of(chosen)["sample_4"]) == "#123456"
+
+
+def test_colours_of_samples_differ_for_all_eyes() -> None:
+    """Distances in OKLab, with protanopia and deuteranopia as Machado et al. simulate them."""
+    rgb = np.array([matplotlib.colors.to_rgb(colour) for colour in SAMPLES])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+              [-0.003882, -0.048116, 1.051998]]  # fmt: skip
+    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+              [-0.011820, 0.042940, 0.968881]]  # fmt: skip
+    to_cones = [[0.4122214708, 0.5363325363, 0.0514459929],
+                [0.2119034982, 0.6806995451, 0.1073969566],
+                [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468],
+              [1.9779984951, -2.4285922050, 0.4505937099],
+              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    for vision in (np.eye(3), np.array(protan), np.array(deutan)):
+        seen = np.clip(linear @ vision.T, 0.0, 1.0)
+        lab = np.cbrt(seen @ np.transpose(to_cones)) @ np.transpose(to_lab)
+        distances = np.linalg.norm(lab[:, None] - lab, axis=-1)
+        assert np.min(distances[np.triu_indices(20, k=1)]) > 0.06
+
+
+def test_samples_are_overlaid_as_lines() -> None:
+    found = results.yields_result()
+    axes = plot.yields(found, channel="SR_high", overlay={"sample_1": 10.0}).axes[0]
+    (line,) = [patch for patch in axes.patches if "times" in patch.get_label()]
+    np.testing.assert_allclose(line.get_data().values, 10.0 * found["SR_high"].by_sample[1])
+    assert r"sample_1 $\times$ 10" in legend_of(axes)
+    assert "sample_1" in legend_of(axes)
+
+
+def test_range_of_the_ratio_follows_its_content() -> None:
+    channel = results.yields_result()["SR_high"]
+
+    def limits(factors: Any) -> tuple[float, float]:  # noqa: ANN401
+        counts = 1e6 * channel.by_bin
+        changed = dataclasses.replace(
+            channel, by_bin=counts, by_bin_errors=1e-3 * counts, observed=factors * counts
+        )
+        result = dataclasses.replace(results.yields_result(), channels=(changed,))
+        return plot.yields(result).axes[1].get_ylim()
+
+    for factor, expected in ((1.01, (0.95, 1.05)), (1.25, (0.7, 1.3)), (1.8, (0.0, 2.0)),
+                             (2.9, (0.0, 4.0))):  # fmt: skip
+        np.testing.assert_allclose(limits(np.array([factor, *[1.0] * 5])), expected)
+
+
+def test_plots_in_the_width_of_a_column_are_legible() -> None:
+    label = plot.Label(experiment="EXP", status="Draft", energy=13, luminosity=139, width=8.6)
+    for draw in EVERYTHING.values():
+        figure = draw(label=label)
+        assert figure.get_figwidth() == pytest.approx(8.6 / 2.54)
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        assert min(sizes) >= 6.0
+        assert max(sizes) < 10.0
+    with pytest.raises(nf.ArgumentError, match=r"label\.width.*at least 5 cm"):
+        plot.Label(width=0.86)
 
 
 @pytest.mark.slow

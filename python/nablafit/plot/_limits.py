@@ -13,7 +13,7 @@ from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._colours import GREY, ONE_SIGMA, RED, TWO_SIGMA
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, label_axes, make_room, new_figure
+from ._style import Label, StyledFigure, label_axes, make_room, new_figure, text_size
 from ._text import axis_label, display_names, note_below, plain
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def limit(
     if not len(result.values):
         raise located(ArgumentError, f"no value was tested: {result.message}", "result")
     text = display_names([result.poi], names)[0]
-    with new_figure(figsize or (6.4, 5.4), label) as figure:
+    with new_figure(figsize, (6.4, 5.4), label) as figure:
         axes = figure.subplots()
         axes.set_yscale(y_scale)
         _draw_curves(axes, result)
         axes.axhline(1.0 - result.level, color=RED, lw=1.2)
         axes.text(0.99, 1.0 - result.level, f"{100 * result.level:g} % CL", color=RED, ha="right",
-                  va="bottom", fontsize=10, transform=axes.get_yaxis_transform(),
+                  va="bottom", fontsize=text_size(axes, 10), transform=axes.get_yaxis_transform(),
                   path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
         axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         criterion = {"CLs": r"$CL_{s}$", "CLs+b": r"$CL_{s+b}$"}
@@ -167,7 +167,7 @@ def limit_grid(
     columns = _axes_of_grid(result, x, y)
     x_values, *rest = columns.values()
     text = display_names([*columns, result.poi], names)
-    with new_figure(figsize or (6.8, 5.6), label) as figure:
+    with new_figure(figsize, (6.8, 5.6), label) as figure:
         axes = figure.subplots()
         axes.set_xlabel(axis_label(text[0] if x_label is None else x_label, unit))
         if not rest:
@@ -243,7 +243,15 @@ def _draw_exclusion(
         axes.plot([], [], color=colour, ls=style, lw=2, label=text)
     if show_values:
         for (x, y), value in zip(points, result.observed, strict=True):
-            axes.text(x, y, _number(value), color="#555555", fontsize=6.5, ha="center", va="center")
+            axes.text(
+                x,
+                y,
+                _number(value),
+                color="#555555",
+                fontsize=text_size(axes, 6.5),
+                ha="center",
+                va="center",
+            )
     else:
         axes.plot(*points.T, ".", color=GREY, ms=3)
     legend = _order_legend(axes, "expected")

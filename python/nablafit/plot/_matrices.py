@@ -13,7 +13,7 @@ from ..infer.impacts._selection import select
 from ..result import FitResult
 from ._colours import BLUE, GREY, ORANGE
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, label_figure, new_figure
+from ._style import Label, StyledFigure, label_figure, new_figure, text_size
 from ._text import display_names, note_below
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def correlation(
         raise located(ArgumentError, "there is no free parameter to draw", "parameters")
     texts = display_names([result.parameters[i] for i in shown], names)
     side = 2.0 + max(0.23 * len(shown), 2.0)
-    with new_figure(figsize or (side + 0.9, side + 0.3), label) as figure:
+    with new_figure(figsize, (side + 0.9, side + 0.3), label) as figure:
         axes = figure.subplots()
         _draw_matrix(axes, matrix[np.ix_(shown, shown)], texts)
         n_all = len(chosen) + n_pruned
@@ -86,7 +86,7 @@ def _strongest(matrix: FloatArray, n_max: int) -> FloatArray:
 def _draw_matrix(axes: Axes, matrix: FloatArray, texts: Sequence[str]) -> None:
     n = len(matrix)
     image = axes.imshow(matrix, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
-    size = 9 if n <= _MAX_NUMBERS else 7.5
+    size = text_size(axes, 9 if n <= _MAX_NUMBERS else 7.5)
     axes.set_xticks(range(n), texts, rotation=90, fontsize=size)
     axes.set_yticks(range(n), texts, fontsize=size)
     axes.minorticks_off()
@@ -99,7 +99,9 @@ def _draw_matrix(axes: Axes, matrix: FloatArray, texts: Sequence[str]) -> None:
         if np.isfinite(matrix[i, j]):
             colour = "white" if abs(matrix[i, j]) > 0.6 else "black"
             text = f"{100 * matrix[i, j]:.0f}".replace("-", "\u2212")
-            axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour)
+            axes.text(
+                j, i, text, ha="center", va="center", fontsize=text_size(axes, 6.5), color=colour
+            )
 
 
 @documented
@@ -128,13 +130,13 @@ def breakdown(
     texts = display_names([name for name, _ in rows], names)
     colours = [GREY, BLUE, BLUE, *[ORANGE] * len(groups)]
     poi = display_names([result.poi], names)[0]
-    with new_figure(figsize or (6.4, 1.2 + 0.3 * len(rows)), label) as figure:
+    with new_figure(figsize, (6.4, 1.2 + 0.3 * len(rows)), label) as figure:
         axes = figure.subplots()
         sizes = [float(np.nan_to_num(size)) for _, size in rows]
         axes.barh(range(len(rows)), sizes, color=colours, height=0.7)
         for i, (_, size) in enumerate(rows):
             text = f" {size:.3g}" if np.isfinite(size) else " not known"
-            axes.text(sizes[i], i, text, va="center", fontsize=9)
+            axes.text(sizes[i], i, text, va="center", fontsize=text_size(axes, 9))
         axes.set_xlim(0.0, 1.18 * max(sizes) or 1.0)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_yticks(range(len(rows)), texts)

@@ -16,7 +16,7 @@ from ..infer.impacts._selection import select
 from ..result import FitResult
 from ._colours import BLUE, ONE_SIGMA, ORANGE, TWO_SIGMA
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, label_figure, new_figure
+from ._style import Label, StyledFigure, label_figure, new_figure, text_size
 from ._text import display_names, note_below
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ _POINTS: dict[str, Any] = {"fmt": "o", "color": "black", "ms": 4.0, "elinewidth"
 def _list_names(axes: Axes, texts: Sequence[str]) -> None:
     """Put one name per row, the first on top."""
     axes.set_ylim(len(texts) - 0.25, -0.75)
-    axes.set_yticks(range(len(texts)), texts, fontsize=9)
+    axes.set_yticks(range(len(texts)), texts, fontsize=text_size(axes, 9))
     axes.tick_params(axis="y", which="both", length=0)
     axes.yaxis.minorticks_off()
 
@@ -203,7 +203,11 @@ def ranking(
         handles = _ranking_legend(top)
         below = label_figure(figure, label, reserved=0.22 * ((len(handles) + 1) // 2) + 0.1)
         legend = figure.legend(
-            handles=handles, loc="upper center", bbox_to_anchor=(0.5, below), ncols=2, fontsize=9
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, below),
+            ncols=2,
+            fontsize=text_size(axes, 9),
         )
         legend.set_in_layout(False)
     return save_figure(figure, save)

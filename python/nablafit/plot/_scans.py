@@ -12,7 +12,7 @@ from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, keep_below, label_axes, new_figure
+from ._style import LINE_STYLES, Label, StyledFigure, keep_below, label_axes, new_figure, text_size
 from ._text import axis_label, display_names, note_below
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _HEIGHT = r"$-2\,\Delta\,\ln\,L$"
 _LEVELS = {0.682689: "68.3 % CL", 0.954500: "95.4 % CL"}
-_STYLES = ("-", "--", ":", "-.")
 
 
 @documented
@@ -69,7 +68,7 @@ def scan(
         if other.parameters != result.parameters:
             message = f"expected a scan of {result.parameters}, got one of {other.parameters}"
             raise located(ArgumentError, message, key)
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
         if len(result.parameters) == 1:
             axes.set_ylabel(y_label or _HEIGHT)
@@ -100,7 +99,7 @@ def _draw_curves(
             result.values[finite],
             result.twice_delta_nll[finite],
             color="black" if i == 0 else PETROFF6[(i - 1) % 6],
-            ls=_STYLES[i % 4],
+            ls=LINE_STYLES[i % 4],
             marker="o" if finite.sum() <= 25 else "",
             ms=3.5,
             label=best if key == "_" else f"{key}: {best}",
@@ -111,7 +110,7 @@ def _draw_curves(
         if threshold < top:
             axes.axhline(threshold, color=GREY, lw=1.0, ls="--", zorder=0)
             axes.text(0.99, threshold, level, transform=axes.get_yaxis_transform(), ha="right",
-                      va="bottom", fontsize=9, color="#555555")  # fmt: skip
+                      va="bottom", fontsize=text_size(axes, 9), color="#555555")  # fmt: skip
     lowest = min(float(np.min(h[np.isfinite(h)])) for h in heights)
     axes.set_ylim(bottom=min(0.0, 1.1 * lowest))
     keep_below(axes, lines, top)
@@ -126,7 +125,7 @@ def _draw_map(axes: Axes, result: ScanResult, y_max: float | None) -> None:
                             shading="nearest", rasterized=True)  # fmt: skip
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=_HEIGHT)
     bar.ax.yaxis.set_ticks_position("right")
-    for (level, text), style in zip(_LEVELS.items(), _STYLES, strict=False):
+    for (level, text), style in zip(_LEVELS.items(), LINE_STYLES, strict=False):
         threshold = -2.0 * np.log1p(-level)
         if np.nanmin(heights) < threshold < np.nanmax(heights):
             axes.contour(*result.axes, heights, [threshold], colors=RED, linestyles=style)
@@ -163,13 +162,13 @@ def contour(
         Units of the two parameters.
     """
     texts = display_names(result.parameters, names)
-    with new_figure(figsize or (6.4, 5.6), label) as figure:
+    with new_figure(figsize, (6.4, 5.6), label) as figure:
         axes = figure.subplots()
         for i, found in enumerate(result.contours):
             ring = found.points
             closed = np.concatenate([ring, ring[:1]]) if found.closed else ring
             colour, text = PETROFF6[i % 6], f"{100 * found.level:.3g} % CL"
-            axes.plot(closed[:, 0], closed[:, 1], color=colour, ls=_STYLES[i % 4], label=text)
+            axes.plot(closed[:, 0], closed[:, 1], color=colour, ls=LINE_STYLES[i % 4], label=text)
             if ellipses:
                 ellipse = _ellipse(result, found.twice_delta_nll)
                 axes.plot(*ellipse, color=colour, lw=0.8, alpha=0.7)
@@ -218,7 +217,7 @@ def feldman_cousins(
     """
     text = display_names([result.poi], names)[0]
     level = f"{100 * result.level:.4g} %"
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
         for low, high in result.intervals:
             range_text = f"{level} CL: [{low:.3g}, {high:.3g}]"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._printable import printable
+from ._style import text_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,4 +42,4 @@ def axis_label(name: str, unit: str) -> str:
 def note_below(axes: Axes, text: str) -> None:
     """Write a remark under the axes, in small print."""
     if text:
-        axes.figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color="#555555")
+        axes.figure.supxlabel(text, x=0.01, ha="left", fontsize=text_size(axes, 8), color="#555555")
