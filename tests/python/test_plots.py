@@ -30,6 +30,7 @@ EVERYTHING: dict[str, Any] = {
     "pulls": lambda **o: plot.pulls(results.fit_result(), **o),
     "many pulls": lambda **o: plot.pulls(results.pulls_result(300), **o),
     "ranking": lambda **o: plot.ranking(results.ranking_result(), **o),
+    "intervals": lambda **o: plot.intervals(results.intervals_result(), **o),
     "breakdown": lambda **o: plot.breakdown(results.breakdown_result(), **o),
     "correlation": lambda **o: plot.correlation(results.correlation_result(), **o),
     "yields": lambda **o: plot.yields(results.yields_result(), channel="SR_high", **o),
@@ -220,6 +221,8 @@ def test_ranking_bars_and_pulls() -> None:
     np.testing.assert_allclose(points(axes)[:, 0], found.pulls[with_pull])
     np.testing.assert_allclose(points(axes)[:, 1], with_pull)
     assert names_of_rows(axes)[1].startswith("b^tag<eff> = 0.1 ± 0.")
+    assert [name.split()[-1] for name in names_of_rows(axes)] == list("12345")
+    assert "mu = 1.3 ± 0.4" in texts(bars.figure)
     assert axes.get_xlim()[0] == -axes.get_xlim()[1]
     assert bars.get_xlim()[0] == -bars.get_xlim()[1]
 
@@ -230,14 +233,77 @@ def test_correlation_matrix_and_its_cut() -> None:
     axes = plot.correlation(found, n_max=20).axes[0]
     matrix = axes.images[0].get_array()
     assert matrix.shape == (20, 20)
-    np.testing.assert_allclose(np.diag(matrix), 1.0)
-    assert len(axes.texts) == 400
+    np.testing.assert_allclose(np.diag(matrix), 100.0)
+    assert not axes.texts
+    assert len(axes.get_xticklabels()) == 20
+    few = plot.correlation(results.correlation_result(8), order="strength").axes[0]
+    assert len(few.texts) == 64
     fit = results.fit_result()
     assert fit.correlation is not None
     drawn = plot.correlation(fit).axes[0].images[0].get_array()
-    np.testing.assert_allclose(drawn, fit.correlation[:5, :5])
+    np.testing.assert_allclose(drawn, 100.0 * fit.correlation[:5, :5])
     with pytest.raises(nf.ArgumentError, match="no covariance"):
         plot.correlation(results.fit_result(covariance=None))
+
+
+def test_correlations_near_zero_have_no_sign_and_large_matrices_no_names() -> None:
+    tiny = np.array([[1.0, -0.001, -0.3], [-0.001, 1.0, 0.0], [-0.3, 0.0, 1.0]])
+    found = dataclasses.replace(results.correlation_result(3), matrix=tiny)
+    written = [text.get_text() for text in plot.correlation(found).axes[0].texts]
+    assert written == ["100", "0", "\u221230", "0", "100", "0", "\u221230", "0", "100"]
+    pruned = plot.correlation(found, threshold=0.2)
+    assert len(pruned.axes[0].get_yticklabels()) == 2
+    assert "2 of 6 parameters: those with one of at least 20 %" in texts(pruned)
+    large = plot.correlation(results.correlation_result(120), n_max=120).axes[0]
+    assert len(large.get_yticklabels()) == 0
+    assert large.get_xlabel() == "120 parameters"
+
+
+def test_ranking_goes_on_on_the_next_page() -> None:
+    found = results.ranking_result(25)
+    axes = plot.ranking(found, page=2).axes[0]
+    assert [name.split()[-1] for name in names_of_rows(axes)] == list(map(str, range(21, 26)))
+    np.testing.assert_allclose(points(axes)[:, 0], found.pulls[20:])
+    for page in (0, 3):
+        with pytest.raises(nf.ArgumentError, match=f"page.*1 to 2, got {page}"):
+            plot.ranking(found, page=page)
+
+
+def test_ranking_of_cms_has_two_panels() -> None:
+    pytest.importorskip("mplhep")
+    label = plot.Label(style="CMS")
+    pulls, impacts = plot.ranking(results.ranking_result(), label=label).axes
+    assert pulls.get_position().x1 <= impacts.get_position().x0 or len(pulls.containers) == 1
+    assert len(impacts.containers) == 4
+
+
+def test_errors_of_the_profile_likelihood_replace_those_of_the_covariance() -> None:
+    minos = results.intervals_result()
+    fit = results.fit_result()
+    axes, values = plot.pulls(fit, intervals=minos).axes
+    (left, _), (right, _) = values.collections[-1].get_segments()[0]
+    np.testing.assert_allclose([left, right], [1.3 - 0.3, 1.3 + 0.5])
+    segment = axes.collections[-1].get_segments()[1]
+    np.testing.assert_allclose(np.diff(segment[:, 0]), 2.0 * np.asarray(fit.errors)[2])
+    written = texts(plot.ranking(results.ranking_result(), intervals=minos))
+    assert "mu = 1.3 +0.5 \u22120.3" in written
+    two = dataclasses.replace(minos, sigma=2.0)
+    with pytest.raises(nf.ArgumentError, match=r"intervals.*one standard deviation, got 2"):
+        plot.pulls(fit, intervals=two)
+
+
+def test_intervals_are_drawn_and_written() -> None:
+    axes = plot.intervals(results.intervals_result()).axes[0]
+    assert names_of_rows(axes) == ["mu", "jet_energy_scale"]
+    assert {"1.3 +0.5 \u22120.3", "0.1 +0.9"} <= {text.get_text() for text in axes.texts}
+
+
+def test_factors_are_apart_from_pulls() -> None:
+    fit = results.fit_result(prefit_values=np.array([np.nan, 0.0, 0.0, 0.0, 1.0, 0.0]))
+    pulls, factors, _ = plot.pulls(fit).axes
+    assert names_of_rows(factors) == ["lumi & pile-up"]
+    np.testing.assert_allclose(points(factors), [[fit.x[4], 0.0]])
+    assert "lumi & pile-up" not in names_of_rows(pulls)
 
 
 def test_poisson_intervals() -> None:

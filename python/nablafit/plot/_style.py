@@ -31,7 +31,7 @@ _NARROWEST = 5.0
 _DESIGN = 6.4
 """Width in inches that sizes of text and lines are given for."""
 _LEAST_FACTOR = 0.68
-_LEAST_POINTS = 6.0
+LEAST_POINTS = 6.0
 """No text is smaller."""
 WIDEST = 17.8 / 2.54
 """Width of two columns in inches: nothing is drawn wider, to be shrunk in print."""
@@ -200,7 +200,7 @@ def text_size(artist: Axes | StyledFigure, size: float) -> float:
     """Return the size of text that has `size` points in a figure of the usual width."""
     figure = artist.figure
     factor = figure.factor if isinstance(figure, StyledFigure) else 1.0
-    return max(_LEAST_POINTS, size * factor)
+    return max(LEAST_POINTS, size * factor)
 
 
 def _settings(label: Label, factor: float) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def make_room(
     """
     scale = np.log10 if axes.get_yscale() == "log" else np.asarray
     axes.set_ylim(bottom=lowest)
-    _lay_out(axes)
+    lay_out(axes)
     for legend in (box for box in boxes if isinstance(box, Legend)):
         _keep_apart(axes, legend, [box for box in boxes if box is not legend])
     heights = scale(np.maximum(tops, lowest)) - scale(lowest)
@@ -262,7 +262,7 @@ def make_room(
     return free
 
 
-def _lay_out(axes: Axes) -> None:
+def lay_out(axes: Axes) -> None:
     """Compute where everything stands."""
     figure = axes.figure
     if isinstance(figure, Figure) and (engine := figure.get_layout_engine()) is not None:
@@ -280,7 +280,7 @@ def _keep_apart(axes: Axes, legend: Legend, others: Sequence[Artist]) -> None:
     beside = [extent for box in others if (extent := _extent(axes, box)).x1 > left]
     if beside:
         legend.set_bbox_to_anchor((1.0, min(extent.y0 for extent in beside)), axes.transAxes)
-        _lay_out(axes)
+        lay_out(axes)
 
 
 def fitting_legend(axes: Axes, handles: Sequence[Artist], texts: Sequence[str]) -> Legend:
@@ -291,7 +291,7 @@ def fitting_legend(axes: Axes, handles: Sequence[Artist], texts: Sequence[str]) 
                              fontsize=text_size(axes, 9), columnspacing=1.2)  # fmt: skip
         if n_columns == 1:
             return legend
-        _lay_out(axes)
+        lay_out(axes)
         if _extent(axes, legend).width < 0.98:
             return legend
         n_columns -= 1
@@ -311,7 +311,7 @@ def keep_below(axes: Axes, lines: Sequence[Line2D], top: float) -> None:
 def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float = 0.0) -> float:
     """Put the label into a strip at the top, for plots whose names take much of the width.
 
-    Below it `reserved` inches are kept free; returns their upper end as a fraction of the figure.
+    Below it `reserved` inches, for a figure of the usual width, are kept free; returns their upper end as a fraction of the figure.
     """
     label = label or Label()
     left, right = _name(figure, label), _text(figure, _outside(label))
@@ -321,7 +321,7 @@ def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float =
     below = 1.0 - 0.28 * figure.factor * len(rows) * inch
     engine = figure.get_layout_engine()
     if engine is not None:
-        engine.set(rect=(0.0, 0.0, 1.0, below - reserved * inch))  # type: ignore[call-arg]
+        engine.set(rect=(0.0, 0.0, 1.0, below - reserved * figure.factor * inch))  # type: ignore[call-arg]
     for i, row in enumerate(rows):
         y = 1.0 - 0.28 * figure.factor * i * inch
         for box, place, x in zip(row, ("upper left", "upper right"), (0.0, 1.0), strict=True):

@@ -60,10 +60,10 @@ class _Stack:
 
     def sample(self, name: str) -> FloatArray:
         """Return the events of a sample per column, 0 where it is missing."""
-        rows = [
-            row for found, row in zip(self.samples, self.by_sample, strict=True) if found == name
-        ]
-        return np.sum([np.zeros_like(self.total), *rows], axis=0)
+        events = np.zeros_like(self.total)
+        if name in self.samples:
+            events += self.by_sample[self.samples.index(name)]
+        return events
 
 
 @documented
@@ -382,7 +382,8 @@ def _label_bins(
         step = 1 + (len(stack.ticks) - 1) // 40
         texts = display_names(stack.ticks[::step], names)
         size = text_size(axes, 10)
-        column = 0.85 * 72 * axes.figure.get_figwidth() / len(stack.ticks) * step
+        width = 72.0 * axes.figure.bbox.width / axes.figure.dpi
+        column = 0.85 * width / len(stack.ticks) * step
         size = max(min(size, 0.8 * column), text_size(axes, 6))
         angle = 45 if column > 1.6 * size else 90
         turned: dict[str, Any] = {"rotation": angle, "ha": "right", "rotation_mode": "anchor"}
