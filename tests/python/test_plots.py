@@ -234,7 +234,6 @@ def test_correlation_matrix_and_its_cut() -> None:
     matrix = axes.images[0].get_array()
     assert matrix.shape == (20, 20)
     np.testing.assert_allclose(np.diag(matrix), 100.0)
-    assert not axes.texts
     assert len(axes.get_xticklabels()) == 20
     few = plot.correlation(results.correlation_result(8), order="strength").axes[0]
     assert len(few.texts) == 64
@@ -273,7 +272,10 @@ def test_ranking_of_cms_has_two_panels() -> None:
     pytest.importorskip("mplhep")
     label = plot.Label(style="CMS")
     pulls, impacts = plot.ranking(results.ranking_result(), label=label).axes
-    assert pulls.get_position().x1 <= impacts.get_position().x0 or len(pulls.containers) == 1
+    figure = pulls.figure
+    figure.draw_without_rendering()
+    assert pulls.get_position().x1 <= impacts.get_position().x0
+    assert len(pulls.containers) == 1
     assert len(impacts.containers) == 4
 
 
@@ -286,7 +288,7 @@ def test_errors_of_the_profile_likelihood_replace_those_of_the_covariance() -> N
     segment = axes.collections[-1].get_segments()[1]
     np.testing.assert_allclose(np.diff(segment[:, 0]), 2.0 * np.asarray(fit.errors)[2])
     written = texts(plot.ranking(results.ranking_result(), intervals=minos))
-    assert "mu = 1.3 +0.5 \u22120.3" in written
+    assert "mu = 1.30 +0.50 \u22120.30" in written
     two = dataclasses.replace(minos, sigma=2.0)
     with pytest.raises(nf.ArgumentError, match=r"intervals.*one standard deviation, got 2"):
         plot.pulls(fit, intervals=two)
@@ -295,7 +297,7 @@ def test_errors_of_the_profile_likelihood_replace_those_of_the_covariance() -> N
 def test_intervals_are_drawn_and_written() -> None:
     axes = plot.intervals(results.intervals_result()).axes[0]
     assert names_of_rows(axes) == ["mu", "jet_energy_scale"]
-    assert {"1.3 +0.5 \u22120.3", "0.1 +0.9"} <= {text.get_text() for text in axes.texts}
+    assert {"1.30 +0.50 \u22120.30", "0.1 +0.9"} <= {text.get_text() for text in axes.texts}
 
 
 def test_factors_are_apart_from_pulls() -> None:

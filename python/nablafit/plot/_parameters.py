@@ -342,7 +342,7 @@ def ranking(
             axes.set_zorder(bars.get_zorder() + 1)
             axes.patch.set_visible(False)
             bars.tick_params(axis="x", which="both", bottom=False, top=True)
-        _draw_impacts(bars, top)
+        _draw_impacts(bars, top, n_ticks=3 if side_by_side else 5)
         bars.set_xlabel(impact_label or rf"$\Delta$ {poi_text}", loc="right")
         points = _draw_ranked_pulls(axes, top, errors)
         if not side_by_side:
@@ -355,8 +355,9 @@ def ranking(
             bars.tick_params(axis="y", which="both", length=0)
         if n_pages > 1:
             note_below(axes, f"{first + 1} to {first + len(top)} of {len(one)} parameters")
-        handles: list[Any] = [*_ranking_legend(top), points]
-        below = label_figure(figure, label, reserved=0.22 * ((len(handles) + 1) // 2) + 0.4)
+        after, before = _ranking_legend(top)
+        handles: list[Any] = [*after, points, *before]
+        below = label_figure(figure, label, reserved=0.22 * ((len(handles) + 1) // 2) + 0.3)
         _legend_above(figure, handles, [handle.get_label() for handle in handles], below, best)
     return save_figure(figure, save)
 
@@ -364,7 +365,7 @@ def ranking(
 _BARS = (("up", ORANGE, r"$+1\sigma$"), ("down", BLUE, r"$-1\sigma$"))
 
 
-def _draw_impacts(axes: Axes, top: RankingResult) -> None:
+def _draw_impacts(axes: Axes, top: RankingResult, n_ticks: int) -> None:
     rows = np.arange(len(top))
     reach = 0.0
     for side, colour, _ in _BARS:
@@ -375,7 +376,7 @@ def _draw_impacts(axes: Axes, top: RankingResult) -> None:
         reach = max(reach, *np.abs(prefit), *np.abs(postfit))
     axes.axvline(0.0, color="black", lw=0.8, alpha=0.6)
     axes.set_xlim(-1.1 * reach or -1.0, 1.1 * reach or 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+    axes.xaxis.set_major_locator(MaxNLocator(n_ticks, symmetric=True))
 
 
 def _draw_ranked_pulls(axes: Axes, top: RankingResult, errors: FloatArray) -> ErrorbarContainer:
@@ -404,8 +405,9 @@ def _names_with_values(
     ]
 
 
-def _ranking_legend(top: RankingResult) -> list[Patch]:
-    handles = [Patch(fc=c, alpha=0.75, label=f"post-fit impact, {s}") for _, c, s in _BARS]
-    if np.isfinite(top.prefit_up).any():
-        handles += [Patch(fill=False, ec=c, label=f"pre-fit impact, {s}") for _, c, s in _BARS]
-    return handles
+def _ranking_legend(top: RankingResult) -> tuple[list[Patch], list[Patch]]:
+    """Return what explains bars of impacts after and before the fit."""
+    after = [Patch(fc=c, alpha=0.75, label=f"post-fit impact, {s}") for _, c, s in _BARS]
+    if not np.isfinite(top.prefit_up).any():
+        return after, []
+    return after, [Patch(fill=False, ec=c, label=f"pre-fit impact, {s}") for _, c, s in _BARS]

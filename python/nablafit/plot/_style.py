@@ -297,21 +297,31 @@ def fitting_legend(axes: Axes, handles: Sequence[Artist], texts: Sequence[str]) 
         n_columns -= 1
 
 
-def keep_below(axes: Axes, lines: Sequence[Line2D], top: float) -> None:
-    """Cut curves off at a height, and leave the space above it to labels and legends."""
+def keep_below(axes: Axes, lines: Sequence[Line2D], top: float, *boxes: Artist) -> None:
+    """End the frame of curves at a height, with a strip for the legend and labels above it."""
     left, right = axes.get_xlim()
     bottom = axes.get_ylim()[0]
+    area = Rectangle((left, bottom), right - left, top - bottom, transform=axes.transData)
     for line in lines:
-        corner = (left, bottom)
-        area = Rectangle(corner, right - left, top - bottom, transform=axes.transData)
         line.set_clip_path(area)
-    axes.set_ylim(bottom, bottom + 1.35 * (top - bottom))
+    lay_out(axes)
+    legends = [box for box in boxes if isinstance(box, Legend)]
+    for legend in legends:
+        _keep_apart(axes, legend, [box for box in boxes if box is not legend])
+    strip = 1.03 - min((_extent(axes, box).y0 for box in boxes), default=1.0)
+    axes.set_ylim(bottom, bottom + (top - bottom) / (1.0 - min(strip, 0.6)))
+    axes.axhline(top, color="black", lw=axes.spines["top"].get_linewidth())
+    ticks = [tick for tick in axes.get_yticks() if bottom <= tick <= 1.0001 * top]
+    minor = [tick for tick in axes.get_yticks(minor=True) if tick <= top]
+    axes.set_yticks(ticks)
+    axes.set_yticks(minor, minor=True)
 
 
 def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float = 0.0) -> float:
     """Put the label into a strip at the top, for plots whose names take much of the width.
 
-    Below it `reserved` inches, for a figure of the usual width, are kept free; returns their upper end as a fraction of the figure.
+    Below it `reserved` inches, for a figure of the usual width, are kept free; returns their upper
+    end as a fraction of the figure.
     """
     label = label or Label()
     left, right = _name(figure, label), _text(figure, _outside(label))

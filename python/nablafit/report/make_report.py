@@ -81,7 +81,10 @@ def make_report(
         steps.run("breakdown", lambda: infer.breakdown(model, data, **shared))
         steps.run("scan", lambda: infer.scan(model, data, **shared))
         steps.run("significance", lambda: infer.significance(model, data, n_threads=n_threads))
-        steps.run("limit", lambda: infer.upper_limit(model, data, level=level, n_threads=n_threads))
+        steps.run(
+            "limit",
+            lambda: infer.upper_limit(model, data, level=level, n_curve=12, n_threads=n_threads),
+        )
     steps.run("correlation", lambda: infer.correlation(best, order="cluster"))
     steps.run("prefit", lambda: infer.yields(model, data=data))
     steps.run("postfit", lambda: infer.yields(model, best, data=data))
