@@ -15,6 +15,7 @@ from nablafit.infer.predictions.goodness_of_fit import ChannelDeviance, Goodness
 from nablafit.infer.predictions.yields import ChannelYields, YieldsResult
 from nablafit.infer.profiles.contour import Contour, ContourResult
 from nablafit.infer.profiles.feldman_cousins import FeldmanCousinsResult
+from nablafit.infer.profiles.intervals import IntervalsResult
 from nablafit.infer.profiles.scan import ScanResult
 from nablafit.infer.testing.results import HypotestResult, SignificanceResult
 from nablafit.infer.testing.toy_distribution import ToyDistribution
@@ -123,6 +124,25 @@ def ranking_result(n: int = 6) -> RankingResult:
         prefit_down=-1.1 * size[None] * prefit,
         statuses=dict.fromkeys(("postfit_up", "postfit_down", "prefit_up", "prefit_down"), good),
         fit_status="converged",
+    )
+
+
+def intervals_result() -> IntervalsResult:
+    """Asymmetric errors of `mu`, and one side of another parameter."""
+    return make(
+        IntervalsResult,
+        parameters=("mu", NAMES[0]),
+        values=np.array([1.3, 0.1]),
+        errors=np.array([0.4, 0.8]),
+        lower=np.array([-0.3, np.nan]),
+        upper=np.array([0.5, 0.9]),
+        lower_status=("found", "failed"),
+        upper_status=("found", "found"),
+        sigma=1.0,
+        level=0.683,
+        messages={},
+        new_minimum=None,
+        complete=True,
     )
 
 

@@ -1,5 +1,6 @@
 """What plots contain: numbers, names, labels; independent of pixels."""
 
+import dataclasses
 import inspect
 import re
 import subprocess
@@ -22,12 +23,14 @@ from scipy.stats import chi2, norm
 
 import plot_results as results
 from nablafit import plot
+from nablafit.plot._colours import SAMPLES
 from nablafit.plot._yields import poisson_interval
 
 EVERYTHING: dict[str, Any] = {
     "pulls": lambda **o: plot.pulls(results.fit_result(), **o),
     "many pulls": lambda **o: plot.pulls(results.pulls_result(300), **o),
     "ranking": lambda **o: plot.ranking(results.ranking_result(), **o),
+    "intervals": lambda **o: plot.intervals(results.intervals_result(), **o),
     "breakdown": lambda **o: plot.breakdown(results.breakdown_result(), **o),
     "correlation": lambda **o: plot.correlation(results.correlation_result(), **o),
     "yields": lambda **o: plot.yields(results.yields_result(), channel="SR_high", **o),
@@ -218,6 +221,8 @@ def test_ranking_bars_and_pulls() -> None:
     np.testing.assert_allclose(points(axes)[:, 0], found.pulls[with_pull])
     np.testing.assert_allclose(points(axes)[:, 1], with_pull)
     assert names_of_rows(axes)[1].startswith("b^tag<eff> = 0.1 ± 0.")
+    assert [name.split()[-1] for name in names_of_rows(axes)] == list("12345")
+    assert "mu = 1.3 ± 0.4" in texts(bars.figure)
     assert axes.get_xlim()[0] == -axes.get_xlim()[1]
     assert bars.get_xlim()[0] == -bars.get_xlim()[1]
 
@@ -228,14 +233,79 @@ def test_correlation_matrix_and_its_cut() -> None:
     axes = plot.correlation(found, n_max=20).axes[0]
     matrix = axes.images[0].get_array()
     assert matrix.shape == (20, 20)
-    np.testing.assert_allclose(np.diag(matrix), 1.0)
-    assert len(axes.texts) == 400
+    np.testing.assert_allclose(np.diag(matrix), 100.0)
+    assert len(axes.get_xticklabels()) == 20
+    few = plot.correlation(results.correlation_result(8), order="strength").axes[0]
+    assert len(few.texts) == 64
     fit = results.fit_result()
     assert fit.correlation is not None
     drawn = plot.correlation(fit).axes[0].images[0].get_array()
-    np.testing.assert_allclose(drawn, fit.correlation[:5, :5])
+    np.testing.assert_allclose(drawn, 100.0 * fit.correlation[:5, :5])
     with pytest.raises(nf.ArgumentError, match="no covariance"):
         plot.correlation(results.fit_result(covariance=None))
+
+
+def test_correlations_near_zero_have_no_sign_and_large_matrices_no_names() -> None:
+    tiny = np.array([[1.0, -0.001, -0.3], [-0.001, 1.0, 0.0], [-0.3, 0.0, 1.0]])
+    found = dataclasses.replace(results.correlation_result(3), matrix=tiny)
+    written = [text.get_text() for text in plot.correlation(found).axes[0].texts]
+    assert written == ["100", "0", "\u221230", "0", "100", "0", "\u221230", "0", "100"]
+    pruned = plot.correlation(found, threshold=0.2)
+    assert len(pruned.axes[0].get_yticklabels()) == 2
+    assert "2 of 6 parameters: those with one of at least 20 %" in texts(pruned)
+    large = plot.correlation(results.correlation_result(120), n_max=120).axes[0]
+    assert len(large.get_yticklabels()) == 0
+    assert large.get_xlabel() == "120 parameters"
+
+
+def test_ranking_goes_on_on_the_next_page() -> None:
+    found = results.ranking_result(25)
+    axes = plot.ranking(found, page=2).axes[0]
+    assert [name.split()[-1] for name in names_of_rows(axes)] == list(map(str, range(21, 26)))
+    np.testing.assert_allclose(points(axes)[:, 0], found.pulls[20:])
+    for page in (0, 3):
+        with pytest.raises(nf.ArgumentError, match=f"page.*1 to 2, got {page}"):
+            plot.ranking(found, page=page)
+
+
+def test_ranking_of_cms_has_two_panels() -> None:
+    pytest.importorskip("mplhep")
+    label = plot.Label(style="CMS")
+    pulls, impacts = plot.ranking(results.ranking_result(), label=label).axes
+    figure = pulls.figure
+    figure.draw_without_rendering()
+    assert pulls.get_position().x1 <= impacts.get_position().x0
+    assert len(pulls.containers) == 1
+    assert len(impacts.containers) == 4
+
+
+def test_errors_of_the_profile_likelihood_replace_those_of_the_covariance() -> None:
+    minos = results.intervals_result()
+    fit = results.fit_result()
+    axes, values = plot.pulls(fit, intervals=minos).axes
+    (left, _), (right, _) = values.collections[-1].get_segments()[0]
+    np.testing.assert_allclose([left, right], [1.3 - 0.3, 1.3 + 0.5])
+    segment = axes.collections[-1].get_segments()[1]
+    np.testing.assert_allclose(np.diff(segment[:, 0]), 2.0 * np.asarray(fit.errors)[2])
+    written = texts(plot.ranking(results.ranking_result(), intervals=minos))
+    assert "mu = 1.30 +0.50 \u22120.30" in written
+    two = dataclasses.replace(minos, sigma=2.0)
+    with pytest.raises(nf.ArgumentError, match=r"intervals.*one standard deviation, got 2"):
+        plot.pulls(fit, intervals=two)
+
+
+def test_intervals_are_drawn_and_written() -> None:
+    axes = plot.intervals(results.intervals_result()).axes[0]
+    assert names_of_rows(axes) == ["mu", "jet_energy_scale"]
+    assert {"1.30 +0.50 \u22120.30", "0.1 +0.9"} <= {text.get_text() for text in axes.texts}
+
+
+def test_factors_are_apart_from_pulls() -> None:
+    fit = results.fit_result(prefit_values=np.array([np.nan, 0.0, 0.0, 0.0, 1.0, 0.0]))
+    pulls, factors, _ = plot.pulls(fit).axes
+    assert names_of_rows(factors) == ["lumi & pile-up"]
+    np.testing.assert_allclose(points(factors), [[fit.x[4], 0.0]])
+    assert "lumi & pile-up" not in names_of_rows(pulls)
 
 
 def test_poisson_intervals() -> None:
@@ -271,12 +341,99 @@ def test_stack_band_and_ratio() -> None:
 def test_samples_on_top_and_other() -> None:
     found = results.yields_result(n_samples=12)
     figure = plot.yields(found, channel="SR_high", samples=["sample_0"], n_samples=5)
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = legend_of(figure.axes[0])
     assert legend == ["Data", "Uncertainty", *legend[2:]]
-    assert legend[2] == "sample_11"
+    assert legend[2] == "sample_0"
     assert "Other (8)" in legend
-    with pytest.raises(nf.ArgumentError, match="unknown sample"):
-        plot.yields(found, samples=["signal"])
+    signal = dataclasses.replace(found, signals=("sample_3",))
+    assert legend_of(plot.yields(signal, channel="SR_high").axes[0])[2] == "sample_3"
+    for option in ({"samples": ["signal"]}, {"colours": {"signal": "red"}}):
+        with pytest.raises(nf.ArgumentError, match="unknown sample"):
+            plot.yields(found, **option)
+
+
+def legend_of(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def colours_of(axes: Axes) -> dict[str, Any]:
+    return {patch.get_label(): patch.get_facecolor() for patch in axes.patches if patch.get_fill()}
+
+
+def test_samples_keep_their_colours_and_twenty_differ() -> None:
+    found = results.yields_result(n_samples=20)
+    turned = [
+        dataclasses.replace(channel, by_sample=channel.by_sample[::-1])
+        for channel in found.channels
+    ]
+    after = dataclasses.replace(found, channels=tuple(turned))
+    first, second, summary = (
+        colours_of(plot.yields(result, channel=channel).axes[0])
+        for result, channel in ((found, "SR_high"), (after, "CR_<top>"), (found, None))
+    )
+    assert first == second == summary
+    samples = [first[f"sample_{i}"] for i in range(20)]
+    assert len(set(samples)) == 20
+    chosen = plot.yields(found, channel="SR_high", colours={"sample_4": "#123456"}).axes[0]
+    assert matplotlib.colors.to_hex(colours_of(chosen)["sample_4"]) == "#123456"
+
+
+def test_colours_of_samples_differ_for_all_eyes() -> None:
+    """Distances in OKLab, with protanopia and deuteranopia as Machado et al. simulate them."""
+    rgb = np.array([matplotlib.colors.to_rgb(colour) for colour in SAMPLES])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+              [-0.003882, -0.048116, 1.051998]]  # fmt: skip
+    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+              [-0.011820, 0.042940, 0.968881]]  # fmt: skip
+    to_cones = [[0.4122214708, 0.5363325363, 0.0514459929],
+                [0.2119034982, 0.6806995451, 0.1073969566],
+                [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468],
+              [1.9779984951, -2.4285922050, 0.4505937099],
+              [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    for vision in (np.eye(3), np.array(protan), np.array(deutan)):
+        seen = np.clip(linear @ vision.T, 0.0, 1.0)
+        lab = np.cbrt(seen @ np.transpose(to_cones)) @ np.transpose(to_lab)
+        distances = np.linalg.norm(lab[:, None] - lab, axis=-1)
+        assert np.min(distances[np.triu_indices(20, k=1)]) > 0.06
+
+
+def test_samples_are_overlaid_as_lines() -> None:
+    found = results.yields_result()
+    axes = plot.yields(found, channel="SR_high", overlay={"sample_1": 10.0}).axes[0]
+    (line,) = [patch for patch in axes.patches if "times" in patch.get_label()]
+    np.testing.assert_allclose(line.get_data().values, 10.0 * found["SR_high"].by_sample[1])
+    assert r"sample_1 $\times$ 10" in legend_of(axes)
+    assert "sample_1" in legend_of(axes)
+
+
+def test_range_of_the_ratio_follows_its_content() -> None:
+    channel = results.yields_result()["SR_high"]
+
+    def limits(factors: Any) -> tuple[float, float]:  # noqa: ANN401
+        counts = 1e6 * channel.by_bin
+        changed = dataclasses.replace(
+            channel, by_bin=counts, by_bin_errors=1e-3 * counts, observed=factors * counts
+        )
+        result = dataclasses.replace(results.yields_result(), channels=(changed,))
+        return plot.yields(result).axes[1].get_ylim()
+
+    for factor, expected in ((1.01, (0.95, 1.05)), (1.25, (0.7, 1.3)), (1.8, (0.0, 2.0)),
+                             (2.9, (0.0, 4.0))):  # fmt: skip
+        np.testing.assert_allclose(limits(np.array([factor, *[1.0] * 5])), expected)
+
+
+def test_plots_in_the_width_of_a_column_are_legible() -> None:
+    label = plot.Label(experiment="EXP", status="Draft", energy=13, luminosity=139, width=8.6)
+    for draw in EVERYTHING.values():
+        figure = draw(label=label)
+        assert figure.get_figwidth() == pytest.approx(8.6 / 2.54)
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        assert min(sizes) >= 6.0
+        assert max(sizes) < 10.0
+    with pytest.raises(nf.ArgumentError, match=r"label\.width.*at least 5 cm"):
+        plot.Label(width=0.86)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from ..infer.limits._toys import N_VALUES
 from ..io.patchset import PatchSet
 from .common import (
     COUNT,
+    COUNT_OR_NONE,
     Option,
     echo,
     echo_json,
@@ -62,6 +63,13 @@ _test_options = with_options(
 )
 @click.option("--interpolation", default="log", help='"log" or "linear".')
 @click.option(
+    "--curve",
+    "n_curve",
+    type=COUNT_OR_NONE,
+    default=0,
+    help="Number of values to test after the search too, for a plot of CLs.",
+)
+@click.option(
     "--patchset",
     type=NamedPath(),
     help="Find limits for the signals of this pyhf patch set on WORKSPACE.",
@@ -79,6 +87,7 @@ def limit_command(
     patchset: Path | None,
     signals: tuple[str, ...],
     csv: Path | None,
+    n_curve: int,
     n_toys: int | None,
     seed: int,
     start: int,
@@ -86,8 +95,8 @@ def limit_command(
 ) -> int:
     """Find the upper limit on the parameter of interest of WORKSPACE, observed and expected."""
     if patchset is not None:
-        given = {"values": values, "toys": n_toys, **vars(request.choice), **vars(request.fitting)}
-        _refuse("is not for signal grids", **given)
+        given = {"values": values, "toys": n_toys, "curve": n_curve or None}
+        _refuse("is not for signal grids", **given, **vars(request.choice), **vars(request.fitting))
         common |= {"measurement": request.measurement, "poi": request.poi, "names": signals or None}
         return _grid(request, patchset, common, csv)
     _refuse("needs --patchset", signal=signals, csv=csv)
@@ -95,6 +104,7 @@ def limit_command(
     tested = None if values is None else parse_list(values)
     n_values = N_VALUES if tested is None else len(np.unique(tested))
     common |= {"values": tested, "interpolation": interpolation, **request.held(model)}
+    common["n_curve"] = n_curve
     with _toys(request, n_values + 1, n_toys=n_toys, seed=seed, start=start) as toys:
         result = upper_limit(model, data, **common, **toys)
     request.finish(result)

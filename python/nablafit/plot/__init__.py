@@ -20,7 +20,7 @@ from ._dispatch import plots_of
 from ._distributions import goodness_of_fit, toys
 from ._limits import limit, limit_grid
 from ._matrices import breakdown, correlation
-from ._parameters import pulls, ranking
+from ._parameters import intervals, pulls, ranking
 from ._scans import contour, feldman_cousins, scan
 from ._style import Label, StyledFigure
 from ._yields import yields
@@ -33,6 +33,7 @@ __all__ = [
     "correlation",
     "feldman_cousins",
     "goodness_of_fit",
+    "intervals",
     "limit",
     "limit_grid",
     "plots_of",

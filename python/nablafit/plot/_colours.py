@@ -17,6 +17,15 @@ PETROFF10 = (
 )
 """Sequences of M. Petroff, Accessible Color Sequences for Data Visualization, arXiv:2107.02270."""
 
+SAMPLES = (
+    *PETROFF10,
+    *("#540c3c", "#e4f090", "#0c5478", "#d8cc90", "#601800"),
+    *("#84b4fc", "#783048", "#9cfce4", "#7860a8", "#0c3078"),
+)
+"""Twenty colours: the second half was chosen one by one, each as far as possible from all others
+in OKLab for normal vision, protanopia and deuteranopia (Machado et al., IEEE TVCG 15 (2009) 1291).
+"""
+
 BLUE, ORANGE, RED, PURPLE, GREY, VIOLET = PETROFF6
 
 ONE_SIGMA, TWO_SIGMA = "#607641", "#f5bb54"

@@ -11,7 +11,7 @@ from ..result import FitResult
 from ._distributions import goodness_of_fit, toys
 from ._limits import limit, limit_grid
 from ._matrices import breakdown, correlation
-from ._parameters import pulls, ranking
+from ._parameters import intervals, pulls, ranking
 from ._scans import contour, feldman_cousins, scan
 from ._yields import yields
 
@@ -25,6 +25,7 @@ _PLOTS: dict[str, tuple[PlotFunction, ...]] = {
     "FitResult": (pulls, correlation),
     "GoodnessOfFitResult": (goodness_of_fit,),
     "HypotestResult": (toys,),
+    "IntervalsResult": (intervals,),
     "LimitGridResult": (limit_grid,),
     "LimitResult": (limit,),
     "PullsResult": (pulls,),

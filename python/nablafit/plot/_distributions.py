@@ -67,7 +67,7 @@ def toys(
     if not isinstance(result, ToyDistribution):
         observed = result.q0 if isinstance(result, SignificanceResult) else result.q
     texts = [_hypothesis(member, names) for member in members]
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
         edges = _edges(samples, observed, n_columns)
         heights = _draw_histograms(axes, samples, texts, edges)
@@ -144,7 +144,7 @@ def goodness_of_fit(
         raise located(ArgumentError, message, "result")
     edges = _gof_edges(result, sample, n_columns)
     width = edges[1] - edges[0]
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
         heights = np.zeros(n_columns)
         if len(sample):

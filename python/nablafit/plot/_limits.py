@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.patheffects import withStroke
 from scipy.interpolate import LinearNDInterpolator, PchipInterpolator
 
 from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._colours import GREY, ONE_SIGMA, RED, TWO_SIGMA
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, label_axes, make_room, new_figure
+from ._style import Label, StyledFigure, label_axes, make_room, new_figure, text_size
 from ._text import axis_label, display_names, note_below, plain
 
 if TYPE_CHECKING:
@@ -41,7 +40,9 @@ def limit(
 ) -> StyledFigure:
     """Draw CLs against the parameter of interest, observed and expected with bands.
 
-    Points are tested values; between them, the logarithm of the p-value is interpolated (PCHIP).
+    Points are tested values; between them, the logarithm of the p-value is interpolated (PCHIP). A
+    limit that was searched for has few of them: `nablafit.upper_limit(..., n_curve=20)` tests more,
+    from 0 to beyond the limits.
 
     Parameters
     ----------
@@ -60,14 +61,12 @@ def limit(
     if not len(result.values):
         raise located(ArgumentError, f"no value was tested: {result.message}", "result")
     text = display_names([result.poi], names)[0]
-    with new_figure(figsize or (6.4, 5.4), label) as figure:
+    with new_figure(figsize, (6.4, 5.4), label) as figure:
         axes = figure.subplots()
         axes.set_yscale(y_scale)
         _draw_curves(axes, result)
-        axes.axhline(1.0 - result.level, color=RED, lw=1.2)
-        axes.text(0.99, 1.0 - result.level, f"{100 * result.level:g} % CL", color=RED, ha="right",
-                  va="bottom", fontsize=10, transform=axes.get_yaxis_transform(),
-                  path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+        level = f"{100 * result.level:g} % CL"
+        axes.axhline(1.0 - result.level, color=RED, lw=1.2, label=level)
         axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         criterion = {"CLs": r"$CL_{s}$", "CLs+b": r"$CL_{s+b}$"}
         axes.set_ylabel(y_label or criterion.get(result.criterion, result.criterion))
@@ -92,7 +91,7 @@ def _draw_curves(axes: Axes, result: LimitResult) -> None:
     axes.plot(x, _smooth(result.values, result.cls_observed, x), "-", color="black",
               label=f"observed: {_number(result.observed)}")  # fmt: skip
     if len(result.values) <= _MAX_MARKERS:
-        axes.plot(result.values[shown], result.cls_observed[shown], "o", color="black", ms=4)
+        axes.plot(result.values[shown], result.cls_observed[shown], "o", color="black")
     axes.set_xlim(result.values[0], result.values[-1])
 
 
@@ -120,7 +119,10 @@ def _draw_bands(axes: Axes, x: FloatArray, expected: FloatArray) -> None:
 def _order_legend(axes: Axes, expected: str) -> Legend:
     """Put observed before expected, and give the value of the latter."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    texts = sorted(found, key=lambda text: (not text.startswith("observed"), len(text), text))
+    texts = sorted(
+        found,
+        key=lambda text: (not text.startswith("observed"), not text.startswith("expected"), text),
+    )
     handles = [found[text] for text in texts]
     shown = [expected if text == "expected" else text for text in texts]
     return axes.legend(handles, shown, loc="upper right")
@@ -167,7 +169,7 @@ def limit_grid(
     columns = _axes_of_grid(result, x, y)
     x_values, *rest = columns.values()
     text = display_names([*columns, result.poi], names)
-    with new_figure(figsize or (6.8, 5.6), label) as figure:
+    with new_figure(figsize, (6.8, 5.6), label) as figure:
         axes = figure.subplots()
         axes.set_xlabel(axis_label(text[0] if x_label is None else x_label, unit))
         if not rest:
@@ -206,8 +208,8 @@ def _draw_limits(axes: Axes, x: FloatArray, result: LimitGridResult, label: Labe
     x, observed, expected = x[order], result.observed[order], result.expected[order]
     _draw_bands(axes, x, expected)
     shown = np.isfinite(observed)
-    axes.plot(x[shown], observed[shown], "o-", color="black", ms=4, label="observed")
-    axes.axhline(result.tested, color=RED, lw=1.2)
+    axes.plot(x[shown], observed[shown], "o-", color="black", label="observed")
+    axes.axhline(result.tested, color=RED, lw=1.2, label=f"tested: {result.tested:g}")
     axes.set_xlim(x[0], x[-1])
     boxes = [_order_legend(axes, "expected"), *label_axes(axes, label)]
     tops = np.fmax(np.nan_to_num(observed, posinf=0.0), np.nan_to_num(expected[:, 4], posinf=0.0))
@@ -243,7 +245,15 @@ def _draw_exclusion(
         axes.plot([], [], color=colour, ls=style, lw=2, label=text)
     if show_values:
         for (x, y), value in zip(points, result.observed, strict=True):
-            axes.text(x, y, _number(value), color="#555555", fontsize=6.5, ha="center", va="center")
+            axes.text(
+                x,
+                y,
+                _number(value),
+                color="#555555",
+                fontsize=text_size(axes, 6.5),
+                ha="center",
+                va="center",
+            )
     else:
         axes.plot(*points.T, ".", color=GREY, ms=3)
     legend = _order_legend(axes, "expected")

@@ -18,6 +18,7 @@ PlotT = TypeVar("PlotT", bound=Callable[..., Any])
 Save: TypeAlias = str | Path | Iterable[str | Path]
 
 _OPTIONS = {
+    "intervals": "IntervalsResult, optional\n    Asymmetric errors, for the parameters in it.",
     "names": "mapping, optional\n    Text to show for a name; formulas stand between dollar signs.",
     "label": "Label, optional\n    Experiment, energy, luminosity, style.",
     "x_label": "str, optional\n    Label of the horizontal axis.",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from scipy.interpolate import Akima1DInterpolator
 
 from .._arrays import FloatArray
-from .._results.rounding import pdg_round
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, keep_below, label_axes, new_figure
-from ._text import axis_label, display_names, note_below
+from ._style import LINE_STYLES, Label, StyledFigure, keep_below, label_axes, new_figure, text_size
+from ._text import axis_label, display_names, note_below, quoted
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 
 _HEIGHT = r"$-2\,\Delta\,\ln\,L$"
 _LEVELS = {0.682689: "68.3 % CL", 0.954500: "95.4 % CL"}
-_STYLES = ("-", "--", ":", "-.")
 
 
 @documented
@@ -48,13 +50,14 @@ def scan(
     Parameters
     ----------
     result : ScanResult
-        What to draw: a curve with lines at 1 and 4, or a map with contours of 68.3 % and 95.4 %.
+        What to draw: a smooth curve through all points with lines at 1 and 4, and the best fit with
+        the errors where it crosses 1; or a map with contours of 68.3 % and 95.4 %.
     others : mapping, optional
         More scans of the same parameter, by the text for the legend, e.g. without systematics.
     name : str
         Text of the first scan for the legend.
     y_max : float, optional
-        Largest -2 Δ ln L drawn; by default 9 or, if less, what was reached.
+        Largest -2 Δ ln L drawn; by default 9 or, if less, what all curves reach.
 
     Raises
     ------
@@ -69,16 +72,16 @@ def scan(
         if other.parameters != result.parameters:
             message = f"expected a scan of {result.parameters}, got one of {other.parameters}"
             raise located(ArgumentError, message, key)
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
+        boxes = label_axes(axes, label)
         if len(result.parameters) == 1:
             axes.set_ylabel(y_label or _HEIGHT)
-            _draw_curves(axes, scans, texts[0], y_max)
+            _draw_curves(axes, scans, texts[0], y_max, unit, boxes)
         else:
             axes.set_ylabel(y_label or texts[1])
             _draw_map(axes, result, y_max)
         axes.set_xlabel(axis_label(texts[0] if x_label is None else x_label, unit))
-        label_axes(axes, label)
         if not np.isfinite(result.twice_delta_nll).all():
             n = int(np.sum(~np.isfinite(result.twice_delta_nll)))
             note_below(axes, f"{n} of {len(result)} points without a finite likelihood")
@@ -86,36 +89,70 @@ def scan(
 
 
 def _draw_curves(
-    axes: Axes, scans: Mapping[str, ScanResult], text: str, y_max: float | None
+    axes: Axes,
+    scans: Mapping[str, ScanResult],
+    text: str,
+    y_max: float | None,
+    unit: str,
+    boxes: Sequence[Artist],
 ) -> None:
-    heights = [scan.twice_delta_nll for scan in scans.values()]
-    reached = max(float(np.max(h[np.isfinite(h)])) for h in heights)
-    top = y_max or (min(9.0, reached) or 1.0)
+    knots = {key: _knots(result) for key, result in scans.items()}
+    low, high = (f(scans[next(iter(scans))].values[[0, -1]]) for f in (np.min, np.max))
+    ends = [y[i] for x, y in knots.values() for i in (0, -1) if low < x[i] < high]
+    reached = max(float(np.max(y)) for _, y in knots.values())
+    top = y_max or (min([9.0, reached, *ends]) or 1.0)
     lines: list[Line2D] = []
-    for i, (key, result) in enumerate(scans.items()):
-        value, error = pdg_round(float(result.best[0]), float(result.errors[0]))
-        best = f"{text} = {value}" + (f" ± {error}" if error else "")
-        finite = np.isfinite(result.twice_delta_nll)
+    for i, (key, (x, y)) in enumerate(knots.items()):
+        result = scans[key]
+        best = f"{text} = {quoted(float(result.best[0]), *_errors(result, x, y))} {unit}".rstrip()
+        fine = np.union1d(np.linspace(x[0], x[-1], 401), x)
         lines += axes.plot(
-            result.values[finite],
-            result.twice_delta_nll[finite],
+            fine,
+            _smooth(x, y)(fine) if len(x) > 3 else np.interp(fine, x, y),
             color="black" if i == 0 else PETROFF6[(i - 1) % 6],
-            ls=_STYLES[i % 4],
-            marker="o" if finite.sum() <= 25 else "",
-            ms=3.5,
+            ls=LINE_STYLES[i % 4],
             label=best if key == "_" else f"{key}: {best}",
         )
-    left, right = (float(f(scans[next(iter(scans))].values)) for f in (np.min, np.max))
-    axes.set_xlim(left, right)
+    axes.set_xlim(low, high)
     for level, threshold in (("68.3 %", 1.0), ("95.4 %", 4.0), ("99.7 %", 9.0)):
-        if threshold < top:
+        if threshold < 0.94 * top:
             axes.axhline(threshold, color=GREY, lw=1.0, ls="--", zorder=0)
+            rim = [withStroke(linewidth=2.5, foreground="white")]
             axes.text(0.99, threshold, level, transform=axes.get_yaxis_transform(), ha="right",
-                      va="bottom", fontsize=9, color="#555555")  # fmt: skip
-    lowest = min(float(np.min(h[np.isfinite(h)])) for h in heights)
+                      va="bottom", fontsize=text_size(axes, 9), color="#555555",
+                      path_effects=rim)  # fmt: skip
+    lowest = min(float(np.min(y)) for _, y in knots.values())
     axes.set_ylim(bottom=min(0.0, 1.1 * lowest))
-    keep_below(axes, lines, top)
-    axes.legend(loc="upper right")
+    keep_below(axes, lines, top, axes.legend(loc="upper right"), *boxes)
+
+
+def _knots(result: ScanResult) -> tuple[FloatArray, FloatArray]:
+    """Return the points of a scan that are known, and the best fit where it is inside."""
+    finite = np.isfinite(result.twice_delta_nll)
+    x, y = result.values[finite], result.twice_delta_nll[finite]
+    order = np.argsort(x)
+    x, y = x[order], y[order]
+    best = float(result.best[0])
+    if x[0] < best < x[-1] and best not in x and np.min(y) >= 0.0:
+        place = int(np.searchsorted(x, best))
+        x, y = np.insert(x, place, best), np.insert(y, place, 0.0)
+    return x, y
+
+
+def _smooth(x: FloatArray, y: FloatArray) -> Akima1DInterpolator:
+    """Interpolate smoothly, with little overshooting beside kinks (modified Akima)."""
+    return Akima1DInterpolator(x, y, method="makima")
+
+
+def _errors(result: ScanResult, x: FloatArray, y: FloatArray) -> tuple[float, float]:
+    """Return the distances to where the curve crosses 1, or the symmetric error."""
+    best, error = float(result.best[0]), float(result.errors[0])
+    if len(x) > 3:
+        crossings = np.atleast_1d(_smooth(x, y).solve(1.0, extrapolate=False))
+        below, above = crossings[crossings < best], crossings[crossings > best]
+        if len(below) and len(above):
+            return best - float(below.max()), float(above.min()) - best
+    return error, error
 
 
 def _draw_map(axes: Axes, result: ScanResult, y_max: float | None) -> None:
@@ -126,7 +163,7 @@ def _draw_map(axes: Axes, result: ScanResult, y_max: float | None) -> None:
                             shading="nearest", rasterized=True)  # fmt: skip
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=_HEIGHT)
     bar.ax.yaxis.set_ticks_position("right")
-    for (level, text), style in zip(_LEVELS.items(), _STYLES, strict=False):
+    for (level, text), style in zip(_LEVELS.items(), LINE_STYLES, strict=False):
         threshold = -2.0 * np.log1p(-level)
         if np.nanmin(heights) < threshold < np.nanmax(heights):
             axes.contour(*result.axes, heights, [threshold], colors=RED, linestyles=style)
@@ -163,13 +200,13 @@ def contour(
         Units of the two parameters.
     """
     texts = display_names(result.parameters, names)
-    with new_figure(figsize or (6.4, 5.6), label) as figure:
+    with new_figure(figsize, (6.4, 5.6), label) as figure:
         axes = figure.subplots()
         for i, found in enumerate(result.contours):
             ring = found.points
             closed = np.concatenate([ring, ring[:1]]) if found.closed else ring
             colour, text = PETROFF6[i % 6], f"{100 * found.level:.3g} % CL"
-            axes.plot(closed[:, 0], closed[:, 1], color=colour, ls=_STYLES[i % 4], label=text)
+            axes.plot(closed[:, 0], closed[:, 1], color=colour, ls=LINE_STYLES[i % 4], label=text)
             if ellipses:
                 ellipse = _ellipse(result, found.twice_delta_nll)
                 axes.plot(*ellipse, color=colour, lw=0.8, alpha=0.7)
@@ -209,7 +246,9 @@ def feldman_cousins(
     figsize: tuple[float, float] | None = None,
     save: Save | None = None,
 ) -> StyledFigure:
-    """Draw the observed likelihood ratio and its critical values; accepted ranges are shaded.
+    """Draw the observed likelihood ratio and its critical values, and p-values from the same toys.
+
+    The interval, shaded, is where the straight lines between p-values are above 1 - level.
 
     Parameters
     ----------
@@ -218,30 +257,42 @@ def feldman_cousins(
     """
     text = display_names([result.poi], names)[0]
     level = f"{100 * result.level:.4g} %"
-    with new_figure(figsize or (6.4, 5.2), label) as figure:
-        axes = figure.subplots()
-        for low, high in result.intervals:
-            range_text = f"{level} CL: [{low:.3g}, {high:.3g}]"
-            axes.axvspan(low, high, color=BLUE, alpha=0.2, lw=0, label=range_text)
+    with new_figure(figsize, (6.4, 6.4), label) as figure:
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+        figure.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr,call-arg]
+        ends = ", ".join(f"[{low:.3g}, {high:.3g}]" for low, high in result.intervals) or "none"
+        axes.set_xlim(result.values[0], result.values[-1])
         curve = axes.plot(
-            result.values, result.twice_delta_nll, "o-", color="black", ms=4, label="observed"
+            result.values, result.twice_delta_nll, "o-", color="black", label="observed"
         )
-        axes.errorbar(
+        critical = axes.errorbar(
             result.values,
             result.critical_values,
             yerr=np.nan_to_num(result.critical_value_errors),
-            fmt="s--",
+            fmt="s",
             color=RED,
-            ms=4,
             elinewidth=1.2,
             label=f"critical value ({level}, toys)",
         )
         known = result.critical_values[np.isfinite(result.critical_values)]
-        axes.set_xlim(result.values[0], result.values[-1])
         axes.set_ylim(bottom=0.0)
-        keep_below(axes, curve, 1.8 * float(np.max(known, initial=1.0)))
-        axes.set_xlabel(axis_label(text if x_label is None else x_label, unit))
         axes.set_ylabel(y_label)
-        axes.legend(loc="upper right")
-        label_axes(axes, label)
+        below.errorbar(result.values, result.p_values, yerr=np.nan_to_num(result.p_value_errors),
+                       fmt="o", color="black", elinewidth=1.2)  # fmt: skip
+        fine = np.union1d(np.linspace(*result.values[[0, -1]], 401), result.values)
+        below.plot(fine, np.interp(fine, result.values, result.p_values), color="black", lw=1.0)
+        below.axhline(1.0 - result.level, color=RED, lw=1.2)
+        below.set_yscale("log")
+        below.set_ylim(min(0.2 * (1.0 - result.level), 0.5), 1.6)
+        below.set_ylabel("p-value", loc="center")
+        below.set_xlabel(axis_label(text if x_label is None else x_label, unit))
+        axes.tick_params(labelbottom=False)
+        boxes = label_axes(axes, label)
+        area = Patch(color=BLUE, alpha=0.2, lw=0, label=f"{level} CL: {ends}")
+        legend = axes.legend(handles=[area, *curve, critical], loc="upper right")
+        top = 1.8 * float(np.max(known, initial=1.0))
+        keep_below(axes, curve, top, legend, *boxes)
+        for low, high in result.intervals:
+            axes.fill_between([low, high], 0.0, top, color=BLUE, alpha=0.2, lw=0)
+            below.axvspan(low, high, color=BLUE, alpha=0.2, lw=0)
     return save_figure(figure, save)

@@ -89,7 +89,9 @@ def make_report(
         steps.run("breakdown", lambda: infer.breakdown(model, data, **shared))
         steps.run("scan", lambda: infer.scan(model, data, **profiled))
         steps.run("significance", lambda: infer.significance(model, data, **tested))
-        steps.run("limit", lambda: infer.upper_limit(model, data, level=level, **tested))
+        steps.run(
+            "limit", lambda: infer.upper_limit(model, data, level=level, n_curve=12, **tested)
+        )
     steps.run("correlation", lambda: infer.correlation(best, order="cluster"))
     steps.run("prefit", lambda: infer.yields(model, data=data))
     steps.run("postfit", lambda: infer.yields(model, best, data=data))

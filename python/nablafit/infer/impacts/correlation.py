@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,18 +141,50 @@ def correlation(
     wanted = select(names, parameters, "parameters")
     chosen = [i for i in wanted if determined[i] and i not in omitted]
     matrix = _matrix(result.covariance, chosen)
-    strength = np.max(np.abs(matrix - np.eye(len(matrix))), axis=1, initial=0.0)
-    kept = np.flatnonzero(strength >= threshold)
-    labels = tuple(names[chosen[i]] for i in kept)
-    arranged = _arranged(labels, matrix[np.ix_(kept, kept)], order)
-    positions = kept[arranged]
-    return CorrelationResult(
-        parameters=tuple(names[chosen[i]] for i in positions),
-        matrix=matrix[np.ix_(positions, positions)],
+    return rearranged(
+        CorrelationResult(
+            parameters=tuple(names[i] for i in chosen),
+            matrix=matrix,
+            threshold=0.0,
+            order="model",
+            n_pruned=0,
+            fit_status=result.status,
+        ),
         threshold=threshold,
         order=order,
-        n_pruned=len(chosen) - len(kept),
-        fit_status=result.status,
+    )
+
+
+def rearranged(
+    result: CorrelationResult,
+    *,
+    parameters: Patterns | None = None,
+    n_max: int | None = None,
+    threshold: float = 0.0,
+    order: str | None = None,
+) -> CorrelationResult:
+    """Return the part of a matrix that matters, in an order; arguments as in `correlation`.
+
+    Of what is left, `n_max` parameters with the largest correlations are kept. By default the order
+    stays as it is.
+    """
+    chosen = np.array(select(result.parameters, parameters, "parameters"), dtype=np.intp)
+    block = result.matrix[np.ix_(chosen, chosen)]
+    strength = np.max(np.abs(np.nan_to_num(block - np.eye(len(block)))), axis=1, initial=0.0)
+    kept = np.flatnonzero(strength >= threshold)
+    if n_max is not None:
+        kept = np.sort(kept[np.argsort(-strength[kept], kind="stable")[:n_max]])
+    positions = chosen[kept]
+    labels = [result.parameters[i] for i in positions]
+    matrix = result.matrix[np.ix_(positions, positions)]
+    arranged = _arranged(labels, matrix, order or "model")
+    return replace(
+        result,
+        parameters=tuple(labels[i] for i in arranged),
+        matrix=matrix[np.ix_(arranged, arranged)],
+        threshold=max(threshold, result.threshold),
+        order=order or result.order,
+        n_pruned=result.n_pruned + len(chosen) - len(kept),
     )
 
 

@@ -228,7 +228,11 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
 
     def first(self, n: int) -> RankingResult:
         """Return the `n` parameters with the largest impacts."""
-        return self._take(np.arange(min(n, len(self.parameters))))
+        return self.slice(0, n)
+
+    def slice(self, start: int, stop: int) -> RankingResult:
+        """Return the parameters of these places, counted from 0; `stop` is the first left out."""
+        return self._take(np.arange(len(self.parameters))[start:stop])
 
     def _take(self, positions: NDArray[np.intp]) -> RankingResult:
         vectors = ("values", "errors", "prefit_values", "prefit_errors")

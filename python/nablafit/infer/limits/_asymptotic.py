@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -117,9 +118,13 @@ def _scale(hypothesis: Hypothesis, asimov: Profile, x: FloatArray, fits: Fits) -
 
 
 def limit_from(
-    ready: Preparation, criterion: Criterion, grid: FloatArray | None, interpolation: str
+    ready: Preparation,
+    criterion: Criterion,
+    grid: FloatArray | None,
+    interpolation: str,
+    n_curve: int = 0,
 ) -> LimitResult:
-    """Search, or fit the grid, and report."""
+    """Search, or fit the grid, and report; after a search, test `n_curve` more values for plots."""
     search = ready.search
     method = "root finding" if grid is None else interpolation
     if search is None:
@@ -129,6 +134,11 @@ def limit_from(
     else:
         if grid is None:
             limits = search.solve()
+            if n_curve:
+                free = search.observed.free, search.asimov.free
+                _fill(search, criterion, [limit for limit, _ in limits], n_curve)
+                if search.observed.free is not free[0] or search.asimov.free is not free[1]:
+                    limits = search.solve()
         else:
             search.evaluate(grid.tolist())
         table = table_of(search, criterion)
@@ -146,6 +156,26 @@ def limit_from(
         poi_hat=_estimate(ready),
         failure=ready.failure,
     )
+
+
+def _fill(search: LimitSearch, criterion: Criterion, limits: Sequence[float], n: int) -> None:
+    """Test `n` equidistant values up to the limits, and more until the curves have fallen."""
+    finite = [limit for limit in limits if math.isfinite(limit) and limit > 0.0]
+    if not finite:
+        return
+    top = 1.05 * max(finite)
+    search.evaluate((top * np.arange(1, n + 1) / n).tolist())
+    for _ in range(_MOST_EXTENSIONS):
+        observed, median = table_of(search, criterion).p[-1][[0, 3]]
+        if not max(observed, median) > _FALLEN * (1.0 - criterion.level):
+            break
+        top *= 1.2
+        search.evaluate([top])
+
+
+# A curve has fallen enough where the criterion is this part of its value at the limit.
+_FALLEN = 0.35
+_MOST_EXTENSIONS = 8
 
 
 def _estimate(ready: Preparation) -> float:

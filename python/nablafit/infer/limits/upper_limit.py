@@ -38,6 +38,7 @@ def upper_limit(
     calculator: str = "asymptotic",
     interpolation: str = "log",
     tolerance: float = 1e-8,
+    n_curve: int = 0,
     bounds: Bounds | None = None,
     fixed: Fixed | None = None,
     starts: int | None = None,
@@ -70,6 +71,10 @@ def upper_limit(
         Between `values`: linear in the logarithm of the p-value, or in itself as in pyhf.
     tolerance : float
         Accepted relative error of the search.
+    n_curve : int
+        Number of values to test after the search too, from 0 to beyond all limits, until the
+        observed and the median expected CLs have fallen below 0.35 (1 - level): points for plots.
+        The limits are the same. Not with `values` or toys, which have points of their own.
     n_toys, seed, start, n_threads, progress
         As in `hypotest`, for each value; all values share the toys without signal.
 
@@ -87,6 +92,9 @@ def upper_limit(
     check_choices(statistic, criterion, level, tolerance)
     check_choice("calculator", calculator, CALCULATORS)
     check_choice("interpolation", interpolation, ("log", "linear"))
+    if n_curve < 0 or (n_curve and (values is not None or calculator != "asymptotic")):
+        message = f"expected 0, or more for an asymptotic search without `values`, got {n_curve}"
+        raise located(ArgumentError, message, "n_curve")
     hypothesis = make_hypothesis(
         model, 1.0, poi=poi, statistic=statistic, bounds=bounds, fixed=fixed
     )
@@ -97,7 +105,7 @@ def upper_limit(
 
         def work() -> LimitResult:
             ready = prepare(hypothesis, data, rule, fits, tolerance=tolerance)
-            return limit_from(ready, rule, grid, interpolation)
+            return limit_from(ready, rule, grid, interpolation, n_curve)
 
         return until_settled(fits, work)
     plan = ToyPlan(n_toys, seed, start, starts, n_threads, progress)

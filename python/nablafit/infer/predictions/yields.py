@@ -21,6 +21,7 @@ from ..._results.tables import dataframe, histogram
 from ..._results.text import Page
 from ...data import check_data
 from ...errors import ArgumentError, located
+from ...surgery import parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -355,6 +356,8 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
     bin_covariance: FloatArray | None = None
     """Covariance of the expected events of all bins, shape (n_bins, n_bins), bins channel by
     channel; None if not asked for."""
+    signals: tuple[str, ...] = ()
+    """Samples that a parameter of interest scales, unless all are; plots draw them on top."""
 
     def __getitem__(self, channel: str) -> ChannelYields:
         for found in self.channels:
@@ -535,7 +538,19 @@ def yields(
         total=float(estimates.total[0][0]),
         total_error=float(estimates.total[1][0]),
         bin_covariance=_bin_covariance(bins, point) if bin_covariance else None,
+        signals=_signals(model),
     )
+
+
+def _signals(model: Model) -> tuple[str, ...]:
+    pois = set(model.parameters_of_interest)
+    samples = [sample for channel in model.spec.channels for sample in channel.samples]
+    scaled = {
+        sample.name: True
+        for sample in samples
+        if any(pois.intersection(parameters_of(modifier)) for modifier in sample.modifiers)
+    }
+    return tuple(scaled) if len(scaled) < len({sample.name for sample in samples}) else ()
 
 
 # --- where ---------------------------------------------------------------------------------------
