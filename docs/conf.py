@@ -1,4 +1,4 @@
-"""Sphinx's configuration: `python -m sphinx -W --keep-going docs build/site`, with the extra `docs`.
+"""Sphinx: `python -m sphinx -W --keep-going docs build/site`, with the extra `docs`.
 
 Everything that is drawn or computed is made by the build: the tutorial is executed, the gallery
 drawn, and the pages of the C++ library are added where doxygen is installed.
@@ -19,7 +19,7 @@ GENERATED = HERE / "gallery" / "generated"
 project = "nablafit"
 author = "nablafit authors"
 version = release = version_of("nablafit")
-copyright = author  # noqa: A001: the name that Sphinx asks for
+copyright = author  # noqa: A001
 
 extensions = [
     "myst_nb",
@@ -41,6 +41,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"
+nb_execution_in_temp = True
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
@@ -88,7 +89,7 @@ def fetch_and_link(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"()`([\w./-]+\.md)`(?!\])", link, text)
 
 
-def draw_gallery(app: Sphinx) -> None:
+def draw_gallery(_app: Sphinx) -> None:
     """Draw all plots, and write the page that gallery/index.md includes."""
     GENERATED.mkdir(exist_ok=True)
     draw = runpy.run_path(str(HERE / "gallery" / "make_gallery.py"))["draw"]
