@@ -52,9 +52,15 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 # Types in docstrings are sentences ("array of shape (n,)"), and what is not of this package would
-# need its inventory from the network: only dead references into this package are reported.
+# need its inventory from the network: only dead references to what is public are reported, and a
+# word that several types have as a member is not a reference.
+default_role = "py:obj"
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!nablafit\.).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!nablafit\.).*"),
+    (r"py:.*", r"nablafit\.(batch|io\.\w+)\..*"),
+]
+suppress_warnings = ["ref.python"]
 
 # External links are looked at by `sphinx -b linkcheck`, which needs the network.
 linkcheck_retries = 2
@@ -87,6 +93,27 @@ def fetch_and_link(app: Sphinx, page: str, source: list[str]) -> None:
 
     text = re.sub(r"\[([^][]*)\]\(([\w./-]+\.md)\)", link, text)
     source[0] = re.sub(r"()`([\w./-]+\.md)`(?!\])", link, text)
+
+
+def as_it_reads(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Docstrings are plain text with code in backticks: the rest of reStructuredText is escaped."""
+
+    def escaped(line: str) -> str:
+        if line.lstrip().startswith((">>>", "...")):
+            return line
+        bullet = re.match(r"\s*(\* )?", line)[0]
+        return bullet + re.sub(r"([|*])", r"\\\1", line[len(bullet) :])
+
+    parts = re.split(r"(``[^`]+``|`[^`]+`)", "\n".join(lines))
+    for i in range(0, len(parts), 2):
+        glue = "\\ " if i and re.match(r"[\w^(]", parts[i]) else ""
+        parts[i] = glue + "\n".join(map(escaped, parts[i].split("\n")))
+    for i in range(1, len(parts), 2):
+        if not re.fullmatch(r"`[\w.]+`", parts[i]):
+            parts[i] = "``" + " ".join(parts[i].strip("`").split()) + "``"
+    lines[:] = "".join(parts).split("\n")
 
 
 def draw_gallery(_app: Sphinx) -> None:
@@ -122,4 +149,5 @@ def setup(app: Sphinx) -> None:
     """Add what this file does to Sphinx's own steps."""
     app.connect("builder-inited", draw_gallery)
     app.connect("source-read", fetch_and_link)
+    app.connect("autodoc-process-docstring", as_it_reads, priority=100)
     app.connect("build-finished", add_cpp_pages)
