@@ -26,6 +26,8 @@ BLOCK = re.compile(r"^```(python|sh|\{code-cell\})\n(.*?)^```$", re.MULTILINE | 
 NEEDS = {
     "building.md": ("hist", "pandas"),
     "howto/limit.md": ("matplotlib", "mplhep"),
+    "migration/cabinetry.md": ("cabinetry",),
+    "migration/pyhf.md": ("pyhf",),
     "howto/ranking.md": ("matplotlib", "mplhep"),
     "tutorial/first_hour.md": ("matplotlib", "mplhep", "jinja2"),
 }
@@ -75,7 +77,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::nablafit.ModelWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::nablafit.ModelWarning")
 @pytest.mark.parametrize("name", PAGES_WITH_CODE)
 def test_code_blocks_run_in_their_order(name: str) -> None:
     run_blocks(name)
