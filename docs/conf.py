@@ -5,9 +5,9 @@ drawn, and the pages of the C++ library are added where doxygen is installed.
 """
 
 import re
-import runpy
 import shutil
 import subprocess
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
@@ -119,13 +119,13 @@ def as_it_reads(
 def draw_gallery(_app: Sphinx) -> None:
     """Draw all plots, and write the page that gallery/index.md includes."""
     GENERATED.mkdir(exist_ok=True)
-    draw = runpy.run_path(str(HERE / "gallery" / "make_gallery.py"))["draw"]
+    sys.path.insert(0, str(HERE / "gallery"))
+    from make_gallery import draw
+
     parts = []
     for title, file, code, caption in draw(GENERATED):
-        parts.append(
-            f"## {title}\n\n:::{{figure}} generated/{file}\n:alt: {title}\n\n{caption}\n:::\n\n"
-            f"```python\n{code.strip()}\n```\n"
-        )
+        figure = f":::{{figure}} /gallery/generated/{file}\n:alt: {title}\n\n{caption}\n:::"
+        parts.append(f"## {title}\n\n{figure}\n\n```python\n{code.strip()}\n```\n")
     (GENERATED / "plots.md").write_text("\n".join(parts), encoding="utf-8")
 
 
