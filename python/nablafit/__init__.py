@@ -117,12 +117,24 @@ __all__ = [
 
 
 def cmake_dir() -> Path:
-    """Return the directory with nablafitConfig.cmake, for `find_package(nablafit)` in C++."""
+    """Return the directory with nablafitConfig.cmake, for `find_package(nablafit)` in C++.
+
+    Examples
+    --------
+    >>> nf.cmake_dir().name
+    'nablafit'
+    """
     return Path(_core.__file__).parent / "lib" / "cmake" / "nablafit"
 
 
 def pkgconfig_dir() -> Path:
-    """Return the directory with nablafit-core.pc and nablafit-io.pc, for PKG_CONFIG_PATH."""
+    """Return the directory with nablafit-core.pc and nablafit-io.pc, for PKG_CONFIG_PATH.
+
+    Examples
+    --------
+    >>> nf.pkgconfig_dir().name
+    'pkgconfig'
+    """
     return Path(_core.__file__).parent / "lib" / "pkgconfig"
 
 

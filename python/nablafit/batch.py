@@ -229,6 +229,14 @@ class FitManyResult(Archive, format=FORMAT):
 
     `result["mu"]` is the array of the fitted values of one parameter. Numbers of fits that could
     not be done are NaN: select with `valid`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> fits = nf.fit_many(model, nf.toys(model, {"mu": 1.0}, n=100, seed=1))
+    >>> fits.x.shape, bool(fits.valid.all())
+    ((100, 3), True)
     """
 
     parameters: tuple[str, ...]
@@ -487,6 +495,16 @@ def fit_many(
     Interrupted
         At Ctrl-C, after the fits under way: a KeyboardInterrupt whose `result` has the fits that
         were done, with `complete` False.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> toys = nf.toys(model, {"mu": 1.0}, n=100, seed=1)
+    >>> fits = nf.fit_many(model, toys)
+    >>> mu = model.index("mu")
+    >>> print(f"spread {fits.x[:, mu].std():.2f}, errors {fits.errors[:, mu].mean():.2f}")
+    spread 0.57, errors 0.56
     """
     options = FitOptions(tolerance=tolerance, max_calls=max_calls)
     names = model.parameters if parameters is None else tuple(parameters)

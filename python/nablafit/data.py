@@ -42,6 +42,13 @@ class Data:
         Observed events per bin, channel by channel as in `model.channels`; not necessarily integer.
     global_observables : array_like, shape (n_constrained,)
         Observed values of the constraint terms, as in `model.constrained_parameters`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> data.counts, data.digest[:7]
+    (array([57., 61.]), 'sha256:')
     """
 
     counts: FloatArray

@@ -49,15 +49,39 @@ class _Warning(UserWarning):
 
 
 class ModelWarning(_Warning):
-    """A model is well defined but does something that a physicist should know."""
+    """A model is well defined but does something that a physicist should know.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", nf.ModelWarning)  # once they were read
+    """
 
 
 class FitWarning(_Warning):
-    """A fit is valid, but a physicist should look at it."""
+    """A fit is valid, but a physicist should look at it.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("error", nf.FitWarning)  # a script that shall stop then
+    """
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a long call; `result` is what was done until then."""
+    """Ctrl-C during a long call; `result` is what was done until then.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> try:
+    ...     limit = nf.upper_limit(model, data, calculator="toys", values=[0.5, 1.5], n_toys=100)
+    ... except nf.Interrupted as stopped:
+    ...     limit = stopped.result  # with the toys until then
+    >>> len(limit.toys[0])
+    100
+    """
 
     def __init__(self, message: str, result: PartialResult) -> None:
         super().__init__(message)

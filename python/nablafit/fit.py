@@ -103,6 +103,17 @@ def fit(
         At Ctrl-C, within a second: a KeyboardInterrupt whose `result` is a FitResult at the best
         point so far, with the status "interrupted": not valid, without errors, but a start for
         another fit. During the search from `starts` it has the minima found until then.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> print(f"mu = {result.values['mu']:.2f} +- {result.errors['mu']:.2f}")
+    mu = 0.66 +- 0.56
+    >>> held = nf.fit(model, data, fixed={"mu": 0.0})
+    >>> print(f"{held.twice_nll - result.twice_nll:.3f}")
+    1.488
     """
     options = FitOptions(
         minimizer=minimizer,

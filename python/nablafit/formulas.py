@@ -5,9 +5,9 @@ differentiates it exactly, twice: `+ - * / ^ **`, parentheses, numbers, names, a
 sqrt abs sin cos tan pow min max`.
 
 >>> from nablafit import formulas
->>> formulas.factor("kappa", "kappa_t * kappa_W", ["kappa_t", "kappa_W"])
->>> formulas.bin_factor("eft", "1 + c*a + c**2*b", ["c"], a=[0.1, 0.3], b=[0.02, 0.2])
->>> formulas.bin_integral("falling", "k * exp(-k*x)", ["k"], edges=[0.0, 1.0, 3.0])
+>>> coupling = formulas.factor("kappa", "kappa_t * kappa_W", ["kappa_t", "kappa_W"])
+>>> eft = formulas.bin_factor("eft", "1 + c*a + c**2*b", ["c"], a=[0.1, 0.3], b=[0.02, 0.2])
+>>> falling = formulas.bin_integral("falling", "k * exp(-k*x)", ["k"], edges=[0.0, 1.0, 3.0])
 
 Each is a modifier: add it to the `modifiers` of a `Sample`, and its parameters to the `ModelSpec`.
 A sample with nominal yields 1 has the product of its factors as its yields.
@@ -51,6 +51,12 @@ def factor(name: str, expression: str, parameters: Iterable[str]) -> FormulaFact
     ------
     SpecError
         If the expression cannot be parsed or names something else; the message has the column.
+
+    Examples
+    --------
+    >>> factor = nf.formulas.factor("kappa", "kappa_t * kappa_W", ["kappa_t", "kappa_W"])
+    >>> factor.name, list(factor.parameters)
+    ('kappa', ['kappa_t', 'kappa_W'])
     """
     return _formula(name, expression, parameters, {})
 
@@ -83,6 +89,12 @@ def bin_factor(
         If edges do not ascend or `values` redefine what `edges` define.
     SpecError
         If the expression cannot be parsed or names something else; the message has the column.
+
+    Examples
+    --------
+    >>> factor = nf.formulas.bin_factor("eft", "1 + c*a", ["c"], a=[0.1, 0.3])
+    >>> factor.name, list(factor.parameters)
+    ('eft', ['c'])
     """
     variables = {key: frozen_vector(value, key) for key, value in values.items()}
     if edges is not None:
@@ -125,6 +137,12 @@ def bin_integral(
         If edges do not ascend, or `n_nodes` is not from 1 to 100.
     SpecError
         If the expression cannot be parsed or names something else; the message has the column.
+
+    Examples
+    --------
+    >>> factor = nf.formulas.bin_integral("falling", "k * exp(-k*x)", ["k"], edges=[0.0, 1.0, 3.0])
+    >>> factor.name, list(factor.parameters)
+    ('falling', ['k'])
     """
     if not 1 <= n_nodes <= 100:
         message = f"found {n_nodes}, expected a number from 1 to 100"

@@ -26,7 +26,16 @@ InputValues: TypeAlias = "ArrayLike | Mapping[Address, ArrayLike]"
 
 @dataclass(frozen=True, eq=False)
 class InputGradient:
-    """Derivatives of a number with respect to what a likelihood is made of."""
+    """Derivatives of a number with respect to what a likelihood is made of.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> gradient = model.likelihood(data).input_gradient(model.initial)
+    >>> gradient.inputs.shape, gradient.counts.shape
+    ((6,), (2,))
+    """
 
     inputs: FloatArray
     """Shape (n_inputs,), in the order of `model.inputs`."""
@@ -58,6 +67,15 @@ class InputLayout:
     ----------
     core : _core.Model
         The compiled model; use `Model.inputs`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> model.inputs[("singlechannel", "signal", "nominal")]
+    slice(0, 2, None)
+    >>> model.inputs.values[:2]
+    array([12., 11.])
     """
 
     __slots__ = ("__dict__", "_core", "_slices")

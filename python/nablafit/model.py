@@ -216,6 +216,17 @@ class Likelihood(_core.Likelihood):
 
     An object may be used from any number of threads at once. Each running call borrows an evaluator
     with its own scratch memory; the GIL is released while it works.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> likelihood = model.likelihood(data)
+    >>> print(f"{likelihood(model.initial):.4f}")
+    0.2393
+    >>> value, gradient = likelihood.value_and_gradient(model.initial)
+    >>> print(gradient.round(3))
+    [1.317 4.032 1.651]
     """
 
     errordef = 0.5
@@ -373,6 +384,15 @@ class Model:
     Parameter vectors follow `parameters`; bins run channel by channel as in `channels`. Wherever a
     method takes a parameter vector, a mapping of names to values does too: the parameters that it
     leaves out keep their initial value.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> model.parameters
+    ('mu', 'uncorr_bkguncrt[0]', 'uncorr_bkguncrt[1]')
+    >>> model.expected(model.point({"mu": 0.0}))
+    array([50., 52.])
     """
 
     __slots__ = (

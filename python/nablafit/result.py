@@ -141,6 +141,15 @@ class FitResult(Tabular):
     and the errors of the others are those with it held; one at a bound without such a push has an
     error like any other. The native minimiser gives infinite errors to what the data do not
     determine. `docs/inference.md` says why.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> mu = result["mu"]
+    >>> print(f"{mu.value:.2f} +- {mu.error:.2f}, {result.status}")
+    0.66 +- 0.56, converged
     """
 
     parameters: tuple[str, ...]

@@ -4,6 +4,14 @@ All are immutable, compare by value, pickle, and have `replace(**changes)`. Sequ
 vectors of numbers read-only float64 arrays. Yields, counts and uncertainties are in events; factors
 and nuisance parameters are dimensionless. `validate(spec)` raises `SpecError` at the first
 contradiction.
+
+>>> import nablafit as nf
+>>> from nablafit import spec
+>>> sample = spec.Sample("signal", [3.0, 5.0], [spec.NormFactor("mu", "mu")])
+>>> mu = spec.Parameter("mu", 1.0, 0.0, 10.0)
+>>> model = nf.Model(spec.ModelSpec("model", [spec.Channel("SR", [sample])], [mu], ["mu"]))
+>>> model.expected([2.0])
+array([ 6., 10.])
 """
 
 from __future__ import annotations

@@ -2,6 +2,11 @@
 
 Names may be patterns with `*` and `?` where a function allows them. A name that matches nothing is
 an error. Observations follow with `matching`, or with the function of the same purpose.
+
+>>> import nablafit as nf
+>>> spec = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7]).spec
+>>> nf.Model(nf.surgery.fix(spec, ["uncorr_*"])).fixed
+(False, True, True)
 """
 
 from __future__ import annotations
@@ -99,13 +104,27 @@ def _parameter_names(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def select_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
-    """Return the model of the listed channels (patterns allowed), without unused parameters."""
+    """Return the model of the listed channels (patterns allowed), without unused parameters.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> nf.Model(nf.surgery.select_channels(spec, ["CR_*"])).channels
+    ('CR_ttbar', 'CR_wjets')
+    """
     chosen = _chosen(channels, (channel.name for channel in spec.channels), "channel")
     return with_channels(spec, [c for c in spec.channels if c.name in chosen])
 
 
 def mask_channels(spec: ModelSpec, channels: Names) -> ModelSpec:
-    """Return the model without the listed channels (patterns allowed)."""
+    """Return the model without the listed channels (patterns allowed).
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> nf.Model(nf.surgery.mask_channels(spec, ["SR_*", "VR"])).channels
+    ('CR_ttbar', 'CR_wjets')
+    """
     return prune(spec, channels=channels)
 
 
@@ -138,6 +157,12 @@ def prune(
     SpecError
         If the width of a staterror without the samples that go is not known, as in workspaces
         that keep only that of the sum (RooWorkspace, HS3 of ROOT).
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> "VR" in nf.Model(nf.surgery.prune(spec, channels=["VR"])).channels
+    False
     """
     known_samples = [sample.name for channel in spec.channels for sample in channel.samples]
     found = modifiers_of(spec)
@@ -199,6 +224,14 @@ def matching(
     ------
     SpecError
         If such counts differ from the old tau.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> controls = nf.surgery.select_channels(workspace.spec(), ["CR_*"])
+    >>> observations = nf.surgery.matching(workspace.observations, controls)
+    >>> [counts.channel for counts in observations.channels]
+    ['CR_ttbar', 'CR_wjets']
     """
     channels = {channel.name for channel in spec.channels}
     taus = _taus(spec)
@@ -255,6 +288,13 @@ def rename(
         If an old name does not exist.
     SpecError
         If a new name exists already.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> model = nf.Model(nf.surgery.rename(spec, modifiers={"jet_energy_scale": "JES"}))
+    >>> "JES" in model.parameters
+    True
     """
     found = modifiers_of(spec)
     new_channels = _checked(channels, (c.name for c in spec.channels), "channel")
@@ -347,7 +387,15 @@ def rename_observations(
     modifiers: Mapping[str, str] | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Observations:
-    """Rename channels and parameters in observations as `rename` does; others are ignored."""
+    """Rename channels and parameters in observations as `rename` does; others are ignored.
+
+    Examples
+    --------
+    >>> observed = nf.Workspace.load("workspace.json").observations
+    >>> renamed = nf.surgery.rename_observations(observed, channels={"VR": "validation"})
+    >>> [counts.channel for counts in renamed.channels][-1]
+    'validation'
+    """
     names = (observed.parameter for observed in observations.global_observables)
     channels = channels or {}
     parameters = {**_following(names, modifiers or {}), **(parameters or {})}
@@ -384,6 +432,15 @@ def combine(specs: Sequence[ModelSpec], *, name: str | None = None) -> ModelSpec
     SpecError
         If channels share a name, parameters of the same name differ, or shapesys modifiers of
         several models have the same numbered bins; lists all conflicts.
+
+    Examples
+    --------
+    >>> first = nf.build.uncorrelated_background([12], [50], [3]).spec
+    >>> second = nf.surgery.rename(
+    ...     first, channels={"singlechannel": "other"}, modifiers={"uncorr_bkguncrt": "bkg_other"}
+    ... )
+    >>> nf.Model(nf.surgery.combine([first, second])).parameters
+    ('mu', 'uncorr_bkguncrt[0]', 'bkg_other[0]')
     """
     if not specs:
         raise located(ArgumentError, "expected at least one model", "specs")
@@ -495,6 +552,16 @@ def combine_observations(
     ------
     SpecError
         If a parameter is observed with different values.
+
+    Examples
+    --------
+    >>> first = nf.build.uncorrelated_background([12], [50], [3]).spec
+    >>> second = nf.surgery.rename(
+    ...     first, channels={"singlechannel": "other"}, modifiers={"uncorr_bkguncrt": "bkg_other"}
+    ... )
+    >>> parts = [nf.surgery.asimov(first), nf.surgery.asimov(second)]
+    >>> [counts.channel for counts in nf.surgery.combine_observations(parts).channels]
+    ['singlechannel', 'other']
     """
     if not observations:
         raise located(ArgumentError, "expected at least one data set", "observations")
@@ -536,7 +603,15 @@ def _changed(spec: ModelSpec, changes: Mapping[str, Mapping[str, Any]]) -> Model
 
 
 def fix(spec: ModelSpec, parameters: Names | Mapping[str, float]) -> ModelSpec:
-    """Hold parameters constant: names (patterns allowed) at their start, or a mapping of values."""
+    """Hold parameters constant: names (patterns allowed) at their start, or a mapping of values.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> model = nf.Model(nf.surgery.fix(spec, ["jet_*"]))
+    >>> [name for name, held in zip(model.parameters, model.fixed, strict=True) if held][:2]
+    ['jet_energy_resolution', 'jet_energy_scale']
+    """
     names = _chosen(tuple(parameters), _parameter_names(spec), "parameter")
     values = parameters if isinstance(parameters, Mapping) else {}
     changes: dict[str, dict[str, Any]] = {name: {"fixed": True} for name in names}
@@ -546,19 +621,44 @@ def fix(spec: ModelSpec, parameters: Names | Mapping[str, float]) -> ModelSpec:
 
 
 def release(spec: ModelSpec, parameters: Names) -> ModelSpec:
-    """Let parameters float (patterns allowed)."""
+    """Let parameters float (patterns allowed).
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> held = nf.surgery.fix(spec, {"mu_signal": 0.0})
+    >>> model = nf.Model(nf.surgery.release(held, ["mu_signal"]))
+    >>> model.fixed[model.index("mu_signal")]
+    False
+    """
     names = _chosen(parameters, _parameter_names(spec), "parameter")
     return _changed(spec, {name: {"fixed": False} for name in names})
 
 
 def set_initial(spec: ModelSpec, values: Mapping[str, float]) -> ModelSpec:
-    """Change initial values."""
+    """Change initial values.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> model = nf.Model(nf.surgery.set_initial(spec, {"mu_signal": 0.0}))
+    >>> float(model.initial[model.index("mu_signal")])
+    0.0
+    """
     _chosen(tuple(values), _parameter_names(spec), "parameter")
     return _changed(spec, {name: {"initial": float(value)} for name, value in values.items()})
 
 
 def set_ranges(spec: ModelSpec, ranges: Mapping[str, tuple[float, float]]) -> ModelSpec:
-    """Change ranges; initial values that would be outside move to the nearest end."""
+    """Change ranges; initial values that would be outside move to the nearest end.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> model = nf.Model(nf.surgery.set_ranges(spec, {"mu_signal": (0.0, 5.0)}))
+    >>> model.bounds[model.index("mu_signal")]
+    (0.0, 5.0)
+    """
     _chosen(tuple(ranges), _parameter_names(spec), "parameter")
     starts = {parameter.name: parameter.initial for parameter in spec.parameters}
     changes = {
@@ -575,7 +675,14 @@ def set_ranges(spec: ModelSpec, ranges: Mapping[str, tuple[float, float]]) -> Mo
 def asimov(
     spec: ModelSpec, values: Mapping[str, float] | None = None, *, name: str = "asimovData"
 ) -> Observations:
-    """Return the expected counts and global observables at the initial values, some replaced."""
+    """Return the expected counts and global observables at the initial values, some replaced.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> print(nf.surgery.asimov(spec, {"mu_signal": 0.0}).channels[0].counts.round(1))
+    [4530.8 2273.  1265.4  887.4  352. ]
+    """
     from .model import Model
 
     model = Model(spec)

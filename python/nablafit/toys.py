@@ -30,6 +30,16 @@ class Toys(Archive, format="nablafit.Toys/1"):
 
     `nablafit.fit_many(model, toys)` fits all of them, `toys[i]` is the `Data` of one. Equal
     parameters, seed and numbers mean equal toys, however many threads or shards made them.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> toys = nf.toys(model, {"mu": 1.0}, n=3, seed=1)
+    >>> len(toys), toys.counts.shape
+    (3, (3, 2))
+    >>> nf.fit(model, toys[0]).valid
+    True
     """
 
     counts: FloatArray
@@ -176,6 +186,14 @@ def toys(
         is outside the support of its constraint term.
     Interrupted
         At Ctrl-C: a KeyboardInterrupt whose `result` has the toys from `start` on that were made.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> toys = nf.toys(model, {"mu": 1.0}, n=1000, seed=1)
+    >>> print(toys.counts.mean(axis=0).round(1), model.expected(model.initial))
+    [62.  63.6] [62. 63.]
     """
     x = model.point(parameters)
     for name, value, most in (("n", n, 2**63), ("seed", seed, 2**64), ("start", start, 2**63)):

@@ -46,7 +46,17 @@ _CODES = {
 
 
 class Workspace:
-    """A parsed and checked workspace; immutable. Made by `Workspace.load`."""
+    """A parsed and checked workspace; immutable. Made by `Workspace.load`.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> workspace.format, workspace.channels
+    ('pyhf', ('CR_ttbar', 'CR_wjets', 'SR_2b', 'SR_3b', 'VR'))
+    >>> model = workspace.model()
+    >>> nf.fit(model, workspace.data(model)).valid
+    True
+    """
 
     __slots__ = ("_document",)
 

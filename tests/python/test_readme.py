@@ -100,6 +100,7 @@ def test_cmake_directory() -> None:
 
 
 def test_files_that_are_named_exist() -> None:
-    names = re.findall(r"`((?:docs|benchmarks|examples|tests|third_party)/[\w./-]*)`", README)
+    folders = r"`((?:docs|benchmarks|examples|tests|third_party)/[\w./-]*)`"
+    names = re.findall(folders, README) + re.findall(r"\]\((?!http)([\w./-]+)\)", README)
     assert names
     assert [name for name in names if not (REPOSITORY / name).exists()] == []

@@ -42,7 +42,16 @@ class WeakDirection:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostics:
-    """Condition of a minimum; everything by name."""
+    """Condition of a minimum; everything by name.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> result.diagnostics.iterations, result.diagnostics.active_bounds
+    (2, ())
+    """
 
     iterations: int
     n_hessians: int

@@ -36,6 +36,14 @@ class Provenance:
         The model, or its digest.
     data : Data or str
         The data, or their digest.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> result.provenance.data == data.digest
+    True
     """
 
     __slots__ = ("_data", "_model")

@@ -236,6 +236,14 @@ def load_result(path: str | Path) -> SavedResult:
     ------
     ArgumentError
         If the file holds no result of nablafit.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> nf.upper_limit(model, data).save("limit.json")
+    >>> print(f"{nf.load_result('limit.json').observed:.3f}")
+    1.642
     """
     if Path(path).is_dir():
         raise located(ArgumentError, "this is a folder, expected a file", str(path))

@@ -3,8 +3,9 @@
 >>> import nablafit as nf
 >>> builder = nf.build.ModelBuilder(poi="mu")
 >>> region = builder.channel("SR", observed=[48, 33])
->>> region.sample("signal", [1.5, 4.0]).norm_factor("mu")
->>> region.sample("background", [50, 30], uncertainties=[2, 1.5]).norm_sys("xsec", 0.95, 1.05)
+>>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu")
+>>> background = region.sample("background", [50, 30], uncertainties=[2, 1.5])
+>>> _ = background.norm_sys("xsec", 0.95, 1.05)
 >>> workspace = builder.workspace()
 
 Everything ends in a `ModelSpec` and a `Workspace`, as files do. `docs/building.md` is the guide.

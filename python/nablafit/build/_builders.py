@@ -41,7 +41,18 @@ _PLACE = re.compile(r"(channels|samples|modifiers|parameters)\[(\d+)\]")
 
 
 class ChannelBuilder:
-    """One channel of a model. Made by `ModelBuilder.channel`."""
+    """One channel of a model. Made by `ModelBuilder.channel`.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33], edges=[0, 50, 100])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05).histo_sys("jes", [49.0, 31.0], [51.0, 28.0])
+    >>> region.observed([50, 31]).name
+    'SR'
+    """
 
     def __init__(
         self,
@@ -157,15 +168,6 @@ class ChannelBuilder:
 class ModelBuilder:
     """Builds a `ModelSpec` and its data step by step.
 
-    >>> import nablafit as nf
-    >>> builder = nf.build.ModelBuilder(poi="mu")
-    >>> region = builder.channel("SR", observed=[48, 33])
-    >>> region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
-    >>> region.sample("background", [50, 30], uncertainties=[2, 1.5]).norm_sys("xsec", 0.95, 1.05)
-    >>> workspace = builder.workspace()
-    >>> model = workspace.model()
-    >>> result = nf.fit(model, workspace.data(model))
-
     Parameters are in the order of their first use. What `build` and `workspace` return is
     independent of the builder, which can go on.
 
@@ -175,6 +177,18 @@ class ModelBuilder:
         Name of the model: that of the measurement in files.
     poi : str or iterable of str, optional
         Parameters of interest.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05)
+    >>> workspace = builder.workspace()
+    >>> model = workspace.model()
+    >>> nf.fit(model, workspace.data(model)).valid
+    True
     """
 
     def __init__(self, name: str = "model", *, poi: str | Iterable[str] | None = None) -> None:

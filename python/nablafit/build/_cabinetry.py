@@ -276,6 +276,23 @@ def from_cabinetry(
     then from the working directory. Files in HistogramFolder are not used. Variable, Weight and
     Filter are arithmetic in the columns of a tree, in Python's syntax with NumPy's functions; they
     are parsed, and nothing in a configuration is executed.
+
+    Examples
+    --------
+    >>> config = {
+    ...     "General": {"Measurement": "m", "POI": "mu", "InputPath": "", "HistogramFolder": "h"},
+    ...     "Regions": [{"Name": "SR", "Variable": "mT", "Binning": [0, 50, 100]}],
+    ...     "Samples": [
+    ...         {"Name": "Data", "Tree": "", "Data": True},
+    ...         {"Name": "signal", "Tree": "", "DisableStaterror": True},
+    ...     ],
+    ...     "NormFactors": [{"Name": "mu", "Samples": "signal", "Nominal": 1, "Bounds": [0, 9]}],
+    ... }
+    >>> def histograms(region, sample, systematic, side):
+    ...     return np.array([3.0, 5.0]), np.array([0.0, 50.0, 100.0])
+    >>> builder = nf.build.from_cabinetry(config, histograms=histograms)
+    >>> builder.workspace().channels
+    ('SR',)
     """
     from ..io.histfactory_xml_histograms import Files
 

@@ -33,7 +33,16 @@ _HEADER = ("channel", "sample", "modifier", "type", "what was done", "normalisat
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class TemplateChange(Record):
-    """What was done to one modifier."""
+    """What was done to one modifier.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> _, changes = nf.build.symmetrise(spec, "mean")
+    >>> change = changes.changes[0]
+    >>> change.sample, change.modifier, change.action
+    ('diboson', 'lepton_efficiency', 'symmetrised')
+    """
 
     channel: str
     sample: str
@@ -49,7 +58,15 @@ class TemplateChange(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class TemplateChanges(Record, format="nablafit.TemplateChanges/1"):
-    """What an operation did to the templates of a model, modifier by modifier."""
+    """What an operation did to the templates of a model, modifier by modifier.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> _, changes = nf.build.symmetrise(spec, "mean")
+    >>> changes.operation, changes.n_considered
+    ('symmetrise (mean)', 184)
+    """
 
     table_members = ("changes",)
 
@@ -242,6 +259,13 @@ def smooth(
     ------
     ArgumentError
         For an unknown method, a pattern that matches nothing, or a channel with several axes.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> smoothed, changes = nf.build.smooth(spec, "353QH twice", modifiers="jet_*")
+    >>> changes.changes[0].modifier
+    'jet_energy_scale'
     """
     chosen(method, SMOOTHINGS, "method")
     selection = _Selection.of(spec, channels, samples, modifiers)
@@ -297,6 +321,13 @@ def symmetrise(
     ------
     ArgumentError
         For an unknown method or a pattern that matches nothing.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> symmetric, changes = nf.build.symmetrise(spec, "mean", modifiers="jet_*")
+    >>> len(changes.changes)
+    92
     """
     chosen(method, SYMMETRISATIONS, "method")
     selection = _Selection.of(spec, channels, samples, modifiers)
@@ -356,6 +387,13 @@ def prune(
     ------
     ArgumentError
         Without a threshold, for a negative one, or a pattern that matches nothing.
+
+    Examples
+    --------
+    >>> spec = nf.Workspace.load("workspace.json").spec()
+    >>> pruned, changes = nf.build.prune(spec, normalisation=0.01, shape=0.01)
+    >>> print(f"{len(changes.changes)} of {changes.n_considered} variations changed")
+    80 of 184 variations changed
     """
     thresholds = {"normalisation": normalisation, "shape": shape}
     given = {key: value for key, value in thresholds.items() if value is not None}

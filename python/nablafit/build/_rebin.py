@@ -64,6 +64,17 @@ def rebin(spec: ModelSpec, channel: str, edges: ArrayLike) -> ModelSpec:
     SpecError
         If bins cannot be merged: their parameters are used in other channels, a formula has numbers
         per bin, or the width of a constraint does not follow from the uncertainties of the samples.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33], edges=[0, 50, 100])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05).histo_sys("jes", [49.0, 31.0], [51.0, 28.0])
+    >>> spec = builder.build()
+    >>> nf.build.rebin(spec, "SR", [0, 100]).channels[0].samples[1].nominal
+    array([80.])
     """
     found = _channel(spec, channel)
     starts = _starts(found, edges)
@@ -107,6 +118,18 @@ def rebin_observations(
         If the channel is unknown, or the edges are not among the old ones.
     SpecError
         If global observables of bins that merge are stated.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33], edges=[0, 50, 100])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05).histo_sys("jes", [49.0, 31.0], [51.0, 28.0])
+    >>> spec = builder.build()
+    >>> merged = nf.build.rebin_observations(builder.observations(), spec, "SR", [0, 100])
+    >>> merged.channels[0].counts
+    array([81.])
     """
     if not isinstance(observations, Observations):
         message = f"found {type(observations).__name__}, expected Observations"

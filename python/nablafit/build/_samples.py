@@ -130,6 +130,18 @@ class SampleBuilder:
         with channel, sample and modifier.
     ArgumentError
         If something is not of the kind that is expected.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33], edges=[0, 50, 100])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05).histo_sys("jes", [49.0, 31.0], [51.0, 28.0])
+    >>> background.name, background.nominal
+    ('background', array([50., 30.]))
+    >>> background.shape_factor("shape").name
+    'background'
     """
 
     def __init__(

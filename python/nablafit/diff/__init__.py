@@ -2,6 +2,13 @@
 
 Derivatives are with respect to the inputs of a model (`Model.inputs`: nominal yields, variations,
 uncertainties, widths), to counts and global observables, and to the values of fixed parameters.
+
+>>> import nablafit as nf
+>>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+>>> limit = nf.diff.upper_limit(model)
+>>> better = model.with_inputs(model.inputs.values - limit.inputs)
+>>> bool(float(nf.diff.upper_limit(better)) < float(limit))
+True
 """
 
 from __future__ import annotations

@@ -34,6 +34,13 @@ def score(model: Model, data: Data, at: ParameterValues | None = None) -> FloatA
         Observed data. `gradient_vjp` differentiates the score with respect to them and inputs.
     at : array_like or mapping, optional
         Parameter values; the initial ones for what is left out.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(nf.diff.score(model, data).round(3))
+    [-1.317 -4.032 -1.651]
     """
     return -model.likelihood(data).gradient(model.point(at))
 
@@ -49,6 +56,13 @@ def optimal_weights(model: Model, at: ParameterValues | None = None) -> FloatArr
     ----------
     model, at
         As in `score`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(nf.diff.optimal_weights(model)[:, model.index("mu")].round(3))
+    [0.194 0.175]
     """
     x = model.point(at)
     jacobian = np.zeros((model.n_bins, model.n_parameters))
@@ -66,6 +80,13 @@ def fisher_information(model: Model, at: ParameterValues | None = None) -> Float
     ----------
     model, at
         As in `score`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> nf.diff.fisher_information(model).shape
+    (3, 3)
     """
     x = model.point(at)
     return np.array(model.likelihood(model.asimov(x)).hessian(x))
@@ -88,6 +109,14 @@ def expected_information(
         information that is left when others float, see `expected_uncertainty`.
     model, at, inputs, n_threads
         As in `expected_uncertainty`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> information = nf.diff.expected_information(model, "mu")
+    >>> print(f"{float(information):.2f}")
+    4.24
     """
     arrays = fit_arrays(model, at)
     named = {direction: 1.0} if isinstance(direction, str) else direction

@@ -28,6 +28,14 @@ class Objective:
 
     With a batch of n items all shapes have n in front, numbers of items that have no value are NaN,
     and `messages` says why.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> limit = nf.diff.upper_limit(model)
+    >>> print(f"{float(limit):.3f}", limit.inputs.shape)
+    1.069 (6,)
     """
 
     value: FloatArray

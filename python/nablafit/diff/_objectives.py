@@ -75,6 +75,15 @@ def expected_uncertainty(
     Error
         If the Hessian is singular; the message names parameters. Items of a batch get NaN and a
         message instead, also in the functions below.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> uncertainty = nf.diff.expected_uncertainty(model)
+    >>> signal = model.inputs[("singlechannel", "signal", "nominal")]
+    >>> print(f"{float(uncertainty):.3f}", uncertainty.inputs[signal].round(4))
+    0.567 [-0.0282 -0.017 ]
     """
     batch = make_batch(model, None, inputs)
     arrays = fit_arrays(model, at, None, fixed)
@@ -107,6 +116,13 @@ def expected_significance(
         Ranges in fits, instead of those of the model.
     model, poi, at, fixed, inputs, n_threads
         As in `expected_uncertainty`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(f"{float(nf.diff.expected_significance(model)):.3f}")
+    1.824
     """
     hypothesis = make_hypothesis(
         model, 0.0, poi=poi, statistic="q0", alternative=mu, bounds=bounds, fixed=fixed
@@ -154,6 +170,13 @@ def test_statistic(
         stored with the model; where they follow from widths, they depend on the inputs.
     poi, bounds, fixed, inputs, n_threads
         As in `expected_significance`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(f"{float(nf.diff.test_statistic(model, data, mu=1.0)):.3f}")
+    0.359
     """
     hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed, (*_FOR_LIMITS, "q0"))
     batch = make_batch(model, data, inputs, counts, global_observables)
@@ -199,6 +222,17 @@ def cls(
     -----
     CLs in the data has kinks where the estimate is at `mu`, and in q-tilde where it is at 0; see
     docs/differentiable.md.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> cls = nf.diff.cls(model, mu=1.0)
+    >>> print(f"{float(cls):.4f}")
+    0.0660
+    >>> signal = model.inputs[("singlechannel", "signal", "nominal")]
+    >>> print(cls.inputs[signal].round(4))
+    [-0.0139 -0.0086]
     """
     hypothesis = _hypothesis(model, mu, poi, statistic, bounds, fixed, _FOR_LIMITS)
     batch = make_batch(model, data, inputs, counts, global_observables)
@@ -220,6 +254,13 @@ def goodness_of_fit(
     """Return the saturated goodness of fit, 2 min -log(L / L_saturated), and its gradient.
 
     The derivative with respect to a count of zero is -infinity. Parameters as in `test_statistic`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(f"{float(nf.diff.goodness_of_fit(model, data)):.3f}")
+    0.040
     """
     batch = make_batch(model, data, inputs, counts, global_observables)
     if batch.counts is None:
@@ -265,6 +306,14 @@ def upper_limit(
         For arguments that do not fit the model, and for a level outside of (0, 1).
     Error
         If a fit fails or no limit is found. Items of a batch get NaN and a message instead.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> limit = nf.diff.upper_limit(model)  # expected: from Asimov data without signal
+    >>> print(f"{float(limit):.3f}")
+    1.069
     """
     if not 0.0 < level < 1.0:
         raise located(ArgumentError, f"expected a number between 0 and 1, got {level}", "level")

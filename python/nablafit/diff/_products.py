@@ -32,6 +32,14 @@ def gradient_vjp(
         Parameter values, where the likelihood is defined.
     v : array_like, shape (n_parameters,), or mapping
         Weights of the components of the gradient.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> likelihood = model.likelihood(data)
+    >>> print(nf.diff.gradient_vjp(likelihood, model.initial, {"mu": 1.0}).counts.round(3))
+    [-0.194 -0.175]
     """
     model = likelihood.model
     weights = parameter_vector(model, v, "v")
@@ -55,6 +63,14 @@ def gradient_jvp(
         As in `gradient_vjp`.
     parameters, inputs, counts, global_observables : array_like or mapping, optional
         Direction; 0 for what is left out.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> likelihood = model.likelihood(data)
+    >>> print(nf.diff.gradient_jvp(likelihood, model.initial, counts=[1.0, 0.0]).round(3))
+    [-0.194 -0.806  0.   ]
     """
     model = likelihood.model
     direction = direction_of(model, inputs, counts, global_observables)
@@ -81,6 +97,14 @@ def yields_vjp(
     -------
     parameters : array, shape (n_parameters,)
     inputs : array, shape (n_inputs,)
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> by_parameter, by_input = nf.diff.yields_vjp(model, model.initial, [1.0, 0.0])
+    >>> by_parameter, by_input.shape
+    (array([12., 50.,  0.]), (6,))
     """
     vector = float_vector(weights, model.n_bins, "weights")
     return _diff.yields_gradient(model._core, model.point(x), np.ascontiguousarray(vector))[:2]
@@ -101,6 +125,13 @@ def yields_jvp(
         As in `yields_vjp`.
     parameters, inputs : array_like or mapping, optional
         Direction; 0 for what is left out.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(nf.diff.yields_jvp(model, model.initial, parameters={"mu": 1.0}))
+    [12. 11.]
     """
     return _diff.yields_tangent(
         model._core,

@@ -1,4 +1,12 @@
-"""What an analysis quotes, from models and fits: every function returns a frozen result."""
+"""What an analysis quotes, from models and fits: every function returns a frozen result.
+
+>>> import nablafit as nf
+>>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+>>> data = model.data([57, 61])
+>>> limit = nf.infer.upper_limit(model, data)  # the same as nf.upper_limit
+>>> print(f"{limit.observed:.2f}")
+1.64
+"""
 
 from __future__ import annotations
 

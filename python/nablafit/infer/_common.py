@@ -28,7 +28,18 @@ _MAX_WARNINGS = 20
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ParameterWarning(Record):
-    """Something about one parameter that a physicist should look at."""
+    """Something about one parameter that a physicist should look at.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> for warning in nf.pulls(result, over_constrained=0.99).warnings:
+    ...     print(warning.kind, warning.parameter)
+    over_constrained uncorr_bkguncrt[0]
+    over_constrained uncorr_bkguncrt[1]
+    """
 
     kind: str
     """What it is, one word for programs; the function that warns lists them."""

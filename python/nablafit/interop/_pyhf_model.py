@@ -39,6 +39,14 @@ def from_pyhf(pyhf_model: pyhf.Model) -> Model:
         If pyhf is not installed.
     SpecError
         If the model uses something that cannot be represented.
+
+    Examples
+    --------
+    >>> import pyhf
+    >>> theirs = pyhf.simplemodels.uncorrelated_background([12], [50], [3])
+    >>> model = nf.from_pyhf(theirs)
+    >>> model.parameters
+    ('mu', 'uncorr_bkguncrt[0]')
     """
     require_pyhf()
     _check_supported(pyhf_model)

@@ -56,6 +56,17 @@ def optimizer(
     with bounds they differ from MINUIT's by up to a percent, because of its sine transform.
     Models with variations that may lead to several minima, one-sided ones for instance, are fitted
     from several starts, and the lowest minimum counts.
+
+    Examples
+    --------
+    >>> import pyhf
+    >>> from nablafit.interop.pyhf import optimizer
+    >>> backend, theirs = pyhf.get_backend()
+    >>> pyhf.set_backend(backend, optimizer())
+    >>> model = pyhf.simplemodels.uncorrelated_background([12], [50], [3])
+    >>> print(f"{pyhf.infer.mle.fit([51, *model.config.auxdata], model)[0]:.3f}")
+    0.083
+    >>> pyhf.set_backend(backend, theirs)
     """
     require_pyhf()
     from ._pyhf_optimizer import NablafitOptimizer
@@ -68,12 +79,25 @@ def replace_minuit(*, tolerance: float = 1e-11, maxiter: int | None = None) -> R
 
     cabinetry chooses pyhf's MINUIT for every fit, whatever was set before:
 
-    >>> with nablafit.interop.pyhf.replace_minuit():
-    ...     cabinetry.fit.ranking(model, data)
+        with nablafit.interop.pyhf.replace_minuit():
+            cabinetry.fit.ranking(model, data)
 
     Arguments, cache and fallback are those of `optimizer`. It affects the whole process, including
     other threads: as a context until that ends, without `with` until `restore` of what is returned
     is called.
+
+    Examples
+    --------
+    >>> import pyhf
+    >>> from nablafit.interop.pyhf import replace_minuit
+    >>> model = pyhf.simplemodels.uncorrelated_background([12], [50], [3])
+    >>> backend, before = pyhf.get_backend()
+    >>> with replace_minuit():
+    ...     pyhf.set_backend(backend, pyhf.optimize.minuit_optimizer())
+    ...     best = pyhf.infer.mle.fit([57, *model.config.auxdata], model)
+    >>> pyhf.set_backend(backend, before)
+    >>> print(f"{best[0]:.3f}")
+    0.583
     """
     ours = optimizer(tolerance=tolerance, maxiter=maxiter)
     from ._pyhf_optimizer import ReplacedMinuit

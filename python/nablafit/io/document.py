@@ -45,6 +45,14 @@ class Document:
         What is wrong with the data, where the models can be read; `datasets` lacks them.
     files : tuple of Path
         What was read where one file names others, or a folder is read.
+
+    Examples
+    --------
+    >>> from nablafit.io import Document
+    >>> spec = nf.build.uncorrelated_background([12], [50], [3]).spec
+    >>> document = Document("example", "by hand", {"m": spec}, {"asimov": nf.surgery.asimov(spec)})
+    >>> list(document.measurements), list(document.datasets)
+    (['m'], ['asimov'])
     """
 
     format: str

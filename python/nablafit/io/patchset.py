@@ -54,6 +54,15 @@ class PatchSet(Mapping[str, Patch]):
     """A set of named patches; immutable. Made by `PatchSet.load`.
 
     A mapping of names to patches; `find` also takes values.
+
+    Examples
+    --------
+    >>> patches = nf.PatchSet.load("patchset.json")
+    >>> list(patches)
+    ['mass_300', 'mass_400']
+    >>> signal = nf.Workspace.load("background.json").patch(patches, "mass_300")
+    >>> signal.model().poi
+    'mu'
     """
 
     def __init__(self, document: Mapping[str, Any] | Operations, source: str = "patch set") -> None:

@@ -92,6 +92,18 @@ def to_pyhf(
     counts are the auxiliary measurement, which is the same likelihood. What the likelihood does
     not depend on is left out silently: bin edges, parameter points, further parameters of
     interest, uncertainties that no modifier uses.
+
+    Examples
+    --------
+    >>> builder = nf.build.ModelBuilder("search", poi="mu")
+    >>> region = builder.channel("SR", observed=[48, 33], edges=[0, 50, 100])
+    >>> _ = region.sample("signal", [1.5, 4.0]).norm_factor("mu", bounds=(0, 20))
+    >>> background = region.sample("background", [50.0, 30.0], uncertainties=[2.0, 1.5])
+    >>> _ = background.norm_sys("xsec", 0.95, 1.05).histo_sys("jes", [49.0, 31.0], [51.0, 28.0])
+    >>> spec = builder.build()
+    >>> from nablafit.io import to_pyhf
+    >>> sorted(to_pyhf(spec, builder.observations()))
+    ['channels', 'measurements', 'observations', 'version']
     """
     validate(spec)
     return _Writer(spec, observations).write(lossy=lossy)

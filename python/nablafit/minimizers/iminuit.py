@@ -37,6 +37,15 @@ def make_minuit(
     Arguments as in `nablafit.fit`. The function is called with arrays, which is faster than what
     `Minuit(likelihood, *start)` does, and knows the gradient and, unless told otherwise, the
     Hessian.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit.interop.iminuit import make_minuit
+    >>> minuit = make_minuit(model.likelihood(data))
+    >>> minuit.migrad().valid
+    True
     """
     return _set_up(make_problem(likelihood, initial, bounds, fixed), likelihood, hessian=hessian)
 

@@ -52,6 +52,12 @@ class FitOptions:
         are distinct; a FitWarning says if the default start does not lead to the lowest.
     seed : int
         Random seed for these starts.
+
+    Examples
+    --------
+    >>> options = nf.FitOptions(minimizer="minuit", strategy=1)
+    >>> options.minimizer, options.hessian
+    ('minuit', True)
     """
 
     minimizer: str = "newton"

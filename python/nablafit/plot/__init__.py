@@ -3,7 +3,10 @@
 Every function takes a result, draws it into a new figure and returns that; nothing is fitted, and
 neither pyplot nor the user's settings are touched.
 
+>>> import nablafit as nf
 >>> import nablafit.plot as nplot
+>>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+>>> data = model.data([57, 61])
 >>> label = nplot.Label(experiment="ATLAS", status="Internal", energy=13, luminosity=139)
 >>> figure = nplot.pulls(nf.fit(model, data), label=label, save="pulls.pdf")
 """

@@ -44,6 +44,15 @@ def plots_of(result: Record | FitResult) -> dict[str, PlotFunction]:
     ------
     ArgumentError
         If there is no plot of this kind of result.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> list(plot.plots_of(result))
+    ['pulls', 'correlation']
     """
     kind = type(result).__name__
     if kind not in _PLOTS:

@@ -57,6 +57,14 @@ def toys(
     ------
     ArgumentError
         If the result was made without toys, or none of them is valid.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> result = nf.hypotest(model, data, 1.0, calculator="toys", n_toys=100)
+    >>> figure = plot.toys(result)
     """
     members = (result,) if isinstance(result, ToyDistribution) else result.toys
     samples = [member.values[member.valid] for member in members]
@@ -137,6 +145,13 @@ def goodness_of_fit(
     ------
     ArgumentError
         If there is neither a chi-square distribution (no degree of freedom) nor a toy.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> figure = plot.goodness_of_fit(nf.goodness_of_fit(model, data, n_toys=100))
     """
     sample = result.toys[np.isfinite(result.toys)]
     if result.dof < 1 and not len(sample):

@@ -55,6 +55,14 @@ def limit(
     ------
     ArgumentError
         For an unknown scale, or if no value was tested.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> result = nf.upper_limit(model, data, values=np.linspace(0, 2, 9))
+    >>> figure = plot.limit(result, x_label="Signal strength")
     """
     if y_scale not in ("linear", "log"):
         raise located(ArgumentError, f"expected 'linear' or 'log', got {y_scale!r}", "y_scale")
@@ -165,6 +173,12 @@ def limit_grid(
     ------
     ArgumentError
         If the signals have no values that are numbers and vary, or not those asked for.
+
+    Examples
+    --------
+    >>> from nablafit import plot
+    >>> grid = nf.limit_grid(nf.Workspace.load("background.json"), "patchset.json")
+    >>> figure = plot.limit_grid(grid)
     """
     columns = _axes_of_grid(result, x, y)
     x_values, *rest = columns.values()

@@ -74,6 +74,14 @@ def correlation(
     ------
     ArgumentError
         If the fit gave no covariance, a pattern matches no parameter, or the order is unknown.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> figure = plot.correlation(result)
     """
     if isinstance(result, FitResult):
         if result.covariance is None:
@@ -177,6 +185,13 @@ def breakdown(
         What to draw; groups by decreasing uncertainty.
     x_label : str, optional
         Label of the axis; by default the uncertainty of the parameter of interest.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> figure = plot.breakdown(nf.breakdown(model, data))
     """
     groups = sorted(result.groups, key=lambda group: -np.nan_to_num(group.uncertainty, nan=-1.0))
     totals = [("total", result.total), ("statistical", result.statistical)]

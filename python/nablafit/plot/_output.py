@@ -40,7 +40,7 @@ _METADATA = {
 
 def documented(plot: PlotT) -> PlotT:
     """Add to the docstring the shared options that a plot takes and does not describe itself."""
-    text = inspect.getdoc(plot) or ""
+    text, *examples = (inspect.getdoc(plot) or "").partition("\n\nExamples\n")
     parameters, raises, errors = text.partition("\n\nRaises\n")
     shared = [
         f"\n{name} : {_OPTIONS[name]}"
@@ -48,7 +48,7 @@ def documented(plot: PlotT) -> PlotT:
         if name in _OPTIONS and f"\n{name}" not in text and f", {name} :" not in text
     ]
     returned = "\n\nReturns\n-------\nStyledFigure\n    A matplotlib figure."
-    plot.__doc__ = "".join([parameters, *shared, returned, raises, errors])
+    plot.__doc__ = "".join([parameters, *shared, returned, raises, errors, *examples])
     return plot
 
 

@@ -70,6 +70,14 @@ def pulls(
     ArgumentError
         If there is nothing to draw, a pattern matches no parameter, or the intervals are not those
         of one standard deviation.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> figure = plot.pulls(result, save="pulls.pdf")
     """
     chosen = np.array(select(result.parameters, parameters, "parameters"), dtype=np.intp)
     movable = chosen[~result.fixed[chosen]]
@@ -319,6 +327,13 @@ def ranking(
     ArgumentError
         If the result has no parameter on this page, or not this parameter of interest, or the
         intervals are not those of one standard deviation.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> figure = plot.ranking(nf.ranking(model, data), n_max=10)
     """
     one = result.for_poi(result.pois[0] if poi is None else poi)
     if not len(one):

@@ -63,6 +63,13 @@ def scan(
     ------
     ArgumentError
         If there is no number to draw, or `others` have other parameters.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> figure = plot.scan(nf.scan(model, data, "mu", n=11), x_label="Signal strength")
     """
     if not np.isfinite(result.twice_delta_nll).any():
         raise located(ArgumentError, "the scan has no point with a finite likelihood", "result")
@@ -198,6 +205,15 @@ def contour(
         Draw the ellipses of the covariance too.
     units : tuple of str
         Units of the two parameters.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> from nablafit import plot
+    >>> result = nf.contour(model, data, ["mu_signal", "mu_ttbar"], n_points=12)
+    >>> figure = plot.contour(result)
     """
     texts = display_names(result.parameters, names)
     with new_figure(figsize, (6.4, 5.6), label) as figure:
@@ -254,6 +270,14 @@ def feldman_cousins(
     ----------
     result : FeldmanCousinsResult
         What to draw.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> result = nf.feldman_cousins(model, data, "mu", np.linspace(0, 2, 5), n_toys=50, seed=1)
+    >>> figure = plot.feldman_cousins(result)
     """
     text = display_names([result.poi], names)[0]
     level = f"{100 * result.level:.4g} %"

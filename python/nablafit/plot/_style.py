@@ -96,6 +96,15 @@ class Label:
     ------
     ArgumentError
         For an unknown style.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> label = plot.Label(experiment="ATLAS", status="Internal", energy=13, luminosity=139)
+    >>> figure = plot.pulls(result, label=label)
     """
 
     experiment: str = ""
@@ -131,7 +140,19 @@ class Label:
 
 
 class StyledFigure(Figure):
-    """A figure that keeps its style wherever it is drawn: on screen, in a notebook, in a file."""
+    """A figure that keeps its style wherever it is drawn: on screen, in a notebook, in a file.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> figure = plot.pulls(result)
+    >>> figure.axes[0].set_xlim(-3, 3)
+    (-3.0, 3.0)
+    >>> figure.savefig("pulls.png")
+    """
 
     def __init__(self, rc: Mapping[str, Any], factor: float, **arguments: Any) -> None:  # noqa: ANN401
         self.rc = dict(rc)

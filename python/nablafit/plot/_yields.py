@@ -122,6 +122,14 @@ def yields(
     ------
     ArgumentError
         For an unknown channel, sample or scale, or if `prefit` has other bins.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> from nablafit import plot
+    >>> figure = plot.yields(nf.yields(model, result, data=data), prefit=nf.yields(model))
     """
     if y_scale not in (None, "linear", "log"):
         message = f"expected 'linear', 'log' or None, got {y_scale!r}"

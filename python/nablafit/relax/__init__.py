@@ -1,8 +1,9 @@
 """Histograms, cuts and choices that are differentiable with respect to their arguments.
 
 >>> from nablafit import relax
->>> spread = relax.histogram(mass, edges, bandwidth=2.0, weights=weights)
->>> spread.counts, spread.vjp(cotangents).values
+>>> spread = relax.histogram([88.0, 93.0], [80.0, 90.0, 100.0], bandwidth=2.0)
+>>> print(spread.counts.round(3), spread.vjp([1.0, 0.0]).values.round(3))
+[0.908 1.092] [-0.121 -0.065]
 
 Each takes a width; with width 0 it is the ordinary histogram, cut or choice. `relax.jax` and
 `relax.torch` are the same as differentiable functions of JAX and PyTorch. The page "Relaxations" of

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ChoiceGradients(Gradients):
-    """Derivatives of a function of a choice, each in the shape of the argument; frozen."""
+    """Derivatives of a function of a choice, each in the shape of the argument; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> choice = relax.where([20.0, 30.0], 30.0, 2.0, above=1.0, below=0.0)
+    >>> print(choice.vjp([1.0, 1.0]).values.round(3))
+    [0.003 0.125]
+    """
 
     values: FloatArray
     threshold: FloatArray
@@ -30,7 +38,15 @@ class ChoiceGradients(Gradients):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SoftChoice(Record, format="nablafit.SoftChoice/1"):
-    """The mixture of two values, and its derivatives; frozen."""
+    """The mixture of two values, and its derivatives; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> choice = relax.where([20.0, 30.0], 30.0, 2.0, above=1.0, below=0.0)
+    >>> print(choice.share.round(3))
+    [0.007 0.5  ]
+    """
 
     result: FloatArray
     """share * above + (1 - share) * below, in the common shape of the arguments."""
@@ -129,6 +145,13 @@ def where(
     ------
     ArgumentError
         If shapes do not fit, values, threshold or width are not finite, or a width is negative.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> choice = relax.where([20.0, 30.0, 40.0], 30.0, 2.0, above=1.0, below=0.0)
+    >>> print(choice.result.round(3))
+    [0.007 0.5   0.993]
     """
     places, at, widths = copies(values=values, threshold=threshold, width=width)
     upper, lower = copies(above=above, below=below)

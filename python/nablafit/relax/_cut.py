@@ -21,7 +21,15 @@ Keep: TypeAlias = Literal["above", "below"]
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CutGradients(Gradients):
-    """Derivatives of a function of a cut, each in the shape of the argument; frozen."""
+    """Derivatives of a function of a cut, each in the shape of the argument; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> selection = relax.cut([20.0, 30.0, 40.0], threshold=30.0, width=2.0)
+    >>> print(selection.vjp([1.0, 1.0, 1.0]).threshold.round(3))
+    -0.132
+    """
 
     values: FloatArray
     threshold: FloatArray
@@ -30,7 +38,15 @@ class CutGradients(Gradients):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SoftCut(Record, format="nablafit.SoftCut/1"):
-    """How far each event passes a cut, and the derivatives of that; frozen."""
+    """How far each event passes a cut, and the derivatives of that; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> selection = relax.cut([20.0, 30.0, 40.0], threshold=30.0, width=2.0, keep="below")
+    >>> print(selection.weights.round(3))
+    [0.993 0.5   0.007]
+    """
 
     weights: FloatArray
     """From 0 (fails) to 1 (passes), in the common shape of the arguments."""
@@ -119,6 +135,13 @@ def cut(
     ------
     ArgumentError
         If shapes do not fit, numbers are not finite, or a width is negative.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> selection = relax.cut([20.0, 30.0, 40.0], threshold=30.0, width=2.0)
+    >>> print(selection.weights.round(3))
+    [0.007 0.5   0.993]
     """
     check_keep(keep)
     places, at, widths = copies(values=values, threshold=threshold, width=width)

@@ -24,7 +24,16 @@ _SHOWN_HISTOGRAMS = 6
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class HistogramGradients(Gradients):
-    """Derivatives of a function of histograms, each in the shape of the argument; frozen."""
+    """Derivatives of a function of histograms, each in the shape of the argument; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> spread = relax.histogram([0.9, 1.2], [0.0, 1.0, 2.0], bandwidth=0.2)
+    >>> gradients = spread.vjp([1.0, 0.0])
+    >>> gradients.values.shape, gradients.edges.shape
+    ((2,), (3,))
+    """
 
     values: FloatArray
     weights: FloatArray
@@ -34,7 +43,15 @@ class HistogramGradients(Gradients):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class SoftHistogram(Record, format="nablafit.SoftHistogram/1"):
-    """One histogram of spread events, or a batch of them, and its derivatives; frozen."""
+    """One histogram of spread events, or a batch of them, and its derivatives; frozen.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> spread = relax.histogram([0.9, 1.2], [0.0, 1.0, 2.0], bandwidth=0.2)
+    >>> print(spread.counts.round(3), spread.kernel)
+    [0.85 1.15] gaussian
+    """
 
     counts: FloatArray
     """Sums of weights, shape (n_bins,) or (n_histograms, n_bins)."""
@@ -189,6 +206,15 @@ def histogram(
     ArgumentError
         If shapes do not fit, numbers are not finite, edges do not increase, or a bandwidth is
         negative.
+
+    Examples
+    --------
+    >>> from nablafit import relax
+    >>> spread = relax.histogram([0.9, 1.2, 2.5], [0.0, 1.0, 2.0, 3.0], bandwidth=0.2)
+    >>> print(spread.counts.round(3))
+    [0.85  1.156 0.988]
+    >>> print(spread.vjp([1.0, 0.0, 0.0]).values.round(3))
+    [-1.76 -1.21 -0.  ]
     """
     places = np.array(float_array(values, "values"))
     given = np.ones(places.shape[-1:]) if weights is None else float_array(weights, "weights")

@@ -18,6 +18,14 @@ class Report(Results):
 
     `html()` needs the extra `plot`. The page is self-contained: styles and plots are inside, it
     runs no scripts and loads nothing. All text from results is escaped.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> report = nf.Report(fit=result, limit=nf.upper_limit(model, data))
+    >>> _ = report.save("report.html")
     """
 
     def html(self) -> str:

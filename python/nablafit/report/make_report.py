@@ -76,6 +76,12 @@ def make_report(
     Report
         A result that is not available, such as a limit without a parameter of interest, is replaced
         by the reason.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> report = nf.make_report(model, model.data([57, 61]), title="Counting", rank=False)
+    >>> _ = report.save("report.html")
     """
     steps = _Steps(progress)
     best = result or steps.must("fit", lambda: fit(model, data, starts=starts or 0))

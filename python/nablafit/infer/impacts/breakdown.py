@@ -42,7 +42,16 @@ _ALIGN = "lrrrl"
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class UncertaintyGroup(Record):
-    """What one group of parameters contributes to the uncertainty of the parameter of interest."""
+    """What one group of parameters contributes to the uncertainty of the parameter of interest.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> group = nf.breakdown(model, data).groups[0]
+    >>> print(group.name, len(group.parameters), f"{group.uncertainty:.2f}")
+    uncorrelated shapes 2 0.30
+    """
 
     name: str
     parameters: tuple[str, ...]
@@ -63,6 +72,14 @@ class BreakdownResult(Record, format="nablafit.BreakdownResult/1"):
     """Uncertainty of a parameter of interest, by sources; frozen.
 
     Uncertainties are in units of the parameter of interest.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.breakdown(model, data)
+    >>> print(f"{result.total:.3f}: {result.statistical:.3f} and {result.systematic:.3f}")
+    0.556: 0.471 and 0.295
     """
 
     table_members = ("groups",)
@@ -207,6 +224,15 @@ def breakdown(
     (d lambda / dt)^2 n / lambda^2, where lambda is the expected events and d/dt the derivative
     along C[:, poi]. Both together are the total, exactly where the expected events are linear in
     the parameters or the data are Asimov data.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> result = nf.breakdown(model, data, groups={"jets": "jet_*", "simulation": "mc_stat_*"})
+    >>> print(f"{result.total:.2f}", [group.name for group in result.groups])
+    0.43 ['jets', 'simulation']
     """
     check_choice("method", method, METHODS)
     best = fit_of(model, data, result)
@@ -233,6 +259,13 @@ def default_groups(model: Model) -> dict[str, tuple[str, ...]]:
     "luminosity", "systematics" (normalisation, shape and everything else with a constraint term),
     "MC statistics" (staterror), "uncorrelated shapes" (shapesys), "free factors" (no constraint
     term).
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> list(nf.infer.default_groups(model))
+    ['uncorrelated shapes', 'free factors']
     """
     users = users_of(model.spec)
     constrained = set(model.constrained_parameters)

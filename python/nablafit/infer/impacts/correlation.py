@@ -25,7 +25,18 @@ _LONGEST_LIST = 20
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CorrelationResult(Record, format="nablafit.CorrelationResult/1"):
-    """Correlation matrix of the parameters that matter; frozen."""
+    """Correlation matrix of the parameters that matter; frozen.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> print(nf.correlation(result).matrix.round(2))
+    [[ 1.   -0.3  -0.47]
+     [-0.3   1.    0.14]
+     [-0.47  0.14  1.  ]]
+    """
 
     parameters: tuple[str, ...]
     """Those that were kept, in the order of the matrix."""
@@ -129,6 +140,15 @@ def correlation(
     ------
     ArgumentError
         For a pattern that matches nothing, an unknown order, or a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> result = nf.correlation(nf.fit(model, data), threshold=0.5)
+    >>> len(result.parameters), result.n_pruned
+    (7, 82)
     """
     if not 0.0 <= threshold <= 1.0:
         message = f"expected a number from 0 to 1, got {threshold}"

@@ -34,6 +34,15 @@ class PullsResult(Record, format="nablafit.PullsResult/1"):
 
     All arrays have shape (n_parameters,), in the order of the model. Numbers that do
     not exist, such as the error after a failed fit, are NaN.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> pulls = nf.pulls(result)
+    >>> print(pulls.parameters, pulls.constraints.round(2))
+    ('uncorr_bkguncrt[0]', 'uncorr_bkguncrt[1]') [0.97 0.85]
     """
 
     table_members = (
@@ -224,6 +233,14 @@ def pulls(
     plus and minus one prefit error, all samples together: the sum over bins with u d > 0 of
     min(|u|, |d|), divided by the sum over all bins of max(|u|, |d|). Channels in which the latter
     is less than 0.5 % of the expected events are not looked at.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> print(nf.pulls(result).pulls.round(2))
+    [-0.04  0.11]
     """
     if model is not None and model.parameters != result.parameters:
         raise located(ArgumentError, "is not the model of this fit: parameters differ", "model")

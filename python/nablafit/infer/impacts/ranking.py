@@ -138,6 +138,14 @@ class RankingResult(Record, format="nablafit.RankingResult/1"):
     Parameters come in the order of decreasing impact on the first parameter of interest; those
     whose impact is not known come last. An impact is a change of the parameter of interest, in its
     units: (value with the shift) - (value of the fit).
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> ranking = nf.ranking(model, data)
+    >>> print(ranking.parameters, ranking.postfit_up.round(2))
+    ('uncorr_bkguncrt[1]', 'uncorr_bkguncrt[0]') [[-0.25 -0.17]]
     """
 
     method: str
@@ -373,6 +381,15 @@ def ranking(
     observable that is a count, with a warning: beyond it there may be no likelihood, e.g. for a
     negative gamma. Refits start from the linear prediction; those that find no minimum start once
     more from the fit. Where other starts end lower, the lowest minimum counts, with a warning.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> ranking = nf.ranking(model, data, exclude="mc_stat_*")
+    >>> ranking.parameters[:3]
+    ('ttbar_extrapolation', 'b_tagging', 'mu_ttbar')
     """
     check_starts(starts)
     check_choice("method", method, METHODS)

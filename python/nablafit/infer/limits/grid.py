@@ -231,6 +231,14 @@ def limit_grid(
         For names that do not exist and other arguments out of range.
     Interrupted
         At Ctrl-C: its `result` has the signals that are done.
+
+    Examples
+    --------
+    >>> grid = nf.limit_grid(nf.Workspace.load("background.json"), "patchset.json")
+    >>> for point, observed in zip(grid.points, grid.observed, strict=True):
+    ...     print(point, round(float(observed), 2))
+    (300.0,) 1.38
+    (400.0,) 2.1
     """
     arguments = dict(locals())
     check_choices(statistic, criterion, level, tolerance)

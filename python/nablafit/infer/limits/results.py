@@ -39,6 +39,14 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
 
     Arrays named `expected...` have five entries or columns: limits in data without signal that
     fluctuate by -2, -1, 0, +1, +2 standard deviations, the lowest limit first.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.upper_limit(model, data)
+    >>> print(f"{result.observed:.3f}", result.expected.round(3), result.status)
+    1.642 [0.575 0.777 1.091 1.542 2.108] ok
     """
 
     table_members = (
@@ -197,6 +205,13 @@ class LimitGridResult(Record, format="nablafit.LimitGridResult/1"):
 
     A signal whose limit could not be found has a status that says why, and NaN. Columns of arrays
     named `expected...` are as in `LimitResult`.
+
+    Examples
+    --------
+    >>> grid = nf.limit_grid(nf.Workspace.load("background.json"), "patchset.json")
+    >>> grid.labels, grid.status
+    (('mass',), ('ok', 'ok'))
+    >>> _ = grid.to_csv("limits.csv")
     """
 
     labels: tuple[str, ...]

@@ -88,6 +88,16 @@ def upper_limit(
     ------
     ArgumentError, Interrupted
         As in `hypotest`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> limit = nf.upper_limit(model, data)
+    >>> print(f"observed {limit.observed:.3f}, expected {limit.expected[2]:.3f}")
+    observed 1.642, expected 1.091
+    >>> nf.upper_limit(model, data, values=np.linspace(0, 3, 7)).method
+    'log'
     """
     check_choices(statistic, criterion, level, tolerance)
     check_choice("calculator", calculator, CALCULATORS)

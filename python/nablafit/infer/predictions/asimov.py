@@ -54,6 +54,16 @@ def asimov_data(
         For arguments that contradict each other, or a parameter of interest that does not exist.
     Error
         If the fit to `data` fails.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> expected = nf.asimov_data(model, data, at=0.0)  # nuisance parameters fitted to the data
+    >>> print(expected.counts.round(1))
+    [51.1 56.4]
+    >>> print(nf.asimov_data(model, at=1.0).counts)  # before any fit
+    [62. 63.]
     """
     if data is not None and fit is not None:
         message = "give data (profiled) or fit (post-fit), not both"

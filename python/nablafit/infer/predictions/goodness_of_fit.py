@@ -36,7 +36,16 @@ _SAME = 1e-6
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ChannelDeviance(Record):
-    """What one channel adds to the statistic: twice the deviances of its bins."""
+    """What one channel adds to the statistic: twice the deviances of its bins.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> channel = nf.goodness_of_fit(model, data).channels[0]
+    >>> channel.name, channel.by_bin.shape
+    ('singlechannel', (2,))
+    """
 
     name: str
     deviance: float
@@ -58,7 +67,15 @@ class ChannelDeviance(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ToyRange(Record):
-    """Toys number `start` to `start + n - 1` of the sequence of `seed`."""
+    """Toys number `start` to `start + n - 1` of the sequence of `seed`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> nf.goodness_of_fit(model, data, n_toys=50, seed=1).toy_ranges
+    (<toys 0 to 49 of seed 1>,)
+    """
 
     seed: int
     start: int
@@ -75,7 +92,16 @@ class ToyRange(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class GoodnessOfFitResult(Record, format="nablafit.GoodnessOfFitResult/1"):
-    """How well a model describes data: the test of the saturated model; frozen."""
+    """How well a model describes data: the test of the saturated model; frozen.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.goodness_of_fit(model, data, n_toys=50, seed=1)
+    >>> result.n_toys, result.dof
+    (50, 1)
+    """
 
     table_members = ("channels",)
 
@@ -258,6 +284,14 @@ def goodness_of_fit(
         For arguments that do not fit the model.
     Interrupted
         At Ctrl-C: a KeyboardInterrupt whose `result` has the toys that were done.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.goodness_of_fit(model, data)
+    >>> print(f"{result.statistic:.2f} for {result.dof}: p = {result.p_asymptotic:.2f}")
+    0.04 for 1: p = 0.84
     """
     if n_toys < 0:
         raise located(ArgumentError, f"expected a number from 0 on, got {n_toys}", "n_toys")

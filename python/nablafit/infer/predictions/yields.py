@@ -269,6 +269,15 @@ class ChannelYields(Record):
     Errors are standard deviations from the covariance of the parameters, with all correlations:
     those of sums are not sums of squares. They are infinite where the fit leaves a yield
     undetermined, NaN where there is no covariance.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> channel = nf.yields(model, result, data=data).channels[0]
+    >>> print(channel.samples, channel.by_bin.round(1), channel.observed)
+    ('signal', 'background') [57.8 60.1] [57. 61.]
     """
 
     name: str
@@ -336,6 +345,15 @@ class YieldsResult(Record, format="nablafit.YieldsResult/1"):
     """Expected events of a model at a point, with uncertainty bands; frozen.
 
     `result["SR"]` is the `ChannelYields` of one channel.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> after = nf.yields(model, result, data=data)
+    >>> print(after.to_csv().splitlines()[0])
+    channel,bin,low,high,sample,yield,error
     """
 
     kind: str
@@ -521,6 +539,15 @@ def yields(
     ------
     ArgumentError
         If the result has other parameters than the model, or the data another number of bins.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.fit(model, data)
+    >>> after = nf.yields(model, result, data=data)
+    >>> print(f"{after.total:.1f} +- {after.total_error:.1f}")
+    117.9 +- 10.8
     """
     if data is not None:
         check_data(model, data)

@@ -50,6 +50,13 @@ class LowerMinimum(Record):
 
     `nablafit.fit(model, data, initial=minimum.x)` starts there; its result, passed on as `result`,
     makes it the reference.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> nf.intervals(model, data, ["mu"]).new_minimum is None  # a LowerMinimum if one was met
+    True
     """
 
     parameters: tuple[str, ...]

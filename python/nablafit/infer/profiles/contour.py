@@ -39,7 +39,17 @@ _HEADER = ("level", "-2 Δ log L", "points", "on the border", "missing", "")
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Contour(Record):
-    """The border of the region of one confidence level."""
+    """The border of the region of one confidence level.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> contour = nf.contour(model, data, ["mu_signal", "mu_ttbar"], n_points=12)[0]
+    >>> contour.level, contour.points.shape
+    (0.68, (14, 2))
+    """
 
     level: float
     """Asymptotic confidence level: chi-square with two degrees of freedom."""
@@ -71,7 +81,17 @@ class Contour(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class ContourResult(Record, format="nablafit.ContourResult/1"):
-    """Contours of the profile likelihood in two parameters; frozen. `result[i]` is one of them."""
+    """Contours of the profile likelihood in two parameters; frozen. `result[i]` is one of them.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> result = nf.contour(model, data, ["mu_signal", "mu_ttbar"], n_points=12)
+    >>> [contour.level for contour in result.contours], bool(result.complete)
+    ([0.68, 0.95], True)
+    """
 
     parameters: tuple[str, str]
     best: FloatArray
@@ -204,6 +224,15 @@ def contour(
     covariance of the two is the unit matrix. A region that a ray enters twice is drawn up to the
     first border found: scan it in two dimensions. Bounds cut the region off; its corners there are
     points too. Other minima are looked for as in `nablafit.intervals`, at every point.
+
+    Examples
+    --------
+    >>> workspace = nf.Workspace.load("workspace.json")
+    >>> model = workspace.model()
+    >>> data = workspace.data(model)
+    >>> result = nf.contour(model, data, ["mu_signal", "mu_ttbar"], levels=0.68, n_points=12)
+    >>> result[0].points.shape
+    (14, 2)
     """
     levels = (levels,) if isinstance(levels, int | float) else tuple(levels)
     rises = [rise_of_level(level, 2) for level in levels]

@@ -260,6 +260,14 @@ class FeldmanCousinsResult(Record, format="nablafit.FeldmanCousinsResult/1"):
     """A Feldman-Cousins interval for one parameter of interest, from toys; frozen.
 
     Arrays have one entry per tested value.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.feldman_cousins(model, data, "mu", np.linspace(0, 2, 5), n_toys=50, seed=1)
+    >>> result.values, int(result.n_done.sum())
+    (array([0. , 0.5, 1. , 1.5, 2. ]), 250)
     """
 
     table_members = (
@@ -532,6 +540,14 @@ def feldman_cousins(
     Interrupted
         At Ctrl-C: its `result` has the toys that were done; pass it on as `resume`. (Before the
         first toy it is a plain KeyboardInterrupt.)
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.feldman_cousins(model, data, "mu", np.linspace(0, 2, 5), n_toys=50, seed=1)
+    >>> result.accepted
+    array([ True,  True,  True,  True, False])
     """
     _check(level, n_toys, seed, start)
     reference = make_reference(

@@ -43,7 +43,16 @@ _UNKNOWN = frozenset({"new_minimum", "failed", "not_done"})
 
 @dataclass(frozen=True)
 class Interval:
-    """The interval of one parameter; members as in `IntervalsResult`."""
+    """The interval of one parameter; members as in `IntervalsResult`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> interval = nf.intervals(model, data, "mu")["mu"]
+    >>> print(f"{interval.value:.2f} {interval.upper:+.2f}")
+    0.66 +0.57
+    """
 
     name: str
     value: float
@@ -67,6 +76,14 @@ class IntervalsResult(Record, format="nablafit.IntervalsResult/1"):
     """Asymmetric errors from the profile likelihood; frozen. `result["mu"]` is one `Interval`.
 
     Arrays have one entry per parameter, in the parameter's own unit.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.intervals(model, data, ["mu"])
+    >>> print(f"{result.lower[0]:+.2f} {result.upper[0]:+.2f}", result.lower_status)
+    -0.55 +0.57 ('found',)
     """
 
     table_members = (
@@ -252,7 +269,10 @@ def intervals(
 
     Examples
     --------
-    >>> nf.intervals(model, data, "mu")["mu"].upper  # doctest: +SKIP
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(f"{nf.intervals(model, data, 'mu')['mu'].upper:+.3f}")
+    +0.567
     """
     rise = _rise(level, sigma)
     best = make_reference(

@@ -36,6 +36,14 @@ class ScanResult(Record, format="nablafit.ScanResult/1"):
 
     Grids have the shape of `twice_delta_nll`: (n,), or (n_first, n_second) for two parameters.
     `result["name"]` is the grid of the fitted values of one parameter.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.scan(model, data, "mu", n=5)
+    >>> result.axes[0].shape, result.twice_delta_nll.shape
+    ((5,), (5,))
     """
 
     parameters: tuple[str, ...]
@@ -200,6 +208,14 @@ def scan(
     Where a parameter acts the same way on both sides, such as a histosys with both variations above
     nominal, some points start from the initial values and from the other sides too, and the points
     around follow all minima that this finds. `notes` say where that led lower.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.scan(model, data, "mu", [0.0, 0.5, 1.0])
+    >>> print(result.twice_delta_nll.round(2))
+    [1.49 0.09 0.36]
     """
     best = make_reference(
         model, data, result, initial, bounds, fixed, starts=starts, n_threads=n_threads

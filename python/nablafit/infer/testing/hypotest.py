@@ -284,6 +284,16 @@ def hypotest(
         For a parameter that does not exist and other arguments that do not fit the model.
     Interrupted
         At Ctrl-C while toys run: its `result` is made of the toys that are done.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> print(f"{nf.hypotest(model, data, 1.0).cls:.4f}")
+    0.3099
+    >>> toys = nf.hypotest(model, data, 1.0, calculator="toys", n_toys=200, seed=1)
+    >>> print(f"{toys.cls:.2f} +- {toys.cls_error:.2f}")
+    0.26 +- 0.03
     """
     check_choice("calculator", calculator, CALCULATORS)
     hypothesis = make_hypothesis(

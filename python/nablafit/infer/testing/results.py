@@ -165,6 +165,16 @@ class HypotestResult(Record, format="nablafit.HypotestResult/1"):
     Arrays `expected_...` have five entries, in data that fluctuate by -2, -1, 0, +1, +2 standard
     deviations under the alternative hypothesis, the smallest p-value first. Numbers that do not
     exist are NaN: CLb and CLs of the two-sided statistics, errors of asymptotic p-values.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.hypotest(model, data, 1.0)
+    >>> print(f"{result.clsb:.4f} / {result.clb:.4f} = {result.cls:.4f}")
+    0.2744 / 0.8854 = 0.3099
+    >>> print(result.expected_cls.round(3))
+    [0.003 0.016 0.072 0.251 0.592]
     """
 
     poi: tuple[str, ...]
@@ -293,6 +303,14 @@ class SignificanceResult(Record, format="nablafit.SignificanceResult/1"):
 
     Arrays `expected_...` have five entries, in data with the signal `expected_at` that fluctuate by
     -2, -1, 0, +1, +2 standard deviations: the smallest significance first.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.significance(model, data)
+    >>> print(f"Z = {result.z:.2f}, p0 = {result.p0:.3f}")
+    Z = 1.22, p0 = 0.111
     """
 
     poi: str

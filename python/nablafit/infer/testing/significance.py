@@ -74,6 +74,14 @@ def significance(
     ------
     ArgumentError, Interrupted
         As in `hypotest`.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> result = nf.significance(model, data)
+    >>> print(f"observed {result.z:.2f}, expected {result.expected_z[2]:.2f}")
+    observed 1.22, expected 1.84
     """
     check_choice("calculator", calculator, CALCULATORS)
     if not expected_at > 0:

@@ -28,6 +28,14 @@ class ToyDistribution(Record, format="nablafit.ToyDistribution/1"):
     """A test statistic in toys number `start` to `start + len(self) - 1` of one seed; frozen.
 
     Shards made by several jobs join with `merge`, to the bits of a single run.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> toys = nf.hypotest(model, data, 1.0, calculator="toys", n_toys=200, seed=1).toys
+    >>> [(len(part), part.statistic) for part in toys]
+    [(200, 'qtilde'), (200, 'qtilde')]
     """
 
     poi: tuple[str, ...]
