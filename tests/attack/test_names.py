@@ -124,7 +124,7 @@ COMMANDS = {
     "inspect-bad-data": ["inspect", "%short.json"],
     "fit": ["fit", "%workspace.json", "-o", "%new.json"],
     "fit-json": ["fit", "%workspace.json", "--json"],
-    "fit-fails": ["fit", "%workspace.json", "--fix", f"{MU}=-100"],
+    "fit-fails": [*("fit", "%workspace.json", "--range", f"{MU}=-200:", "--fix", f"{MU}=-100")],
     "fit-warns": ["fit", "%wide.json"],
     "toys": ["toys", "%workspace.json", "--toys", "2", "-o", "%new.npz"],
     "toys-no-fit": ["toys", "%workspace.json", "--toys", "2", "-o", "%new.npz", "--no-fit"],

@@ -127,7 +127,7 @@ def test_an_interrupted_run_keeps_its_toys(
         (("scan", "--values", "0:x"), "--values: expected numbers as 0.5,1,2 or LOW:HIGH:N"),
         (("scan", "--values", "0:1", "--values", "0:1"), "--values: expected one for each"),
         (("scan", "--values", "0,1", "--points", "3"), "--points: the values are listed"),
-        (("contour", "mu", "mu"), "parameters: expected the names of two"),
+        (("contour", "mu", "mu"), "PARAMETERS: expected the names of two"),
         (("feldman-cousins", "--values", "0:1"), "--values: expected numbers as"),
         (("feldman-cousins", "--values", "0:1:1"), "--values: expected at least 2 values"),
     ],

@@ -121,7 +121,7 @@ def test_folders_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         (("pulls", "W", "--parameters", "scal"), "--parameters: 'scal' matches no parameter"),
         (
             ("prune", "W", "-", "--channel", "signal_regio"),
-            "did you mean signal_region or control_region?",
+            "did you mean signal_region or",
         ),
         (("prune", "W", "-", "--sample", "sgnal"), "did you mean signal?"),
         (("rename", "W", "-", "--modifier", "scal=x"), "did you mean scale?"),

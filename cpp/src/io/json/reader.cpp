@@ -69,7 +69,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string quoted_list(const std::vector<std::string_view>& names) {
-  constexpr std::size_t limit = 20;
+  constexpr std::size_t limit = 10;
   std::string result;
   for (std::size_t i = 0; i < std::min(names.size(), limit); ++i) {
     result += (i == 0 ? "" : ", ") + quoted(names[i]);

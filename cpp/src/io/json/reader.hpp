@@ -21,7 +21,7 @@ namespace nablafit::io {
 std::string describe(JsonValue value);
 /// In single quotes; long texts are truncated.
 std::string quoted(std::string_view text);
-/// "'a', 'b', 'c'"; at most twenty, then how many more.
+/// "'a', 'b', 'c'"; at most ten, then how many more.
 std::string quoted_list(const std::vector<std::string_view>& names);
 
 /// `what` completes "expected ...": "a string, the name of a channel", "an array of samples".
