@@ -79,6 +79,9 @@ struct FurtherStarts {
   std::size_t n_retries = 8;
   /// Parameters that are tried on their other sides, where the likelihood is not much lower there.
   std::vector<TwoSided> sides;
+  /// Try as well, where they promise a minimum, the other sides of floors of yields and points where
+  /// samples have grown by large factors.
+  bool look_around = false;
 };
 
 struct FitManyOptions {

@@ -1,0 +1,347 @@
+#include "batch/other_minima.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "compile/compiled_model.hpp"
+#include "util/finite.hpp"
+
+namespace nablafit::detail {
+namespace {
+
+/// Starts of each kind from one minimum.
+constexpr std::size_t most_of_a_kind = 2;
+
+/// Displacements on the other side that are tried, in widths: one, or this if it is less than that.
+constexpr double nearby = 0.4;
+/// Displacement in widths below which both sides are others.
+constexpr double central = 0.3;
+/// Displacements on the same side that are tried, and from which on the inner one is: polynomials
+/// end at one.
+constexpr double inside = 0.5, outside = 1.2, mostly_outside = 0.85;
+/// A parameter there is worth a fit if -log L rises by less than this times the displacement
+/// squared (a constraint term alone makes a half), and not worth a closer look if it rises by more
+/// than that.
+constexpr double promising_rise = 0.2;
+constexpr double hopeless_rise = 20.0;
+/// The same for the second derivative of -log L, in units of that of a constraint term, on average
+/// on the way. There is no second minimum where it is one or more all the way.
+constexpr double promising_curvature = 0.5;
+/// Where an even change by a width, times the residual that pulls at it, is less than this in
+/// -log L, the constraint term outweighs it by far.
+constexpr double smallest_pull = 0.4;
+
+/// A minimum beyond a floor is expected lower. What is found there may be higher by this in -log L,
+/// as the expectation is a quadratic one.
+constexpr double floor_rise = 0.01;
+
+/// Growth by a factor of e per width of constraint terms is steep, where it makes this many events.
+constexpr double steep = 1.0;
+constexpr double fewest_events = 0.3;
+/// Displacements along steep directions, in widths.
+constexpr double strides[] = {1.0, 2.0};
+/// Such a start has so many more events of the sample, and -log L rises by less than that in all
+/// and less than that per event.
+constexpr double smallest_growth = 0.5;
+constexpr double hopeless_growth = 30.0;
+constexpr double rise_per_event = 0.3;
+/// Cosine from which on two directions are one.
+constexpr double same_direction = 0.9;
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (std::size_t j = 0; j < a.size(); ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+}  // namespace
+
+OtherMinima::OtherMinima(const Likelihood& likelihood, const FurtherStarts& elsewhere)
+    : elsewhere_(elsewhere),
+      objective_(likelihood),
+      model_(likelihood.model().compiled()),
+      factors_(objective_.structure()),
+      rows_(model_),
+      rows_there_(model_),
+      widths_(likelihood.model().n_parameters(), 0.0),
+      yields_(likelihood.model().n_bins()),
+      gradient_(widths_.size()),
+      step_(widths_.size()),
+      column_(widths_.size()) {
+  const ArrowStructure& structure = objective_.structure();
+  hessian_.dense.resize(structure.n_dense() * structure.n_dense());
+  hessian_.coupling.resize(structure.n_local() * structure.n_dense());
+  hessian_.blocks.resize(structure.n_blocks() == 0 ? 0 : structure.block_entries.back());
+  if (!elsewhere.look_around) return;
+  const Model& model = likelihood.model();
+  const std::vector<double> typical = typical_widths(model);
+  // Gammas multiply: nothing grows by large factors along them.
+  for (const std::size_t p : structure.dense_parameters) {
+    const std::vector<std::size_t>& constrained = model.constrained_parameters();
+    if (std::binary_search(constrained.begin(), constrained.end(), p)) widths_[p] = typical[p];
+  }
+  free_.assign(model.n_parameters(), 1);
+  rows_.set(model.initial().data());
+  for (std::size_t row = 0; row < model_.row_position.size(); ++row) {
+    if (model_.row_position[row] == model_.n_rows) continue;
+    if (model_.row_floor[row] > -HUGE_VAL) floored_rows_.push_back(row);
+    if (set_growth(row)) steep_rows_.push_back(row);
+  }
+}
+
+const std::vector<std::vector<double>>& OtherMinima::find(const MinimizeSummary& minimum,
+                                                          const std::vector<double>& lower,
+                                                          const std::vector<double>& upper,
+                                                          const std::vector<char>& fixed) {
+  starts_.clear();
+  if (elsewhere_.sides.empty() && floored_rows_.empty() && steep_rows_.empty()) return starts_;
+  minimum_ = &minimum;
+  lower_ = &lower;
+  upper_ = &upper;
+  fixed_ = &fixed;
+  free_.assign(fixed.size(), 0);
+  for (std::size_t j = 0; j < fixed.size(); ++j) {
+    const bool is_held = (minimum.x[j] <= lower[j] && minimum.gradient[j] > 0.0) ||
+                         (minimum.x[j] >= upper[j] && minimum.gradient[j] < 0.0);
+    free_[j] = fixed[j] == 0 && lower[j] < upper[j] && !is_held ? 1 : 0;
+  }
+  has_factors_ = is_quadratic_ = false;
+  rows_.set(minimum.x.data());
+  for (std::size_t b = 0; b < yields_.size(); ++b) {
+    const double yield = rows_.scratch().lambda[b];
+    const bool is_low = !model_.bin_floor.empty() && is_floored(yield, model_.bin_floor[b]);
+    yields_[b] = is_low ? model_.bin_floor[b] : yield;
+  }
+  look_at_sides();
+  look_beyond_floors();
+  look_along_growth();
+  return starts_;
+}
+
+void OtherMinima::keep_best() {
+  const auto is_better = [](const Place& a, const Place& b) { return a.rank < b.rank; };
+  std::stable_sort(places_.begin(), places_.end(), is_better);
+  if (places_.size() > most_of_a_kind) places_.resize(most_of_a_kind);
+  for (Place& place : places_) starts_.push_back(std::move(place.x));
+  places_.clear();
+}
+
+/// False if there is no likelihood.
+bool OtherMinima::evaluate() {
+  const Evaluation there = objective_.value_and_gradient(place_.x.data(), gradient_.data());
+  place_.rise = place_.rank = there.value - minimum_->value;
+  return there.status == EvaluationStatus::ok;
+}
+
+bool OtherMinima::factorize() {
+  if (has_factors_) return is_quadratic_;
+  has_factors_ = true;
+  const double* x = minimum_->x.data();
+  objective_.value_and_gradient(x, gradient_.data());
+  is_quadratic_ = objective_.hessian(x, hessian_) && factors_.factorize(hessian_, free_.data());
+  return is_quadratic_;
+}
+
+void OtherMinima::look_at_sides() {
+  for (const TwoSided& bent : elsewhere_.sides) {
+    if ((*fixed_)[bent.parameter] == 0 && matters(bent)) look_aside(bent);
+  }
+  keep_best();
+}
+
+/// Along the parameter, the even part of its change, times the residual (n - yield) / yield, must
+/// outweigh the constraint term for a second minimum.
+bool OtherMinima::matters(const TwoSided& bent) const {
+  if (bent.even.empty()) return true;
+  const std::vector<double>& counts = objective_.likelihood().data().counts;
+  double pull = 0.0;
+  for (std::size_t b = 0; b < yields_.size(); ++b) {
+    const double scale = std::max(std::abs(yields_[b]), bent.even[b]);
+    if (bent.even[b] > 0.0) pull += std::abs(counts[b] - yields_[b]) * bent.even[b] / scale;
+  }
+  return !(pull < smallest_pull);
+}
+
+void OtherMinima::look_aside(const TwoSided& bent) {
+  const std::size_t p = bent.parameter;
+  const double away = (minimum_->x[p] - bent.center) / bent.width;
+  if (factorize() && free_[p] != 0) {
+    std::fill(column_.begin(), column_.end(), 0.0);
+    column_[p] = 1.0;
+    factors_.solve(column_.data(), column_.data());
+  }
+  for (const double least : {1.0, nearby}) {
+    const double reach = std::max(std::abs(away), least);
+    if (least == nearby && reach >= 1.0) break;
+    const double shift = std::copysign(reach, away) * bent.width;
+    const double promising = promising_rise * std::min(reach * reach, 1.0);
+    look_at(bent, bent.center - shift, promising);
+    if (std::abs(away) < central) look_at(bent, bent.center + shift, promising);
+  }
+  if (std::abs(away) < central) return;
+  const double reach = std::abs(away) > mostly_outside ? inside : outside;
+  const double move = std::min(std::abs(reach - std::abs(away)), 1.0);
+  look_at(bent, bent.center + std::copysign(reach, away) * bent.width,
+          promising_rise * move * move);
+}
+
+/// The parameter at the target, the others where the quadratic model at the minimum has them.
+void OtherMinima::look_at(const TwoSided& bent, double target, double promising) {
+  const std::size_t p = bent.parameter;
+  std::vector<double>& x = place_.x;
+  x = minimum_->x;
+  x[p] = std::clamp(target, (*lower_)[p], (*upper_)[p]);
+  if (x[p] == minimum_->x[p]) return;
+  if (!evaluate() || place_.rise > hopeless_rise) return;
+  const Place unrelaxed = place_;
+  double curvature = mean_curvature(bent);
+  if (is_quadratic_) {
+    if (relax(p) && evaluate() && !(unrelaxed.rise < place_.rise)) {
+      curvature = mean_curvature(bent);
+    } else {
+      place_ = unrelaxed;
+    }
+  }
+  if (place_.rise < promising && curvature < promising_curvature) places_.push_back(place_);
+}
+
+/// Of -log L along the parameter, between the minimum and the place, in units of a constraint term.
+double OtherMinima::mean_curvature(const TwoSided& bent) const {
+  const std::size_t p = bent.parameter;
+  return gradient_[p] * bent.width * bent.width / (place_.x[p] - minimum_->x[p]);
+}
+
+/// A Newton step of all but the parameter, with the Hessian at the minimum.
+bool OtherMinima::relax(std::size_t p) {
+  factors_.solve(gradient_.data(), step_.data());
+  const double part = free_[p] != 0 ? step_[p] / column_[p] : 0.0;
+  for (std::size_t j = 0; j < step_.size(); ++j) {
+    if (free_[j] == 0 || j == p) continue;
+    const double target = place_.x[j] - (step_[j] - part * column_[j]);
+    place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
+  }
+  return std::isfinite(part);
+}
+
+void OtherMinima::look_beyond_floors() {
+  const std::vector<double>& counts = objective_.likelihood().data().counts;
+  for (const std::size_t row : floored_rows_) {
+    const auto bin = static_cast<std::size_t>(model_.row_bin[row]);
+    if (counts[bin] > yields_[bin] && rows_.scratch().row_factor[row] > 0.0) look_beyond_floor(row);
+  }
+  keep_best();
+}
+
+double OtherMinima::set_gradient(std::size_t row, RowBranch branch) {
+  std::fill(column_.begin(), column_.end(), 0.0);
+  sparse_.offsets.clear();
+  sparse_.parameters.clear();
+  sparse_.derivatives.clear();
+  rows_.append(row, sparse_, branch);
+  double square = 0.0;
+  for (std::size_t k = 0; k < sparse_.parameters.size(); ++k) {
+    const auto p = static_cast<std::size_t>(sparse_.parameters[k]);
+    if (free_[p] == 0) continue;
+    column_[p] = sparse_.derivatives[k];
+    const double change = column_[p] * widths_[p];
+    square += change * change;
+  }
+  return square;
+}
+
+/// With u the yield above the floor, a its gradient, q = a H^-1 a, r = n / yield - 1 and
+/// k = n / yield^2, the quadratic model of -log L beyond the floor, as a function of the change e
+/// of u with everything else at its best, is
+///
+///     e^2 / 2q - r (u + e) + k (u + e)^2 / 2     from below, u < 0,
+///     e^2 / 2q - k e^2 / 2 + r (u + e) + k u^2 / 2   from above, up to terms of order r k.
+void OtherMinima::look_beyond_floor(std::size_t row) {
+  const auto bin = static_cast<std::size_t>(model_.row_bin[row]);
+  const double count = objective_.likelihood().data().counts[bin];
+  const double residual = count / yields_[bin] - 1.0;
+  const double bend = count / (yields_[bin] * yields_[bin]);
+  const double above = (rows_.scratch().row_yield[row] - model_.row_floor[row]) *
+                       rows_.scratch().row_factor[row];
+  // The constraint terms alone limit q.
+  const double most = set_gradient(row, RowBranch::above_floor);
+  if (!(std::abs(above) < residual * most) || !factorize()) return;
+  factors_.solve(column_.data(), step_.data());
+  const double q = dot(column_, step_);
+  if (!(q > 0.0)) return;
+  double change = 0.0, expected = 0.0;
+  if (above < 0.0) {
+    const double there = (residual + above / q) / (1.0 / q + bend);
+    if (!(there > 0.0)) return;
+    change = there - above;
+    expected = change * change / (2.0 * q) - residual * there + 0.5 * bend * there * there;
+  } else {
+    const double stiffness = 1.0 / q - bend;
+    change = -residual / stiffness;
+    if (!(stiffness > 0.0) || !(above + change < 0.0)) return;
+    expected = residual * above + 0.5 * bend * above * above + 0.5 * residual * change;
+  }
+  if (!(expected < 0.0)) return;
+  place_.x = minimum_->x;
+  for (std::size_t j = 0; j < step_.size(); ++j) {
+    const double target = place_.x[j] + step_[j] * (change / q);
+    if (free_[j] != 0) place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
+  }
+  if (evaluate() && place_.rise < floor_rise) places_.push_back(place_);
+}
+
+void OtherMinima::look_along_growth() {
+  growths_.clear();
+  for (const std::size_t row : steep_rows_) {
+    if (set_growth(row)) growths_.push_back(growth_);
+  }
+  const auto is_steeper = [](const Growth& a, const Growth& b) {
+    return a.steepness > b.steepness;
+  };
+  std::stable_sort(growths_.begin(), growths_.end(), is_steeper);
+  for (auto growth = growths_.begin(); growth != growths_.end(); ++growth) {
+    const auto is_same = [&](const Growth& other) {
+      return std::abs(dot(growth->direction, other.direction)) > same_direction;
+    };
+    if (std::none_of(growths_.begin(), growth, is_same)) follow(*growth);
+  }
+  keep_best();
+}
+
+/// True if the row grows steeply at the point of the rows.
+bool OtherMinima::set_growth(std::size_t row) {
+  const double yield = rows_.yield(row);
+  if (!(yield > 0.0)) return false;
+  growth_.row = row;
+  growth_.steepness = std::sqrt(set_gradient(row, RowBranch::yield)) / yield;
+  const bool is_steep = growth_.steepness > steep && std::isfinite(growth_.steepness);
+  if (!is_steep || !(std::log(yield) + 2.0 * growth_.steepness > std::log(fewest_events))) {
+    return false;
+  }
+  growth_.direction.resize(column_.size());
+  for (std::size_t j = 0; j < column_.size(); ++j) {
+    growth_.direction[j] = column_[j] * widths_[j] / (yield * growth_.steepness);
+  }
+  return true;
+}
+
+void OtherMinima::follow(const Growth& growth) {
+  const double yield = rows_.yield(growth.row);
+  Place best;
+  best.rank = rise_per_event;
+  place_.x = minimum_->x;
+  for (const double stride : strides) {
+    for (std::size_t j = 0; j < widths_.size(); ++j) {
+      const double target = minimum_->x[j] + stride * growth.direction[j] * widths_[j];
+      if (free_[j] != 0) place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
+    }
+    rows_there_.set(place_.x.data());
+    const double more = rows_there_.yield(growth.row) - yield;
+    if (!(more > smallest_growth) || !evaluate() || place_.rise > hopeless_growth) continue;
+    place_.rank = place_.rise / more;
+    if (place_.rank < best.rank) best = place_;
+  }
+  if (!best.x.empty()) places_.push_back(std::move(best));
+}
+
+}  // namespace nablafit::detail
