@@ -62,8 +62,8 @@ struct TwoSided {
   std::size_t parameter;
   double center;
   double width;  ///< > 0: a typical change
-  /// Per bin, how many events a change by the width changes alike on both sides, as an absolute
-  /// value: where that hardly matters for the data of a fit, nothing is tried. Empty: unknown.
+  /// Per bin, how many more events a change by the width makes on average over both sides: where the
+  /// data of a fit do not ask for that, nothing is tried. Empty: unknown.
   std::vector<double> even;
 };
 

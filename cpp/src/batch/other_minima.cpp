@@ -28,13 +28,18 @@ constexpr double hopeless_rise = 20.0;
 /// The same for the second derivative of -log L, in units of that of a constraint term, on average
 /// on the way. There is no second minimum where it is one or more all the way.
 constexpr double promising_curvature = 0.5;
-/// Where an even change by a width, times the residual that pulls at it, is less than this in
-/// -log L, the constraint term outweighs it by far.
-constexpr double smallest_pull = 0.4;
+constexpr double hopeless_curvature = 2.0;
+/// Where an even change by a width, times the residual that asks for it, is less than this in
+/// -log L, the constraint term outweighs it: with an even change alone, two minima need a half.
+constexpr double smallest_pull = 0.2;
+/// The same for two minima on one side, of either sign: a polynomial bends both ways.
+constexpr double smallest_pull_aside = 1.0;
 
 /// A minimum beyond a floor is expected lower. What is found there may be higher by this in -log L,
 /// as the expectation is a quadratic one.
 constexpr double floor_rise = 0.01;
+/// Floors that are more widths of constraint terms away from the initial values do not matter.
+constexpr double farthest_floor = 8.0;
 
 /// Growth by a factor of e per width of constraint terms is steep, where it makes this many events.
 constexpr double steep = 1.0;
@@ -85,7 +90,7 @@ OtherMinima::OtherMinima(const Likelihood& likelihood, const FurtherStarts& else
   rows_.set(model.initial().data());
   for (std::size_t row = 0; row < model_.row_position.size(); ++row) {
     if (model_.row_position[row] == model_.n_rows) continue;
-    if (model_.row_floor[row] > -HUGE_VAL) floored_rows_.push_back(row);
+    if (model_.row_floor[row] > -HUGE_VAL && reaches_floor(row)) floored_rows_.push_back(row);
     if (set_growth(row)) steep_rows_.push_back(row);
   }
 }
@@ -145,32 +150,45 @@ bool OtherMinima::factorize() {
 
 void OtherMinima::look_at_sides() {
   for (const TwoSided& bent : elsewhere_.sides) {
-    if ((*fixed_)[bent.parameter] == 0 && matters(bent)) look_aside(bent);
+    if ((*fixed_)[bent.parameter] == 0) look_aside(bent);
   }
   keep_best();
 }
 
 /// Along the parameter, the even part of its change, times the residual (n - yield) / yield, must
 /// outweigh the constraint term for a second minimum.
-bool OtherMinima::matters(const TwoSided& bent) const {
-  if (bent.even.empty()) return true;
+double OtherMinima::pull_at(const TwoSided& bent) const {
+  if (bent.even.empty()) return smallest_pull_aside;
   const std::vector<double>& counts = objective_.likelihood().data().counts;
   double pull = 0.0;
   for (std::size_t b = 0; b < yields_.size(); ++b) {
-    const double scale = std::max(std::abs(yields_[b]), bent.even[b]);
-    if (bent.even[b] > 0.0) pull += std::abs(counts[b] - yields_[b]) * bent.even[b] / scale;
+    const double scale = std::max(std::abs(yields_[b]), std::abs(bent.even[b]));
+    if (bent.even[b] != 0.0) pull += (counts[b] - yields_[b]) * bent.even[b] / scale;
   }
-  return !(pull < smallest_pull);
+  return pull;
 }
 
 void OtherMinima::look_aside(const TwoSided& bent) {
   const std::size_t p = bent.parameter;
+  const double pull = pull_at(bent);
   const double away = (minimum_->x[p] - bent.center) / bent.width;
+  const bool is_other = !(pull < smallest_pull);
+  const bool is_same = std::abs(pull) >= smallest_pull_aside && std::abs(away) >= central;
+  if (!is_other && !is_same) return;
   if (factorize() && free_[p] != 0) {
     std::fill(column_.begin(), column_.end(), 0.0);
     column_[p] = 1.0;
     factors_.solve(column_.data(), column_.data());
   }
+  if (is_other) look_across(bent, away);
+  if (!is_same) return;
+  const double reach = std::abs(away) > mostly_outside ? inside : outside;
+  const double move = std::min(std::abs(reach - std::abs(away)), 1.0);
+  look_at(bent, bent.center + std::copysign(reach, away) * bent.width,
+          promising_rise * move * move);
+}
+
+void OtherMinima::look_across(const TwoSided& bent, double away) {
   for (const double least : {1.0, nearby}) {
     const double reach = std::max(std::abs(away), least);
     if (least == nearby && reach >= 1.0) break;
@@ -179,11 +197,6 @@ void OtherMinima::look_aside(const TwoSided& bent) {
     look_at(bent, bent.center - shift, promising);
     if (std::abs(away) < central) look_at(bent, bent.center + shift, promising);
   }
-  if (std::abs(away) < central) return;
-  const double reach = std::abs(away) > mostly_outside ? inside : outside;
-  const double move = std::min(std::abs(reach - std::abs(away)), 1.0);
-  look_at(bent, bent.center + std::copysign(reach, away) * bent.width,
-          promising_rise * move * move);
 }
 
 /// The parameter at the target, the others where the quadratic model at the minimum has them.
@@ -195,10 +208,11 @@ void OtherMinima::look_at(const TwoSided& bent, double target, double promising)
   if (x[p] == minimum_->x[p]) return;
   if (!evaluate() || place_.rise > hopeless_rise) return;
   const Place unrelaxed = place_;
-  double curvature = mean_curvature(bent);
+  double curvature = mean_curvature(bent, gradient_[p]);
   if (is_quadratic_) {
-    if (relax(p) && evaluate() && !(unrelaxed.rise < place_.rise)) {
-      curvature = mean_curvature(bent);
+    if (!relax(bent)) return;
+    if (evaluate() && !(unrelaxed.rise < place_.rise)) {
+      curvature = mean_curvature(bent, gradient_[p]);
     } else {
       place_ = unrelaxed;
     }
@@ -207,21 +221,25 @@ void OtherMinima::look_at(const TwoSided& bent, double target, double promising)
 }
 
 /// Of -log L along the parameter, between the minimum and the place, in units of a constraint term.
-double OtherMinima::mean_curvature(const TwoSided& bent) const {
+double OtherMinima::mean_curvature(const TwoSided& bent, double slope) const {
   const std::size_t p = bent.parameter;
-  return gradient_[p] * bent.width * bent.width / (place_.x[p] - minimum_->x[p]);
+  return slope * bent.width * bent.width / (place_.x[p] - minimum_->x[p]);
 }
 
-/// A Newton step of all but the parameter, with the Hessian at the minimum.
-bool OtherMinima::relax(std::size_t p) {
+/// A Newton step of all but the parameter, with the Hessian at the minimum. False, without a step,
+/// if -log L then bends too much on the way for another minimum.
+bool OtherMinima::relax(const TwoSided& bent) {
+  const std::size_t p = bent.parameter;
   factors_.solve(gradient_.data(), step_.data());
-  const double part = free_[p] != 0 ? step_[p] / column_[p] : 0.0;
+  const double slope = free_[p] != 0 ? step_[p] / column_[p] : gradient_[p];
+  if (!(mean_curvature(bent, slope) < hopeless_curvature)) return false;
+  const double part = free_[p] != 0 ? slope : 0.0;
   for (std::size_t j = 0; j < step_.size(); ++j) {
     if (free_[j] == 0 || j == p) continue;
     const double target = place_.x[j] - (step_[j] - part * column_[j]);
     place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
   }
-  return std::isfinite(part);
+  return true;
 }
 
 void OtherMinima::look_beyond_floors() {
@@ -231,6 +249,14 @@ void OtherMinima::look_beyond_floors() {
     if (counts[bin] > yields_[bin] && rows_.scratch().row_factor[row] > 0.0) look_beyond_floor(row);
   }
   keep_best();
+}
+
+/// Whether constraint terms leave the row anywhere near its floor, from the point of the rows.
+bool OtherMinima::reaches_floor(std::size_t row) {
+  const double above = (rows_.scratch().row_yield[row] - model_.row_floor[row]) *
+                       rows_.scratch().row_factor[row];
+  const double width = std::sqrt(set_gradient(row, RowBranch::above_floor));
+  return width > 0.0 && above < farthest_floor * width;
 }
 
 double OtherMinima::set_gradient(std::size_t row, RowBranch branch) {

@@ -54,14 +54,16 @@ class OtherMinima {
   void keep_best();
 
   void look_at_sides();
-  bool matters(const TwoSided& bent) const;
+  double pull_at(const TwoSided& bent) const;
   void look_aside(const TwoSided& bent);
+  void look_across(const TwoSided& bent, double away);
   void look_at(const TwoSided& bent, double target, double promising);
-  bool relax(std::size_t p);
-  double mean_curvature(const TwoSided& bent) const;
+  bool relax(const TwoSided& bent);
+  double mean_curvature(const TwoSided& bent, double slope) const;
 
   void look_beyond_floors();
   void look_beyond_floor(std::size_t row);
+  bool reaches_floor(std::size_t row);
   /// Squared length in widths of the gradient of a row.
   double set_gradient(std::size_t row, RowBranch branch);
 
