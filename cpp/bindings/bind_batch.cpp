@@ -157,8 +157,8 @@ void bind_batch(py::module_& module) {
   module.attr("FIT_STATUSES") = status_names();
   module.def("fit_many", &fit_many_of, py::arg("model"), py::arg("n_fits"), py::kw_only(),
              py::arg("arrays"), py::arg("options"), py::arg("kept_parameters"), py::arg("n_random"),
-             py::arg("seed"), py::arg("n_retries"), py::arg("sides"), py::arg("look_around"), py::arg("n_threads"),
-             py::arg("progress"),
+             py::arg("seed"), py::arg("n_retries"), py::arg("sides"), py::arg("look_around"),
+             py::arg("n_threads"), py::arg("progress"),
              "Results as a dictionary of arrays, and the exception that stopped the call or None.");
   module.def("generate_toys", &toys_of, py::arg("model"), py::arg("x"), py::kw_only(), py::arg("n"),
              py::arg("seed"), py::arg("start"), py::arg("randomize"), py::arg("global_observables"),

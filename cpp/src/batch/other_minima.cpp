@@ -13,8 +13,8 @@ namespace {
 /// Starts of each kind from one minimum.
 constexpr std::size_t most_of_a_kind = 2;
 
-/// Displacements on the other side that are tried, in widths: one, or this if it is less than that.
-constexpr double nearby = 0.4;
+/// Displacements on the other side that are tried, in widths, or as much as on this side.
+constexpr double distances[] = {1.0, 0.4, 0.2};
 /// Displacement in widths below which both sides are others.
 constexpr double central = 0.3;
 /// Displacements on the same side that are tried, and from which on the inner one is: polynomials
@@ -27,7 +27,7 @@ constexpr double promising_rise = 0.2;
 constexpr double hopeless_rise = 20.0;
 /// The same for the second derivative of -log L, in units of that of a constraint term, on average
 /// on the way. There is no second minimum where it is one or more all the way.
-constexpr double promising_curvature = 0.5;
+constexpr double promising_curvature = 1.0;
 constexpr double hopeless_curvature = 2.0;
 /// Where an even change by a width, times the residual that asks for it, is less than this in
 /// -log L, the constraint term outweighs it: with an even change alone, two minima need a half.
@@ -35,15 +35,18 @@ constexpr double smallest_pull = 0.2;
 /// The same for two minima on one side, of either sign: a polynomial bends both ways.
 constexpr double smallest_pull_aside = 1.0;
 
-/// A minimum beyond a floor is expected lower. What is found there may be higher by this in -log L,
-/// as the expectation is a quadratic one.
+/// Errors of -log L that a minimum beyond a floor, which is expected lower, may have in the
+/// quadratic model, and at the start that this leads to.
+constexpr double floor_error = 1e-3;
 constexpr double floor_rise = 0.01;
+/// Keeps a yield and that of its bin apart where nothing else varies in the bin.
+constexpr double smallest_share = 1e-9;
 /// Floors that are more widths of constraint terms away from the initial values do not matter.
 constexpr double farthest_floor = 8.0;
 
 /// Growth by a factor of e per width of constraint terms is steep, where it makes this many events.
 constexpr double steep = 1.0;
-constexpr double fewest_events = 0.3;
+constexpr double fewest_events = 1.0;
 /// Displacements along steep directions, in widths.
 constexpr double strides[] = {1.0, 2.0};
 /// Such a start has so many more events of the sample, and -log L rises by less than that in all
@@ -73,7 +76,9 @@ OtherMinima::OtherMinima(const Likelihood& likelihood, const FurtherStarts& else
       yields_(likelihood.model().n_bins()),
       gradient_(widths_.size()),
       step_(widths_.size()),
-      column_(widths_.size()) {
+      column_(widths_.size()),
+      bin_gradient_(widths_.size()),
+      bin_step_(widths_.size()) {
   const ArrowStructure& structure = objective_.structure();
   hessian_.dense.resize(structure.n_dense() * structure.n_dense());
   hessian_.coupling.resize(structure.n_local() * structure.n_dense());
@@ -189,9 +194,11 @@ void OtherMinima::look_aside(const TwoSided& bent) {
 }
 
 void OtherMinima::look_across(const TwoSided& bent, double away) {
-  for (const double least : {1.0, nearby}) {
+  double previous = 0.0;
+  for (const double least : distances) {
     const double reach = std::max(std::abs(away), least);
-    if (least == nearby && reach >= 1.0) break;
+    if (reach == previous) break;
+    previous = reach;
     const double shift = std::copysign(reach, away) * bent.width;
     const double promising = promising_rise * std::min(reach * reach, 1.0);
     look_at(bent, bent.center - shift, promising);
@@ -253,18 +260,22 @@ void OtherMinima::look_beyond_floors() {
 
 /// Whether constraint terms leave the row anywhere near its floor, from the point of the rows.
 bool OtherMinima::reaches_floor(std::size_t row) {
-  const double above = (rows_.scratch().row_yield[row] - model_.row_floor[row]) *
-                       rows_.scratch().row_factor[row];
+  const double above =
+      (rows_.scratch().row_yield[row] - model_.row_floor[row]) * rows_.scratch().row_factor[row];
   const double width = std::sqrt(set_gradient(row, RowBranch::above_floor));
   return width > 0.0 && above < farthest_floor * width;
 }
 
-double OtherMinima::set_gradient(std::size_t row, RowBranch branch) {
-  std::fill(column_.begin(), column_.end(), 0.0);
+void OtherMinima::append(std::size_t row, RowBranch branch) {
   sparse_.offsets.clear();
   sparse_.parameters.clear();
   sparse_.derivatives.clear();
   rows_.append(row, sparse_, branch);
+}
+
+double OtherMinima::set_gradient(std::size_t row, RowBranch branch) {
+  std::fill(column_.begin(), column_.end(), 0.0);
+  append(row, branch);
   double square = 0.0;
   for (std::size_t k = 0; k < sparse_.parameters.size(); ++k) {
     const auto p = static_cast<std::size_t>(sparse_.parameters[k]);
@@ -276,44 +287,65 @@ double OtherMinima::set_gradient(std::size_t row, RowBranch branch) {
   return square;
 }
 
-/// With u the yield above the floor, a its gradient, q = a H^-1 a, r = n / yield - 1 and
-/// k = n / yield^2, the quadratic model of -log L beyond the floor, as a function of the change e
-/// of u with everything else at its best, is
+/// With u the yield above the floor and a its gradient, l the gradient of the bin's yield,
+/// r = n / yield - 1, k = n / yield^2, and e and f the changes of u and of the bin's yield as this
+/// side has it: beyond the floor there are s = u + e more events from below, less from above (the
+/// sign c), and the quadratic model of -log L is
 ///
-///     e^2 / 2q - r (u + e) + k (u + e)^2 / 2     from below, u < 0,
-///     e^2 / 2q - k e^2 / 2 + r (u + e) + k u^2 / 2   from above, up to terms of order r k.
+///     (e f) M^-1 (e f)^T / 2 - c r s + k s^2 / 2 + c k f s,   M = (a l)^T H^-1 (a l).
 void OtherMinima::look_beyond_floor(std::size_t row) {
   const auto bin = static_cast<std::size_t>(model_.row_bin[row]);
   const double count = objective_.likelihood().data().counts[bin];
   const double residual = count / yields_[bin] - 1.0;
   const double bend = count / (yields_[bin] * yields_[bin]);
-  const double above = (rows_.scratch().row_yield[row] - model_.row_floor[row]) *
-                       rows_.scratch().row_factor[row];
-  // The constraint terms alone limit q.
+  const double above =
+      (rows_.scratch().row_yield[row] - model_.row_floor[row]) * rows_.scratch().row_factor[row];
+  const double side = above < 0.0 ? 1.0 : -1.0;
+  // What the constraint terms alone allow, were the bin's other samples to help as much.
   const double most = set_gradient(row, RowBranch::above_floor);
-  if (!(std::abs(above) < residual * most) || !factorize()) return;
+  if (!(std::abs(above) < 2.0 * residual * most) || !factorize()) return;
+  set_bin_gradient(bin);
   factors_.solve(column_.data(), step_.data());
-  const double q = dot(column_, step_);
-  if (!(q > 0.0)) return;
-  double change = 0.0, expected = 0.0;
-  if (above < 0.0) {
-    const double there = (residual + above / q) / (1.0 / q + bend);
-    if (!(there > 0.0)) return;
-    change = there - above;
-    expected = change * change / (2.0 * q) - residual * there + 0.5 * bend * there * there;
-  } else {
-    const double stiffness = 1.0 / q - bend;
-    change = -residual / stiffness;
-    if (!(stiffness > 0.0) || !(above + change < 0.0)) return;
-    expected = residual * above + 0.5 * bend * above * above + 0.5 * residual * change;
-  }
-  if (!(expected < 0.0)) return;
+  factors_.solve(bin_gradient_.data(), bin_step_.data());
+  const double m11 = dot(column_, step_) * (1.0 + smallest_share);
+  const double m12 = dot(column_, bin_step_);
+  const double m22 = dot(bin_gradient_, bin_step_) * (1.0 + smallest_share) + smallest_share / bend;
+  const double volume = m11 * m22 - m12 * m12;
+  if (!(volume > 0.0)) return;
+  const double p11 = m22 / volume, p12 = -m12 / volume, p22 = m11 / volume;
+  const double a11 = p11 + bend, a12 = p12 + side * bend;
+  const double determinant = a11 * p22 - a12 * a12;
+  if (!(determinant > 0.0)) return;
+  const double right1 = side * residual - bend * above, right2 = -side * bend * above;
+  const double e = (right1 * p22 - right2 * a12) / determinant;
+  const double f = (right2 * a11 - right1 * a12) / determinant;
+  const double there = above + e;
+  if (!(side * there > 0.0)) return;
+  const double expected = 0.5 * (p11 * e * e + 2.0 * p12 * e * f + p22 * f * f) -
+                          side * residual * there + 0.5 * bend * there * there +
+                          side * bend * f * there;
+  if (!(expected < floor_error)) return;
   place_.x = minimum_->x;
+  const double part = p11 * e + p12 * f, bin_part = p12 * e + p22 * f;
   for (std::size_t j = 0; j < step_.size(); ++j) {
-    const double target = place_.x[j] + step_[j] * (change / q);
+    const double target = place_.x[j] + part * step_[j] + bin_part * bin_step_[j];
     if (free_[j] != 0) place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
   }
   if (evaluate() && place_.rise < floor_rise) places_.push_back(place_);
+}
+
+/// Of the yield of a bin, as this side of all floors has it.
+void OtherMinima::set_bin_gradient(std::size_t bin) {
+  std::fill(bin_gradient_.begin(), bin_gradient_.end(), 0.0);
+  for (std::size_t row = 0; row < model_.row_position.size(); ++row) {
+    if (model_.row_position[row] == model_.n_rows) continue;
+    if (static_cast<std::size_t>(model_.row_bin[row]) != bin) continue;
+    append(row, RowBranch::yield);
+    for (std::size_t k = 0; k < sparse_.parameters.size(); ++k) {
+      const auto p = static_cast<std::size_t>(sparse_.parameters[k]);
+      if (free_[p] != 0) bin_gradient_[p] += sparse_.derivatives[k];
+    }
+  }
 }
 
 void OtherMinima::look_along_growth() {
@@ -339,7 +371,7 @@ bool OtherMinima::set_growth(std::size_t row) {
   const double yield = rows_.yield(row);
   if (!(yield > 0.0)) return false;
   growth_.row = row;
-  growth_.steepness = std::sqrt(set_gradient(row, RowBranch::yield)) / yield;
+  growth_.steepness = std::sqrt(set_gradient(row, RowBranch::factors)) / yield;
   const bool is_steep = growth_.steepness > steep && std::isfinite(growth_.steepness);
   if (!is_steep || !(std::log(yield) + 2.0 * growth_.steepness > std::log(fewest_events))) {
     return false;

@@ -64,6 +64,9 @@ class OtherMinima {
   void look_beyond_floors();
   void look_beyond_floor(std::size_t row);
   bool reaches_floor(std::size_t row);
+  void set_bin_gradient(std::size_t bin);
+  /// Puts the gradient of a row into `sparse_`.
+  void append(std::size_t row, RowBranch branch);
   /// Squared length in widths of the gradient of a row.
   double set_gradient(std::size_t row, RowBranch branch);
 
@@ -90,6 +93,7 @@ class OtherMinima {
   std::vector<char> free_;
   std::vector<double> yields_, gradient_, step_;
   std::vector<double> column_;  ///< of the inverse Hessian, or the gradient of a row
+  std::vector<double> bin_gradient_, bin_step_;
   Growth growth_;
   std::vector<Growth> growths_;
   Place place_;

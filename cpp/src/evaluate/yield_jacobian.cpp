@@ -89,15 +89,15 @@ void RowGradients::append(std::size_t row, YieldJacobian& jacobian, RowBranch br
     if (derivatives_.kind[i] != OperandKind::one) operands_.push_back(i);
   }
   const SweepScratch& s = state_.scratch();
-  const bool is_yield = branch == RowBranch::yield;
-  const bool floored = is_yield && s.row_yield[row] < model_.row_floor[row];
+  const bool is_above = branch == RowBranch::above_floor;
+  const bool floored = !is_above && s.row_yield[row] < model_.row_floor[row];
   const double yield = floored ? model_.row_floor[row] : s.row_yield[row];
-  const double histogram = is_yield ? yield : yield - model_.row_floor[row];
+  const double histogram = is_above ? yield - model_.row_floor[row] : yield;
   if (!operands_.empty()) multiply_operands();
   for (std::size_t i = 0; i < operands_.size(); ++i) {
     add_operand(operands_[i], histogram * (before_[i] * after_[i]));
   }
-  if (!floored) add_entries(row, s.row_factor[row]);
+  if (!floored && branch != RowBranch::factors) add_entries(row, s.row_factor[row]);
   flush(jacobian);
 }
 

@@ -17,6 +17,7 @@ namespace nablafit::detail {
 enum class RowBranch : std::uint8_t {
   yield,        ///< the yield
   above_floor,  ///< (h - floor) F, as if there were no floor
+  factors,      ///< the yield, with the interpolated histogram h as it is
 };
 
 /// Yields of all rows at one point, and gradients of single ones. The model must outlive it.
