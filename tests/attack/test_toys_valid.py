@@ -265,3 +265,19 @@ def test_p_values_say_what_several_minima_do() -> None:
     ]
     assert type(result).merge(halves) == result
     assert type(result).from_json(result.to_json()) == result
+
+
+def test_limits_from_toys_say_what_several_minima_do() -> None:
+    model, data = folded()
+    values = [0.5, 2.0, 5.0]
+    whole = nf.upper_limit(model, data, calculator="toys", values=values, n_toys=200)
+    n_several = sum(toys.n_several for toys in whole.toys)
+    assert n_several > 0
+    note = next(note for note in whole.notes if "fits with several minima" in note)
+    assert f"{n_several} of 1200 toys" in note
+    assert "changes CLs+b by at most" in note
+    halves = [
+        nf.upper_limit(model, data, calculator="toys", values=values, n_toys=100, start=start)
+        for start in (0, 100)
+    ]
+    assert type(whole).merge(halves).notes == whole.notes

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "minimize/newton_pieces.hpp"
 #include "minimize/newton_solver.hpp"
 
 using nablafit::BoundSide;
@@ -411,20 +410,10 @@ Function largest_of(const std::vector<Vector>& minima, const Vector& values,
   };
 }
 
-/// Where the search between pieces ends from a start.
-struct PiecesEnd {
-  bool converged;
-  nablafit::detail::Point point;
-  double edm;
-};
-
-PiecesEnd descend(const Function& function, const BoxProblem& problem) {
-  FunctionObjective objective(problem.start.size(), function);
-  nablafit::detail::Iterate here(objective.structure());
-  const MinimizeOptions options;
-  here.begin(objective, problem, options);
-  const bool converged = nablafit::detail::descend_between_pieces(here);
-  return {converged, here.point, here.edm};
+/// Where the solver ends, which goes on between pieces where no step leads down.
+MinimizeSummary descend(const Function& function, BoxProblem problem) {
+  problem.has_floors = true;
+  return run(function, problem);
 }
 
 }  // namespace
@@ -433,19 +422,19 @@ TEST_CASE("minima between two and three smooth pieces") {
   const Vector curvatures{1.0, 2.0};
   // On the line between the two minima both pieces are equal half-way, by symmetry.
   const Function two = largest_of({{-1.0, 0.5}, {1.0, -0.5}}, {0.0, 0.0}, curvatures);
-  for (const Vector& start : {Vector{2.0, 1.0}, Vector{-0.3, -3.0}, Vector{0.0, 0.0}}) {
-    const PiecesEnd end = descend(two, box(start));
-    REQUIRE(end.converged);
-    CHECK(std::abs(end.point.x[0]) < 1e-6);
-    CHECK(std::abs(end.point.x[1]) < 1e-6);
-    CHECK(std::abs(end.point.gradient[0]) < 1e-6);
+  for (const Vector& start : {Vector{2.0, 1.0}, Vector{-0.3, -3.0}, Vector{1.5, 0.1}}) {
+    const MinimizeSummary end = descend(two, box(start));
+    REQUIRE(end.status == MinimizeStatus::converged_at_kink);
+    CHECK(std::abs(end.x[0]) < 1e-6);
+    CHECK(std::abs(end.x[1]) < 1e-6);
+    CHECK(std::abs(end.gradient[0]) < 1e-6);
     CHECK(end.edm < 1e-6);
   }
   // Three pieces meet in a point: a corner, which no two of them have.
   const Function three =
       largest_of({{-2.0, 0.0}, {2.0, 0.0}, {0.0, -2.0}}, {0.0, 0.0, -1.0}, curvatures);
-  const PiecesEnd corner = descend(three, box({1.5, 2.5}));
-  REQUIRE(corner.converged);
+  const MinimizeSummary corner = descend(three, box({1.5, 2.5}));
+  REQUIRE(corner.status == MinimizeStatus::converged_at_kink);
   double best = infinity;
   double gradient[2], hessian[4];
   for (int i = -400; i <= 400; ++i) {
@@ -454,7 +443,7 @@ TEST_CASE("minima between two and three smooth pieces") {
       best = std::min(best, three(x, gradient, hessian));
     }
   }
-  CHECK(corner.point.value <= best + 1e-9);
+  CHECK(corner.value <= best + 1e-9);
 }
 
 TEST_CASE("between pieces the value never rises, and bounds hold") {
@@ -463,17 +452,16 @@ TEST_CASE("between pieces the value never rises, and bounds hold") {
   problem.lower[0] = 0.5;
   double gradient[2], hessian[4];
   const double initial = pieces(problem.start.data(), gradient, hessian);
-  const PiecesEnd end = descend(pieces, problem);
-  REQUIRE(end.converged);
-  CHECK(end.point.value < initial);
-  CHECK(end.point.x[0] == 0.5);
+  const MinimizeSummary end = descend(pieces, problem);
+  CHECK(end.value < initial);
+  CHECK(end.x[0] == 0.5);
   // Along the bound: the minimum of the larger piece, or where both are equal.
   double best = infinity;
   for (int j = -40'000; j <= 40'000; ++j) {
     const double x[2] = {0.5, 1e-4 * j};
     best = std::min(best, pieces(x, gradient, hessian));
   }
-  CHECK(end.point.value <= best + 1e-9);
+  CHECK(end.value <= best + 1e-9);
 }
 
 TEST_CASE("the solver goes on between pieces only where there are floors") {
