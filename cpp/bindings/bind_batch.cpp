@@ -65,7 +65,8 @@ std::vector<TwoSided> sides_of(const Sides& sides) {
 py::tuple fit_many_of(const Model& model, std::size_t n_fits, const py::dict& arrays,
                       const MinimizeOptions& options, std::vector<std::size_t> kept_parameters,
                       std::size_t n_random, std::uint64_t seed, std::size_t n_retries,
-                      const Sides& sides, std::size_t n_threads, py::object progress) {
+                      const Sides& sides, bool look_around, std::size_t n_threads,
+                      py::object progress) {
   const std::size_t n = model.n_parameters();
   FitManyArguments arguments;
   arguments.n_fits = n_fits;
@@ -76,7 +77,7 @@ py::tuple fit_many_of(const Model& model, std::size_t n_fits, const py::dict& ar
   arguments.fixed = rows_of<char, bool>(arrays["fixed"], n, "fixed");
   arguments.lower = numbers_of(arrays, "lower", n);
   arguments.upper = numbers_of(arrays, "upper", n);
-  FurtherStarts elsewhere{n_random, seed, 1.0, n_retries, sides_of(sides)};
+  FurtherStarts elsewhere{n_random, seed, 1.0, n_retries, sides_of(sides), look_around};
   const FitManyOptions settings{options, std::move(kept_parameters), std::move(elsewhere)};
   PythonPoll poll(n_threads, std::move(progress));
   FitManyResult result;
@@ -156,8 +157,8 @@ void bind_batch(py::module_& module) {
   module.attr("FIT_STATUSES") = status_names();
   module.def("fit_many", &fit_many_of, py::arg("model"), py::arg("n_fits"), py::kw_only(),
              py::arg("arrays"), py::arg("options"), py::arg("kept_parameters"), py::arg("n_random"),
-             py::arg("seed"), py::arg("n_retries"), py::arg("sides"), py::arg("n_threads"),
-             py::arg("progress"),
+             py::arg("seed"), py::arg("n_retries"), py::arg("sides"), py::arg("look_around"),
+             py::arg("n_threads"), py::arg("progress"),
              "Results as a dictionary of arrays, and the exception that stopped the call or None.");
   module.def("generate_toys", &toys_of, py::arg("model"), py::arg("x"), py::kw_only(), py::arg("n"),
              py::arg("seed"), py::arg("start"), py::arg("randomize"), py::arg("global_observables"),

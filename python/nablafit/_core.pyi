@@ -470,6 +470,7 @@ def fit_many(
     seed: int,
     n_retries: int,
     sides: list[tuple[int, float, float, list[float]]],
+    look_around: bool,
     n_threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[dict[str, Any], BaseException | None]: ...

@@ -52,7 +52,7 @@ class Bends:
     effects: FloatArray
     """Even part of the change by a width, in Poisson standard deviations."""
     even: FloatArray
-    """Size of the even part in events, shape (n, n_bins)."""
+    """Even part of the change by a width in events, shape (n, n_bins)."""
     change: FloatArray
     """Size of the larger change by a width in events, shape (n, n_bins)."""
 
@@ -148,7 +148,8 @@ def _active(model: Model, data: Data, x: FloatArray, held: NDArray[np.bool_]) ->
         with np.errstate(all="ignore"):
             expected = model.expected(x)
             residuals = np.abs(data.counts - expected) + away[:, None] * bent.change
-            pulls = np.sum(residuals * bent.even / np.maximum(np.abs(expected), bent.even), axis=1)
+            even = np.abs(bent.even)
+            pulls = np.sum(residuals * even / np.maximum(np.abs(expected), even), axis=1)
         keep &= ~(pulls < _PULL)
     members = (getattr(bent, field.name)[keep] for field in fields(bent))
     return Bends(*members)
@@ -227,7 +228,7 @@ def _bend(
         nominal, high, low = (model.expected(point) for point in points)
         up, down = high - nominal, low - nominal
         size = np.maximum(np.abs(up), np.abs(down))
-        even = 0.5 * np.abs(up + down)
+        even = 0.5 * (up + down)
         squares = even**2 / np.maximum(np.abs(nominal), size)
     squares[~np.isfinite(squares)] = 0.0
     one_sided = float(np.sum(squares[up * down > 0.0]))

@@ -537,6 +537,7 @@ class Further:
     seed: int = 0
     n_retries: int = 0
     sides: list[tuple[int, float, float, list[float]]] = field(default_factory=list)
+    look_around: bool = False
 
 
 def further(model: Model, starts: int | None, seed: int) -> Further:
@@ -555,6 +556,7 @@ def further(model: Model, starts: int | None, seed: int) -> Further:
         seed=seed,
         n_retries=_RETRIES,
         sides=list(zip(*(column.tolist() for column in columns), strict=True)),
+        look_around=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,44 @@ def folded() -> tuple[nf.Model, nf.Data]:
     return opened(samples, [60.0, 52.0])
 
 
+def clipped() -> tuple[nf.Model, nf.Data]:
+    """A small background that is on its floor, or not, where there are more events."""
+    small = sample(
+        "small",
+        [1.0, 3.0],
+        histosys("a", [3.0, 3.2], [-1.5, 2.8]),
+        histosys("b", [2.5, 3.1], [-0.5, 2.9]),
+    )
+    large = sample("large", [6.0, 40.0], histosys("a", [4.5, 41.0], [7.5, 39.0]))
+    signal = sample("signal", [1.0, 12.0], normfactor("mu"))
+    return opened([signal, small, large], [7.0, 52.0], floor=0.0)
+
+
+def growing() -> tuple[nf.Model, nf.Data]:
+    """A negligible sample with four factors of five, beside a free one."""
+    factors = [
+        {"name": f"k{i}", "type": "normsys", "data": {"lo": 0.2, "hi": 5.0}} for i in range(4)
+    ]
+    samples = [
+        sample("free", [20.0, 20.0], normfactor("mu")),
+        sample("small", [0.05, 0.02], *factors),
+        sample(
+            "other", [5.0, 5.0], {"name": "z", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
+        ),
+    ]
+    return opened(samples, [38.0, 24.0])
+
+
+def one_sided() -> tuple[nf.Model, nf.Data]:
+    """A histosys that changes nothing upwards: minima inside and outside of its polynomial."""
+    shape = histosys("shape", [118.0, 60.0, 30.0], [113.0, 75.0, 44.0])
+    samples = [
+        sample("signal", [5.0, 3.0, 8.0], normfactor("mu")),
+        sample("background", [118.0, 60.0, 30.0], shape),
+    ]
+    return opened(samples, [120.0, 62.0, 33.0])
+
+
 def bordering() -> tuple[nf.Model, nf.Data]:
     """Signals that take events away, down to nothing in an empty bin."""
     shape = histosys("shape", [4.0, 11.0, 1.0], [2.0, 14.0, 4.0])
@@ -114,6 +153,22 @@ def test_toys_take_the_lower_of_two_sides() -> None:
     assert np.all(found.value < many.value + 5e-4)
     assert np.all(usual.n_starts == 1)
     assert np.all(many.n_starts >= 9)
+
+
+@pytest.mark.parametrize(("made", "fewest"), [(clipped, 15), (growing, 2), (one_sided, 3)])
+def test_toys_take_the_lowest_of_hidden_minima(
+    made: Callable[[], tuple[nf.Model, nf.Data]], fewest: int
+) -> None:
+    """Beyond floors of yields, where a sample explains the events, on both sides of a bend."""
+    model, data = made()
+    toys = nf.toys(model, nf.fit(model, data).x, 300, seed=3)
+    usual = nf.fit_many(model, toys, starts=0, errors=False)
+    many = nf.fit_many(model, toys, starts=12, errors=False)
+    found = nf.fit_many(model, toys, errors=False)
+    lowest = np.fmin(many.value, found.value)
+    assert np.sum(usual.value > lowest + 5e-4) >= fewest
+    assert np.sum(found.value > lowest + 5e-4) == 0
+    assert np.mean(found.n_starts) < 2.0
 
 
 def test_further_starts_depend_on_the_data_alone() -> None:
@@ -210,3 +265,19 @@ def test_p_values_say_what_several_minima_do() -> None:
     ]
     assert type(result).merge(halves) == result
     assert type(result).from_json(result.to_json()) == result
+
+
+def test_limits_from_toys_say_what_several_minima_do() -> None:
+    model, data = folded()
+    values = [0.5, 2.0, 5.0]
+    whole = nf.upper_limit(model, data, calculator="toys", values=values, n_toys=200)
+    n_several = sum(toys.n_several for toys in whole.toys)
+    assert n_several > 0
+    note = next(note for note in whole.notes if "fits with several minima" in note)
+    assert f"{n_several} of 1200 toys" in note
+    assert "changes CLs+b by at most" in note
+    halves = [
+        nf.upper_limit(model, data, calculator="toys", values=values, n_toys=100, start=start)
+        for start in (0, 100)
+    ]
+    assert type(whole).merge(halves).notes == whole.notes

@@ -1,6 +1,7 @@
 // The solver on functions whose minima are known, without a likelihood.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -387,4 +388,89 @@ TEST_CASE("errors come from the Hessian, not from the information that replaced 
   CHECK(summary.status == MinimizeStatus::converged);
   CHECK(std::isinf(summary.errors[1]));
   CHECK(std::isinf(summary.condition));
+}
+
+namespace {
+
+/// The largest of quadratic functions of a common Hessian.
+Function largest_of(const std::vector<Vector>& minima, const Vector& values,
+                    const Vector& curvatures) {
+  return [=](const double* x, double* g, double* h) {
+    double largest = -infinity;
+    for (std::size_t k = 0; k < minima.size(); ++k) {
+      Vector slopes(curvatures.size()), bends(curvatures.size() * curvatures.size());
+      const double value =
+          values[k] + quadratic(curvatures, minima[k], 0.4)(x, slopes.data(), bends.data());
+      if (value <= largest) continue;
+      largest = value;
+      std::copy(slopes.begin(), slopes.end(), g);
+      std::copy(bends.begin(), bends.end(), h);
+    }
+    return largest;
+  };
+}
+
+/// Where the solver ends, which goes on between pieces where no step leads down.
+MinimizeSummary descend(const Function& function, BoxProblem problem) {
+  problem.has_floors = true;
+  return run(function, problem);
+}
+
+}  // namespace
+
+TEST_CASE("minima between two and three smooth pieces") {
+  const Vector curvatures{1.0, 2.0};
+  // On the line between the two minima both pieces are equal half-way, by symmetry.
+  const Function two = largest_of({{-1.0, 0.5}, {1.0, -0.5}}, {0.0, 0.0}, curvatures);
+  for (const Vector& start : {Vector{2.0, 1.0}, Vector{-0.3, -3.0}, Vector{1.5, 0.1}}) {
+    const MinimizeSummary end = descend(two, box(start));
+    REQUIRE(end.status == MinimizeStatus::converged_at_kink);
+    CHECK(std::abs(end.x[0]) < 1e-6);
+    CHECK(std::abs(end.x[1]) < 1e-6);
+    CHECK(std::abs(end.gradient[0]) < 1e-6);
+    CHECK(end.edm < 1e-6);
+  }
+  // Three pieces meet in a point: a corner, which no two of them have.
+  const Function three =
+      largest_of({{-2.0, 0.0}, {2.0, 0.0}, {0.0, -2.0}}, {0.0, 0.0, -1.0}, curvatures);
+  const MinimizeSummary corner = descend(three, box({1.5, 2.5}));
+  REQUIRE(corner.status == MinimizeStatus::converged_at_kink);
+  double best = infinity;
+  double gradient[2], hessian[4];
+  for (int i = -400; i <= 400; ++i) {
+    for (int j = -400; j <= 400; ++j) {
+      const double x[2] = {0.005 * i, 0.005 * j};
+      best = std::min(best, three(x, gradient, hessian));
+    }
+  }
+  CHECK(corner.value <= best + 1e-9);
+}
+
+TEST_CASE("between pieces the value never rises, and bounds hold") {
+  const Function pieces = largest_of({{-1.0, 0.5}, {1.0, -0.5}}, {0.0, 0.0}, {1.0, 2.0});
+  BoxProblem problem = box({1.5, 2.0});
+  problem.lower[0] = 0.5;
+  double gradient[2], hessian[4];
+  const double initial = pieces(problem.start.data(), gradient, hessian);
+  const MinimizeSummary end = descend(pieces, problem);
+  CHECK(end.value < initial);
+  CHECK(end.x[0] == 0.5);
+  // Along the bound: the minimum of the larger piece, or where both are equal.
+  double best = infinity;
+  for (int j = -40'000; j <= 40'000; ++j) {
+    const double x[2] = {0.5, 1e-4 * j};
+    best = std::min(best, pieces(x, gradient, hessian));
+  }
+  CHECK(end.value <= best + 1e-9);
+}
+
+TEST_CASE("the solver goes on between pieces only where there are floors") {
+  const Function pieces = largest_of({{-1.0, 0.5}, {1.0, -0.5}}, {0.0, 0.0}, {1.0, 2.0});
+  BoxProblem problem = box({1.5, 2.0});
+  problem.has_floors = true;
+  const MinimizeSummary summary = run(pieces, problem);
+  CHECK(summary.status == MinimizeStatus::converged_at_kink);
+  CHECK(std::abs(summary.x[0]) < 1e-6);
+  problem.has_floors = false;
+  CHECK(run(pieces, problem).status == MinimizeStatus::stalled);
 }

@@ -62,8 +62,8 @@ struct TwoSided {
   std::size_t parameter;
   double center;
   double width;  ///< > 0: a typical change
-  /// Per bin, how many events a change by the width changes alike on both sides, as an absolute
-  /// value: where that hardly matters for the data of a fit, nothing is tried. Empty: unknown.
+  /// Per bin, how many more events a change by the width makes on average over both sides: where
+  /// the data of a fit do not ask for that, nothing is tried. Empty: unknown.
   std::vector<double> even;
 };
 
@@ -79,6 +79,9 @@ struct FurtherStarts {
   std::size_t n_retries = 8;
   /// Parameters that are tried on their other sides, where the likelihood is not much lower there.
   std::vector<TwoSided> sides;
+  /// Try as well, where they promise a minimum, the other sides of floors of yields and points
+  /// where samples have grown by large factors.
+  bool look_around = false;
 };
 
 struct FitManyOptions {

@@ -2,13 +2,11 @@
 // operands m_k,
 //
 //     dy/dx_p = F dh/dx_p + sum_k h (product of the other operands) dm_k/dx_p.
+#include "evaluate/yield_jacobian.hpp"
+
 #include <algorithm>
-#include <cstdint>
 
 #include "compile/compiled_model.hpp"
-#include "evaluate/first_derivatives.hpp"
-#include "evaluate/sweep_state.hpp"
-#include "nablafit/model.hpp"
 
 namespace nablafit {
 namespace detail {
@@ -16,46 +14,33 @@ namespace {
 
 constexpr std::size_t lanes = n_lanes;
 
-/// Gradients of single rows at one point.
-class RowGradients {
- public:
-  RowGradients(const CompiledModel& model, const double* x);
-
-  /// Appends the gradient of a row, in the order of the sweeps, parameters ascending.
-  void append(std::size_t row, YieldJacobian& jacobian);
-
- private:
-  void add(std::uint32_t dense_row, double value) {
-    dense_[dense_row] += value;
-    if (is_touched_[dense_row] == 0) touched_.push_back(dense_row);
-    is_touched_[dense_row] = 1;
+/// Position in the order of the sweeps of each row in the order of the model.
+std::vector<std::size_t> rows_by_position(const CompiledModel& model) {
+  std::vector<std::size_t> rows(model.n_rows);
+  for (std::size_t row = 0; row < model.row_position.size(); ++row) {
+    if (model.row_position[row] < model.n_rows) rows[model.row_position[row]] = row;
   }
-  void add_operand(std::uint32_t operand, double slope);
-  void add_entries(std::size_t row, double factor);
-  void multiply_operands();
-  void flush(YieldJacobian& jacobian);
+  return rows;
+}
 
-  const CompiledModel& model_;
-  SweepState state_;
-  FirstDerivatives derivatives_;
-  // Of the current row.
-  std::vector<std::uint32_t> operands_;
-  std::vector<double> before_, after_;  ///< products of the operands before and after each
-  std::vector<double> dense_;           ///< per dense row
-  std::vector<char> is_touched_;        ///< per dense row
-  std::vector<std::uint32_t> touched_;  ///< dense rows
-  std::vector<SparseEntry> local_;      ///< index: parameter
-};
+}  // namespace
 
-RowGradients::RowGradients(const CompiledModel& model, const double* x)
+RowGradients::RowGradients(const CompiledModel& model)
     : model_(model),
       state_(model),
       derivatives_(model),
       dense_(model.arrow.n_dense(), 0.0),
-      is_touched_(model.arrow.n_dense(), 0) {
+      is_touched_(model.arrow.n_dense(), 0) {}
+
+void RowGradients::set(const double* x) {
+  x_ = x;
+  has_derivatives_ = false;
   state_.set_parameters(x, true);
   state_.forward_rows();
-  derivatives_.set(x, state_);
+}
+
+double RowGradients::yield(std::size_t row) const {
+  return std::max(scratch().row_yield[row], model_.row_floor[row]) * scratch().row_factor[row];
 }
 
 void RowGradients::multiply_operands() {
@@ -94,7 +79,9 @@ void RowGradients::add_entries(std::size_t row, double factor) {
   }
 }
 
-void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
+void RowGradients::append(std::size_t row, YieldJacobian& jacobian, RowBranch branch) {
+  if (!has_derivatives_) derivatives_.set(x_, state_);
+  has_derivatives_ = true;
   const RowBlock& block = model_.row_blocks[row / lanes];
   operands_.clear();
   for (std::uint32_t j = block.operand_begin; j < block.operand_end; ++j) {
@@ -102,13 +89,15 @@ void RowGradients::append(std::size_t row, YieldJacobian& jacobian) {
     if (derivatives_.kind[i] != OperandKind::one) operands_.push_back(i);
   }
   const SweepScratch& s = state_.scratch();
-  const bool floored = s.row_yield[row] < model_.row_floor[row];
-  const double histogram = floored ? model_.row_floor[row] : s.row_yield[row];
+  const bool is_above = branch == RowBranch::above_floor;
+  const bool floored = !is_above && s.row_yield[row] < model_.row_floor[row];
+  const double yield = floored ? model_.row_floor[row] : s.row_yield[row];
+  const double histogram = is_above ? yield - model_.row_floor[row] : yield;
   if (!operands_.empty()) multiply_operands();
   for (std::size_t i = 0; i < operands_.size(); ++i) {
     add_operand(operands_[i], histogram * (before_[i] * after_[i]));
   }
-  if (!floored) add_entries(row, s.row_factor[row]);
+  if (!floored && branch != RowBranch::factors) add_entries(row, s.row_factor[row]);
   flush(jacobian);
 }
 
@@ -140,20 +129,11 @@ void RowGradients::flush(YieldJacobian& jacobian) {
   jacobian.offsets.push_back(static_cast<std::int64_t>(jacobian.parameters.size()));
 }
 
-/// Position in the order of the sweeps of each row in the order of the model.
-std::vector<std::size_t> rows_by_position(const CompiledModel& model) {
-  std::vector<std::size_t> rows(model.n_rows);
-  for (std::size_t row = 0; row < model.row_position.size(); ++row) {
-    if (model.row_position[row] < model.n_rows) rows[model.row_position[row]] = row;
-  }
-  return rows;
-}
-
-}  // namespace
 }  // namespace detail
 
 YieldJacobian Model::jacobian_by_sample(const double* x) const {
-  detail::RowGradients gradients(*compiled_, x);
+  detail::RowGradients gradients(*compiled_);
+  gradients.set(x);
   YieldJacobian jacobian;
   jacobian.offsets.reserve(n_rows() + 1);
   jacobian.offsets.push_back(0);

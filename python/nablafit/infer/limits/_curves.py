@@ -39,6 +39,7 @@ _NAMES = ("observed", *BANDS)
 
 
 _LEFT_OUT = "toys failed and are left out"
+_SEVERAL = "have fits with several minima"
 
 
 def grid_values(values: ArrayLike) -> FloatArray:
@@ -130,17 +131,37 @@ def _remedy(name: str, criterion: Criterion, table: Table, kinds: Sequence[str])
     return "The search did not converge; choose the tested `values`."
 
 
-def toy_notes(toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
-    """Return a note on the number of failed toys, if there are any."""
+def toy_notes(toys: Sequence[ToyDistribution], table: Table) -> tuple[str, ...]:
+    """Return notes on toys that failed and on those with several minima, if there are any."""
+    n = sum(map(len, toys))
     n_failed = sum(distribution.n_failed for distribution in toys)
-    if n_failed == 0:
-        return ()
-    return (f"{n_failed} of {sum(map(len, toys))} {_LEFT_OUT}",)
+    n_several = sum(distribution.n_several for distribution in toys)
+    notes = []
+    if n_failed:
+        notes.append(f"{n_failed} of {n} {_LEFT_OUT}")
+    if n_several:
+        said = f"{n_several} of {n} toys ({100.0 * n_several / n:.2g} %) {_SEVERAL}"
+        notes.append(f"{said}{_largest_effect(toys[::2], table)}")
+    return tuple(notes)
 
 
-def merged_notes(notes: Sequence[str], toys: Sequence[ToyDistribution]) -> tuple[str, ...]:
+def _largest_effect(toys: Sequence[ToyDistribution], table: Table) -> str:
+    """Say by how much the lowest minima change the p-value of the signal at most, and where."""
+    q = dict(zip(table.values.tolist(), table.q.tolist(), strict=True))
+    effects = {mu: signal.effect_of_starts(q[mu]) for signal in toys for mu in signal.tested[:1]}
+    known = {mu: effect for mu, effect in effects.items() if np.isfinite(effect)}
+    if not known:
+        return ""
+    mu = max(known, key=lambda value: abs(known[value]))
+    return f"; the lowest are used, which changes CLs+b by at most {known[mu]:+.2g} (at {mu:.4g})"
+
+
+def merged_notes(
+    notes: Sequence[str], toys: Sequence[ToyDistribution], table: Table
+) -> tuple[str, ...]:
     """Return the notes of a result with other toys."""
-    return (*(note for note in notes if not note.endswith(_LEFT_OUT)), *toy_notes(toys))
+    kept = (note for note in notes if _LEFT_OUT not in note and _SEVERAL not in note)
+    return (*kept, *toy_notes(toys, table))
 
 
 def toy_table(

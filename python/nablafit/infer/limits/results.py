@@ -144,7 +144,7 @@ class LimitResult(Record, format="nablafit.LimitResult/1"):
             first,
             toys=toys,
             **_curve_members(table, limits, errors),
-            notes=merged_notes(first.notes, toys),
+            notes=merged_notes(first.notes, toys, table),
             origin=merged_origin([shard.origin for shard in shards], "shards"),
             status=status,
             message=message,
@@ -375,7 +375,7 @@ def make_limit(
         point_status=table.status,
         n_fits=fits.n_fits,
         toys=toys,
-        notes=(*notes, *fits.notes(), *toy_notes(toys)),
+        notes=(*notes, *fits.notes(), *toy_notes(toys, table)),
         status=status,
         message=message,
     )

@@ -7,9 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "arrow/factorization.hpp"
+#include "batch/other_minima.hpp"
 #include "evaluate/compiled_likelihood.hpp"
-#include "minimize/likelihood_objective.hpp"
 #include "nablafit/error.hpp"
 #include "util/array_size.hpp"
 #include "util/polled_run.hpp"
@@ -21,20 +20,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Fits that a thread takes at a time: few, for fits differ in length.
 constexpr std::size_t chunk_size = 4;
-/// Displacements on the other side that are tried, in widths: one, or this if it is less than that.
-constexpr double nearby = 0.4;
-/// A parameter there is worth a fit if -log L rises by less than this times the displacement
-/// squared (a constraint term alone makes a half), and not worth a closer look if it rises by more
-/// than that.
-constexpr double promising_rise = 0.2;
-constexpr double hopeless_rise = 20.0;
-/// Where an even change by a width, times the residual that pulls at it, is less than this in
-/// -log L, the constraint term outweighs it by far.
-constexpr double smallest_pull = 0.4;
-/// Displacement in widths below which both sides are others.
-constexpr double central = 0.3;
-/// Fits of this kind from one minimum, and how often they start anew from a lower one.
-constexpr std::size_t most_sides = 2;
+/// How often the search for other minima starts anew from a lower one.
 constexpr int most_rounds = 3;
 /// Differences of -log L that tell two minima apart; more where that is large.
 constexpr double smallest_difference = 1e-5;
@@ -122,146 +108,6 @@ class Lowest {
   std::int32_t n_starts_ = 0, iterations_ = 0, n_gradients_ = 0;
 };
 
-/// A point and how much higher -log L is there than at a minimum.
-struct Place {
-  double rise;
-  std::vector<double> x;
-
-  bool operator<(const Place& other) const { return rise < other.rise; }
-};
-
-/// Looks from a minimum for places where others may begin.
-class OtherSides {
- public:
-  explicit OtherSides(const Likelihood& likelihood)
-      : objective_(likelihood),
-        factors_(objective_.structure()),
-        yields_(likelihood.model().n_bins()),
-        gradient_(likelihood.model().n_parameters()),
-        step_(gradient_.size()),
-        column_(gradient_.size()) {
-    const detail::ArrowStructure& structure = objective_.structure();
-    hessian_.dense.resize(structure.n_dense() * structure.n_dense());
-    hessian_.coupling.resize(structure.n_local() * structure.n_dense());
-    hessian_.blocks.resize(structure.n_blocks() == 0 ? 0 : structure.block_entries.back());
-  }
-
-  /// Keeps references to all.
-  void begin(const MinimizeSummary& minimum, const std::vector<double>& lower,
-             const std::vector<double>& upper, const std::vector<char>& fixed) {
-    minimum_ = &minimum;
-    lower_ = &lower;
-    upper_ = &upper;
-    fixed_ = &fixed;
-    free_.assign(fixed.size(), 0);
-    for (std::size_t j = 0; j < fixed.size(); ++j) {
-      const bool is_held = (minimum.x[j] <= lower[j] && minimum.gradient[j] > 0.0) ||
-                           (minimum.x[j] >= upper[j] && minimum.gradient[j] < 0.0);
-      free_[j] = fixed[j] == 0 && lower[j] < upper[j] && !is_held ? 1 : 0;
-    }
-    objective_.likelihood().model().expected(minimum.x.data(), yields_.data());
-    has_factors_ = is_quadratic_ = false;
-  }
-
-  /// The lowest of the places, each with one parameter on its other side and the others where the
-  /// quadratic model at the minimum has them.
-  const std::vector<Place>& find(const std::vector<TwoSided>& sides) {
-    places_.clear();
-    for (const TwoSided& bent : sides) {
-      if ((*fixed_)[bent.parameter] == 0 && matters(bent)) look_aside(bent);
-    }
-    std::sort(places_.begin(), places_.end());
-    if (places_.size() > most_sides) places_.resize(most_sides);
-    return places_;
-  }
-
- private:
-  /// Along the parameter, the even part of its change, times the residual (n - yield) / yield, must
-  /// outweigh the constraint term for a second minimum.
-  bool matters(const TwoSided& bent) const {
-    if (bent.even.empty()) return true;
-    const std::vector<double>& counts = objective_.likelihood().data().counts;
-    double pull = 0.0;
-    for (std::size_t b = 0; b < yields_.size(); ++b) {
-      const double scale = std::max(std::abs(yields_[b]), bent.even[b]);
-      if (bent.even[b] > 0.0) pull += std::abs(counts[b] - yields_[b]) * bent.even[b] / scale;
-    }
-    return !(pull < smallest_pull);
-  }
-
-  void factorize() {
-    if (has_factors_) return;
-    has_factors_ = true;
-    const double* x = minimum_->x.data();
-    objective_.value_and_gradient(x, gradient_.data());
-    is_quadratic_ = objective_.hessian(x, hessian_) && factors_.factorize(hessian_, free_.data());
-  }
-
-  void look_aside(const TwoSided& bent) {
-    factorize();
-    const std::size_t p = bent.parameter;
-    const double away = (minimum_->x[p] - bent.center) / bent.width;
-    if (is_quadratic_ && free_[p] != 0) {
-      std::fill(column_.begin(), column_.end(), 0.0);
-      column_[p] = 1.0;
-      factors_.solve(column_.data(), column_.data());
-    }
-    for (const double least : {1.0, nearby}) {
-      const double reach = std::max(std::abs(away), least);
-      if (least == nearby && reach >= 1.0) break;
-      const double shift = std::copysign(reach, away) * bent.width;
-      const double promising = promising_rise * std::min(reach * reach, 1.0);
-      look_at(p, bent.center - shift, promising);
-      if (std::abs(away) < central) look_at(p, bent.center + shift, promising);
-    }
-  }
-
-  void look_at(std::size_t p, double target, double promising) {
-    std::vector<double>& x = place_.x;
-    x = minimum_->x;
-    x[p] = std::clamp(target, (*lower_)[p], (*upper_)[p]);
-    if (x[p] == minimum_->x[p]) return;
-    if (!evaluate() || place_.rise > hopeless_rise) return;
-    const Place unrelaxed = place_;
-    if (is_quadratic_ && (!relax(p) || !evaluate() || unrelaxed < place_)) place_ = unrelaxed;
-    if (place_.rise < promising) places_.push_back(place_);
-  }
-
-  /// False if there is no likelihood.
-  bool evaluate() {
-    const Evaluation there = objective_.value_and_gradient(place_.x.data(), gradient_.data());
-    place_.rise = there.value - minimum_->value;
-    return there.status == EvaluationStatus::ok;
-  }
-
-  /// A Newton step of all but the parameter, with the Hessian at the minimum.
-  bool relax(std::size_t p) {
-    factors_.solve(gradient_.data(), step_.data());
-    const double part = free_[p] != 0 ? step_[p] / column_[p] : 0.0;
-    for (std::size_t j = 0; j < step_.size(); ++j) {
-      if (free_[j] == 0 || j == p) continue;
-      const double target = place_.x[j] - (step_[j] - part * column_[j]);
-      place_.x[j] = std::clamp(target, (*lower_)[j], (*upper_)[j]);
-    }
-    return std::isfinite(part);
-  }
-
-  detail::LikelihoodObjective objective_;
-  detail::ArrowHessian hessian_;
-  detail::ArrowFactorization factors_;
-  bool has_factors_ = false;   ///< was asked for them
-  bool is_quadratic_ = false;  ///< the Hessian is positive definite
-  const MinimizeSummary* minimum_ = nullptr;
-  const std::vector<double>* lower_ = nullptr;
-  const std::vector<double>* upper_ = nullptr;
-  const std::vector<char>* fixed_ = nullptr;
-  std::vector<char> free_;
-  std::vector<double> yields_, gradient_, step_;
-  std::vector<double> column_;  ///< of the inverse Hessian
-  Place place_;
-  std::vector<Place> places_;
-};
-
 /// One thread's fits: its own copy of the data, exchanged in place, and its own minimiser.
 class FitWorker {
  public:
@@ -270,8 +116,9 @@ class FitWorker {
         options_(options),
         data_(std::make_shared<detail::CompiledLikelihood>(model, standard_data(model))),
         minimizer_(likelihood_of(data_), options.minimize) {
-    if (options.elsewhere.sides.empty()) return;
-    sides_ = std::make_unique<OtherSides>(minimizer_.likelihood());
+    const FurtherStarts& elsewhere = options.elsewhere;
+    if (elsewhere.sides.empty() && !elsewhere.look_around) return;
+    others_ = std::make_unique<detail::OtherMinima>(minimizer_.likelihood(), elsewhere);
   }
 
   /// Throws Interrupted, and leaves the fit undone, if it was stopped.
@@ -336,7 +183,7 @@ class FitWorker {
       }
     }
     int n_rounds = 0;
-    while (sides_ && lowest_.is_found() && n_rounds < most_rounds && try_sides()) ++n_rounds;
+    while (others_ && lowest_.is_found() && n_rounds < most_rounds && try_others()) ++n_rounds;
   }
 
   /// True if this leads to a lower minimum. What is fixed stays.
@@ -349,18 +196,16 @@ class FitWorker {
     return lowest_.add(detail::uninterrupted(minimizer_.minimize(problem_)));
   }
 
-  /// From the lowest minimum, fits with single parameters moved to their other sides, those where
-  /// -log L is lowest. True if they find a lower one.
-  bool try_sides() {
-    const MinimizeSummary& best = lowest_.best();
-    sides_->begin(best, of_model(problem_.lower, data_->model.lower()),
-                  of_model(problem_.upper, data_->model.upper()), fixed_flags());
-    const std::vector<Place>& places = sides_->find(options_.elsewhere.sides);
-    if (places.empty()) return false;
+  /// From the lowest minimum. True if this finds a lower one.
+  bool try_others() {
+    const auto& starts =
+        others_->find(lowest_.best(), of_model(problem_.lower, data_->model.lower()),
+                      of_model(problem_.upper, data_->model.upper()), fixed_flags());
+    if (starts.empty()) return false;
     lowest_.keep();
     own_start_ = lowest_.best().x;
     bool is_lower = false;
-    for (const Place& place : places) is_lower |= fit_from(place.x.data());
+    for (const std::vector<double>& start : starts) is_lower |= fit_from(start.data());
     return is_lower;
   }
 
@@ -390,7 +235,7 @@ class FitWorker {
   Minimizer minimizer_;
   MinimizeArguments problem_;
   Lowest lowest_;
-  std::unique_ptr<OtherSides> sides_;  ///< of the same data, if there are any
+  std::unique_ptr<detail::OtherMinima> others_;  ///< of the same data, if they are asked for
   std::vector<double> own_start_;
   const double* counts_ = nullptr;  ///< rows that data_ holds; null if it holds neither
   const double* observables_ = nullptr;
