@@ -18,6 +18,7 @@ from .predictions.goodness_of_fit import (
     ToyRange,
     goodness_of_fit,
 )
+from .predictions.templates import TemplatesResult, Variation, templates
 from .predictions.yields import ChannelYields, YieldsResult, yields
 from .profiles._best_fit import LowerMinimum
 from .profiles.contour import Contour, ContourResult, contour
@@ -50,9 +51,11 @@ __all__ = [
     "RankingResult",
     "ScanResult",
     "SignificanceResult",
+    "TemplatesResult",
     "ToyDistribution",
     "ToyRange",
     "UncertaintyGroup",
+    "Variation",
     "YieldsResult",
     "asimov_data",
     "breakdown",
@@ -68,6 +71,7 @@ __all__ = [
     "ranking",
     "scan",
     "significance",
+    "templates",
     "upper_limit",
     "yields",
 ]
