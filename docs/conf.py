@@ -120,12 +120,16 @@ def draw_gallery(_app: Sphinx) -> None:
     """Draw all plots, and write the page that gallery/index.md includes."""
     GENERATED.mkdir(exist_ok=True)
     sys.path.insert(0, str(HERE / "gallery"))
-    from make_gallery import draw
+    from make_gallery import gallery
 
     parts = []
-    for title, file, code, caption in draw(GENERATED):
-        figure = f":::{{figure}} /gallery/generated/{file}\n:alt: {title}\n\n{caption}\n:::"
-        parts.append(f"## {title}\n\n{figure}\n\n```python\n{code.strip()}\n```\n")
+    for entry in gallery(GENERATED):
+        captions = (entry.caption, "The same fit, drawn by cabinetry.")
+        figures = "\n\n".join(
+            f":::{{figure}} /gallery/generated/{file}\n:alt: {entry.title}\n\n{caption}\n:::"
+            for file, caption in zip(entry.files, captions, strict=False)
+        )
+        parts.append(f"## {entry.title}\n\n{figures}\n\n```python\n{entry.code}\n```\n")
     (GENERATED / "plots.md").write_text("\n".join(parts), encoding="utf-8")
 
 

@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
         return 0
-    print("docs/cli.md is not current: run python docs/generate_cli.py")  # noqa: T201
+    print("docs/cli.md is not current: run python docs/generate_cli.py")
     return 1
 
 

@@ -1,116 +1,261 @@
-"""The plots of the gallery: functions whose source stands below the plot that they return."""
+"""Draw every kind of plot of an example workspace into a folder, with captions and code.
+
+    python docs/gallery/make_gallery.py FOLDER [--format svg]
+
+The site does the same. Where cabinetry is installed, its plot of the same fit is drawn too.
+"""
 
 from __future__ import annotations
 
-import inspect
+import argparse
 import textwrap
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 import nablafit as nf
 from nablafit import plot
 
-WORKSPACE = Path(__file__).resolve().parents[2] / "examples" / "multichannel.json"
+WORKSPACE = Path(__file__).parents[2] / "examples" / "multichannel.json"
+SETUP = """\
+import nablafit as nf
+from nablafit import plot
 
-workspace = nf.Workspace.load(WORKSPACE)
+workspace = nf.Workspace.load("examples/multichannel.json")
 model = workspace.model()
 data = workspace.data(model)
 result = nf.fit(model, data)
-label = plot.Label(experiment="Example", energy=13, luminosity=139)
+label = plot.Label(experiment="Example", status="Simulation", energy=13, luminosity=139)
+"""
+"""What the code of all plots begins with."""
 
 
-def yields() -> plot.StyledFigure:
-    """Data and post-fit expectation of a region.
+@dataclass
+class Entry:
+    """One plot of the gallery; `code` follows `SETUP` and leaves the figure in `figure`."""
 
-    The band has all correlations between bins and samples; the dashed line is the sum before the
-    fit.
-    """
-    after = nf.yields(model, result, data=data)
-    before = nf.yields(model, data=data)
-    return plot.yields(after, prefit=before, channel="SR_3b", label=label)
-
-
-def pulls() -> plot.StyledFigure:
-    """Pulls and constraints.
-
-    Bins of the simulation are left out by a pattern.
-    """
-    table = nf.pulls(result, exclude=["mc_stat_*", "fakes_stat_*"])
-    return plot.pulls(table, label=label)
+    name: str
+    title: str
+    caption: str
+    code: str
+    files: list[str] = field(default_factory=list)
 
 
-def ranking() -> plot.StyledFigure:
-    """Ranking of nuisance parameters.
+ENTRIES = (
+    Entry(
+        "yields",
+        "Data and expectation",
+        "Stack of samples in one region after the fit, with the total uncertainty, the total before "
+        "the fit (dashed) and the ratio of data to expectation. The signal is on top, and overlaid "
+        "ten times as large.",
+        """
+        before, after = nf.yields(model, data=data), nf.yields(model, result, data=data)
+        figure = plot.yields(
+            after, channel="SR_3b", prefit=before, overlay={"signal": 10}, label=label
+        )
+        """,
+    ),
+    Entry(
+        "regions",
+        "Summary of regions",
+        "One column per region. Samples have the same colours as in the plots of single regions.",
+        """
+        figure = plot.yields(nf.yields(model, result, data=data), y_scale="log", label=label)
+        """,
+    ),
+    Entry(
+        "templates",
+        "Templates of a systematic variation",
+        "Nominal template of a sample with the statistical uncertainty of the simulation, and its "
+        "change by one standard deviation of a parameter.",
+        """
+        varied = nf.templates(model, channel="SR_2b", sample="ttbar")
+        figure = plot.templates(varied, parameter="ttbar_generator", label=label)
+        """,
+    ),
+    Entry(
+        "pulls",
+        "Pulls and constraints",
+        "Constrained parameters in units of their constraint, factors such as gammas of the "
+        "simulated statistics relative to their centre, and free parameters in their own unit.",
+        """
+        figure = plot.pulls(result, n_max=20, label=label)
+        """,
+    ),
+    Entry(
+        "ranking",
+        "Ranking",
+        "Impact on the parameter of interest after (filled) and before (hollow) the fit, on the "
+        "upper axis; pulls on the lower axis. The best fit has errors from the profile likelihood.",
+        """
+        minos = nf.intervals(model, data, ["mu_signal"])
+        figure = plot.ranking(nf.ranking(model, data), intervals=minos, label=label)
+        """,
+    ),
+    Entry(
+        "ranking_cms",
+        "Ranking, second page, in two panels",
+        "The next 20 parameters, with pulls and impacts side by side.",
+        """
+        style = plot.Label(status="Simulation", energy=13, luminosity=139, style="CMS")
+        figure = plot.ranking(nf.ranking(model, data), page=2, label=style)
+        """,
+    ),
+    Entry(
+        "breakdown",
+        "Breakdown of the uncertainty",
+        "What groups of parameters contribute to the uncertainty of the parameter of interest.",
+        """
+        figure = plot.breakdown(nf.breakdown(model, data), label=label)
+        """,
+    ),
+    Entry(
+        "correlation",
+        "Correlations",
+        "Parameters with a correlation of at least 20 % with another one, related ones side by "
+        "side.",
+        """
+        figure = plot.correlation(result, threshold=0.2, order="cluster", label=label)
+        """,
+    ),
+    Entry(
+        "intervals",
+        "Intervals",
+        "Asymmetric errors from the profile likelihood, and symmetric ones from the covariance.",
+        """
+        found = nf.intervals(model, data, ["mu_signal", "mu_ttbar", "mu_wjets"])
+        figure = plot.intervals(found, label=label)
+        """,
+    ),
+    Entry(
+        "scan",
+        "Profile likelihood",
+        "Full model, and without systematic uncertainties: all parameters but one held.",
+        """
+        full = nf.scan(model, data, "mu_signal", range=(0, 2.2))
+        held = {name: value for name, value in zip(model.parameters, result.x) if name != "mu_signal"}
+        stat = nf.scan(model, data, "mu_signal", range=(0, 2.2), fixed=held)
+        figure = plot.scan(full, name="full", others={"stat. only": stat}, label=label)
+        """,
+    ),
+    Entry(
+        "scan_2d",
+        "Profile likelihood of two parameters",
+        "Map with the contours of 68.3 % and 95.4 %.",
+        """
+        found = nf.scan(model, data, ("mu_signal", "mu_ttbar"), n=(17, 17))
+        figure = plot.scan(found, label=label)
+        """,
+    ),
+    Entry(
+        "contour",
+        "Contours",
+        "Contours of two confidence levels, each found point by point, with the best fit.",
+        """
+        found = nf.contour(model, data, ("mu_signal", "mu_ttbar"), n_points=40)
+        figure = plot.contour(found, points={"nominal": (1.0, 1.0)}, label=label)
+        """,
+    ),
+    Entry(
+        "limit",
+        "Upper limit",
+        "CLs against the parameter of interest: tested values (points), expected bands.",
+        """
+        found = nf.upper_limit(model, data, n_curve=20)
+        figure = plot.limit(found, label=label)
+        """,
+    ),
+    Entry(
+        "feldman_cousins",
+        "Feldman-Cousins interval",
+        "Observed likelihood ratio and critical values from toys; below, the p-values between which "
+        "the interval is interpolated.",
+        """
+        found = nf.feldman_cousins(model, data, values=[0.2 * i for i in range(11)], n_toys=100)
+        figure = plot.feldman_cousins(found, label=label)
+        """,
+    ),
+    Entry(
+        "toys",
+        "Distribution of the test statistic",
+        "Toys with and without signal, and the observed value.",
+        """
+        found = nf.hypotest(model, data, 1.0, calculator="toys", n_toys=500)
+        figure = plot.toys(found, label=label)
+        """,
+    ),
+    Entry(
+        "toy_pulls",
+        "Pulls of toys",
+        "Fits of toys: an unbiased estimate with right errors follows the Gaussian.",
+        """
+        fits = nf.fit_many(model, nf.toys(model, result.x, 500), parameters=["mu_ttbar"])
+        figure = plot.toy_pulls(fits, truth=result["mu_ttbar"], label=label)
+        """,
+    ),
+    Entry(
+        "goodness_of_fit",
+        "Goodness of fit",
+        "Saturated likelihood ratio of the data, of toys, and its asymptotic distribution.",
+        """
+        figure = plot.goodness_of_fit(nf.goodness_of_fit(model, data, n_toys=200), label=label)
+        """,
+    ),
+)
 
-    Impacts before and after the fit are bars, pulls are points.
-    """
-    ranked = nf.ranking(model, data, result=result)
-    return plot.ranking(ranked, n_max=15, label=label)
+
+def gallery(folder: Path, suffix: str = ".png") -> list[Entry]:
+    """Draw all plots into a folder, and return what is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    setup = SETUP.replace('"examples/multichannel.json"', repr(str(WORKSPACE)))
+    shared: dict[str, Any] = {}
+    exec(setup, shared)  # noqa: S102 - the code that is shown is the code that is run
+    entries = []
+    for entry in ENTRIES:
+        code = textwrap.dedent(entry.code).strip()
+        scope = dict(shared)
+        exec(code, scope)  # noqa: S102
+        name = f"{entry.name}{suffix}"
+        figure: plot.StyledFigure = scope["figure"]
+        figure.savefig(folder / name)
+        files = [name, *_of_cabinetry(entry.name, folder, shared["result"])]
+        entries.append(Entry(entry.name, entry.title, entry.caption, code, files))
+    return entries
 
 
-def breakdown() -> plot.StyledFigure:
-    """Uncertainty by source.
-
-    Groups are patterns; by default, what parameters do.
-    """
-    groups = {"jets": "jet_*", "generator": "ttbar_*", "simulation": "mc_stat_*"}
-    return plot.breakdown(nf.breakdown(model, data, groups=groups, result=result), label=label)
-
-
-def correlation() -> plot.StyledFigure:
-    """Correlations above a threshold.
-
-    Related parameters stand side by side.
-    """
-    matrix = nf.correlation(result, threshold=0.4, order="cluster")
-    return plot.correlation(matrix, label=label)
-
-
-def scan() -> plot.StyledFigure:
-    """Profile likelihood, with all uncertainties and with the statistical one alone."""
-    held = {
-        name: value for name, value in result.values.items() if name in model.constrained_parameters
+def _of_cabinetry(name: str, folder: Path, result: nf.FitResult) -> list[str]:
+    """Draw the same fit with cabinetry, if it is installed and has such a plot."""
+    try:
+        import cabinetry
+        import numpy as np
+    except ImportError:
+        return []
+    correlation = result.correlation
+    fit = cabinetry.fit.FitResults(
+        result.x, np.asarray(result.errors), list(result.parameters), correlation, 2 * result.value
+    )
+    plots: dict[str, Callable[[], Any]] = {
+        "pulls": lambda: cabinetry.visualize.pulls(fit, save_figure=False),
+        "correlation": lambda: cabinetry.visualize.correlation_matrix(
+            fit, pruning_threshold=0.2, save_figure=False
+        ),
     }
-    full = nf.scan(model, data, "mu_signal", np.linspace(0.0, 2.0, 21), result=result)
-    alone = nf.scan(model, data, "mu_signal", np.linspace(0.0, 2.0, 21), fixed=held)
-    return plot.scan(full, others={"stat. only": alone}, name="total", label=label)
+    if name not in plots or correlation is None:
+        return []
+    path = folder / f"{name}_cabinetry.png"
+    plots[name]().savefig(path, dpi=120)
+    return [path.name]
 
 
-def contour() -> plot.StyledFigure:
-    """Contours in two parameters."""
-    found = nf.contour(model, data, ["mu_signal", "mu_ttbar"], n_points=40, result=result)
-    return plot.contour(found, label=label)
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--format", default="png", choices=["png", "svg", "pdf"])
+    arguments = parser.parse_args()
+    gallery(arguments.folder, f".{arguments.format}")
 
 
-def limit() -> plot.StyledFigure:
-    """CLs against the signal strength, observed and expected."""
-    curve = nf.upper_limit(model, data, values=np.linspace(0.0, 3.0, 16))
-    return plot.limit(curve, label=label, x_label="Signal strength")
-
-
-def goodness_of_fit() -> plot.StyledFigure:
-    """Goodness of fit, with toys."""
-    test = nf.goodness_of_fit(model, data, n_toys=300, seed=1)
-    return plot.goodness_of_fit(test, label=label)
-
-
-PLOTS: tuple[Callable[[], plot.StyledFigure], ...] = (
-    yields, pulls, ranking, breakdown, correlation, scan, contour, limit, goodness_of_fit,
-)  # fmt: skip
-
-
-def draw(folder: Path) -> list[tuple[str, str, str, str]]:
-    """Draw every plot into a folder, and return (title, file, code, caption) of each.
-
-    Captions are Markdown, files are relative to the folder.
-    """
-    drawn = []
-    for function in PLOTS:
-        title, _, caption = inspect.cleandoc(function.__doc__ or "").partition("\n")
-        source = inspect.getsource(function).partition('"""')[2].partition('"""\n')[2]
-        function().savefig(folder / f"{function.__name__}.png", dpi=150)
-        code = textwrap.dedent(source).replace("return plot.", "figure = plot.")
-        drawn.append((title.rstrip("."), f"{function.__name__}.png", code, caption.strip()))
-    return drawn
+if __name__ == "__main__":
+    main()

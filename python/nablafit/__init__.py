@@ -42,6 +42,7 @@ from .infer import (
     ranking,
     scan,
     significance,
+    templates,
     upper_limit,
     yields,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "significance",
     "spec",
     "surgery",
+    "templates",
     "toys",
     "upper_limit",
     "yields",

@@ -61,7 +61,7 @@ from ._cli.parameters import breakdown, correlation, impacts, pulls, ranking
 from ._cli.plots import plot_command, report_command
 from ._cli.toys import ToyRun, parse_shard, run_toys
 from ._cli.workspaces import combine, convert, export, prune, rename, show_graph
-from ._cli.yields import goodness_of_fit_command, yields_command
+from ._cli.yields import goodness_of_fit_command, templates_command, yields_command
 from ._printable import printable
 from ._results.text import Page
 from .errors import ArgumentError, Error, FitWarning, Interrupted, WorkspaceError, located
@@ -245,7 +245,7 @@ _COMMANDS = (
     *(limit_command, hypotest_command, significance_command),
     *(intervals, scan, contour, feldman_cousins_command),
     *(ranking, impacts, pulls, breakdown, correlation),
-    *(yields_command, goodness_of_fit_command),
+    *(yields_command, templates_command, goodness_of_fit_command),
     *(plot_command, report_command, show_command),
 )
 for _command in _COMMANDS:

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 import nablafit as nf
+from nablafit.batch import STATUSES
 from nablafit.infer.impacts.breakdown import BreakdownResult, UncertaintyGroup
 from nablafit.infer.impacts.correlation import CorrelationResult
 from nablafit.infer.impacts.pulls import PullsResult
 from nablafit.infer.impacts.ranking import RankingResult
 from nablafit.infer.limits.results import LimitGridResult, LimitResult
 from nablafit.infer.predictions.goodness_of_fit import ChannelDeviance, GoodnessOfFitResult
+from nablafit.infer.predictions.templates import TemplatesResult, Variation
 from nablafit.infer.predictions.yields import ChannelYields, YieldsResult
 from nablafit.infer.profiles.contour import Contour, ContourResult
 from nablafit.infer.profiles.feldman_cousins import FeldmanCousinsResult
@@ -227,6 +229,53 @@ def yields_result(kind: str = "postfit", n_samples: int = 4) -> YieldsResult:
         channels=channels,
         total=sum(channel.total for channel in channels),
         total_error=10.0,
+    )
+
+
+def templates_result() -> TemplatesResult:
+    """Two variations of one sample; the second one is the same for all bins."""
+    nominal = np.array([20.0, 30.0, 10.0, 5.0])
+    slope = 0.05 * np.array([-1.0, 0.0, 1.0, 2.0])
+    common: dict[str, Any] = {
+        "channel": "SR_high",
+        "sample": "top",
+        "nominal": nominal,
+        "nominal_errors": 0.3 * np.sqrt(nominal),
+        "axis": "mass",
+        "edges": np.linspace(0.0, 400.0, 5),
+    }
+    return make(
+        TemplatesResult,
+        model="model",
+        variations=tuple(
+            make(
+                Variation,
+                parameter=name,
+                up=nominal * (1.0 + change),
+                down=nominal * (1.0 - 0.8 * change),
+                **common,
+            )
+            for name, change in ((NAMES[0], slope), (NAMES[3], 0.02))
+        ),
+    )
+
+
+def toy_fits(n: int = 400) -> nf.FitManyResult:
+    """Fits of toys drawn at 1: errors are 0.4, the last fit failed."""
+    values = 1.0 + 0.4 * np.random.default_rng(3).normal(size=n)
+    codes = np.zeros(n, dtype=np.int8)
+    codes[-1] = STATUSES.index("not_fitted")
+    nothing = np.zeros(n)
+    return nf.FitManyResult(
+        parameters=("mu",),
+        x=values[:, None],
+        errors=np.full((n, 1), 0.4),
+        value=nothing,
+        constant=nothing,
+        edm=nothing,
+        status_codes=codes,
+        iterations=np.zeros(n, dtype=np.int32),
+        n_gradients=np.zeros(n, dtype=np.int32),
     )
 
 

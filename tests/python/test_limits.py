@@ -54,6 +54,18 @@ def test_p_values_of_pyhf_at_the_limits(
     check_with_pyhf(document, nf.upper_limit(model, data, level=0.9), (0, 3))
 
 
+def test_values_for_a_plot_reach_beyond_the_limits(model: nf.Model, data: nf.Data) -> None:
+    few, many = nf.upper_limit(model, data), nf.upper_limit(model, data, n_curve=12)
+    np.testing.assert_allclose(many.limits, few.limits, rtol=1e-6)
+    assert len(few.values) < 12 < len(many.values)
+    assert many.values[0] < 0.1 * many.values[-1]
+    assert many.values[-1] > max(many.limits)
+    assert max(many.cls_observed[-1], many.cls_expected[-1, 2]) < 0.02
+    for options in ({"n_curve": -1}, {"n_curve": 3, "values": [1.0, 2.0]}):
+        with pytest.raises(nf.ArgumentError, match="n_curve"):
+            nf.upper_limit(model, data, **options)
+
+
 def test_limits_of_an_underfluctuation(document: dict[str, Any]) -> None:
     document["observations"][0]["data"] = [36.0, 17.0]
     model, data = opened(document)

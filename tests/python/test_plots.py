@@ -35,6 +35,10 @@ EVERYTHING: dict[str, Any] = {
     "correlation": lambda **o: plot.correlation(results.correlation_result(), **o),
     "yields": lambda **o: plot.yields(results.yields_result(), channel="SR_high", **o),
     "channels": lambda **o: plot.yields(results.yields_result(), **o),
+    "templates": lambda **o: plot.templates(
+        results.templates_result(), parameter=results.NAMES[0], **o
+    ),
+    "toy pulls": lambda **o: plot.toy_pulls(results.toy_fits(), truth=1.0, **o),
     "goodness of fit": lambda **o: plot.goodness_of_fit(results.gof_result(100), **o),
     "scan": lambda **o: plot.scan(results.scan_result(), **o),
     "map": lambda **o: plot.scan(results.scan_result_2d(), **o),
@@ -460,13 +464,74 @@ def test_points_outside_the_ratio_become_arrows() -> None:
 
 
 def test_scan_levels_and_best_fit() -> None:
-    axes = plot.scan(results.scan_result(), unit="fb").axes[0]
+    found = results.scan_result()
+    axes = plot.scan(found, unit="fb").axes[0]
     (curve,) = [line for line in axes.lines if len(line.get_xdata()) > 2]
-    np.testing.assert_allclose(curve.get_ydata(), results.scan_result().twice_delta_nll)
+    x, y = curve.get_xydata().T
+    np.testing.assert_allclose(np.interp(found.values, x, y), found.twice_delta_nll, atol=1e-12)
+    np.testing.assert_allclose(y, ((x - 1.3) / 0.4) ** 2, atol=0.02)
     levels = [line.get_ydata()[0] for line in axes.lines if line is not curve]
-    assert levels == [1.0, 4.0]
+    assert levels == [1.0, 4.0, 9.0]
+    assert axes.get_ylim()[1] > 9.0
+    assert max(axes.get_yticks()) <= 9.0
     assert axes.get_xlabel() == "mu [fb]"
-    assert axes.get_legend().get_texts()[0].get_text() == "mu = 1.3 ± 0.4"
+    assert axes.get_legend().get_texts()[0].get_text() == "mu = 1.3 ± 0.4 fb"
+
+
+def test_scans_quote_asymmetric_errors_and_end_at_the_frame() -> None:
+    found = results.scan_result()
+    x = found.values
+    skewed = dataclasses.replace(
+        found, twice_delta_nll=np.where(x < 1.3, ((x - 1.3) / 0.3) ** 2, ((x - 1.3) / 0.5) ** 2)
+    )
+    narrow = dataclasses.replace(
+        found, axes=(x[3:15],), twice_delta_nll=found.twice_delta_nll[3:15]
+    )
+    axes = plot.scan(skewed, others={"narrow": narrow}, name="full").axes[0]
+    assert legend_of(axes)[0] == "full: mu = 1.30 +0.50 \u22120.30"
+    ends = [narrow.twice_delta_nll[0], narrow.twice_delta_nll[-1]]
+    assert axes.lines[-1].get_ydata()[0] == pytest.approx(min(9.0, *ends))
+
+
+def test_feldman_cousins_interval_is_where_p_values_cross() -> None:
+    found = results.feldman_cousins_result()
+    axes, below = plot.feldman_cousins(found).axes
+    curve = next(line for line in below.lines if len(line.get_xdata()) > 100)
+    np.testing.assert_allclose(
+        np.interp(found.values, *curve.get_xydata().T), found.p_values, rtol=1e-9
+    )
+    assert legend_of(axes)[0] == "68 % CL: [0.9, 1.7]"
+    top = axes.lines[-1].get_ydata()[0]
+    shaded = axes.collections[-1].get_paths()[0].get_extents()
+    np.testing.assert_allclose([shaded.x0, shaded.x1, shaded.y1], [0.9, 1.7, top])
+
+
+def test_templates_and_their_changes() -> None:
+    found = results.templates_result()
+    name = results.NAMES[0]
+    axes, ratio = plot.templates(found, parameter=name, original=found).axes
+    stairs = [patch.get_data().values for patch in ratio.patches]
+    variation = found.variations[0]
+    for drawn, varied in zip(stairs[1::2], (variation.up, variation.down), strict=True):
+        np.testing.assert_allclose(drawn, 100.0 * (varied / variation.nominal - 1.0))
+    assert "+1$\\sigma$: 0.0 %".replace(" 0", " +0") in legend_of(axes)
+    assert {"SR_high", "top", name} <= set(texts(axes.figure))
+    with pytest.raises(nf.ArgumentError, match="expected one variation, got 2"):
+        plot.templates(found)
+    with pytest.raises(nf.ArgumentError, match="parameter: there is no variation of 'jes'"):
+        plot.templates(found, parameter="jes")
+
+
+def test_pulls_of_toys() -> None:
+    fits = results.toy_fits()
+    axes = plot.toy_pulls(fits, truth=1.0).axes[0]
+    pulls = (fits["mu"][:-1] - 1.0) / 0.4
+    (histogram,) = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    assert histogram.get_data().values.sum() == len(pulls)
+    assert legend_of(axes) == ["399 toys, 1 left out", "Gaussian (0, 1)"]
+    assert any(text.startswith("mean ") for text in texts(axes.figure))
+    with pytest.raises(nf.ArgumentError, match="at least 2 valid fits"):
+        plot.toy_pulls(fits.first(1), truth=1.0)
 
 
 def test_map_has_the_contours_of_two_parameters() -> None:

@@ -402,3 +402,34 @@ def test_unknown_names(postfit: nf.infer.YieldsResult) -> None:
         postfit["signal_regio"]
     with pytest.raises(nf.ArgumentError, match='by: expected "bin" or "channel"'):
         postfit.to_csv(by="sample")
+
+
+def test_templates_are_what_the_model_expects(model: nf.Model) -> None:
+    found = nf.templates(model)
+    centres = model.initial
+    for one in found.variations:
+        for side, sign in (("up", 1.0), ("down", -1.0)):
+            x = np.array(centres)
+            x[model.parameters.index(one.parameter)] += (
+                sign * model.prefit()[1][model.parameters.index(one.parameter)]
+            )
+            channel = nf.yields(_at(model, x))[one.channel]
+            expected = channel.by_sample[channel.samples.index(one.sample)]
+            np.testing.assert_allclose(getattr(one, side), expected, rtol=1e-12)
+    assert nf.infer.TemplatesResult.from_json(found.to_json()) == found
+    with pytest.raises(nf.ArgumentError, match="channel: there is no variation of 'SR_x'"):
+        nf.templates(model, channel="SR_x")
+
+
+def _at(model: nf.Model, x: FloatArray) -> nf.Model:
+    """The model with other initial values."""
+    changed = zip(model.spec.parameters, x.tolist(), strict=True)
+    parameters = tuple(parameter.replace(initial=value) for parameter, value in changed)
+    return nf.Model(model.spec.replace(parameters=parameters))
+
+
+def test_signals_are_the_samples_of_the_parameter_of_interest(
+    model: nf.Model, postfit: nf.infer.YieldsResult
+) -> None:
+    assert model.poi == "mu"
+    assert postfit.signals == ("signal",)

@@ -8,7 +8,7 @@ import click
 
 from .._results.files import write_text
 from ..errors import ArgumentError, located
-from ..infer import goodness_of_fit, yields
+from ..infer import goodness_of_fit, templates, yields
 from .common import (
     COUNT_OR_NONE,
     Option,
@@ -23,7 +23,7 @@ from .fits import NO_CHOICE, BestFit, Request, best_fit_options, request_options
 if TYPE_CHECKING:
     from ..infer import YieldsResult
 
-__all__ = ["goodness_of_fit_command", "yields_command"]
+__all__ = ["goodness_of_fit_command", "templates_command", "yields_command"]
 
 
 @click.command("yields")
@@ -69,6 +69,26 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
     if layout == "latex":
         return found.to_latex(by=by).rstrip("\n")
     return repr(found) if by == "channel" else found.to_text(by=by)
+
+
+@click.command("templates")
+@request_options("TemplatesResult")
+@click.option("--channel", metavar="NAME", help="Only this channel.")
+@click.option("--sample", metavar="NAME", help="Only this sample.")
+@click.option(
+    "--parameters",
+    multiple=True,
+    metavar="PATTERN",
+    help="Vary these parameters; may be repeated. Default: normalisation and shape systematics.",
+)
+def templates_command(request: Request, /, parameters: tuple[str, ...], **options: Option) -> int:
+    """Show what one standard deviation of parameters does to the samples of WORKSPACE.
+
+    `nablafit plot` draws one of the variations in the file of -o.
+    """
+    model, _ = request.open()
+    request.finish(templates(model, parameters=parameters or None, **options))
+    return 0
 
 
 @click.command("gof")

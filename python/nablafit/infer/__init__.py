@@ -28,6 +28,7 @@ from .predictions.goodness_of_fit import (
     ToyRange,
     goodness_of_fit,
 )
+from .predictions.templates import TemplatesResult, Variation, templates
 from .predictions.yields import ChannelYields, YieldsResult, yields
 from .profiles._best_fit import LowerMinimum
 from .profiles.contour import Contour, ContourResult, contour
@@ -60,9 +61,11 @@ __all__ = [
     "RankingResult",
     "ScanResult",
     "SignificanceResult",
+    "TemplatesResult",
     "ToyDistribution",
     "ToyRange",
     "UncertaintyGroup",
+    "Variation",
     "YieldsResult",
     "asimov_data",
     "breakdown",
@@ -78,6 +81,7 @@ __all__ = [
     "ranking",
     "scan",
     "significance",
+    "templates",
     "upper_limit",
     "yields",
 ]

@@ -20,12 +20,13 @@ except ImportError as _error:
     raise ImportError(_message) from _error
 
 from ._dispatch import plots_of
-from ._distributions import goodness_of_fit, toys
+from ._distributions import goodness_of_fit, toy_pulls, toys
 from ._limits import limit, limit_grid
 from ._matrices import breakdown, correlation
 from ._parameters import intervals, pulls, ranking
 from ._scans import contour, feldman_cousins, scan
 from ._style import Label, StyledFigure
+from ._templates import templates
 from ._yields import yields
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "pulls",
     "ranking",
     "scan",
+    "templates",
+    "toy_pulls",
     "toys",
     "yields",
 ]

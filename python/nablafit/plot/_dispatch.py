@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._results.record import Record
+from .._results.record import Archive, Record
 from ..errors import ArgumentError, located
 from ..result import FitResult
-from ._distributions import goodness_of_fit, toys
+from ._distributions import goodness_of_fit, toy_pulls, toys
 from ._limits import limit, limit_grid
 from ._matrices import breakdown, correlation
 from ._parameters import intervals, pulls, ranking
 from ._scans import contour, feldman_cousins, scan
+from ._templates import templates
 from ._yields import yields
 
 PlotFunction: TypeAlias = Callable[..., Any]
@@ -22,6 +23,7 @@ _PLOTS: dict[str, tuple[PlotFunction, ...]] = {
     "ContourResult": (contour,),
     "CorrelationResult": (correlation,),
     "FeldmanCousinsResult": (feldman_cousins,),
+    "FitManyResult": (toy_pulls,),
     "FitResult": (pulls, correlation),
     "GoodnessOfFitResult": (goodness_of_fit,),
     "HypotestResult": (toys,),
@@ -32,12 +34,13 @@ _PLOTS: dict[str, tuple[PlotFunction, ...]] = {
     "RankingResult": (ranking,),
     "ScanResult": (scan,),
     "SignificanceResult": (toys,),
+    "TemplatesResult": (templates,),
     "ToyDistribution": (toys,),
     "YieldsResult": (yields,),
 }
 
 
-def plots_of(result: Record | FitResult) -> dict[str, PlotFunction]:
+def plots_of(result: Record | Archive | FitResult) -> dict[str, PlotFunction]:
     """Return the functions of this package that draw a result, by name; the default one first.
 
     Raises

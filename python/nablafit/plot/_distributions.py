@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from .._arrays import FloatArray
+from ..batch import FitManyResult
 from ..errors import ArgumentError, located
 from ..infer.testing.results import HypotestResult, SignificanceResult
 from ..infer.testing.toy_distribution import ToyDistribution
 from ._colours import BLUE, ORANGE, RED
 from ._output import Save, documented, save_figure
 from ._style import Label, StyledFigure, label_axes, make_room, new_figure
-from ._text import display_names
+from ._text import display_names, quoted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,77 @@ def toys(
         boxes = [axes.legend(loc="upper right"), *label_axes(axes, label)]
         least = 0.5 * min(1.0 / len(sample) for sample in samples if len(sample))
         line.set_ydata([0.0, make_room(axes, boxes, edges, heights, least)])
+    return save_figure(figure, save)
+
+
+@documented
+def toy_pulls(
+    result: FitManyResult,
+    *,
+    truth: float,
+    parameter: str | None = None,
+    n_columns: int = 30,
+    names: Mapping[str, str] | None = None,
+    label: Label | None = None,
+    x_label: str | None = None,
+    y_label: str = "Toys",
+    figsize: tuple[float, float] | None = None,
+    save: Save | None = None,
+) -> StyledFigure:
+    """Draw (fitted value - true value) / error of one parameter in fits of toys, with a Gaussian.
+
+    The Gaussian has mean 0 and width 1; mean and width of the toys are written beside it.
+
+    Parameters
+    ----------
+    result : FitManyResult
+        Fits of toys, with errors; those that are not valid are left out.
+    truth : float
+        Value of the parameter that the toys were drawn at.
+    parameter : str, optional
+        Which one; by default the only one in the result.
+    n_columns : int
+        Number of bins of the histogram, from -5 to 5; the outermost ones have all that is beyond.
+
+    Raises
+    ------
+    ArgumentError
+        If the parameter is not in the result or not given, or fewer than two fits have an error.
+    """
+    if parameter is None:
+        if len(result.parameters) != 1:
+            message = f"expected one of {', '.join(result.parameters[:10])}"
+            raise located(ArgumentError, message, "parameter")
+        parameter = result.parameters[0]
+    errors = result.error(parameter)
+    good = result.valid & np.isfinite(errors) & (errors > 0)
+    if good.sum() < 2:
+        message = f"expected at least 2 valid fits with an error of {parameter}, got {good.sum()}"
+        raise located(ArgumentError, message, "result")
+    pulls = (result[parameter][good] - truth) / errors[good]
+    n, mean, width = len(pulls), float(np.mean(pulls)), float(np.std(pulls, ddof=1))
+    text = display_names([parameter], names)[0]
+    with new_figure(figsize, (6.4, 5.2), label) as figure:
+        axes = figure.subplots()
+        edges = np.linspace(-5.0, 5.0, n_columns + 1)
+        inside = np.clip(pulls, edges[0], np.nextafter(edges[-1], 0.0))
+        counts = np.histogram(inside, edges)[0].astype(np.float64)
+        left_out = f", {len(good) - n} left out" if n < len(good) else ""
+        axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.45, label=f"{n} toys{left_out}")
+        x = np.linspace(-5.0, 5.0, 401)
+        curve = n * (edges[1] - edges[0]) * norm.pdf(x)
+        axes.plot(x, curve, color=RED, label="Gaussian (0, 1)")
+        spread = width / np.sqrt(n)
+        numbers = [
+            f"mean {quoted(mean, spread, spread)}",
+            f"width {quoted(width, spread / np.sqrt(2.0), spread / np.sqrt(2.0))}",
+        ]
+        axes.set_xlim(-5.0, 5.0)
+        axes.set_xlabel(x_label or rf"({text} $-$ {truth:g}) / error")
+        axes.set_ylabel(y_label)
+        boxes = [axes.legend(loc="upper right"), *label_axes(axes, label, numbers)]
+        tops = np.maximum(counts, np.interp(0.5 * (edges[1:] + edges[:-1]), x, curve))
+        make_room(axes, boxes, edges, tops, 0.0)
     return save_figure(figure, save)
 
 

@@ -303,7 +303,7 @@ def feldman_cousins(
         axes.set_ylabel(y_label)
         below.errorbar(result.values, result.p_values, yerr=np.nan_to_num(result.p_value_errors),
                        fmt="o", color="black", elinewidth=1.2)  # fmt: skip
-        fine = np.union1d(np.linspace(*result.values[[0, -1]], 401), result.values)
+        fine = np.union1d(np.linspace(result.values[0], result.values[-1], 401), result.values)
         below.plot(fine, np.interp(fine, result.values, result.p_values), color="black", lw=1.0)
         below.axhline(1.0 - result.level, color=RED, lw=1.2)
         below.set_yscale("log")
