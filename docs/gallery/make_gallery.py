@@ -46,9 +46,9 @@ ENTRIES = (
     Entry(
         "yields",
         "Data and expectation",
-        "Stack of samples in one region after the fit, with the total uncertainty, the total before "
-        "the fit (dashed) and the ratio of data to expectation. The signal is on top, and overlaid "
-        "ten times as large.",
+        "Stack of samples in one region after the fit, with the total uncertainty, the total "
+        "before the fit (dashed) and the ratio of data to expectation. The signal is on top, and "
+        "overlaid ten times as large.",
         """
         before, after = nf.yields(model, data=data), nf.yields(model, result, data=data)
         figure = plot.yields(
@@ -134,7 +134,7 @@ ENTRIES = (
         "Full model, and without systematic uncertainties: all parameters but one held.",
         """
         full = nf.scan(model, data, "mu_signal", range=(0, 2.2))
-        held = {name: value for name, value in zip(model.parameters, result.x) if name != "mu_signal"}
+        held = {name: value for name, value in result.values.items() if name != "mu_signal"}
         stat = nf.scan(model, data, "mu_signal", range=(0, 2.2), fixed=held)
         figure = plot.scan(full, name="full", others={"stat. only": stat}, label=label)
         """,
