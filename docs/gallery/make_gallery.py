@@ -169,8 +169,8 @@ ENTRIES = (
     Entry(
         "feldman_cousins",
         "Feldman-Cousins interval",
-        "Observed likelihood ratio and critical values from toys; below, the p-values between which "
-        "the interval is interpolated.",
+        "Observed likelihood ratio and critical values from toys; below, the p-values between "
+        "which the interval is interpolated.",
         """
         found = nf.feldman_cousins(model, data, values=[0.2 * i for i in range(11)], n_toys=100)
         figure = plot.feldman_cousins(found, label=label)
@@ -210,12 +210,12 @@ def gallery(folder: Path, suffix: str = ".png") -> list[Entry]:
     folder.mkdir(parents=True, exist_ok=True)
     setup = SETUP.replace('"examples/multichannel.json"', repr(str(WORKSPACE)))
     shared: dict[str, Any] = {}
-    exec(setup, shared)  # noqa: S102 - the code that is shown is the code that is run
+    exec(setup, shared)
     entries = []
     for entry in ENTRIES:
         code = textwrap.dedent(entry.code).strip()
         scope = dict(shared)
-        exec(code, scope)  # noqa: S102
+        exec(code, scope)
         name = f"{entry.name}{suffix}"
         figure: plot.StyledFigure = scope["figure"]
         figure.savefig(folder / name)
