@@ -49,8 +49,8 @@ ENTRIES = (
     Entry(
         "yields",
         "Data and expectation",
-        "Stack of samples in one region after the fit, with the total uncertainty, the total before "
-        "the fit (dashed) and the ratio of data to expectation. The signal is on top, and overlaid "
+        "Stack of samples in one region after the fit, with the total uncertainty, the total of "
+        "before (dashed) and the ratio of data to expectation. The signal is on top, and overlaid "
         "ten times as large.",
         """
         before, after = nf.yields(model, data=data), nf.yields(model, result, data=data)
@@ -137,7 +137,8 @@ ENTRIES = (
         "Full model, and without systematic uncertainties: all parameters but one held.",
         """
         full = nf.scan(model, data, "mu_signal", range=(0, 2.2))
-        held = {name: value for name, value in zip(model.parameters, result.x) if name != "mu_signal"}
+        held = dict(zip(model.parameters, result.x))
+        del held["mu_signal"]
         stat = nf.scan(model, data, "mu_signal", range=(0, 2.2), fixed=held)
         figure = plot.scan(full, name="full", others={"stat. only": stat}, label=label)
         """,
@@ -172,8 +173,8 @@ ENTRIES = (
     Entry(
         "feldman_cousins",
         "Feldman-Cousins interval",
-        "Observed likelihood ratio and critical values from toys; below, the p-values between which "
-        "the interval is interpolated.",
+        "Observed likelihood ratio and critical values from toys; below, the p-values that the "
+        "interval is interpolated from.",
         """
         found = nf.feldman_cousins(model, data, values=[0.2 * i for i in range(11)], n_toys=100)
         figure = plot.feldman_cousins(found, label=label)
@@ -194,7 +195,7 @@ ENTRIES = (
         "Fits of toys: an unbiased estimate with right errors follows the Gaussian.",
         """
         fits = nf.fit_many(model, nf.toys(model, result.x, 500), parameters=["mu_ttbar"])
-        figure = plot.toy_pulls(fits, truth=result["mu_ttbar"], label=label)
+        figure = plot.toy_pulls(fits, truth=result["mu_ttbar"].value, label=label)
         """,
     ),
     Entry(
