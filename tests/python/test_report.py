@@ -28,6 +28,10 @@ HOSTILE = "<script>alert('x')</script> & \"name\""
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+YIELDS_OPTIONS = (
+    "--channel SR_high --on-top sample_0 --overlay sample_1=10 --overlay sample_2 "
+    "--colour sample_3=#123456 --ratio 0.5 1.5 --prefit OTHER"
+)
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -215,8 +219,7 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     [
         (
             results.yields_result(),
-            "--channel SR_high --on-top sample_0 --overlay sample_1=10 --overlay sample_2"
-            + " --colour sample_3=#123456 --ratio 0.5 1.5 --prefit OTHER",
+            YIELDS_OPTIONS,
             {
                 "samples": ("sample_0",),
                 "overlay": {"sample_1": 10.0, "sample_2": 1.0},
