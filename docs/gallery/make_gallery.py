@@ -191,7 +191,7 @@ ENTRIES = (
         "Fits of toys: an unbiased estimate with right errors follows the Gaussian.",
         """
         fits = nf.fit_many(model, nf.toys(model, result.x, 500), parameters=["mu_ttbar"])
-        figure = plot.toy_pulls(fits, truth=result["mu_ttbar"], label=label)
+        figure = plot.toy_pulls(fits, truth=result["mu_ttbar"].value, label=label)
         """,
     ),
     Entry(

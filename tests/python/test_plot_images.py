@@ -130,3 +130,46 @@ def test_limit_grid() -> plot.StyledFigure:
 @compare
 def test_limits_over_one_value() -> plot.StyledFigure:
     return plot.limit_grid(results.grid_result(1), label=PLAIN, unit="GeV")
+
+
+COLUMN = plot.Label(experiment="ATLAS", status="Internal", energy=13, luminosity=139, width=8.6)
+in_print = pytest.mark.mpl_image_compare(
+    baseline_dir=str(BASELINE), tolerance=6, savefig_kwargs={"dpi": 80}
+)
+
+
+@in_print
+def test_yields_in_a_column() -> plot.StyledFigure:
+    return plot.yields(
+        results.yields_result(n_samples=20),
+        channel="SR_high",
+        overlay={"sample_3": 5},
+        label=COLUMN,
+    )
+
+
+@in_print
+def test_ranking_in_two_panels() -> plot.StyledFigure:
+    return plot.ranking(
+        results.ranking_result(25), page=2, intervals=results.intervals_result(), label=CMS
+    )
+
+
+@in_print
+def test_large_correlation_matrix() -> plot.StyledFigure:
+    return plot.correlation(results.correlation_result(80), n_max=80, label=COLUMN)
+
+
+@in_print
+def test_intervals() -> plot.StyledFigure:
+    return plot.intervals(results.intervals_result(), label=COLUMN)
+
+
+@in_print
+def test_templates() -> plot.StyledFigure:
+    return plot.templates(results.templates_result(), parameter=results.NAMES[0], label=COLUMN)
+
+
+@in_print
+def test_pulls_of_toys() -> plot.StyledFigure:
+    return plot.toy_pulls(results.toy_fits(), truth=1.0, label=COLUMN)

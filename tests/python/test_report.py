@@ -1,5 +1,6 @@
 """Reports: what is on the page, that it needs nothing else, and that a browser shows it."""
 
+import functools
 import json
 import re
 import shutil
@@ -19,11 +20,17 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
 import plot_results as results
+from nablafit import plot
+from nablafit.cli import main
 from nablafit.report._summary import summarise
 
 HOSTILE = "<script>alert('x')</script> & \"name\""
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+YIELDS_OPTIONS = (
+    "--channel SR_high --on-top sample_0 --overlay sample_1=10 --overlay sample_2 "
+    "--colour sample_3=#123456 --ratio 0.5 1.5 --prefit OTHER"
 )
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -207,13 +214,74 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("result", "options", "expected"),
+    [
+        (
+            results.yields_result(),
+            YIELDS_OPTIONS,
+            {
+                "samples": ("sample_0",),
+                "overlay": {"sample_1": 10.0, "sample_2": 1.0},
+                "colours": {"sample_3": "#123456"},
+                "ratio_range": (0.5, 1.5),
+                "prefit": results.yields_result(),
+            },
+        ),
+        (
+            results.scan_result(),
+            "--name full --compare stat=OTHER",
+            {"name": "full", "others": {"stat": results.scan_result()}},
+        ),
+        (
+            results.ranking_result(),
+            "--page 1 --intervals MINOS",
+            {"page": 1, "intervals": results.intervals_result()},
+        ),
+        (
+            results.correlation_result(),
+            "--threshold 0.2 --order cluster",
+            {"threshold": 0.2, "order": "cluster"},
+        ),
+    ],
+    ids=["yields", "scan", "ranking", "correlation"],
+)
+def test_options_of_the_plot_command_reach_the_plot(
+    result: Any, options: str, expected: dict[str, Any], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    paths = {"OTHER": str(tmp_path / "other.json"), "MINOS": str(tmp_path / "minos.json")}
+    result.save(paths["OTHER"])
+    results.intervals_result().save(paths["MINOS"])
+    (name, function), *_ = plot.plots_of(result).items()
+    given: dict[str, Any] = {}
+
+    @functools.wraps(function)
+    def draw(found: Any, **arguments: Any) -> None:  # noqa: ANN401
+        given.update(arguments)
+        function(found, **arguments)
+
+    monkeypatch.setattr("nablafit.plot.plots_of", lambda _: {name: draw})
+    for key, path in paths.items():
+        options = options.replace(key, path)
+    figure = tmp_path / "figure.png"
+    code = main(["plot", paths["OTHER"], "-o", str(figure), "--width", "8.6", *options.split()])
+    assert code == 0
+    assert figure.is_file()
+    assert {key: given[key] for key in expected} == expected
+    assert given["label"].width == 8.6
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--page", "2"], "--page: does not apply to the plot 'limit'"),
+        (["--compare", "a=b"], "--compare: does not apply to the plot 'limit'"),
+        (["--width", "1"], "label.width: expected at least 5 cm, got 1"),
         (["--channel", "SR"], "--channel: does not apply to the plot 'limit'"),
         (["--kind", "pulls"], "--kind: expected one of limit, got 'pulls'"),
-        (["--prefit", "FIT"], "fit.json: expected a LimitResult, got a FitResult"),
+        (["--prefit", "FIT"], "--prefit: does not apply to the plot 'limit'"),
         (["--rename", "mu"], "--rename: expected NAME=TEXT, got 'mu'"),
     ],
 )

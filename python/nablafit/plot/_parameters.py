@@ -16,11 +16,10 @@ from ..infer.impacts._selection import select
 from ..result import FitResult
 from ._colours import BLUE, GREY, ONE_SIGMA, ORANGE, TWO_SIGMA
 from ._output import Save, documented, save_figure
-from ._style import Label, StyledFigure, label_figure, new_figure, text_size
+from ._style import Label, StyledFigure, label_figure, legend_above, new_figure, text_size
 from ._text import MAX_NAME, display_names, note_below, quoted
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -263,29 +262,8 @@ def intervals(
         level = f"{100 * result.level:.3g} % CL"
         handles, kinds = axes.get_legend_handles_labels()
         below = label_figure(figure, label, reserved=0.32)
-        _legend_above(figure, handles, [f"{kind}, {level}" for kind in kinds], below, "")
+        legend_above(figure, handles, [f"{kind}, {level}" for kind in kinds], below)
     return save_figure(figure, save)
-
-
-def _legend_above(
-    figure: StyledFigure,
-    handles: Sequence[Artist],
-    texts: Sequence[str],
-    below: float,
-    title: str,
-) -> None:
-    """Put a legend into the strip that `label_figure` keeps free, below that height."""
-    legend = figure.legend(
-        handles,
-        texts,
-        loc="upper center",
-        bbox_to_anchor=(0.5, below),
-        ncols=2,
-        fontsize=text_size(figure, 9),
-        title=title,
-        title_fontsize=text_size(figure, 10),
-    )
-    legend.set_in_layout(False)
 
 
 @documented
@@ -373,7 +351,7 @@ def ranking(
         after, before = _ranking_legend(top)
         handles: list[Any] = [*after, points, *before]
         below = label_figure(figure, label, reserved=0.22 * ((len(handles) + 1) // 2) + 0.3)
-        _legend_above(figure, handles, [handle.get_label() for handle in handles], below, best)
+        legend_above(figure, handles, [handle.get_label() for handle in handles], below, best)
     return save_figure(figure, save)
 
 

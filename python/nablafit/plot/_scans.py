@@ -14,7 +14,17 @@ from .._arrays import FloatArray
 from ..errors import ArgumentError, located
 from ._colours import BLUE, GREY, ORANGE, PETROFF6, RED
 from ._output import Save, documented, save_figure
-from ._style import LINE_STYLES, Label, StyledFigure, keep_below, label_axes, new_figure, text_size
+from ._style import (
+    LINE_STYLES,
+    Label,
+    StyledFigure,
+    keep_below,
+    label_axes,
+    label_figure,
+    legend_above,
+    new_figure,
+    text_size,
+)
 from ._text import axis_label, display_names, note_below, quoted
 
 if TYPE_CHECKING:
@@ -81,13 +91,15 @@ def scan(
             raise located(ArgumentError, message, key)
     with new_figure(figsize, (6.4, 5.2), label) as figure:
         axes = figure.subplots()
-        boxes = label_axes(axes, label)
         if len(result.parameters) == 1:
+            boxes = label_axes(axes, label)
             axes.set_ylabel(y_label or _HEIGHT)
             _draw_curves(axes, scans, texts[0], y_max, unit, boxes)
         else:
             axes.set_ylabel(y_label or texts[1])
             _draw_map(axes, result, y_max)
+            below = label_figure(figure, label, reserved=0.36)
+            legend_above(figure, *axes.get_legend_handles_labels(), below, n_columns=3)
         axes.set_xlabel(axis_label(texts[0] if x_label is None else x_label, unit))
         if not np.isfinite(result.twice_delta_nll).all():
             n = int(np.sum(~np.isfinite(result.twice_delta_nll)))
@@ -176,7 +188,6 @@ def _draw_map(axes: Axes, result: ScanResult, y_max: float | None) -> None:
             axes.contour(*result.axes, heights, [threshold], colors=RED, linestyles=style)
             axes.plot([], [], color=RED, ls=style, label=text)
     axes.plot(*result.best, "P", color=ORANGE, mec="black", ms=9, ls="", label="best fit")
-    axes.legend(loc="upper right", frameon=True, framealpha=0.85)
 
 
 @documented

@@ -360,6 +360,28 @@ def label_figure(figure: StyledFigure, label: Label | None, *, reserved: float =
     return below
 
 
+def legend_above(
+    figure: StyledFigure,
+    handles: Sequence[Artist],
+    texts: Sequence[str],
+    below: float,
+    title: str = "",
+    n_columns: int = 2,
+) -> None:
+    """Put a legend into the strip that `label_figure` keeps free, below that height."""
+    legend = figure.legend(
+        handles,
+        texts,
+        loc="upper center",
+        bbox_to_anchor=(0.5, below),
+        ncols=n_columns,
+        fontsize=text_size(figure, 9),
+        title=title,
+        title_fontsize=text_size(figure, 10),
+    )
+    legend.set_in_layout(False)
+
+
 def _outside(label: Label) -> str:
     """Energy and luminosity as shown above a plot."""
     if label.style == "CMS" and len(label.conditions) == 2:
