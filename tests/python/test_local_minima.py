@@ -87,7 +87,7 @@ def lowest(
     poi = model.poi or "mu"
     if mu is None:
         return nf.fit(model, data, starts=25, bounds={poi: (low, 1e3)})
-    return nf.fit(model, data, starts=25, fixed={poi: mu})
+    return nf.fit(model, data, starts=25, bounds={poi: (None, None)}, fixed={poi: mu})
 
 
 def brute_force_cls(model: nf.Model, data: nf.Data, mu: float, curve: int, statistic: str) -> float:
