@@ -20,7 +20,7 @@ INSTALLED = nablafit.cmake_dir().parents[2]
 # Folders of cpp/src: each includes those before it only. The last are of the target io.
 CPP_LAYERS = (
     "kernels", "util", "formula", "reference", "ad", "spec", "arrow", "compile", "evaluate",
-    "relax", "minimize", "differentiate", "io/json", "io", "io/pyhf", "io/hs3",
+    "relax", "minimize", "batch", "differentiate", "io/json", "io", "io/pyhf", "io/hs3",
 )  # fmt: skip
 
 
