@@ -21,6 +21,7 @@ pytest.importorskip("jinja2")
 
 import plot_results as results
 from nablafit import plot
+from nablafit._results.record import Record
 from nablafit.cli import main
 from nablafit.report._summary import summarise
 
@@ -247,7 +248,7 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     ids=["yields", "scan", "ranking", "correlation"],
 )
 def test_options_of_the_plot_command_reach_the_plot(
-    result: Any, options: str, expected: dict[str, Any], tmp_path: Path,
+    result: Record, options: str, expected: dict[str, Any], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     paths = {"OTHER": str(tmp_path / "other.json"), "MINOS": str(tmp_path / "minos.json")}
