@@ -247,7 +247,8 @@ def test_plot_command_draws_saved_results(tmp_path: Path) -> None:
     ids=["yields", "scan", "ranking", "correlation"],
 )
 def test_options_of_the_plot_command_reach_the_plot(
-    result: Any, options: str, expected: dict[str, Any], tmp_path: Path,
+    result: Any,  # noqa: ANN401
+    options: str, expected: dict[str, Any], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     paths = {"OTHER": str(tmp_path / "other.json"), "MINOS": str(tmp_path / "minos.json")}
