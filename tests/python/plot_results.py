@@ -11,9 +11,9 @@ from nablafit.infer.impacts.breakdown import BreakdownResult, UncertaintyGroup
 from nablafit.infer.impacts.correlation import CorrelationResult
 from nablafit.infer.impacts.pulls import PullsResult
 from nablafit.infer.impacts.ranking import RankingResult
+from nablafit.infer.impacts.templates import TemplatesResult, Variation
 from nablafit.infer.limits.results import LimitGridResult, LimitResult
 from nablafit.infer.predictions.goodness_of_fit import ChannelDeviance, GoodnessOfFitResult
-from nablafit.infer.predictions.templates import TemplatesResult, Variation
 from nablafit.infer.predictions.yields import ChannelYields, YieldsResult
 from nablafit.infer.profiles.contour import Contour, ContourResult
 from nablafit.infer.profiles.feldman_cousins import FeldmanCousinsResult

@@ -34,7 +34,8 @@ def renamed(document: Any) -> Any:  # noqa: ANN401 - any JSON
         return document
     is_fit = document.get("format") == "nablafit.FitResult/1"
     names = {"inputs": "provenance"} if is_fit else {}
-    return {names.get(name, name): renamed(value) for name, value in document.items()}
+    added = {"signals": []} if document.get("format") == "nablafit.YieldsResult/1" else {}
+    return {names.get(name, name): renamed(value) for name, value in document.items()} | added
 
 
 @pytest.fixture(scope="module")

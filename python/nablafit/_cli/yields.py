@@ -12,13 +12,17 @@ from ..infer import goodness_of_fit, templates, yields
 from .common import (
     COUNT_OR_NONE,
     Option,
+    Source,
     choice_option,
+    json_option,
+    model_options,
     seed_option,
     start_option,
     starts_option,
     threads_option,
 )
-from .fits import NO_CHOICE, BestFit, Request, best_fit_options, request_options
+from .fits import NO_CHOICE, BestFit, Request, best_fit_options, make_model, request_options
+from .outputs import OutputPath, guarded
 
 if TYPE_CHECKING:
     from ..infer import YieldsResult
@@ -72,7 +76,12 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
 
 
 @click.command("templates")
-@request_options("TemplatesResult")
+@guarded
+@model_options
+@json_option
+@click.option(
+    "-o", "--output", type=OutputPath("TemplatesResult"), help="Write the result as JSON."
+)
 @click.option("--channel", metavar="NAME", help="Only this channel.")
 @click.option("--sample", metavar="NAME", help="Only this sample.")
 @click.option(
@@ -81,12 +90,21 @@ def _layout(found: YieldsResult, layout: str, by: str) -> str:
     metavar="PATTERN",
     help="Vary these parameters; may be repeated. Default: normalisation and shape systematics.",
 )
-def templates_command(request: Request, /, parameters: tuple[str, ...], **options: Option) -> int:
+def templates_command(
+    workspace: Source,
+    measurement: str | None,
+    poi: str | None,
+    as_json: bool,
+    output: Path | None,
+    parameters: tuple[str, ...],
+    **options: Option,
+) -> int:
     """Show what one standard deviation of parameters does to the samples of WORKSPACE.
 
     `nablafit plot` draws one of the variations in the file of -o.
     """
-    model, _ = request.open()
+    request = Request(workspace, measurement, poi, as_json=as_json, output=output)
+    model = make_model(workspace.load(), measurement, poi)
     request.finish(templates(model, parameters=parameters or None, **options))
     return 0
 

@@ -18,6 +18,7 @@ from .impacts.breakdown import BreakdownResult, UncertaintyGroup, breakdown, def
 from .impacts.correlation import CorrelationResult, correlation
 from .impacts.pulls import PullsResult, pulls
 from .impacts.ranking import RankingResult, ranking
+from .impacts.templates import TemplatesResult, Variation, templates
 from .limits.grid import limit_grid
 from .limits.results import LimitGridResult, LimitResult
 from .limits.upper_limit import upper_limit
@@ -28,7 +29,6 @@ from .predictions.goodness_of_fit import (
     ToyRange,
     goodness_of_fit,
 )
-from .predictions.templates import TemplatesResult, Variation, templates
 from .predictions.yields import ChannelYields, YieldsResult, yields
 from .profiles._best_fit import LowerMinimum
 from .profiles.contour import Contour, ContourResult, contour

@@ -18,7 +18,7 @@ from ._text import MINUS, axis_label, display_names, plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..infer.predictions.templates import TemplatesResult, Variation
+    from ..infer.impacts.templates import TemplatesResult, Variation
 
 
 @documented

@@ -15,7 +15,7 @@ from ..._results.text import Page
 from ...errors import ArgumentError, located
 from ...spec import HistoSys, NormSys, StatError
 from ...surgery import parameters_of
-from ..impacts._selection import Patterns, select
+from ._selection import Patterns, select
 
 if TYPE_CHECKING:
     from ...model import Model
