@@ -163,7 +163,7 @@ def test_report_of_a_model(workspace: nf.Workspace, model: nf.Model, data: nf.Da
     assert made.missing == {}
     assert steps[0] == "fit"
     assert made.limit is not None
-    assert made.limit == nf.infer.upper_limit(model, data)
+    assert made.limit == nf.infer.upper_limit(model, data, n_curve=12)
     assert made.ranking is not None
     assert len(made.ranking) == made.fit.n_free - 1
     assert made.postfit is not None
