@@ -283,6 +283,7 @@ def test_the_core_refuses_arrays_that_it_cannot_read_in_place(model: nf.Model, k
             seed=0,
             n_retries=0,
             sides=[],
+            look_around=False,
             n_threads=1,
             progress=None,
         )

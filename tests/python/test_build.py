@@ -178,7 +178,7 @@ def test_simple_models_are_those_of_pyhf(kind: str) -> None:
         theirs = pyhf.simplemodels.uncorrelated_background(signal, background, errors)
     else:
         high, low = [53.0, 59.0, 21.0], [48.0, 46.0, 20.0]
-        ours = nf.build.correlated_background(signal, background, low, high)
+        ours = nf.build.correlated_background(signal, background, low=low, high=high)
         theirs = pyhf.simplemodels.correlated_background(signal, background, high, low)
     assert ours.poi == theirs.config.poi_name
     assert ours.channels == tuple(theirs.config.channels)

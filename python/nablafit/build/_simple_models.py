@@ -54,7 +54,7 @@ def uncorrelated_background(
 
 
 def correlated_background(
-    signal: HistogramLike, background: HistogramLike, low: HistogramLike, high: HistogramLike
+    signal: HistogramLike, background: HistogramLike, *, low: HistogramLike, high: HistogramLike
 ) -> Model:
     """Return the model of a signal over a background with one common variation.
 
@@ -63,7 +63,8 @@ def correlated_background(
     signal, background : histogram or array_like, shape (n_bins,)
         Expected events per bin.
     low, high : histogram or array_like, shape (n_bins,)
-        Background at -1 and +1 of the parameter correlated_bkg_uncertainty.
+        Background at -1 and +1 of the parameter correlated_bkg_uncertainty; by keyword, for pyhf
+        has the upper one first.
 
     Returns
     -------

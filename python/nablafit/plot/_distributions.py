@@ -126,6 +126,13 @@ def toy_pulls(
     ------
     ArgumentError
         If the parameter is not in the result or not given, or fewer than two fits have an error.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> toys = nf.toys(model, model.initial, 100, seed=1)
+    >>> from nablafit import plot
+    >>> figure = plot.toy_pulls(nf.fit_many(model, toys, parameters=["mu"]), truth=1.0)
     """
     if parameter is None:
         if len(result.parameters) != 1:

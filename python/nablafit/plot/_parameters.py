@@ -234,6 +234,13 @@ def intervals(
     ------
     ArgumentError
         If a pattern matches no parameter, or there is none.
+
+    Examples
+    --------
+    >>> model = nf.build.uncorrelated_background([12, 11], [50, 52], [3, 7])
+    >>> data = model.data([57, 61])
+    >>> from nablafit import plot
+    >>> figure = plot.intervals(nf.intervals(model, data, ["mu"]))
     """
     chosen = select(result.parameters, parameters, "parameters")
     if not chosen:

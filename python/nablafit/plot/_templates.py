@@ -55,6 +55,12 @@ def templates(
     ------
     ArgumentError
         If there is no such variation, or several.
+
+    Examples
+    --------
+    >>> model = nf.build.correlated_background([12, 11], [50, 52], low=[45, 57], high=[55, 47])
+    >>> from nablafit import plot
+    >>> figure = plot.templates(nf.templates(model))
     """
     found = _single(result, channel, sample, parameter)
     before = None

@@ -27,6 +27,13 @@ class Variation(Record):
     """Expected events of one sample in one channel, nominal and with one parameter varied.
 
     Arrays have shape (n_bins,), in events per bin.
+
+    Examples
+    --------
+    >>> model = nf.build.correlated_background([12, 11], [50, 52], low=[45, 57], high=[55, 47])
+    >>> variation = nf.templates(model).variations[0]
+    >>> print(variation.nominal, variation.up, variation.down)
+    [50. 52.] [55. 47.] [45. 57.]
     """
 
     channel: str
@@ -54,7 +61,15 @@ class Variation(Record):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class TemplatesResult(Record, format="nablafit.TemplatesResult/1"):
-    """Templates of samples and their systematic variations; frozen."""
+    """Templates of samples and their systematic variations; frozen.
+
+    Examples
+    --------
+    >>> model = nf.build.correlated_background([12, 11], [50, 52], low=[45, 57], high=[55, 47])
+    >>> templates = nf.templates(model)
+    >>> print(len(templates), templates.select(sample="background")[0].parameter)
+    1 correlated_bkg_uncertainty
+    """
 
     model: str
     """Name of the model."""
@@ -133,6 +148,13 @@ def templates(
     ------
     ArgumentError
         For an unknown channel or sample, or a pattern that matches no constrained parameter.
+
+    Examples
+    --------
+    >>> model = nf.build.correlated_background([12, 11], [50, 52], low=[45, 57], high=[55, 47])
+    >>> for variation in nf.templates(model).variations:
+    ...     print(variation.sample, variation.parameter, variation.up)
+    background correlated_bkg_uncertainty [55. 47.]
     """
     chosen = None
     if parameters is not None:
