@@ -185,10 +185,11 @@ def test_everything_public_is_pickled_and_copied(
     workspace: nf.Workspace, model: nf.Model, data: nf.Data
 ) -> None:
     for name, value in results(workspace, model, data).items():
+        shown = repr(value)  # a fit finds asymmetric errors when it is shown, and keeps them
         for again in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value), copy.copy(value)):
             assert type(again) is type(value), name
             if name != "likelihood":
-                assert repr(again) == repr(value), name
+                assert repr(again) == shown, name
 
 
 def test_an_interruption_keeps_its_result_in_a_pickle(model: nf.Model, data: nf.Data) -> None:
