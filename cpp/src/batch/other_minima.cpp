@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "compile/compiled_model.hpp"
@@ -130,8 +131,10 @@ const std::vector<std::vector<double>>& OtherMinima::find(const MinimizeSummary&
 }
 
 void OtherMinima::keep_best() {
-  const auto is_better = [](const Place& a, const Place& b) { return a.rank < b.rank; };
-  std::stable_sort(places_.begin(), places_.end(), is_better);
+  const auto is_better = [](const Place& a, const Place& b) {
+    return std::tie(a.rank, a.x) < std::tie(b.rank, b.x);
+  };
+  std::sort(places_.begin(), places_.end(), is_better);
   if (places_.size() > most_of_a_kind) places_.resize(most_of_a_kind);
   for (Place& place : places_) starts_.push_back(std::move(place.x));
   places_.clear();
@@ -354,9 +357,9 @@ void OtherMinima::look_along_growth() {
     if (set_growth(row)) growths_.push_back(growth_);
   }
   const auto is_steeper = [](const Growth& a, const Growth& b) {
-    return a.steepness > b.steepness;
+    return std::tie(b.steepness, a.row) < std::tie(a.steepness, b.row);
   };
-  std::stable_sort(growths_.begin(), growths_.end(), is_steeper);
+  std::sort(growths_.begin(), growths_.end(), is_steeper);
   for (auto growth = growths_.begin(); growth != growths_.end(); ++growth) {
     const auto is_same = [&](const Growth& other) {
       return std::abs(dot(growth->direction, other.direction)) > same_direction;
