@@ -54,28 +54,70 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     Only annotations that consist of classes of this package, numbers, str, bool and None count;
     anything else is left to the function.
     """
-    expected = _annotated(function)
     names = tuple(inspect.signature(function).parameters)
+    kinds = {name: _Kinds(alternatives) for name, alternatives in _annotated(function).items()}
+    in_order = tuple(kinds.get(name, _ANYTHING) for name in names)
 
     @functools.wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> T:
-        given = dict(zip(names, args, strict=False)) | kwargs
-        for name, value in given.items():
-            kinds = expected.get(name)
-            if kinds is not None and not _is_any(value, kinds):
-                raise located(ArgumentError, _sentence(name, value, kinds, given), name)
+        for place, value in zip(in_order, args, strict=False):
+            if type(value) not in place.taken and not place.takes(value):
+                refuse(args, kwargs)
+        for name, value in kwargs.items():
+            place = kinds.get(name, _ANYTHING)
+            if type(value) not in place.taken and not place.takes(value):
+                refuse(args, kwargs)
         return function(*args, **kwargs)
+
+    def refuse(args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name, value in given.items():
+            place = kinds.get(name, _ANYTHING)
+            if not place.takes(value):
+                message = _sentence(name, value, place.alternatives, given)
+                raise located(ArgumentError, message, name)
 
     return checking
 
 
+class _Kinds:
+    """The alternatives of one annotation, and the types that are known to be among them."""
+
+    __slots__ = ("alternatives", "taken")
+
+    def __init__(self, alternatives: tuple[str, ...]) -> None:
+        self.alternatives = alternatives
+        self.taken: set[type] = set()
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is of one of them; remember its type, which decides except of arrays."""
+        found = not self.alternatives or any(_is(value, kind) for kind in self.alternatives)
+        if found and not isinstance(value, np.ndarray):
+            self.taken.add(type(value))
+        return found
+
+
+_ANYTHING = _Kinds(())
+
+
+_members_of: dict[type, tuple[tuple[str, _Kinds], ...]] = {}
+"""Of every class of records that was checked."""
+
+
+def _members(record: object) -> tuple[tuple[str, _Kinds], ...]:
+    kind = type(record)
+    if kind not in _members_of:
+        members = fields(record)  # type: ignore[arg-type]
+        _members_of[kind] = tuple((m.name, _Kinds(_kinds_of(m.type))) for m in members)
+    return _members_of[kind]
+
+
 def check_members(record: object) -> None:
     """Raise ArgumentError for a member of a dataclass of another kind than annotated."""
-    for each in fields(record):  # type: ignore[arg-type]
-        kinds = _kinds_of(each.type)
-        value = getattr(record, each.name)
-        if kinds and not _is_any(value, kinds):
-            raise located(ArgumentError, _sentence(each.name, value, kinds, {}), each.name)
+    for name, place in _members(record):
+        value = getattr(record, name)
+        if type(value) not in place.taken and not place.takes(value):
+            raise located(ArgumentError, _sentence(name, value, place.alternatives, {}), name)
 
 
 def kind_sentence(expected: str, value: object) -> str:
@@ -95,10 +137,6 @@ def _kinds_of(annotation: object) -> tuple[str, ...]:
     """Return the alternatives of an annotation, none if some of them cannot be checked here."""
     kinds = tuple(part.strip() for part in str(annotation).split("|"))
     return kinds if _KNOWN.issuperset(kinds) else ()
-
-
-def _is_any(value: object, kinds: tuple[str, ...]) -> bool:
-    return any(_is(value, kind) for kind in kinds)
 
 
 def _is(value: object, kind: str) -> bool:
