@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import nablafit as nf
+import profile_models
 from nablafit._results.text import Page, shortened
 from nablafit.cli import main
 
@@ -164,6 +165,20 @@ def test_warnings_come_before_the_table(document: dict[str, Any]) -> None:
     assert "  warning: at a bound: mu" in head
     assert "at bound 0" in table
     assert "NOT VALID" in repr(fitted(document, minimizer="minuit", max_calls=1)).splitlines()[0]
+
+
+def test_a_lower_minimum_that_the_errors_met_is_announced() -> None:
+    """A bin that two values of alpha describe, fitted from the worse one."""
+    model, data = profile_models.turning(60.0, (0.0, 2.0))
+    model = nf.Model(model.spec.replace(parameters_of_interest=("alpha",)))
+    best = nf.fit(model, data, starts=30, seed=1)
+    worse = nf.fit(model, data, initial=best.minima[-1].x)
+    assert worse.value > best.value + 0.1
+    head = repr(worse).partition("\n\n")[0]
+    assert "lower in -2 log L than the best fit was met at" in head
+    assert "was met" not in repr(best)
+    again = nf.FitResult.from_dict(worse.to_dict())
+    assert "lower in -2 log L than the best fit was met at" in repr(again)
 
 
 def test_older_files_show_what_they_have(result: nf.FitResult) -> None:

@@ -50,3 +50,5 @@ class FitSummary(Record):
     """MINOS errors that were found with the fit, by parameter."""
     symmetric_because: str = ""
     """Why some are missing; empty if none is."""
+    notes: tuple[str, ...] = ()
+    """What was noticed while they were found, above all a lower minimum."""

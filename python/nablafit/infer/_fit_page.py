@@ -132,6 +132,7 @@ def _warnings(result: FitResult, summary: FitSummary | None) -> list[str]:
     absent = [name for name in pois if name not in result.parameters]
     if absent:
         lines.append(f"the parameter of interest {_listed(absent)} is in no channel")
+    lines += () if summary is None else summary.notes
     return [f"  warning: {line}" for line in lines]
 
 
@@ -386,7 +387,7 @@ def with_asymmetric_errors(
         return replace(summary, symmetric_because=how)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # what they say is noted below
             found = intervals(model, data, names, result=result)
     except Error as error:
         return replace(summary, symmetric_because=str(error))
@@ -395,7 +396,9 @@ def with_asymmetric_errors(
         name: AsymmetricError(**{member: getattr(found[name], member) for member in members})
         for name in names
     }
-    return replace(summary, asymmetric_errors=errors)
+    lower = found.new_minimum
+    notes = found.notes if lower is None else (*found.notes, repr(lower))
+    return replace(summary, asymmetric_errors=errors, notes=notes)
 
 
 def _has_asymmetric_error(result: FitResult, summary: FitSummary, name: str) -> bool:
