@@ -170,7 +170,9 @@ def _kind(value: object) -> str:
 
 
 def _with_article(kind: str) -> str:
-    return kind if kind == "Data" or kind.startswith("a ") else f"a {kind}"
+    if kind == "Data" or kind.startswith("a "):
+        return kind
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def _sentence(name: str, value: object, kinds: Sequence[str], given: Mapping[str, object]) -> str:

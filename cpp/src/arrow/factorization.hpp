@@ -94,7 +94,8 @@ class ArrowFactorization {
   };
   Spectrum spectrum(const ArrowHessian& hessian);
 
-  /// Directions with a curvature below `threshold`, weakest first. Allocates.
+  /// Directions with a curvature below `threshold`, weakest first; of a large matrix that is
+  /// clearly indefinite, one of them, see `lowest_eigenpairs`. Allocates.
   std::vector<ArrowDirection> weak_directions(const ArrowHessian& hessian, const char* free,
                                               const double* widths, double threshold);
 

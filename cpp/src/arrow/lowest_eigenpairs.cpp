@@ -16,8 +16,6 @@ namespace {
 
 /// The shift of a singular matrix: far above the rounding of its factorisation.
 constexpr double smallest_shift = 1e-9;
-/// A matrix that needs a larger one is indefinite, beyond what rounding does.
-constexpr double clear_shift = 1e-6;
 constexpr Eigen::Index first_columns = 8;
 constexpr Eigen::Index most_columns = 512;
 constexpr int iterations_between_looks = 3;
@@ -155,7 +153,7 @@ Eigenpairs lowest_eigenpairs(const Eigen::MatrixXd& matrix, double threshold) {
   if (matrix.rows() <= rows_to_decompose) return decompose(matrix, threshold, 0.0);
   const ShiftedFactors factors(matrix);
   Subspace subspace(matrix);
-  if (factors.shift() > clear_shift) {
+  if (factors.shift() > clear_negative) {
     for (int i = 0; i < estimating_iterations; ++i) subspace.iterate(factors);
     return first_of(subspace.values(), subspace.vectors(), 1, factors.shift());
   }

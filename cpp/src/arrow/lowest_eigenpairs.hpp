@@ -15,6 +15,8 @@ struct Eigenpairs {
   double shift = 0.0;
 };
 
+/// A matrix with unit diagonal that needs a larger shift has negative curvature, and not rounding.
+inline constexpr double clear_negative = 1e-6;
 /// Matrices with more rows are not decomposed completely if that can be avoided.
 inline constexpr Eigen::Index rows_to_decompose = 512;
 

@@ -15,8 +15,6 @@ namespace {
 constexpr double flat_curvature = 1e-11;
 /// Eigenvalues of a block below this are reported as weak.
 constexpr double flat_block_curvature = 1e-8;
-/// Pivots below minus this, with unit diagonal, show negative curvature and not rounding.
-constexpr double clear_negative = 1e-6;
 constexpr double smallest_shift = 1e-2;
 constexpr int max_shifts = 12;
 /// Longest step along a direction without positive curvature, in widths.
@@ -74,7 +72,7 @@ Modified make_large_positive(Subject& subject, const Eigen::MatrixXd& scaled,
                              const Eigen::VectorXd& scale) {
   const Eigenpairs lowest = lowest_eigenpairs(scaled, flat_block_curvature);
   Modified result{lowest.values, scale.asDiagonal() * lowest.vectors};
-  if (lowest.values[0] < -clear_negative) {
+  if (lowest.shift > clear_negative) {
     subject.matrix.diagonal().array() += 2.0 * lowest.shift / scale.array().square();
     return result;
   }

@@ -25,7 +25,7 @@ class RowGradients {
  public:
   explicit RowGradients(const CompiledModel& model);
 
-  /// Sets the yields. Keeps a reference to `x` until gradients are no longer asked for.
+  /// Sets the yields. Gradients asked for later need `x` as it is here.
   void set(const double* x);
   /// Yields of bins before floors of channels, and what rows are made of.
   const SweepScratch& scratch() const noexcept { return state_.scratch(); }

@@ -34,8 +34,8 @@ _MOST_FACTORS = 10  # shapefactors that are shown as free normalisations
 _MOST_NAMED = 5
 _HEADER = ("parameter", "value", "error", "", "pull", "constraint", "")
 _ALIGN = "l....rl"
-# MINOS errors are found without being asked for if they take less than this, estimated from the
-# fit: both sides of an interval, with the starts that are tried, take at most so many fits.
+# MINOS errors are found without being asked for if this is likely to be enough for them: an
+# interval takes at most about 20 times as long as the fit, both sides and other starts included.
 _MOST_SECONDS = 2.0
 _FITS_PER_PARAMETER = 20
 # More free normalisations are a spectrum, of which nobody asks.
