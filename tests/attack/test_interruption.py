@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -253,6 +255,33 @@ def test_a_grid_of_limits_stops_with_what_is_done() -> None:
     assert isinstance(caught, nf.Interrupted)
     assert not caught.result.complete
     assert "not_done" in caught.result.status
+
+
+@pytest.mark.process
+def test_a_grid_of_limits_never_hangs() -> None:
+    """Interruptions at all moments, in a process of its own: what hangs there is killed."""
+    code = """
+import signal, time
+from nablafit.infer.limits import grid
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+stopped = 0
+for k in range(40):
+    signal.setitimer(signal.ITIMER_REAL, 0.004 + 0.0007 * k)
+    try:
+        points, error = grid._run(lambda p: (time.sleep(0), p)[1], list(range(2000)), 2, None)
+        assert points == list(range(2000)) or error is not None
+        stopped += error is not None
+    except KeyboardInterrupt:  # before or after the work
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+assert stopped
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_what_stops_a_thread_is_asked(small: tuple[nf.Model, nf.Data]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -311,38 +312,53 @@ def _run(
     n_threads: int,
     progress: Callable[[int], object] | None,
 ) -> tuple[list[SignalPoint | None], BaseException | None]:
-    """Return the points in the order of the patches, None where not done, and what stopped it."""
-    futures: list[Future[SignalPoint | None]] = []
-    interruption: BaseException | None = None
+    """Return the points in the order of the patches, None where not done, and what stopped it.
+
+    The calling thread waits at a queue in C alone: an interruption within a condition of Python
+    leaves its lock taken, and then the threads never end.
+    """
+    points: list[SignalPoint | None] = [None] * len(patches)
+    waiting = deque(range(len(patches)))
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
     stop = Event()
 
     def check() -> None:
         if stop.is_set():
             raise KeyboardInterrupt
 
-    def point(patch: Patch) -> SignalPoint | None:
-        try:
-            return _core.run_until(check, partial(work, patch))
-        except KeyboardInterrupt:
-            return None
+    def work_off() -> None:
+        while not stop.is_set():
+            try:
+                i = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                points[i] = _core.run_until(check, partial(work, patches[i]))
+            except BaseException as error:  # noqa: BLE001 - is raised in the calling thread
+                ended.put(error)
+                return
+            ended.put(None)
 
-    with ThreadPoolExecutor(n_threads or _default_threads()) as pool:
-        try:
-            futures = [pool.submit(point, patch) for patch in patches]
-            pending = set(futures)
-            while pending:
-                _, pending = wait(pending, return_when=FIRST_COMPLETED)
-                if progress is not None:
-                    progress(len(futures) - len(pending))
-        except BaseException as error:
-            stop.set()
-            for future in futures:
-                future.cancel()
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            interruption = error
-    done = [f.result() if f.done() and not f.cancelled() else None for f in futures]
-    return done + [None] * (len(patches) - len(done)), interruption
+    n = min(n_threads or _default_threads(), len(patches))
+    threads = [Thread(target=work_off) for _ in range(n)]
+    interruption: BaseException | None = None
+    try:
+        for thread in threads:
+            thread.start()
+        for n_done in range(1, len(patches) + 1):
+            error = ended.get()
+            if error is not None:
+                raise error
+            if progress is not None:
+                progress(n_done)
+    except KeyboardInterrupt as error:
+        interruption = error
+    finally:
+        stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    return points, interruption
 
 
 def _collect(
